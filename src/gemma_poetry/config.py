@@ -1,0 +1,245 @@
+"""Recipes: every setting of every verb, with its type, default and unit, in one tree.
+
+In: a recipe name or YAML file, and overrides `section.key=value`. Out: a checked, immutable `Recipe`; a fault is a
+`RecipeError` that lists all faults at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gemma_poetry.errors import RecipeError, nearest_names
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """One part of a recipe: unknown keys are refused, values are never changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class PrepareSettings(Section):
+    """From a collection to `DATA/`."""
+
+    script: Literal["simplified", "traditional"] = Field("simplified", description="Script of the prepared poems.")
+    forms: tuple[str, ...] = Field((), description="Forms (体裁) to keep; empty keeps all.")
+    eras: tuple[str, ...] = Field((), description="Eras (朝代) to keep; empty keeps all.")
+    max_poems: int | None = Field(None, ge=1, description="Poems to draw at random (seeded) from those kept; null: all.")
+    min_characters: int = Field(8, ge=1, description="Shorter poems are rejected, in Han characters.")
+    max_characters: int = Field(1000, ge=1, description="Longer poems are rejected, in Han characters.")
+    mean_characters: float | None = Field(
+        None, gt=0, description="Mean length to draw towards, in Han characters a poem; needs max_poems."
+    )
+    validation_share: Share = Field(0.02, description="Share of the clusters in val.txt.")
+    test_share: Share = Field(0.02, description="Share of the clusters in test.txt.")
+    near_duplicate_threshold: Share = Field(0.6, description="Jaccard similarity that makes two poems near-duplicates.")
+    title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
+    author_dropout: Share = Field(0.5, description="Probability that a training prompt leaves the author out.")
+    seed: int = Field(1, description="Seed of splits, draws and dropout.")
+
+
+class TrainSettings(Section):
+    """LoRA fine-tuning with the Hugging Face Trainer."""
+
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of AdamW.")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning-rate schedule.")
+    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
+    batch_size: int = Field(16, ge=1, description="Poems a device and step.")
+    gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
+    epochs: float = Field(3.0, gt=0, description="Passes over train.txt.")
+    max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    max_tokens: int = Field(1024, ge=16, description="Longer samples are left out and counted, in tokens.")
+    save_steps: int = Field(500, ge=1, description="Steps between checkpoints.")
+    save_limit: int = Field(2, ge=1, description="Checkpoints that are kept.")
+    evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
+    evaluation_poems: int = Field(512, ge=1, description="Poems of val.txt that an evaluation during training uses.")
+    logging_steps: int = Field(25, ge=1, description="Steps between points of the loss curve.")
+    seed: int = Field(1, description="Seed of order and dropout.")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="Arithmetic; auto: bfloat16 on GPUs that have it."
+    )
+    gradient_checkpointing: bool = Field(False, description="Recompute activations to save memory.")
+
+
+class LoraSettings(Section):
+    """The adapter that PEFT puts on the attention projections."""
+
+    rank: int = Field(8, ge=1, description="Rank r of the update.")
+    alpha: float = Field(16.0, gt=0, description="The update is scaled by alpha / rank.")
+    dropout: Share = Field(0.05, description="Dropout before the update.")
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="Projections of each layer that get an update."
+    )
+    layers: tuple[int, ...] | None = Field(None, description="Layers (from 0) that get an update; null: all.")
+    dora: bool = Field(False, description="Weight-decomposed updates (DoRA).")
+    rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (rsLoRA).")
+
+
+class EvaluateSettings(Section):
+    """Perplexity, BLEU-4 and their intervals."""
+
+    perplexity_poems: int = Field(1000, ge=1, description="Poems of the split that perplexity is computed on.")
+    generation_poems: int = Field(
+        100, ge=1, description="Poems of the split that BLEU is computed on, one generation each and protocol."
+    )
+    batch_size: int = Field(32, ge=1, description="Poems scored or generated at a time.")
+    bootstrap_samples: int = Field(1000, ge=100, description="Resamples behind each 95% interval.")
+    seed: int = Field(1, description="Seed of selection, sampling and bootstrap.")
+
+
+class GenerateSettings(Section):
+    """Sampling; the form itself is never left to it."""
+
+    temperature: float = Field(0.8, ge=0, description="0 takes the likeliest token.")
+    top_k: int = Field(0, ge=0, description="Keep this many likeliest tokens; 0: all.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")
+    batch_size: int = Field(32, ge=1, description="Poems decoded at a time.")
+    seed: int = Field(1, description="Seed of sampling.")
+
+
+class PretrainSettings(Section):
+    """Training a model from scratch, on packed blocks."""
+
+    preset: Literal["mini", "350m"] = Field("mini", description="Architecture.")
+    optimizer: Literal["muon", "adamw"] = Field(
+        "muon", description="Muon for matrices with AdamW for the rest, or AdamW for all."
+    )
+    learning_rate: float = Field(0.02, gt=0, description="Peak rate of Muon (or of AdamW where it is the optimizer).")
+    adamw_learning_rate: float = Field(0.003, gt=0, description="Peak rate of AdamW beside Muon.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay.")
+    warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
+    decay_share: Share = Field(0.5, description="Share of the steps, at the end, in which the rate falls to zero.")
+    block_tokens: int = Field(128, ge=32, description="Tokens of a packed block; samples in it do not see each other.")
+    batch_blocks: int = Field(32, ge=1, description="Blocks a device and step.")
+    gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
+    epochs: float = Field(1.0, gt=0, description="Passes over train.txt.")
+    max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
+    max_minutes: float | None = Field(
+        None, gt=0, description="Minutes of wall time that the schedule is fitted to; null: no limit."
+    )
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
+    evaluation_poems: int = Field(400, ge=1, description="Poems of val.txt that an evaluation uses.")
+    save_steps: int = Field(500, ge=1, description="Steps between checkpoints.")
+    logging_steps: int = Field(25, ge=1, description="Steps between points of the loss curve.")
+    seed: int = Field(1, description="Seed of weights and order.")
+
+
+class Recipe(Section):
+    """All settings of all verbs; each verb reads its own sections."""
+
+    prepare: PrepareSettings = PrepareSettings()
+    train: TrainSettings = TrainSettings()
+    lora: LoraSettings = LoraSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    generate: GenerateSettings = GenerateSettings()
+    pretrain: PretrainSettings = PretrainSettings()
+
+
+def recipe_names() -> list[str]:
+    """The names of the recipes that come with the package."""
+    return sorted(path.name.removesuffix(".yaml") for path in _recipe_folder().iterdir() if path.name.endswith(".yaml"))
+
+
+def load_recipe(recipe: str | Path | None = None, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe and applies overrides, later ones over earlier ones.
+
+    Args:
+        recipe: The name of a packaged recipe, the path of a YAML file, or `None` for the defaults.
+        overrides: Settings as `section.key=value`, the value in YAML notation.
+
+    Raises:
+        RecipeError: The recipe does not exist, is no YAML, or has unknown or ill-typed fields (all are listed).
+    """
+    where = str(recipe) if recipe else "defaults"
+    tree = _read_tree(recipe) if recipe else {}
+    for override in overrides:
+        _apply_override(tree, override)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise RecipeError(
+            "\n".join(_describe_fault(fault) for fault in error.errors()),
+            expected="the fields and types that docs/recipes.md lists",
+            action="mend the recipe or the --set options named above",
+            where=where,
+        ) from error
+
+
+def _recipe_folder() -> Any:
+    # An installed wheel carries the recipes inside the package; a checkout has them at its root.
+    packaged = resources.files("gemma_poetry") / "recipes"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "recipes"
+
+
+def _read_tree(recipe: str | Path) -> dict[str, Any]:
+    path = Path(recipe)
+    if path.suffix in {".yaml", ".yml"}:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"the recipe cannot be read ({error})", where=path, action="name a UTF-8 YAML file") from error
+    elif str(recipe) in recipe_names():
+        text = (_recipe_folder() / f"{recipe}.yaml").read_text(encoding="utf-8")
+    else:
+        known = recipe_names()
+        near = nearest_names(str(recipe), known)
+        raise RecipeError(
+            f"no recipe is called {str(recipe)!r}",
+            expected=f"one of {', '.join(known)}, or a path that ends in .yaml",
+            action=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
+        )
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"not valid YAML: {error}", where=path, action="mend the file") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise RecipeError("the recipe is no mapping of sections", where=path, expected="sections such as `train:`")
+    return tree
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    dotted, separator, value = override.partition("=")
+    keys = dotted.strip().split(".")
+    if not separator or len(keys) != 2 or not all(keys):
+        raise RecipeError(
+            f"cannot read the override {override!r}", expected="--set section.key=value", action="e.g. --set train.epochs=1"
+        )
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"the value of {override!r} is not valid YAML", expected="a number, a text or a [list]") from error
+    if isinstance(parsed, str):
+        # YAML 1.1 reads 5e-5 as text; people mean the number.
+        try:
+            parsed = float(parsed)
+        except ValueError:
+            pass
+    section = tree.setdefault(keys[0], {})
+    if not isinstance(section, dict):
+        raise RecipeError(f"{keys[0]!r} is no section", expected="a mapping", where=dotted)
+    section[keys[1]] = parsed
+
+
+def _describe_fault(fault: Any) -> str:
+    location = [str(part) for part in fault["loc"]]
+    dotted = ".".join(location)
+    if fault["type"] != "extra_forbidden":
+        return f"{dotted}: {fault['msg']} (found {fault['input']!r})"
+    if len(location) == 1:
+        known: Sequence[str] = list(Recipe.model_fields)
+    else:
+        known = list(getattr(Recipe(), location[0]).__class__.model_fields)
+    near = nearest_names(location[-1], known)
+    return f"{dotted}: unknown field" + (f" (did you mean {' or '.join(near)}?)" if near else "")

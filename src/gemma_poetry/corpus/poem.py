@@ -1,0 +1,84 @@
+"""The poem, as every stage passes it on.
+
+In: lines of characters with their closing marks, and what is known of them (title, author, era, form).
+Out: an immutable `Poem`, its running text, and its JSON record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gemma_poetry.prosody.forms import alternating_marks
+
+_RECORD_FIELDS = ("title", "author", "era", "form", "tune", "lines", "marks", "script", "source_id", "cluster_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Poem:
+    """One poem (诗 or 词).
+
+    Attributes:
+        lines: The lines (句), Han characters only.
+        marks: One closing mark a line, `，` or `。`; as long as `lines`.
+        title: 题目, empty where there is none.
+        author: 作者, empty where unknown.
+        era: 朝代 as the source says it (`唐`, `宋`, ...), empty where unknown.
+        form: 体裁, one of `prosody.forms.FORM_NAMES` (a 词 has the form `词`).
+        tune: 词牌, empty for poems that are no 词.
+        script: `simplified` or `traditional`.
+        source_id: Where the poem stands in its source, stable between runs.
+        cluster_id: The near-duplicate cluster it belongs to; empty before deduplication.
+    """
+
+    lines: tuple[str, ...]
+    marks: str
+    title: str = ""
+    author: str = ""
+    era: str = ""
+    form: str = ""
+    tune: str = ""
+    script: str = "simplified"
+    source_id: str = ""
+    cluster_id: str = ""
+
+    def __post_init__(self) -> None:
+        assert len(self.lines) == len(self.marks), (self.lines, self.marks)
+
+    @property
+    def text(self) -> str:
+        """The running text: each line followed by its closing mark."""
+        return "".join(line + mark for line, mark in zip(self.lines, self.marks))
+
+    @property
+    def characters(self) -> int:
+        """The number of Han characters, closing marks not counted."""
+        return sum(map(len, self.lines))
+
+    @property
+    def kind(self) -> str:
+        """What the prompt names as 体裁: the tune of a 词, else the form."""
+        return self.tune or self.form
+
+    def with_cluster(self, cluster_id: str) -> Poem:
+        return replace(self, cluster_id=cluster_id)
+
+    def to_record(self) -> dict[str, Any]:
+        """The JSON record that stands in `DATA/{train,val,test}.jsonl`."""
+        record = {name: getattr(self, name) for name in _RECORD_FIELDS}
+        record["lines"] = list(self.lines)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Poem:
+        """The inverse of `to_record`. A record without marks gets alternating ones.
+
+        Raises:
+            KeyError: The record has no `lines`.
+        """
+        lines = tuple(record["lines"])
+        fields = {name: record[name] for name in _RECORD_FIELDS if name in record}
+        fields["lines"] = lines
+        fields.setdefault("marks", alternating_marks(len(lines)))
+        return cls(**fields)

@@ -1,0 +1,145 @@
+"""Every error that this project raises on purpose, in one tree.
+
+In: what was found, what was expected, what to do next, and where (a file, a line, a field).
+Out: one exception whose text a person can act on, and the exit status that the console script ends with.
+
+    GemmaPoetryError
+    ├── UsageError                what was asked for cannot be (an unknown option value, an impossible wish)
+    │   ├── RecipeError           a recipe with unknown or ill-typed fields (all of them listed at once)
+    │   ├── UnknownFormError      a 体裁 or 词牌 that is not known (nearest names offered)
+    │   └── ConstraintError       wishes for a poem that contradict each other or cannot be met
+    ├── InputError                a file or text that cannot be read as what it should be
+    │   ├── SourceError           a poetry collection that is missing, cut, wrongly encoded or hostile
+    │   ├── DataError             a prepared DATA folder that is missing, incomplete or altered
+    │   │   └── TokenizerMismatchError   DATA was made with another tokenizer than the model's
+    │   ├── RunError              a RUN folder that is missing, incomplete or altered
+    │   └── TextError             a poem to check that is empty, uneven or no Chinese
+    ├── ModelError                a model that cannot be used
+    │   ├── NotAGemmaError        a folder whose configuration is of no known Gemma family
+    │   ├── IncompleteModelError  a checkpoint with missing or cut files
+    │   ├── UnsafeModelError      pickled weights or remote code: refused
+    │   └── ModelAccessError      a gated or unreachable repository
+    ├── TrainingError             a training that would waste the hours spent on it (NaN, no labels)
+    ├── GenerationError           decoding met a dead end within its stated bound
+    └── OutputError               the result could not be written (disk full, no permission)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class GemmaPoetryError(Exception):
+    """The root of the tree: catch it to catch everything that this project raises on purpose.
+
+    Args:
+        found: What was met, in one sentence without a final full stop.
+        expected: What should have been there instead.
+        action: What the person can do next.
+        where: The file, line or field, as `path`, `path:line` or `section.key`.
+    """
+
+    exit_status = 2
+
+    def __init__(self, found: str, *, expected: str = "", action: str = "", where: str | Path = "") -> None:
+        self.found = found
+        self.expected = expected
+        self.action = action
+        self.where = str(where)
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """The whole message: `where: found. Expected: … What to do: …`."""
+        parts = [f"{self.where}: {self.found}" if self.where else self.found]
+        if self.expected:
+            parts.append(f"Expected: {self.expected}")
+        if self.action:
+            parts.append(f"What to do: {self.action}")
+        return "\n".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling that worker processes use.
+        return (_rebuild, (type(self), self.found, self.expected, self.action, self.where))
+
+
+def _rebuild(kind: type[GemmaPoetryError], found: str, expected: str, action: str, where: str) -> GemmaPoetryError:
+    return kind(found, expected=expected, action=action, where=where)
+
+
+class UsageError(GemmaPoetryError):
+    """What was asked for cannot be."""
+
+
+class RecipeError(UsageError):
+    """A recipe with unknown or ill-typed fields."""
+
+
+class UnknownFormError(UsageError):
+    """A 体裁 or 词牌 that is not known."""
+
+
+class ConstraintError(UsageError):
+    """Wishes for a poem that contradict each other or cannot be met."""
+
+
+class InputError(GemmaPoetryError):
+    """A file or text that cannot be read as what it should be."""
+
+
+class SourceError(InputError):
+    """A poetry collection that is missing, cut, wrongly encoded or hostile."""
+
+
+class DataError(InputError):
+    """A prepared DATA folder that is missing, incomplete or altered."""
+
+
+class TokenizerMismatchError(DataError):
+    """DATA was made with another tokenizer than the model's."""
+
+
+class RunError(InputError):
+    """A RUN folder that is missing, incomplete or altered."""
+
+
+class TextError(InputError):
+    """A poem to check that is empty, uneven or no Chinese."""
+
+
+class ModelError(GemmaPoetryError):
+    """A model that cannot be used."""
+
+
+class NotAGemmaError(ModelError):
+    """A folder whose configuration is of no known Gemma family."""
+
+
+class IncompleteModelError(ModelError):
+    """A checkpoint with missing or cut files."""
+
+
+class UnsafeModelError(ModelError):
+    """Pickled weights or remote code."""
+
+
+class ModelAccessError(ModelError):
+    """A gated or unreachable repository."""
+
+
+class TrainingError(GemmaPoetryError):
+    """A training that would waste the hours spent on it."""
+
+
+class GenerationError(GemmaPoetryError):
+    """Decoding met a dead end within its stated bound."""
+
+
+class OutputError(GemmaPoetryError):
+    """The result could not be written."""
+
+
+def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that look most like `name`, best first (for "did you mean" in messages)."""
+    return difflib.get_close_matches(name, list(known), n=count, cutoff=0.3)

@@ -1,0 +1,125 @@
+"""Forms (体裁) as slots.
+
+In: the name of a form, or the lines of a poem.
+Out: a `Form`, lines of `Slot`s, that constrained generation obeys and scansion reads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gemma_poetry.errors import UnknownFormError, nearest_names
+
+
+COMMA = "，"
+FULL_STOP = "。"
+
+
+class Tone(str, Enum):
+    """A tone class: 平 (level) or 仄 (oblique: 上 去 入)."""
+
+    LEVEL = "平"
+    OBLIQUE = "仄"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one place of a line asks for.
+
+    Attributes:
+        tone: The required tone class, or `None` where both are free.
+        rhyme: The name of a rhyme variable; slots that share it must rhyme. `None`: no rhyme here.
+        char: The character that must stand here, or `None`.
+    """
+
+    tone: Tone | None = None
+    rhyme: str | None = None
+    char: str | None = None
+
+
+FREE = Slot()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form: lines of slots and one closing mark a line.
+
+    Attributes:
+        name: 体裁 or 词牌, as prompts name it.
+        lines: The slots, line by line.
+        marks: One closing mark (`，` or `。`) a line.
+        pattern: Which of the form's patterns (平起/仄起 ..., 又一体), empty where there is one only.
+    """
+
+    name: str
+    lines: tuple[tuple[Slot, ...], ...]
+    marks: str
+    pattern: str = ""
+
+    @property
+    def line_lengths(self) -> tuple[int, ...]:
+        """Characters in each line."""
+        return tuple(map(len, self.lines))
+
+
+FORM_NAMES: tuple[str, ...] = (
+    "五言绝句", "七言绝句", "五言律诗", "七言律诗", "五言排律", "七言排律",
+    "四言诗", "五言古诗", "六言诗", "七言古诗", "杂言诗", "词", "曲",
+)  # fmt: skip
+
+# The usual short names, accepted wherever a form is named.
+SHORT_NAMES: dict[str, str] = {
+    "五绝": "五言绝句", "七绝": "七言绝句", "五律": "五言律诗", "七律": "七言律诗",
+    "五排": "五言排律", "七排": "七言排律", "五古": "五言古诗", "七古": "七言古诗",
+}  # fmt: skip
+
+# Line counts and lengths of the forms whose shape is fixed: (lines, characters a line).
+FIXED_SHAPES: dict[str, tuple[int, int]] = {
+    "五言绝句": (4, 5), "七言绝句": (4, 7), "五言律诗": (8, 5), "七言律诗": (8, 7),
+}  # fmt: skip
+
+
+def form_name(name: str) -> str:
+    """The full name of a form given by its full or short name.
+
+    Raises:
+        UnknownFormError: No form is called so; the nearest names are offered.
+    """
+    full = SHORT_NAMES.get(name, name)
+    if full in FORM_NAMES:
+        return full
+    near = nearest_names(name, [*FORM_NAMES, *SHORT_NAMES])
+    raise UnknownFormError(
+        f"no form is called {name!r}",
+        expected=f"one of {' '.join(FORM_NAMES)}",
+        action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+    )
+
+
+def alternating_marks(lines: int) -> str:
+    """The closing marks of a 诗 of so many lines: comma within a couplet, full stop behind it."""
+    return "".join(FULL_STOP if index % 2 or index == lines - 1 else COMMA for index in range(lines))
+
+
+def shape(name: str, lines: int, characters: int) -> Form:
+    """A form of free slots with so many lines and so many characters in each."""
+    return Form(name, ((FREE,) * characters,) * lines, alternating_marks(lines))
+
+
+def classify(lines: Sequence[str]) -> str:
+    """The form (体裁) of a 诗 by its shape: the name in `FORM_NAMES`.
+
+    Args:
+        lines: The lines, Han characters only.
+    """
+    lengths = {len(line) for line in lines}
+    if len(lengths) != 1:
+        return "杂言诗"
+    (length,) = lengths
+    count = len(lines)
+    for name, (shape_lines, shape_characters) in FIXED_SHAPES.items():
+        if (count, length) == (shape_lines, shape_characters):
+            return name
+    return {4: "四言诗", 5: "五言古诗", 6: "六言诗", 7: "七言古诗"}.get(length, "杂言诗")
