@@ -12,7 +12,6 @@ from enum import Enum
 
 from gemma_poetry.errors import UnknownFormError, nearest_names
 
-
 COMMA = "，"
 FULL_STOP = "。"
 

@@ -1,0 +1,30 @@
+"""Fixtures shared by all tests: where the real collection and the genuine Gemma tokenizer are, if anywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def collection() -> Path:
+    """The archive of the chinese-poetry collection; tests that want it are skipped where it is not at hand."""
+    named = os.environ.get("GEMMA_POETRY_COLLECTION")
+    candidates = [Path(named)] if named else sorted(SHARED_DATA.glob("chinese-poetry-*.tar.gz"))
+    if not candidates or not candidates[0].exists():
+        pytest.skip("the chinese-poetry collection is not at hand (set GEMMA_POETRY_COLLECTION)")
+    return candidates[0]
+
+
+@pytest.fixture(scope="session")
+def gemma_tokenizer_model() -> Path:
+    """The genuine Gemma `tokenizer.model`; tests that want it are skipped where it is not at hand."""
+    named = os.environ.get("GEMMA_POETRY_TOKENIZER")
+    path = Path(named) if named else SHARED_DATA / "gemma" / "tokenizer.model"
+    if not path.exists():
+        pytest.skip("the genuine Gemma tokenizer is not at hand (set GEMMA_POETRY_TOKENIZER)")
+    return path
