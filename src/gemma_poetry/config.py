@@ -6,6 +6,7 @@ In: a recipe name or YAML file, and overrides `section.key=value`. Out: a checke
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -118,14 +119,14 @@ class PretrainSettings(Section):
     weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay.")
     warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
     decay_share: Share = Field(0.5, description="Share of the steps, at the end, in which the rate falls to zero.")
+    minimum_count: int = Field(3, ge=1, description="Rarer characters of train.jsonl are left to byte pieces.")
+    title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
+    author_dropout: Share = Field(0.4, description="Probability that a training prompt leaves the author out.")
     block_tokens: int = Field(128, ge=32, description="Tokens of a packed block; samples in it do not see each other.")
     batch_blocks: int = Field(32, ge=1, description="Blocks a device and step.")
     gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
     epochs: float = Field(1.0, gt=0, description="Passes over train.txt.")
     max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
-    max_minutes: float | None = Field(
-        None, gt=0, description="Minutes of wall time that the schedule is fitted to; null: no limit."
-    )
     max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
     evaluation_poems: int = Field(400, ge=1, description="Poems of val.txt that an evaluation uses.")
@@ -222,10 +223,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise RecipeError(f"the value of {override!r} is not valid YAML", expected="a number, a text or a [list]") from error
     if isinstance(parsed, str):
         # YAML 1.1 reads 5e-5 as text; people mean the number.
-        try:
+        with contextlib.suppress(ValueError):
             parsed = float(parsed)
-        except ValueError:
-            pass
     section = tree.setdefault(keys[0], {})
     if not isinstance(section, dict):
         raise RecipeError(f"{keys[0]!r} is no section", expected="a mapping", where=dotted)

@@ -1,0 +1,202 @@
+"""Tokenized poems as PyTorch batches: padded for fine-tuning, packed for pretraining.
+
+In: `TokenizedPoem`s. Out: tensors with these shapes, B rows of T tokens:
+
+    padded   input_ids, attention_mask, labels (B, T)      one poem a row, right padding
+    packed   input_ids, position_ids, labels (B, T)        several poems a row; positions restart at each poem,
+                                                           from which transformers derives the block-diagonal mask
+
+`labels` is -100 on prompts and padding: the loss falls on completions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from gemma_poetry.data.tokenization import TokenizedPoem
+
+IGNORED = -100
+
+
+class PoemDataset(Dataset[dict[str, Any]]):
+    """Tokenized poems, each with its number of Han characters and a group (its form) for validation figures.
+
+    Args:
+        samples: The tokenized poems.
+        characters: Han characters of each poem; 0 where they do not matter.
+        groups: Index of the group that each poem is reported under.
+    """
+
+    def __init__(
+        self, samples: Sequence[TokenizedPoem], characters: Sequence[int] | None = None, groups: Sequence[int] | None = None
+    ) -> None:
+        self.samples = samples
+        self.characters = characters
+        self.groups = groups
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {
+            "sample": self.samples[index],
+            "characters": self.characters[index] if self.characters else 0,
+            "group": self.groups[index] if self.groups else 0,
+        }
+
+
+class PaddedCollator:
+    """Poems to a right-padded batch.
+
+    Args:
+        pad_id: The id that fills rows up.
+    """
+
+    def __init__(self, pad_id: int) -> None:
+        self.pad_id = pad_id
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        samples: list[TokenizedPoem] = [item["sample"] for item in items]
+        width = max(map(len, samples))
+        input_ids = torch.full((len(samples), width), self.pad_id)
+        attention_mask = torch.zeros_like(input_ids)
+        labels = torch.full_like(input_ids, IGNORED)
+        for row, sample in enumerate(samples):
+            input_ids[row, : len(sample)] = torch.tensor(sample.prompt_ids + sample.completion_ids)
+            attention_mask[row, : len(sample)] = 1
+            labels[row, len(sample.prompt_ids) : len(sample)] = torch.tensor(sample.completion_ids)
+        return {
+            "input_ids": input_ids,  # (B, T)
+            "attention_mask": attention_mask,  # (B, T)
+            "labels": labels,  # (B, T)
+            "characters": torch.tensor([item["characters"] for item in items]),  # (B,)
+            "group": torch.tensor([item["group"] for item in items]),  # (B,)
+        }
+
+
+def pack_rows(lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
+    """Packs samples into rows of at most `row_tokens` tokens; a longer sample gets a row of its own.
+
+    Longest samples first, each into the fullest row that still takes it (best fit). Every sample stands in exactly
+    one row.
+
+    Args:
+        lengths: Tokens of each sample.
+        row_tokens: Tokens of a row.
+
+    Returns:
+        The sample indices of each row.
+    """
+    rows: list[list[int]] = []
+    # rows_by_free[n] holds the rows that still have exactly n free tokens.
+    rows_by_free: list[list[int]] = [[] for _ in range(row_tokens + 1)]
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        length = lengths[index]
+        if length >= row_tokens:
+            rows.append([index])
+            continue
+        fitting = next((free for free in range(length, row_tokens + 1) if rows_by_free[free]), None)
+        if fitting is None:
+            row, free = len(rows), row_tokens
+            rows.append([])
+        else:
+            row, free = rows_by_free[fitting].pop(), fitting
+        rows[row].append(index)
+        rows_by_free[free - length].append(row)
+    return rows
+
+
+class PackedDataset(Dataset[list[TokenizedPoem]]):
+    """Rows of packed poems.
+
+    Args:
+        samples: The tokenized poems.
+        row_tokens: Tokens of a row; a longer poem has a longer row of its own.
+    """
+
+    def __init__(self, samples: Sequence[TokenizedPoem], row_tokens: int) -> None:
+        self.samples = samples
+        self.rows = pack_rows([len(sample) for sample in samples], row_tokens)
+        self.row_lengths = [sum(len(samples[index]) for index in row) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> list[TokenizedPoem]:
+        return [self.samples[sample] for sample in self.rows[index]]
+
+
+class PackedCollator:
+    """Rows of poems to a batch whose positions restart at each poem.
+
+    Args:
+        pad_id: The id that fills rows up.
+        row_tokens: The least width of a batch, so that most batches have one shape.
+    """
+
+    def __init__(self, pad_id: int, row_tokens: int) -> None:
+        self.pad_id = pad_id
+        self.row_tokens = row_tokens
+
+    def __call__(self, rows: Sequence[list[TokenizedPoem]]) -> dict[str, torch.Tensor]:
+        width = max(self.row_tokens, *(sum(map(len, row)) for row in rows))
+        input_ids = torch.full((len(rows), width), self.pad_id)
+        # Padding keeps position 0 throughout: each such token is a sequence of its own and sees nobody.
+        position_ids = torch.zeros_like(input_ids)
+        labels = torch.full_like(input_ids, IGNORED)
+        for row, samples in enumerate(rows):
+            start = 0
+            for sample in samples:
+                end, completion = start + len(sample), start + len(sample.prompt_ids)
+                input_ids[row, start:end] = torch.tensor(sample.prompt_ids + sample.completion_ids)
+                position_ids[row, start:end] = torch.arange(len(sample))
+                labels[row, completion:end] = torch.tensor(sample.completion_ids)
+                start = end
+        return {"input_ids": input_ids, "position_ids": position_ids, "labels": labels}  # each (B, T)
+
+
+class TokenBudgetSampler(Sampler[list[int]]):
+    """Batches of rows of like length, each of about the same number of tokens, in an order drawn anew each epoch.
+
+    Args:
+        lengths: Tokens of each row.
+        row_tokens: Rows up to this length count as this long.
+        batch_tokens: Tokens of a batch, padding counted.
+        seed: Seed of the order; the epoch is added to it.
+    """
+
+    def __init__(self, lengths: Sequence[int], row_tokens: int, batch_tokens: int, seed: int) -> None:
+        self.lengths = [max(length, row_tokens) for length in lengths]
+        self.batch_tokens = batch_tokens
+        self.seed = seed
+        self.epoch = 0
+        self.batch_size = max(1, batch_tokens // row_tokens)
+        self._count = sum(1 for _ in self._batches())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws another order; the Trainer calls this at the start of each epoch."""
+        self.epoch = epoch
+
+    def _batches(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        # A stable sort keeps the drawn order among rows of the same length.
+        order.sort(key=self.lengths.__getitem__)
+        batches: list[list[int]] = [[]]
+        for index in order:
+            batch = batches[-1]
+            if batch and (len(batch) + 1) * self.lengths[index] > self.batch_tokens:
+                batches.append(batch := [])
+            batch.append(index)
+        for place in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[place]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return self._batches()
+
+    def __len__(self) -> int:
+        return self._count

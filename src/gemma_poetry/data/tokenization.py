@@ -1,0 +1,289 @@
+"""Poems as token ids, and the text files that hold them.
+
+    Conditions ──encode_prompt──────┐
+                                    ├─> TokenizedPoem ──format_line──> DATA/train.txt ──read_tokenized──> TokenizedPoem
+    Poem.text ──encode_completion───┘
+
+In: poems and a Hugging Face tokenizer. Out: ids with exactly one BOS and a labelled terminator, and lines of pieces
+that give the same ids back by look-up alone, whatever the pieces hold.
+
+A line is `prompt pieces TAB completion pieces`, pieces separated by one space. Prompt and completion are encoded
+apart, in training and inference alike, so no piece ever stands across the place where generation begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import atomic_writer
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.prompts import Conditions, conditions_of, dropped_conditions
+from gemma_poetry.errors import DataError, ModelError, TokenizerMismatchError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# What ends a model's turn in the chat templates of the Gemma families (1-3n, 4); `<eos>` does not end turns there.
+TURN_TERMINATORS = ("<end_of_turn>", "<turn|>")
+_ENCODE_POEMS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedPoem:
+    """One training sample.
+
+    Attributes:
+        prompt_ids: Token ids of the prompt, BOS first.
+        completion_ids: Token ids of the poem, the terminator last; the loss falls on these alone.
+    """
+
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids) + len(self.completion_ids)
+
+
+def terminator_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id that ends a completion: the turn terminator of an instruction-tuned tokenizer, else `<eos>`.
+
+    Raises:
+        ModelError: The tokenizer has neither.
+    """
+    if tokenizer.chat_template:
+        vocabulary = tokenizer.get_vocab()
+        for piece in TURN_TERMINATORS:
+            if piece in vocabulary:
+                return int(vocabulary[piece])
+    if tokenizer.eos_token_id is None:
+        raise ModelError("the tokenizer has no end-of-sequence token", expected="an <eos> token, as every Gemma has")
+    return int(tokenizer.eos_token_id)
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """All ids that stop generation: the terminator first, and `<eos>`."""
+    stops = [terminator_id(tokenizer)]
+    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in stops:
+        stops.append(int(tokenizer.eos_token_id))
+    return stops
+
+
+def _prompt_text(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) -> str:
+    """The prompt without BOS, inside the chat template where the tokenizer has one."""
+    if not tokenizer.chat_template:
+        return conditions.prompt()
+    message = [{"role": "user", "content": conditions.prompt()}]
+    text: Any = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+    # Templates of the published checkpoints write BOS themselves; it is added once, below, for all of them.
+    return str(text).removeprefix(str(tokenizer.bos_token or ""))
+
+
+def _encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    encoded: Any = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
+    ids: list[list[int]] = encoded["input_ids"]
+    return ids
+
+
+def _bos(tokenizer: PreTrainedTokenizerBase) -> int:
+    if tokenizer.bos_token_id is None:
+        raise ModelError("the tokenizer has no begin-of-sequence token", expected="a <bos> token, as every Gemma has")
+    return int(tokenizer.bos_token_id)
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) -> list[int]:
+    """Token ids of a prompt, with exactly one BOS in front.
+
+    Raises:
+        ModelError: The tokenizer has no BOS.
+    """
+    return [_bos(tokenizer), *_encode_texts(tokenizer, [_prompt_text(tokenizer, conditions)])[0]]
+
+
+def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of a poem's running text, the terminator behind it."""
+    return [*_encode_texts(tokenizer, [text])[0], terminator_id(tokenizer)]
+
+
+def encode_samples(
+    tokenizer: PreTrainedTokenizerBase, samples: Iterable[tuple[Conditions, str]]
+) -> Iterator[TokenizedPoem]:
+    """Encodes (conditions, running text) pairs, some thousands at a time.
+
+    Raises:
+        ModelError: The tokenizer lacks BOS or a terminator.
+    """
+    bos, terminator = _bos(tokenizer), terminator_id(tokenizer)
+    batch: list[tuple[Conditions, str]] = []
+
+    def encoded() -> Iterator[TokenizedPoem]:
+        prompts = _encode_texts(tokenizer, [_prompt_text(tokenizer, conditions) for conditions, _ in batch])
+        completions = _encode_texts(tokenizer, [text for _, text in batch])
+        for prompt, completion in zip(prompts, completions):
+            yield TokenizedPoem((bos, *prompt), (*completion, terminator))
+
+    for sample in samples:
+        batch.append(sample)
+        if len(batch) == _ENCODE_POEMS:
+            yield from encoded()
+            batch.clear()
+    if batch:
+        yield from encoded()
+
+
+def encode_poems(tokenizer: PreTrainedTokenizerBase, poems: Iterable[Poem]) -> Iterator[TokenizedPoem]:
+    """Encodes poems with all their conditions."""
+    return encode_samples(tokenizer, ((conditions_of(poem), poem.text) for poem in poems))
+
+
+def tokenize_poems(
+    poems: Iterable[Poem],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    title_dropout: float = 0.0,
+    author_dropout: float = 0.0,
+    seed: int = 0,
+) -> Iterator[str]:
+    """One line of `train.txt` a poem, without the line break.
+
+    Args:
+        poems: The poems.
+        tokenizer: The tokenizer of the model to be trained.
+        title_dropout: Probability that a prompt leaves the title out (training split only).
+        author_dropout: Probability that a prompt leaves the author out (training split only).
+        seed: Seed of the dropout.
+    """
+    escaped = _escaped_pieces(tokenizer)
+    samples = (
+        (dropped_conditions(poem, title_dropout=title_dropout, author_dropout=author_dropout, seed=seed), poem.text)
+        for poem in poems
+    )
+    for sample in encode_samples(tokenizer, samples):
+        prompt = " ".join([escaped[index] for index in sample.prompt_ids])
+        completion = " ".join([escaped[index] for index in sample.completion_ids])
+        yield f"{prompt}\t{completion}"
+
+
+def write_tokenized(path: Path, lines: Iterable[str]) -> int:
+    """Writes lines of `tokenize_poems` atomically; returns how many.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    count = 0
+    with atomic_writer(path) as stream:
+        for line in lines:
+            stream.write(line + "\n")
+            count += 1
+    return count
+
+
+def read_tokenized(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[TokenizedPoem]:
+    """Reads a tokenized file back by look-up; the tokenizer is not run.
+
+    Raises:
+        DataError: The file is missing, or a line has not two parts.
+        TokenizerMismatchError: A piece is not in the tokenizer's vocabulary.
+    """
+    ids = {piece: index for index, piece in _escaped_pieces(tokenizer).items()}
+    samples = []
+    try:
+        with open(path, encoding="utf-8", newline="\n") as stream:
+            for number, line in enumerate(stream, 1):
+                prompt, tab, completion = line.rstrip("\n").partition("\t")
+                if not tab or not completion:
+                    raise DataError(
+                        "the line has no TAB between prompt and completion",
+                        where=f"{path}:{number}",
+                        expected="prompt pieces, TAB, completion pieces",
+                        action="prepare the data again",
+                    )
+                try:
+                    samples.append(
+                        TokenizedPoem(
+                            tuple([ids[piece] for piece in prompt.split(" ")]),
+                            tuple([ids[piece] for piece in completion.split(" ")]),
+                        )
+                    )
+                except KeyError as error:
+                    raise TokenizerMismatchError(
+                        f"the piece {error.args[0]!r} is not in the model's vocabulary",
+                        where=f"{path}:{number}",
+                        expected="data that was prepared with this model's tokenizer",
+                        action="run prepare again with --model set to the model that you train",
+                    ) from None
+    except FileNotFoundError as error:
+        raise DataError("no such file", where=path, action="run gemma-poetry prepare first") from error
+    except UnicodeDecodeError as error:
+        raise DataError("not UTF-8", where=path, action="prepare the data again") from error
+    return samples
+
+
+_ESCAPES = {"\\": "\\\\", " ": "\\s", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_UNSAFE = re.compile(r"[\\\s\x00-\x20\x7f-\xa0\u2028\u2029]")
+
+
+def escape_piece(piece: str) -> str:
+    """A piece without white space or control characters, by backslash escapes; `unescape_piece` undoes it."""
+    return _UNSAFE.sub(lambda match: _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}", piece)
+
+
+def unescape_piece(escaped: str) -> str:
+    """The inverse of `escape_piece`."""
+    plain = {value[1]: key for key, value in _ESCAPES.items()}
+    return re.sub(
+        r"\\(?:u([0-9a-f]{4})|(.))", lambda match: chr(int(match[1], 16)) if match[1] else plain[match[2]], escaped
+    )
+
+
+def _escaped_pieces(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
+    """Escaped piece of each id, for every id of the vocabulary."""
+    return {index: escape_piece(piece) for piece, index in tokenizer.get_vocab().items()}
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A sha256 over all that decides how a poem becomes ids: pieces with their ids, template, BOS, terminator."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps(sorted(tokenizer.get_vocab().items()), ensure_ascii=False).encode())
+    digest.update(str(tokenizer.chat_template or "").encode())
+    digest.update(f"{tokenizer.bos_token_id} {terminator_id(tokenizer)}".encode())
+    return digest.hexdigest()
+
+
+def check_tokenizer(manifest: dict[str, Any], tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuses data that another tokenizer made.
+
+    Raises:
+        TokenizerMismatchError: The fingerprints differ.
+    """
+    made_with: dict[str, str] = manifest.get("tokenizer", {})
+    fingerprint = tokenizer_fingerprint(tokenizer)
+    if made_with.get("fingerprint") != fingerprint:
+        raise TokenizerMismatchError(
+            f"the data was tokenized for {made_with.get('name', 'another model')!r} "
+            f"(tokenizer {str(made_with.get('fingerprint'))[:12]}…)",
+            where=folder,
+            expected=f"the tokenizer of the model given (fingerprint {fingerprint[:12]}…)",
+            action="run prepare again with --model set to the model that you train",
+        )
+
+
+def is_instruction_tuned(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether prompts go inside a chat template."""
+    return bool(tokenizer.chat_template)
+
+
+def decode_poem(tokenizer: PreTrainedTokenizerBase, completion_ids: Sequence[int]) -> str:
+    """The running text of a completion, terminator and what follows it left out."""
+    stops = set(stop_ids(tokenizer))
+    kept: list[int] = []
+    for index in completion_ids:
+        if index in stops:
+            break
+        kept.append(index)
+    return str(tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False))

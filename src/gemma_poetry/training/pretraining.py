@@ -1,0 +1,213 @@
+"""A base model from scratch.
+
+    DATA/train.jsonl ─> character tokenizer ─> packed rows ─> PoetryTrainer (Muon, float32 or bf16) ─> MODEL/
+
+In: a prepared DATA folder and the `pretrain` section of a recipe. Out: `MODEL/`, a plain Hugging Face folder (safetensors
+in bf16, tokenizer) with the curve, TensorBoard logs and a manifest that names the hashes of the splits it saw and of
+those it was kept from.
+
+The records are tokenized here, not read from train.txt: the tokenizer is made from the same training split.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.config import PretrainSettings
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.prompts import dropped_conditions
+from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
+from gemma_poetry.errors import DataError
+
+WEIGHTS = "model.safetensors"
+
+
+def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool = False) -> dict[str, Any]:
+    """Trains a preset from scratch and writes MODEL.
+
+    Args:
+        data: A DATA folder.
+        out: The MODEL folder; new or empty unless `resume`.
+        settings: The `pretrain` section of a recipe.
+        resume: Go on from the newest complete checkpoint in `out`.
+
+    Returns:
+        The manifest of the model.
+
+    Raises:
+        DataError: The data folder is missing, incomplete or altered.
+        RunError: `out` holds a run already.
+        TrainingError: The loss became infinite.
+        OutputError: The model cannot be written.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
+    from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
+    from gemma_poetry.model.presets import build_preset
+    from gemma_poetry.training.trainer import PoetryTrainer, prepare_folder
+
+    checkpoint = prepare_folder(out, resume=resume, finished=WEIGHTS)
+    data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
+    poems = _read_poems(data / "train.jsonl")
+    if not poems:
+        raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
+    if checkpoint:
+        tokenizer = AutoTokenizer.from_pretrained(out)
+    else:
+        characters = collect_characters(poems, settings.minimum_count)
+        tokenizer = build_character_tokenizer(characters)
+        tokenizer.save_pretrained(out)
+    samples = _training_samples(poems, tokenizer, settings)
+    rows = PackedDataset(samples, settings.block_tokens)
+    validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
+    pad_id = int(tokenizer.pad_token_id)
+    model = build_preset(settings.preset, tokenizer, settings.seed)
+    sampler = TokenBudgetSampler(
+        rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed
+    )
+    on_accelerator = torch.cuda.is_available()
+    trainer = PoetryTrainer(
+        model=model,
+        args=_arguments(out, settings, len(sampler), on_accelerator),
+        train_dataset=rows,
+        eval_dataset=validation,
+        data_collator=PackedCollator(pad_id, settings.block_tokens),
+        evaluation_collator=PaddedCollator(pad_id),
+        batch_sampler=sampler,
+        groups=groups,
+        optimizers=(_optimizer(model, settings), None),
+        processing_class=tokenizer,
+    )
+    began = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.monotonic() - began
+    # Judged as it is shipped: with weights rounded to bf16.
+    model.to(torch.bfloat16).to(torch.float32)
+    final = trainer.evaluate()
+    model.to(torch.bfloat16).save_pretrained(out)
+    return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer)
+
+
+def _read_poems(path: Path) -> list[Poem]:
+    return [Poem.from_record(record) for record in read_jsonl(path)]
+
+
+def _training_samples(poems: Sequence[Poem], tokenizer: Any, settings: PretrainSettings) -> list[TokenizedPoem]:
+    drawn = (
+        (
+            dropped_conditions(
+                poem,
+                title_dropout=settings.title_dropout,
+                author_dropout=settings.author_dropout,
+                seed=settings.seed,
+            ),
+            poem.text,
+        )
+        for poem in poems
+    )
+    return list(encode_samples(tokenizer, drawn))
+
+
+def _validation_set(path: Path, tokenizer: Any, settings: PretrainSettings) -> tuple[Any, list[str]]:
+    """The first poems of val.jsonl (their order is drawn by `prepare`) and the names of their forms."""
+    from gemma_poetry.data.dataset import PoemDataset
+
+    poems = _read_poems(path)[: settings.evaluation_poems]
+    forms = sorted({poem.form for poem in poems})
+    dataset = PoemDataset(
+        list(encode_poems(tokenizer, poems)),
+        [poem.characters for poem in poems],
+        [forms.index(poem.form) for poem in poems],
+    )
+    return dataset, forms
+
+
+def _optimizer(model: Any, settings: PretrainSettings) -> Any:
+    import torch
+
+    from gemma_poetry.training.muon import MuonWithAdamW
+
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    embeddings = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
+    matrices = [weight for weight in model.parameters() if weight.ndim == 2 and id(weight) not in embeddings]
+    others = [weight for weight in model.parameters() if weight.ndim != 2 or id(weight) in embeddings]
+    return MuonWithAdamW(
+        matrices,
+        others,
+        learning_rate=settings.learning_rate,
+        adamw_learning_rate=settings.adamw_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, on_accelerator: bool) -> Any:
+    from transformers import TrainingArguments
+
+    steps = settings.max_steps or math.ceil(settings.epochs * batches_per_epoch / settings.gradient_accumulation)
+    return TrainingArguments(
+        output_dir=str(out),
+        max_steps=steps,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        per_device_eval_batch_size=16,
+        max_grad_norm=settings.max_gradient_norm,
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={"decay_type": "linear", "num_decay_steps": round(settings.decay_share * steps)},
+        warmup_steps=settings.warmup_steps,
+        eval_strategy="steps",
+        eval_steps=settings.evaluation_steps,
+        save_strategy="steps",
+        save_steps=settings.save_steps,
+        save_total_limit=2,
+        logging_steps=settings.logging_steps,
+        include_num_input_tokens_seen="non_padding",
+        report_to="none",
+        bf16=on_accelerator,
+        torch_compile=on_accelerator,
+        seed=settings.seed,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        use_cpu=not on_accelerator,
+        disable_tqdm=False,
+    )
+
+
+def _write_manifest(
+    out: Path,
+    data: Path,
+    data_manifest: dict[str, Any],
+    settings: PretrainSettings,
+    trainer: Any,
+    final: dict[str, float],
+    seconds: float,
+    tokenizer: Any,
+) -> dict[str, Any]:
+    import torch
+
+    parameters = sum(weight.numel() for weight in trainer.model.parameters())
+    contents = {
+        "kind": "pretrained model",
+        "preset": settings.preset,
+        "parameters": parameters,
+        "recipe": {"pretrain": settings.model_dump(mode="json")},
+        "data": {
+            "manifest_sha256": sha256_file(data / MANIFEST),
+            "source": data_manifest.get("source"),
+            "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
+        },
+        "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
+        "steps": trainer.state.global_step,
+        "tokens_seen": trainer.state.num_input_tokens_seen,
+        "validation": {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")},
+        "wall_seconds_of_last_session": round(seconds, 1),
+        "torch_threads": torch.get_num_threads(),
+        "seed": settings.seed,
+    }
+    return write_manifest(out, contents, [WEIGHTS, "config.json", "tokenizer.json", "curve.jsonl"])

@@ -1,0 +1,260 @@
+"""The Hugging Face Trainer, taught four things that poems need.
+
+In: a causal language model and batches of `data.dataset`. Out: a trained model, `checkpoint-N/` folders that are either
+complete or ignored, TensorBoard logs, and `curve.jsonl` with every point of the loss and validation curves.
+
+What is changed, and why:
+
+- The loss is the sum of the negative log-likelihoods of completion tokens over their number in the whole
+  accumulated batch, so that batch 8 x 1 and 1 x 8 give the same gradient.
+- Prompt positions never reach the head: it sees (N, hidden) for the N completion tokens in place of (B, T, hidden).
+  With a vocabulary of 262,144 pieces the head is most of a small Gemma's work.
+- Validation reports `ppl_token` and `ppl_char` from corpus-level sums, never a mean of means.
+- A checkpoint counts only once its last file is written: a killed run resumes from the newest complete one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_utils import EvalPrediction
+
+from gemma_poetry.artifacts import atomic_writer, write_json
+from gemma_poetry.data.dataset import IGNORED
+from gemma_poetry.errors import RunError, TrainingError
+
+COMPLETE = "complete.json"
+CURVE = "curve.jsonl"
+LOGS = "logs"
+
+
+class CompletionHead:
+    """Lets only chosen positions of the hidden states into a model's output head.
+
+    A hook inside `forward`, so that wrappers around the model (PEFT, DDP, FSDP) and each family's own treatment of
+    the logits (soft-capping) stay as they are.
+
+    Args:
+        model: A causal language model of transformers, wrapped by PEFT or not.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        head = model.get_output_embeddings()  # type: ignore[operator]
+        self._chosen: torch.Tensor | None = None
+        self._hook = head.register_forward_pre_hook(self._select)
+
+    def _select(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        if self._chosen is None:
+            return None
+        return (inputs[0][self._chosen],)  # (B, T, hidden) -> (N, hidden)
+
+    @contextlib.contextmanager
+    def only(self, chosen: torch.Tensor) -> Iterator[None]:
+        """While the block runs, the head sees only the positions where `chosen` (B, T) is true."""
+        self._chosen = chosen
+        try:
+            yield
+        finally:
+            self._chosen = None
+
+
+def completion_losses(model: torch.nn.Module, head: CompletionHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Negative log-likelihoods of the labelled tokens, in nats, row after row: (N,).
+
+    Args:
+        model: The model, wrapped or not.
+        head: The `CompletionHead` of that model.
+        batch: `input_ids`, `labels` (B, T) and `attention_mask` or `position_ids`.
+    """
+    targets = torch.full_like(batch["labels"], IGNORED)
+    targets[:, :-1] = batch["labels"][:, 1:]
+    chosen = targets != IGNORED
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids") if name in batch}
+    with head.only(chosen):
+        logits = model(**inputs, use_cache=False).logits  # (N, pieces)
+    return functional.cross_entropy(logits.float(), targets[chosen], reduction="none")
+
+
+class PoetryTrainer(Trainer):
+    """The Trainer for poems, fine-tuning and pretraining alike.
+
+    Args:
+        groups: Names of the groups that validation reports apart (the forms), by index.
+        batch_sampler: Yields the training batches, in place of the Trainer's own batching.
+        evaluation_collator: Makes the padded validation batches, where training batches are made otherwise.
+        **arguments: What `transformers.Trainer` takes.
+    """
+
+    def __init__(self, *, groups: Sequence[str] = (), batch_sampler: Any = None, evaluation_collator: Any = None, **arguments: Any) -> None:
+        self._groups = tuple(groups)
+        self._batch_sampler = batch_sampler
+        self._evaluation_collator = evaluation_collator
+        super().__init__(compute_metrics=self._validation_metrics, **arguments)
+        # The loss below divides by the number of labelled tokens itself, over all accumulated batches.
+        self.model_accepts_loss_kwargs = True
+        self.loss_is_scaled_for_ga = True
+        self._head = CompletionHead(self.model)
+        folder = Path(self.args.output_dir)
+        self.add_callback(TensorBoardCallback(SummaryWriter(str(folder / LOGS))))
+        self.add_callback(_CurveWriter(folder / CURVE))
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        if self._batch_sampler is None:
+            return super().get_train_dataloader()
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset, batch_sampler=self._batch_sampler, collate_fn=self.data_collator
+        )
+        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        if self._evaluation_collator is None:
+            return super().get_eval_dataloader(eval_dataset)
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        loader: DataLoader[Any] = DataLoader(
+            dataset, batch_size=self.args.eval_batch_size, collate_fn=self._evaluation_collator
+        )
+        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        losses = completion_losses(model, self._head, inputs)
+        if num_items_in_batch is None:
+            num_items_in_batch = losses.numel()
+        loss = losses.sum() / num_items_in_batch
+        if self.args.average_tokens_across_devices and self.accelerator.num_processes > 1:
+            # DDP averages gradients over processes, and the count above is over all of them.
+            loss = loss * self.accelerator.num_processes
+        return (loss, losses) if return_outputs else loss
+
+    def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss.item()} at step {self.state.global_step + 1}",
+                expected="a finite loss",
+                action="lower train.learning_rate, or use float32; the last complete checkpoint is kept",
+            )
+        return loss
+
+    def prediction_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+        inputs = self._prepare_inputs(inputs)
+        with torch.inference_mode():
+            losses = completion_losses(model, self._head, inputs)
+        labelled = inputs["labels"][:, 1:] != IGNORED
+        rows = torch.nonzero(labelled)[:, 0]
+        totals = torch.zeros(labelled.shape[0], dtype=torch.float64, device=losses.device)
+        totals.index_add_(0, rows, losses.double())
+        figures = torch.stack([totals, labelled.sum(1).double(), inputs["characters"].double()], dim=1)
+        return None, figures, inputs["group"]  # figures (B, 3): nats, tokens, Han characters
+
+    def _validation_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        figures, groups = torch.as_tensor(prediction.predictions), torch.as_tensor(prediction.label_ids)
+        nats, tokens, characters = figures.sum(0).tolist()
+        metrics = {"loss": nats / tokens, "ppl_token": math.exp(nats / tokens)}
+        if characters:
+            metrics["ppl_char"] = math.exp(nats / characters)
+            for index, name in enumerate(self._groups):
+                group_nats, _, group_characters = figures[groups == index].sum(0).tolist()
+                if group_characters:
+                    metrics[f"ppl_char/{name}"] = math.exp(group_nats / group_characters)
+        return metrics
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save and folder.is_dir():
+            sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+            write_json(folder / COMPLETE, {"step": self.state.global_step, "files": sizes})
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The complete checkpoint with the most steps in a RUN folder; folders cut short are passed over.
+
+    Args:
+        folder: A RUN or MODEL folder with `checkpoint-N` in it.
+    """
+
+    def step(path: Path) -> int:
+        return int(path.name.rpartition("-")[2])
+
+    candidates = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    return next((path for path in sorted(candidates, key=step, reverse=True) if _is_complete(path)), None)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        sizes = json.loads((checkpoint / COMPLETE).read_text())["files"]
+        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def prepare_folder(folder: Path, *, resume: bool, finished: str) -> Path | None:
+    """Decides where a training starts, and refuses to write over a finished one.
+
+    Args:
+        folder: The RUN or MODEL folder.
+        resume: Whether `--resume` was given.
+        finished: The file that a finished training has.
+
+    Returns:
+        The checkpoint to resume from, or `None` for a fresh start.
+
+    Raises:
+        RunError: The folder holds a run already, or there is nothing to resume.
+    """
+    checkpoint = newest_checkpoint(folder) if folder.is_dir() else None
+    if resume:
+        if checkpoint is None and (folder / finished).exists():
+            raise RunError("the run is finished; there is nothing to resume", where=folder, action="choose another --out")
+        if checkpoint is not None:
+            # A checkpoint that was cut short would be counted among those to keep, or be resumed from later.
+            for path in folder.glob("checkpoint-*"):
+                if not _is_complete(path):
+                    shutil.rmtree(path, ignore_errors=True)
+        return checkpoint
+    if folder.is_dir() and any(folder.iterdir()):
+        raise RunError(
+            "the folder is not empty",
+            where=folder,
+            expected="a new or empty folder",
+            action="choose another --out, or add --resume to go on with the run that is there",
+        )
+    return None
+
+
+class _CurveWriter(TrainerCallback):
+    """Writes every logged point to `curve.jsonl`, whole each time: a resumed run continues the same curve."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+    ) -> None:
+        if not state.is_world_process_zero:
+            return
+        with atomic_writer(self._path) as stream:
+            for point in state.log_history:
+                if "loss" in point or "eval_loss" in point:
+                    named = {name.replace("eval_loss", "validation_loss").removeprefix("eval_"): value for name, value in point.items()}
+                    stream.write(json.dumps(named, ensure_ascii=False) + "\n")
