@@ -50,12 +50,14 @@ class Form:
         lines: The slots, line by line.
         marks: One closing mark (`，` or `。`) a line.
         pattern: Which of the form's patterns (平起/仄起 ..., 又一体), empty where there is one only.
+        echoes: Pairs (line, earlier line), counted from 1: the line repeats the end of the earlier one (叠句).
     """
 
     name: str
     lines: tuple[tuple[Slot, ...], ...]
     marks: str
     pattern: str = ""
+    echoes: tuple[tuple[int, int], ...] = ()
 
     @property
     def line_lengths(self) -> tuple[int, ...]:
