@@ -1,0 +1,259 @@
+"""The step of constrained decoding: scores in, scores of the admitted tokens out.
+
+In: the ids written so far and the scores of `model.generate`; one `Plan` a prompt.
+Out: the same scores with minus infinity wherever a token would break the form.
+
+    ids ──last column──> Track of each sequence (state, text) ──row of a table──> scores.masked_fill(table[rows], -inf)
+
+A state's tokens are found once and stay in a table on the model's device, so that a step costs one index and one
+masking, whatever the form asks for. What only one sequence knows (rhyme words already used) is few tokens, masked
+apart. Sequences are recognised by their ids, not by their place in the batch: beams may be reordered, dropped and
+copied between two steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor
+
+from gemma_poetry.generation.constraints import NOWHERE
+from gemma_poetry.generation.token_index import MARKS, TokenMasks
+
+_TABLE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one poem must obey.
+
+    Attributes:
+        masks: The tokens that each state of its forms admits.
+        distinct: No character comes twice, but for one said twice over (萧萧).
+    """
+
+    masks: TokenMasks
+    distinct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Where one sequence stands.
+
+    Attributes:
+        state: The state of the plan's automaton; `NOWHERE` once the sequence has met a dead end.
+        begun: The bytes written of an unfinished character.
+        text: The running text so far.
+        rhyme_words: The rhyme words so far.
+        ended: Whether the terminator was written; what follows is padding.
+    """
+
+    state: int
+    begun: bytes = b""
+    text: str = ""
+    rhyme_words: str = ""
+    ended: bool = False
+
+
+def advance(plan: Plan, track: Track, token: int) -> Track:
+    """The track after one more token.
+
+    A token that may not come (the terminator, forced at a dead end) leads to a track that is ended at `NOWHERE`.
+    """
+    if track.ended:
+        return track
+    masks, automaton = plan.masks, plan.masks.automaton
+    if token == masks.index.terminator:
+        whole = track.state != NOWHERE and not track.begun and automaton.ends(track.state)
+        return replace(track, state=track.state if whole else NOWHERE, ended=True)
+    state, begun = masks.step(track.state, track.begun, token)
+    if state == NOWHERE:
+        return replace(track, state=NOWHERE, ended=True)
+    if begun:
+        return replace(track, state=state, begun=begun)
+    written = masks.written(track.begun, token)
+    words, before = track.rhyme_words, track.state
+    for char in written:
+        if automaton.rhymes(before):
+            words += char
+        before = int(automaton.row(before)[automaton.class_of(char)])
+    return Track(state, b"", track.text + written, words)
+
+
+def begin(plan: Plan) -> Track:
+    """The track of a sequence that has written nothing."""
+    return Track(plan.masks.automaton.start)
+
+
+def retrace(plan: Plan, tokens: Sequence[int], start: Track | None = None) -> Track:
+    """The track after a whole sequence of tokens, from `start` (or from the beginning) on."""
+    track = start or begin(plan)
+    for token in tokens:
+        track = advance(plan, track, token)
+    return track
+
+
+def used_up(plan: Plan, track: Track) -> list[int]:
+    """The tokens that the state admits but this sequence does not: rhyme words and characters that it has used.
+
+    Longer pieces are judged strictly (any that hold a used character are left out); since every character has a piece
+    of its own, nothing becomes unreachable by that.
+    """
+    index, automaton = plan.masks.index, plan.masks.automaton
+    if track.ended or track.begun:
+        return []
+    banned: list[int] = []
+    fixed = automaton.fixed(track.state)
+    for word in track.rhyme_words:
+        if not fixed and automaton.rhymes(track.state):
+            banned.extend(index.singles.get(word, ()))
+        banned.extend(index.longer.get(word, ()))
+    if plan.distinct:
+        banned.extend(index.repeating.tolist())
+        last = track.text[-1:]
+        twice = len(track.text) > 1 and track.text[-2] == last
+        for char in set(track.text).difference(MARKS):
+            if not fixed and (char != last or twice):
+                banned.extend(index.singles.get(char, ()))
+            banned.extend(index.longer.get(char, ()))
+    return banned
+
+
+class MaskTable:
+    """Forbidden tokens of many states as one boolean tensor (rows, vocabulary), equal rows kept once.
+
+    Row `empty_row` forbids everything.
+
+    Args:
+        vocabulary: Width of the model's scores.
+        device: Where the scores are.
+    """
+
+    empty_row = 0
+
+    def __init__(self, vocabulary: int, device: torch.device) -> None:
+        self.capacity = max(64, _TABLE_BYTES // vocabulary)
+        self.vocabulary, self.device = vocabulary, device
+        self._clear()
+
+    def _clear(self) -> None:
+        self.table = torch.empty((64, self.vocabulary), dtype=torch.bool, device=self.device)
+        self._rows: dict[tuple[int, int, bytes], int] = {}
+        # Row 0: nothing is admitted, as behind the end of a poem.
+        self.table[0] = True
+        self._by_content: dict[bytes, int] = {b"": self.empty_row}
+        self._masks: dict[int, TokenMasks] = {}
+
+    def rows(self, wanted: Sequence[tuple[TokenMasks, int, bytes]]) -> list[int]:
+        """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
+
+        Row numbers hold until the next call.
+        """
+        missing = sum((id(masks), state, begun) not in self._rows for masks, state, begun in wanted)
+        if missing and len(self._by_content) + missing > self.capacity:
+            self._clear()
+        return [self._row(masks, state, begun) for masks, state, begun in wanted]
+
+    def _row(self, masks: TokenMasks, state: int, begun: bytes) -> int:
+        key = (id(masks), state, begun)
+        row = self._rows.get(key)
+        if row is not None:
+            return row
+        # Holding the masks keeps their id from being given to another object.
+        self._masks[id(masks)] = masks
+        admitted = masks.admitted(state, begun) if state != NOWHERE else np.empty(0, dtype=np.int64)
+        content = admitted.tobytes()
+        row = self._by_content.get(content)
+        if row is None:
+            row = self._by_content[content] = len(self._by_content)
+            if row == len(self.table):
+                self.table = torch.cat([self.table, torch.empty_like(self.table)])
+            self.table[row] = True
+            self.table[row, torch.from_numpy(admitted).to(self.device)] = False
+        self._rows[key] = row
+        return row
+
+
+class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
+    """Keeps every sequence of a batch inside the form of its prompt.
+
+    Works with sampling, beams, any number of returned sequences, and the key-value cache. Prompts are padded on the
+    left, so that completions begin at one column. A sequence that meets a dead end is given the terminator; its track
+    then stands at `NOWHERE`.
+
+    Args:
+        plans: One plan a prompt.
+        prompt_tokens: Tokens of the (padded) prompts: the column where completions begin.
+        table: Rows found before, to go on with.
+        starts: Where each sequence stands at that column, if it has written something already.
+    """
+
+    def __init__(
+        self, plans: Sequence[Plan], prompt_tokens: int, table: MaskTable, starts: Sequence[Track] | None = None
+    ) -> None:
+        self.plans = list(plans)
+        self.prompt_tokens = prompt_tokens
+        self.table = table
+        self.starts = list(starts) if starts else [begin(plan) for plan in plans]
+        self._ids: torch.Tensor | None = None
+        self._tracks: list[Track] = []
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Masks the scores.
+
+        Args:
+            input_ids: Prompts and completions so far, (sequences, tokens); sequences of one prompt stand together.
+            scores: Scores of the next token, (sequences, vocabulary).
+
+        Returns:
+            Scores of the same shape.
+        """
+        each = len(input_ids) // len(self.plans)
+        prompts = [number for number in range(len(self.plans)) for _ in range(each)]
+        self._tracks = tracks = self._follow(input_ids, prompts)
+        self._ids = input_ids
+        plans = [self.plans[number] for number in prompts]
+        rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)])
+        forbidden = self.table.table[torch.tensor(rows, device=scores.device)]
+        masked = scores.masked_fill(forbidden, -torch.inf)
+        self._mask_used(masked, plans, tracks, rows)
+        return masked  # type: ignore[return-value]
+
+    def _follow(self, ids: torch.Tensor, prompts: Sequence[int]) -> list[Track]:
+        """The track of each sequence, from those of the step before where they are known."""
+        if ids.shape[1] == self.prompt_tokens:
+            return [self.starts[number] for number in prompts]
+        known, last = self._ids, ids[:, -1].tolist()
+        if known is None or known.shape != ids[:, :-1].shape:
+            completions = ids[:, self.prompt_tokens :].tolist()
+            return [retrace(self.plans[n], tokens, self.starts[n]) for n, tokens in zip(prompts, completions)]
+        if torch.equal(known, ids[:, :-1]):
+            before = self._tracks
+        else:
+            # Beams: a sequence goes on from any sequence of its prompt, the step before.
+            by_ids = {(n, *row): track for n, row, track in zip(prompts, known.tolist(), self._tracks)}
+            before = [by_ids[n, *row] for n, row in zip(prompts, ids[:, :-1].tolist())]
+        return [advance(self.plans[n], track, token) for n, track, token in zip(prompts, before, last)]
+
+    def _mask_used(self, masked: torch.Tensor, plans: Sequence[Plan], tracks: Sequence[Track], rows: Sequence[int]) -> None:
+        """Masks, in place, what single sequences have used up, and gives those that are stuck the terminator."""
+        sequences: list[int] = []
+        tokens: list[int] = []
+        doubtful: list[int] = []
+        for number, (plan, track) in enumerate(zip(plans, tracks)):
+            banned = used_up(plan, track)
+            sequences.extend([number] * len(banned))
+            tokens.extend(banned)
+            if banned or rows[number] == self.table.empty_row:
+                doubtful.append(number)
+        if tokens:
+            places = torch.tensor([sequences, tokens], device=masked.device)
+            masked[places[0], places[1]] = -torch.inf
+        if doubtful:
+            chosen = torch.tensor(doubtful, device=masked.device)
+            stuck = chosen[(masked[chosen] == -torch.inf).all(dim=1)].tolist()
+            for number in stuck:
+                masked[number, plans[number].masks.index.terminator] = 0.0

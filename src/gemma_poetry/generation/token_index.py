@@ -1,0 +1,257 @@
+"""From characters to tokens: what each piece of a tokenizer spells, and which pieces a state of a form admits.
+
+In: a Hugging Face tokenizer; the states of an `Automaton`.
+Out: a `TokenIndex` (built once a tokenizer) and, state by state, the set of admitted token ids (`TokenMasks`, kept).
+
+Three kinds of pieces can stand in a poem; every other piece (Latin, blanks, control tokens) never can:
+
+    whole     one character, or several: 天气, `，山` across a line end; admitted if each character in turn is
+    part      some bytes of one character; admitted if the bytes lead to a character that is admitted, and once begun
+              the character is finished: the three bytes are one unit
+    end       the terminator; admitted where the poem is whole
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gemma_poetry.generation.constraints import NOWHERE, Automaton
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MARKS = "，。"
+_HAN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
+_POETIC = re.compile(f"(?:{_HAN.pattern}|[{MARKS}])+")
+_BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
+
+
+def is_han(char: str) -> bool:
+    """Whether a character is a unified Han character (〇 included; compatibility forms are not)."""
+    return bool(_HAN.fullmatch(char))
+
+
+def token_bytes(tokenizer: PreTrainedTokenizerBase) -> dict[int, bytes]:
+    """What each token id spells, in UTF-8; special tokens are left out.
+
+    Knows byte-fallback pieces (`<0xE5>`, SentencePiece and Gemma) and byte-level alphabets (`Ġ` for a blank).
+    """
+    special = set(tokenizer.all_special_ids)
+    added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
+    alphabet = _byte_level_alphabet() if _is_byte_level(tokenizer) else None
+    spelt: dict[int, bytes] = {}
+    for piece, index in tokenizer.get_vocab().items():
+        if index in added:
+            # An added token that is special to the decoder would vanish from the text, however it is written.
+            if index not in special and not tokenizer.added_tokens_decoder[index].special:
+                spelt[index] = added[index].encode()
+        elif index in special:
+            continue
+        elif alphabet is not None:
+            spelt[index] = bytes(alphabet[char] for char in piece if char in alphabet)
+        elif byte := _BYTE_PIECE.fullmatch(piece):
+            spelt[index] = bytes([int(byte[1], 16)])
+        else:
+            spelt[index] = piece.replace("▁", " ").encode("utf-8", "surrogatepass")
+    return spelt
+
+
+def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return type(getattr(backend, "decoder", None)).__name__ == "ByteLevel"
+
+
+def _byte_level_alphabet() -> dict[str, int]:
+    """The printable stand-ins of byte-level tokenizers: printable Latin-1 bytes stand for themselves, the others for
+    the code points from 256 on, in order."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = (byte for byte in range(256) if byte not in printable)
+    stand_ins = {chr(256 + number): byte for number, byte in enumerate(others)}
+    return {chr(byte): byte for byte in printable} | stand_ins
+
+
+class TokenIndex:
+    """The pieces of one tokenizer that can stand in a poem.
+
+    Attributes:
+        characters: Every character that can be written: those with a piece of their own, then those spelt by bytes.
+        byte_characters: The characters among them that only bytes spell.
+        spelling: The characters (as indices into `characters`) of each whole piece, by token id.
+        singles: The token ids of the pieces that are just this character, by character.
+        longer: The token ids of the pieces of several characters that hold this character, by character.
+        repeating: The longer pieces in which a character comes twice and not side by side (一心一意).
+        layers: The whole pieces by length: token ids (pieces,) and their characters (pieces, length).
+        parts: By the bytes already written of a character: the token ids that go on, and the bytes they lead to.
+
+    Args:
+        tokenizer: Any tokenizer of Hugging Face.
+        terminator: The id of the token that ends a poem.
+        byte_characters: Characters that may be spelt by bytes where they have no piece of their own; empty leaves
+            such characters out.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, terminator: int, byte_characters: Iterable[str] = ()) -> None:
+        spelt = token_bytes(tokenizer)
+        whole: dict[int, str] = {}
+        partial: dict[bytes, list[int]] = {}
+        for index, raw in spelt.items():
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError:
+                partial.setdefault(raw, []).append(index)
+                continue
+            if _POETIC.fullmatch(text) and index != terminator:
+                whole[index] = text
+        own = sorted({text for text in whole.values() if len(text) == 1})
+        by_bytes = sorted({char for char in byte_characters if is_han(char)}.difference(own))
+        self.parts = _byte_paths(by_bytes, partial)
+        self.byte_characters = frozenset(char for char in by_bytes if self._reachable(char))
+        self.characters = (*own, *sorted(self.byte_characters))
+        self.terminator = terminator
+        numbers = {char: number for number, char in enumerate(self.characters)}
+        self.spelling: dict[int, tuple[int, ...]] = {
+            index: tuple(numbers[char] for char in text)
+            for index, text in sorted(whole.items())
+            if all(char in numbers for char in text)
+        }
+        self.singles: dict[str, list[int]] = {}
+        self.longer: dict[str, list[int]] = {}
+        repeating = []
+        for index in self.spelling:
+            text = whole[index]
+            if len(text) == 1:
+                self.singles.setdefault(text, []).append(index)
+                continue
+            for char in set(text):
+                self.longer.setdefault(char, []).append(index)
+            if re.search(r"([^，。]).+\1|([^，。])\2\2", text):
+                repeating.append(index)
+        self.repeating = np.array(repeating, dtype=np.int64)
+        self.layers = self._layer_pieces()
+
+    def _reachable(self, char: str) -> bool:
+        raw = char.encode()
+        reached = {b""}
+        frontier = [b""]
+        while frontier:
+            for _, after in self.parts.get(frontier.pop(), []):
+                if raw.startswith(after) and after not in reached:
+                    reached.add(after)
+                    frontier.append(after)
+        return raw in reached
+
+    def _layer_pieces(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+        lengths = sorted({len(numbered) for numbered in self.spelling.values()})
+        layers = []
+        for length in lengths:
+            chosen = [(index, numbered) for index, numbered in self.spelling.items() if len(numbered) == length]
+            layers.append(
+                (
+                    np.array([index for index, _ in chosen], dtype=np.int64),
+                    np.array([numbered for _, numbered in chosen], dtype=np.int32).reshape(len(chosen), length),
+                )
+            )
+        return layers
+
+
+def _byte_paths(characters: Collection[str], partial: dict[bytes, list[int]]) -> dict[bytes, list[tuple[int, bytes]]]:
+    paths: dict[bytes, dict[int, bytes]] = {}
+    for char in characters:
+        raw = char.encode()
+        for begin in range(len(raw)):
+            for end in range(begin + 1, len(raw) + 1):
+                for index in partial.get(raw[begin:end], ()):
+                    paths.setdefault(raw[:begin], {})[index] = raw[:end]
+    return {before: sorted(steps.items()) for before, steps in paths.items()}
+
+
+class TokenMasks:
+    """The tokens that each state of an automaton admits; found once a state, then kept.
+
+    Args:
+        index: The pieces of the tokenizer.
+        automaton: The states; its alphabet is made of `index.characters`.
+    """
+
+    def __init__(self, index: TokenIndex, automaton: Automaton) -> None:
+        assert automaton.alphabet.characters == index.characters, "alphabet and token index differ"
+        self.index = index
+        self.automaton = automaton
+        self._layers = [(ids, automaton.of_character[characters]) for ids, characters in index.layers]
+        # Bytes of characters, with the class of the character that they may become, for look-up by prefix.
+        self._byte_classes = [(char.encode(), automaton.class_of(char)) for char in sorted(index.byte_characters)]
+
+    def admitted(self, state: int, begun: bytes = b"") -> npt.NDArray[np.int64]:
+        """The token ids that may come next.
+
+        Args:
+            state: A state of the automaton.
+            begun: The bytes already written of an unfinished character.
+
+        Returns:
+            Token ids, ascending, each once; empty at a dead end.
+        """
+        found: list[npt.NDArray[np.int64]] = []
+        if not begun:
+            found.extend(ids[self._run(state, classes)] for ids, classes in self._layers)
+            if self.automaton.ends(state):
+                found.append(np.array([self.index.terminator], dtype=np.int64))
+        if self._byte_classes:
+            found.append(self._parts(state, begun))
+        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+
+    def _run(self, state: int, classes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Which pieces, given as rows of classes, lead somewhere from a state."""
+        states = self.automaton.row(state)[classes[:, 0]]
+        alive = np.flatnonzero(states != NOWHERE)
+        for column in range(1, classes.shape[1]):
+            states_here = states[alive]
+            after = np.full(len(alive), NOWHERE, dtype=np.int32)
+            for reached in np.unique(states_here).tolist():
+                chosen = np.flatnonzero(states_here == reached)
+                after[chosen] = self.automaton.row(reached)[classes[alive[chosen], column]]
+            states[alive] = after
+            alive = alive[after != NOWHERE]
+        return alive
+
+    def _parts(self, state: int, begun: bytes) -> npt.NDArray[np.int64]:
+        row = self.automaton.row(state)
+        open_bytes = [raw for raw, number in self._byte_classes if row[number] != NOWHERE and raw.startswith(begun)]
+        steps = self.index.parts.get(begun, ())
+        ids = [index for index, after in steps if any(raw.startswith(after) for raw in open_bytes)]
+        return np.array(ids, dtype=np.int64)
+
+    def written(self, begun: bytes, token: int) -> str:
+        """The characters that a token completes (it may come here: `step` has said so)."""
+        spelt = self.index.spelling.get(token)
+        if spelt is not None:
+            return "".join(self.index.characters[number] for number in spelt)
+        return dict(self.index.parts[begun])[token].decode()
+
+    def step(self, state: int, begun: bytes, token: int) -> tuple[int, bytes]:
+        """The state and the bytes begun after a token; `(NOWHERE, b"")` if the token may not come here.
+
+        The terminator is no step: it leaves the state as it is.
+        """
+        if token == self.index.terminator:
+            return (state, b"") if not begun and self.automaton.ends(state) else (NOWHERE, b"")
+        if not begun and (spelt := self.index.spelling.get(token)) is not None:
+            for number in spelt:
+                state = int(self.automaton.row(state)[self.automaton.of_character[number]])
+                if state == NOWHERE:
+                    break
+            return state, b""
+        after = dict(self.index.parts.get(begun, ())).get(token)
+        if after is None:
+            return NOWHERE, b""
+        try:
+            char = after.decode()
+        except UnicodeDecodeError:
+            return state, after
+        number = self.automaton.class_of(char)
+        return (NOWHERE if number == NOWHERE else int(self.automaton.row(state)[number])), b""

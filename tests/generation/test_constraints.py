@@ -1,0 +1,177 @@
+"""The automaton: what may stand next, by tone, rhyme and fixed character."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gemma_poetry.errors import ConstraintError
+from gemma_poetry.generation.constraints import NOWHERE, Alphabet, Automaton
+from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
+
+LEVEL, OBLIQUE = Slot(Tone.LEVEL), Slot(Tone.OBLIQUE)
+
+
+class TableSounds:
+    """Sounds from a table: character -> readings as (tone, group); every reading must fit."""
+
+    def __init__(self, readings: dict[str, list[tuple[str, str]]]) -> None:
+        self.readings = readings
+
+    def known(self, char):
+        return char in self.readings
+
+    def tones(self, char):
+        tones = {Tone(tone) for tone, _ in self.readings[char]}
+        return frozenset(tones) if len(tones) == 1 else frozenset()
+
+    def rhymes(self, char, tone):
+        if tone is not None and self.tones(char) != {tone}:
+            return frozenset()
+        groups = {group for _, group in self.readings[char]}
+        return frozenset(groups) if len(groups) == 1 else frozenset()
+
+
+# 平: three words of 东, two of 阳, one of 尤; 仄: two; 看 is both, 空 twice 平 in two groups.
+SOUNDS = TableSounds(
+    {
+        "东": [("平", "东")], "风": [("平", "东")], "红": [("平", "东")],
+        "霜": [("平", "阳")], "香": [("平", "阳")], "秋": [("平", "尤")],
+        "月": [("仄", "月")], "雨": [("仄", "麌")],
+        "看": [("平", "寒"), ("仄", "翰")], "从": [("平", "东"), ("平", "冬")],
+    }
+)  # fmt: skip
+CHARACTERS = [*SOUNDS.readings, "鱻", "，", "。"]
+ALPHABET = Alphabet(CHARACTERS, SOUNDS)
+
+
+def texts(automaton: Automaton, length: int) -> set[str]:
+    """Every text of a length that the automaton admits as a whole poem, found by trying all."""
+    found = set()
+    for chars in itertools.product(CHARACTERS, repeat=length):
+        state = automaton.read("".join(chars))
+        if state != NOWHERE and automaton.ends(state):
+            found.add("".join(chars))
+    return found
+
+
+def form(*lines: list[Slot], marks: str | None = None, pattern: str = "") -> Form:
+    return Form("试", tuple(map(tuple, lines)), marks or "，" * (len(lines) - 1) + "。", pattern)
+
+
+def test_shape_admits_every_known_character_and_the_marks_in_their_places():
+    automaton = Automaton([shape("试", 2, 1)], Alphabet([*"山水", "，", "。"]))
+    assert texts_of("山水，。", automaton, 4) == {f"{a}，{b}。" for a in "山水" for b in "山水"}
+
+
+def texts_of(characters: str, automaton: Automaton, length: int) -> set[str]:
+    found = set()
+    for chars in itertools.product(characters, repeat=length):
+        state = automaton.read("".join(chars))
+        if state != NOWHERE and automaton.ends(state):
+            found.add("".join(chars))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("slots", "expected", "why"),
+    [
+        ([LEVEL], "东风红霜香秋从", "every reading level; 看 is not"),
+        ([OBLIQUE], "月雨", "every reading oblique"),
+        ([FREE], "东风红霜香秋月雨看从", "鱻 has no reading: it cannot be judged"),
+        ([Slot(char="看")], "看", "a fixed character needs no tone where none is asked"),
+        ([Slot(char="鱻")], "鱻", "a fixed character may be unknown where no tone is asked"),
+    ],
+)
+def test_one_slot(slots, expected, why):
+    assert texts(Automaton([form(slots)], ALPHABET), 2) == {char + "。" for char in expected}, why
+
+
+def test_a_rhyme_is_bound_by_its_first_word():
+    rhyme = Slot(Tone.LEVEL, "a")
+    automaton = Automaton([form([rhyme], [rhyme])], ALPHABET)
+    groups = ["东风红", "霜香"]
+    # 秋 stands alone in its group, so it can begin no rhyme; 从 reads 东 or 冬, so it rhymes for sure with neither.
+    assert texts(automaton, 4) == {f"{x}，{y}。" for group in groups for x in group for y in group}
+
+
+def test_three_rhymes_need_a_group_of_three_words():
+    rhyme = Slot(Tone.LEVEL, "a")
+    automaton = Automaton([form([rhyme], [rhyme], [rhyme])], ALPHABET)
+    state = automaton.start
+    allowed = {char for char in CHARACTERS if automaton.row(state)[automaton.class_of(char)] != NOWHERE}
+    assert allowed == set("东风红")
+
+
+def test_a_given_group_and_a_fixed_rhyme_word():
+    rhyme = Slot(Tone.LEVEL, "a")
+    given = Automaton([form([rhyme], [rhyme])], ALPHABET, {"a": frozenset({"阳"})})
+    assert texts(given, 4) == {f"{x}，{y}。" for x in "霜香" for y in "霜香"}
+    fixed = Automaton([form([rhyme], [Slot(Tone.LEVEL, "a", "风")])], ALPHABET)
+    assert texts(fixed, 4) == {"东，风。", "红，风。"}, "the fixed word binds the rhyme and stands nowhere else"
+
+
+def test_two_variables_are_bound_apart():
+    a, b = Slot(Tone.LEVEL, "a"), Slot(Tone.LEVEL, "b")
+    automaton = Automaton([form([a, a], [b, b])], ALPHABET)
+    assert automaton.ends(automaton.read("东风，霜香。"))
+    assert automaton.ends(automaton.read("东风，红东。"))
+    assert automaton.read("东霜") == NOWHERE
+
+
+def test_patterns_are_chosen_by_what_is_written():
+    forms = [form([LEVEL, OBLIQUE], [OBLIQUE, LEVEL], pattern="平起"), form([OBLIQUE, LEVEL], [LEVEL, OBLIQUE], pattern="仄起")]
+    automaton = Automaton(forms, ALPHABET)
+    assert automaton.ends(automaton.read("东月，雨风。"))
+    assert automaton.ends(automaton.read("月东，风雨。"))
+    assert automaton.read("东月，东") == NOWHERE
+
+
+def test_histories_with_one_future_share_a_state():
+    automaton = Automaton([form([LEVEL, FREE], [FREE, FREE])], ALPHABET)
+    assert automaton.read("东月，") == automaton.read("霜看，")
+
+
+def test_what_an_automaton_tells_of_a_state():
+    rhyme = Slot(Tone.LEVEL, "a")
+    automaton = Automaton([form([FREE, Slot(char="月")], [FREE, rhyme])], ALPHABET)
+    told = [
+        (automaton.fixed(state), automaton.rhymes(state), automaton.line_ends(state), automaton.ends(state))
+        for state in (automaton.read(text) for text in ("", "东", "东月", "东月，", "东月，东", "东月，东红", "东月，东红。"))
+    ]
+    assert told == [
+        (False, False, False, False),
+        (True, False, False, False),
+        (True, False, True, False),
+        (False, False, False, False),
+        (False, True, False, False),
+        (True, False, True, False),
+        (False, False, False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "rhymes", "message"),
+    [
+        ([[FREE, Slot(char="龘")]], {}, "line 1, character 2: '龘' cannot be written"),
+        ([[FREE], [Slot(Tone.LEVEL, char="月")]], {}, "line 2, character 1: 月 does not fit the tone 平"),
+        ([[Slot(Tone.LEVEL, char="看")]], {}, "line 1, character 1: 看 does not fit the tone 平"),
+        ([[Slot(Tone.LEVEL, "a", "东")], [Slot(Tone.LEVEL, "a", "霜")]], {}, "lines 1, 2: no rhyme group"),
+        ([[Slot(Tone.LEVEL, "a")], [Slot(Tone.LEVEL, "a")]], {"a": frozenset({"尤"})}, "lines 1, 2: no rhyme group"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(lines, rhymes, message):
+    with pytest.raises(ConstraintError, match="the wishes cannot be met") as refused:
+        Automaton([form(*lines)], ALPHABET, rhymes)
+    assert message in refused.value.found
+
+
+def test_an_impossible_pattern_gives_way_to_a_possible_one():
+    level_first, oblique_first = form([Slot(Tone.LEVEL, char="月")]), form([Slot(Tone.OBLIQUE, char="月")])
+    assert Automaton([level_first, oblique_first], ALPHABET).forms == [oblique_first]
+
+
+def test_a_charset_limits_free_slots_but_not_fixed_characters():
+    automaton = Automaton([form([FREE, Slot(char="月")])], Alphabet(CHARACTERS, SOUNDS, charset="东风"))
+    assert texts(automaton, 3) == {"东月。", "风月。"}

@@ -1,0 +1,66 @@
+"""What `generate` prints and writes."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.errors import UnknownFormError, UsageError
+from gemma_poetry.generation.generator import GeneratedPoem
+from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.verbs.generate import GenerateOptions, generate, plain_poem
+
+base = pytest.importorskip("gemma_poetry.model.base", reason="the model loader is not there yet")
+
+
+@pytest.fixture
+def loaded(monkeypatch, tiny, tokenizer):
+    monkeypatch.setattr(base, "load_model", lambda spec, **_: SimpleNamespace(model=tiny, tokenizer=tokenizer))
+
+
+@pytest.mark.parametrize(
+    ("title", "author", "expected"),
+    [
+        ("", "", "空山，\n新雨。"),
+        ("秋夜", "", "《秋夜》\n空山，\n新雨。"),
+        ("秋夜", "王维", "《秋夜》　拟王维\n空山，\n新雨。"),
+    ],
+)
+def test_plain(title, author, expected):
+    poem = Poem(("空山", "新雨"), "，。", title=title, author=author, form="试")
+    expected = expected.replace("，\n", "，")
+    assert plain_poem(GeneratedPoem(poem, PoemRequest("五绝"), 1, ())) == expected
+
+
+def test_json_lines_on_standard_output_and_nothing_else(loaded, capsys):
+    options = GenerateOptions("tiny", PoemRequest("七绝", title="空山", author="王维"), count=3, seed=5, as_json=True)
+    assert generate(options) == 3
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for record in records:
+        assert record["title"] == "空山" and record["form"] == "七言绝句" and record["author"] == "王维"
+        assert record["script"] == "simplified" and record["seed"] == 5
+        assert [len(line) for line in record["lines"]] == [7] * 4
+
+
+def test_plain_poems_stand_apart(loaded, capsys):
+    assert generate(GenerateOptions("tiny", PoemRequest("五绝"), count=2)) == 2
+    poems = capsys.readouterr().out.strip().split("\n\n")
+    assert [len(poem.replace("\n", "")) for poem in poems] == [24, 24]
+
+
+def test_a_file_is_written_whole(loaded, tmp_path, capsys):
+    out = tmp_path / "new" / "poems.jsonl"
+    assert generate(GenerateOptions("tiny", PoemRequest("五绝"), count=5, out=out)) == 5
+    assert capsys.readouterr().out == ""
+    records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(records) == 5 and all(len(record["lines"]) == 4 for record in records)
+
+
+def test_impossible_wishes_are_told_before_a_model_is_loaded():
+    with pytest.raises(UnknownFormError):
+        generate(GenerateOptions("no such model", PoemRequest("十言绝句")))
+    with pytest.raises(UsageError, match="0 poems"):
+        generate(GenerateOptions("no such model", PoemRequest("五绝"), count=0))

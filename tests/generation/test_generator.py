@@ -1,0 +1,144 @@
+"""Poems out of random weights: the form holds whatever the model would rather write."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.errors import ConstraintError, UnknownFormError
+from gemma_poetry.generation.constraints import Alphabet, Automaton
+from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor
+from gemma_poetry.generation.generator import Generator, batch_seed
+from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
+
+WARM = GenerateSettings(temperature=1.0, top_p=1.0, batch_size=4)
+REQUESTS = [
+    PoemRequest("五言绝句"),
+    PoemRequest("七绝", title="空山"),
+    PoemRequest("五律", title="秋月", author="王维"),
+    PoemRequest("七言律诗", author="李白"),
+    PoemRequest("五绝", title="千里江陵一日还"),
+]
+
+
+def assert_formed(generated, tokenizer):
+    lines, characters = FIXED_SHAPES[generated.poem.form]
+    assert [len(line) for line in generated.poem.lines] == [characters] * lines
+    assert re.fullmatch("[\u4e00-\u9fff]+", "".join(generated.poem.lines))
+    assert generated.poem.marks == "，。" * (lines // 2)
+    assert tokenizer.decode(generated.token_ids[:-1]) == generated.poem.text
+    assert generated.token_ids[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("settings", [WARM, GenerateSettings(temperature=0, batch_size=3), GenerateSettings(top_k=3)])
+@pytest.mark.parametrize("beams", [1, 3])
+def test_every_form_holds_in_mixed_batches(tiny, tokenizer, settings, beams):
+    poems = list(Generator(tiny, tokenizer, settings, beams=beams).write(REQUESTS))
+    assert [poem.request for poem in poems] == REQUESTS
+    for poem in poems:
+        assert_formed(poem, tokenizer)
+
+
+def test_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
+    poems = list(Generator(gemma_tiny, gemma_tokenizer, WARM).write(REQUESTS))
+    for poem in poems:
+        assert_formed(poem, gemma_tokenizer)
+    pieces = [len(gemma_tokenizer.decode([token])) for poem in poems for token in poem.token_ids[:-1]]
+    assert max(pieces) >= 2, "pieces of several characters take part"
+
+
+def test_the_seed_decides(tiny, tokenizer):
+    generator = Generator(tiny, tokenizer, WARM)
+    wishes = [PoemRequest("七绝", title="空山")] * 6
+    first, again, other = (list(generator.write(wishes, seed=seed)) for seed in (7, 7, 8))
+    assert [poem.poem for poem in first] == [poem.poem for poem in again]
+    assert [poem.poem for poem in first] != [poem.poem for poem in other]
+    fresh = list(Generator(tiny, tokenizer, WARM).write(wishes, seed=7))
+    assert [poem.poem for poem in first] == [poem.poem for poem in fresh]
+    assert len({poem.poem.text for poem in first}) == 6
+
+
+def test_sampling_leaves_the_global_random_state_alone(tiny, tokenizer):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    list(Generator(tiny, tokenizer, WARM).write([PoemRequest("五绝")]))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_batches_have_seeds_of_their_own():
+    assert len({batch_seed(seed, number) for seed in range(20) for number in range(20)}) == 400
+
+
+def test_a_charset_is_kept(tiny, tokenizer):
+    poems = Generator(tiny, tokenizer, WARM, charset=frozenset("空山新雨后")).write([PoemRequest("五绝")] * 4)
+    assert all(set("".join(poem.poem.lines)) <= set("空山新雨后") for poem in poems)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "found"),
+    [
+        (PoemRequest("五言绝唱"), UnknownFormError, "五言绝唱"),
+        (PoemRequest("杂言诗"), ConstraintError, "no fixed number"),
+    ],
+)
+def test_impossible_wishes_are_refused_before_anything_is_written(tiny, tokenizer, request_, error, found):
+    with pytest.raises(error, match=found):
+        next(Generator(tiny, tokenizer).write([PoemRequest("五绝"), request_]))
+
+
+def test_the_processor_masks_and_changes_nothing_else(tokenizer):
+    index = TokenIndex(tokenizer, tokenizer.eos_token_id)
+    masks = TokenMasks(index, Automaton([shape("试", 2, 2)], Alphabet(index.characters)))
+    width = len(tokenizer) + 7  # models pad their vocabulary
+    processor = SlotProcessor([Plan(masks)] * 2, 3, MaskTable(width, torch.device("cpu")))
+    torch.manual_seed(0)
+    ids = torch.full((2, 3), 2)
+    for tokens in (["山", "天气"], ["山", "，"], ["，", "山"]):
+        scores = torch.randn(2, width)
+        masked = processor(ids, scores)
+        for row, track in enumerate(processor._tracks):
+            admitted = set(masks.admitted(track.state).tolist())
+            for token in range(width):
+                assert masked[row, token] == (scores[row, token] if token in admitted else -torch.inf)
+        ids = torch.cat([ids, torch.tensor(tokenizer.convert_tokens_to_ids(tokens))[:, None]], dim=1)
+
+
+def test_reordered_sequences_keep_their_own_tracks(tokenizer):
+    index = TokenIndex(tokenizer, tokenizer.eos_token_id)
+    masks = TokenMasks(index, Automaton([shape("试", 2, 3)], Alphabet(index.characters)))
+    width = len(tokenizer)
+
+    def tokens(*pieces):
+        return torch.tensor([tokenizer.convert_tokens_to_ids(list(piece)) for piece in pieces])
+
+    def fresh():
+        return SlotProcessor([Plan(masks)], 0, MaskTable(width, torch.device("cpu")))
+
+    steps = [
+        tokens(["山"], ["天气"]),
+        tokens(["天气", "山"], ["天气", "月"]),
+        tokens(["天气", "月", "，"], ["天气", "山", "，山"]),
+    ]
+    running = fresh()
+    for ids in steps:
+        scores = torch.zeros(2, width)
+        # A processor that sees the sequence for the first time retraces it from the beginning.
+        assert torch.equal(running(ids, scores), fresh()(ids, scores))
+
+
+def test_a_full_table_is_begun_anew(tokenizer):
+    index = TokenIndex(tokenizer, tokenizer.eos_token_id)
+    masks = TokenMasks(index, Automaton([shape("试", 4, 7)], Alphabet(index.characters)))
+    table = MaskTable(len(tokenizer), torch.device("cpu"))
+    table.capacity = 3
+    for text in ["", "山", "山山", "山山山", "山山山山", "山山山山山", "山山山山山山", "山山山山山山山，"]:
+        state = masks.automaton.read(text)
+        (row,) = table.rows([(masks, state, b"")])
+        allowed = torch.nonzero(~table.table[row]).flatten().tolist()
+        assert allowed == masks.admitted(state).tolist()
