@@ -1,0 +1,184 @@
+"""From the text of a source to clean lines: notes out, marks normalised, damaged poems refused with a reason.
+
+In: the paragraphs of one poem as its source has them. Out: its lines (Han characters only) and one closing mark a
+line, or a `Rejection`, so that statistics can count every poem that is left out.
+
+What the marks of a source mean here:
+
+    （） () 〈〉 【】 〖〗   an editor's note or a variant reading: left out with its contents
+    〔〕                    a note if longer than two characters (〔黄鍾宮〕), else a supplied character: kept
+    [] ［］                 characters that an editor supplied: kept
+    《》 「」 『』 “” ‘’      titles and speech inside a line: the marks go, the text stays
+    ， ： ，-like            close a line inside a sentence -> ，
+    。 ？ ！ ；              close a sentence -> 。
+    、                      a pause inside a line: left out
+    □ ○ ● … {…} ⿰…          lost characters, or characters that have no code: the poem is refused
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from enum import Enum
+
+from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
+
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_MAX_LINE_CHARACTERS = 20
+
+
+class Rejection(str, Enum):
+    """Why a poem is left out; the values are the keys of `rejected` in stats.json."""
+
+    EMPTY = "no text"
+    FRAGMENT = "fragment (句)"
+    LOST = "lost characters (□ ？ …)"
+    UNENCODED = "characters without a code ({…} ⿰…)"
+    DAMAGED = "damaged characters (mojibake)"
+    LATIN = "Latin letters or digits"
+    SYMBOLS = "symbols or emoji"
+    BRACKETS = "unbalanced brackets"
+    EDITORIAL = "editorial text among the lines"
+    STAGE = "stage directions"
+    GAP = "gap inside a line"
+    PROSE = f"prose (a line of more than {_MAX_LINE_CHARACTERS} characters)"
+    SHORT = "too short"
+    LONG = "too long"
+    DUPLICATE = "exact duplicate"
+
+
+class RejectedError(Exception):
+    """Internal to the corpus package: carries the reason out of the cleaning steps."""
+
+    def __init__(self, reason: Rejection) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+_PLAIN = re.compile(f"[{HAN}，。]+")
+_LINE = re.compile(f"([{HAN}]+)([，。]*)")
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_COMPATIBILITY = re.compile("[\uf900-\ufaff\U0002f800-\U0002fa1f]")
+
+# Half-width and rare marks to the four that are read below; an ASCII full stop is a mark only behind a Han character.
+_MARKS = str.maketrans({",": "，", ";": "；", ":": "：", "?": "？", "!": "！", "．": "。", "｡": "。", "﹐": "，", "，": "，"})
+_ASCII_STOP = re.compile(f"(?<=[{HAN}])\\.")
+_DROPPED_MARKS = str.maketrans("", "", "《》「」『』“”‘’\"'﹁﹂﹃﹄·・•‧")
+_CLOSING = str.maketrans({"；": FULL_STOP, "？": FULL_STOP, "！": FULL_STOP, "：": COMMA, "、": None})
+
+_FOOTNOTE = re.compile(r"[\[［〔【〖（(]\s*(?:注|註)?[0-9０-９]{1,3}\s*[\]］〕】〗）)]|[①-⑳⑴-⒇]")
+_NOTE = re.compile(r"（[^（）]*）|\([^()]*\)|〈[^〈〉]*〉|【[^【】]*】|〖[^〖〗]*〗|〔[^〔〕]{3,}〕")
+_SUPPLIED = re.compile(r"[\[\]［］〔〕]")
+_LOSS_NOTE = re.compile(r"[缺闕阙佚][一二三四五六七八九十數数]?[字句行詞词文首]|[上下中前後后][缺闕阙]|^.[缺闕阙]")
+_BRACKET = re.compile(r"[（）()〈〉【】〖〗<>]")
+_EDITORIAL = re.compile(
+    r"(?:詩題|诗题|首句|句首|出處|出处|附注|附註|按語|按语|題下原|题下原)[：:]"
+    r"|》(?:前集|後集|续集|續集|别集|別集|外集)?卷[上中下一二三四五六七八九十○〇]"
+    r"|[（(](?:[^（）()]*)$"
+)
+
+_LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、！？]？|^？|囗囗")
+_UNENCODED = re.compile(r"[{}⿰-⿻\ue000-\uf8ff\u2e80-\u2fdf|｜+=／]|(?<!^)/(?![，。；：！？\\s]|$)|[\U000f0000-\U0010ffff]")
+_LATIN = re.compile(r"[A-Za-z0-9Ａ-Ｚａ-ｚ０-９]")
+_DAMAGED = re.compile(r"[\ufffd\u0080-\u009f\u00a1-\u024f\u0370-\u052f\u2160-\u217f\u2500-\u257f\u3041-\u312f\u31f0-\u31ff\ufe30-\ufe4f\uff66-\uff9f]")
+
+
+def clean_lines(paragraphs: Sequence[str], *, drama: bool = False) -> tuple[tuple[str, ...], str]:
+    """The lines and closing marks of one poem.
+
+    Args:
+        paragraphs: The text as the source divides it; a division without a mark closes a line.
+        drama: The source holds plays (元曲): text with stage directions is refused, not stripped of its notes.
+
+    Raises:
+        RejectedError: The poem is refused; the reason says why.
+    """
+    text = "".join(paragraphs)
+    if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in "，。" for paragraph in paragraphs):
+        text = _normalise("\n".join(paragraphs), drama)
+        if "，" not in text and "。" not in text:
+            lines = tuple(text.split())
+            if not lines:
+                raise RejectedError(Rejection.EMPTY)
+            return _checked(lines), alternating_marks(len(lines))
+        text = re.sub(r"\s*\n\s*", "\n", text.strip())
+        text = re.sub(r"(?<=[，。])\s+|\s+(?=[，。])", "", text).replace("\n", FULL_STOP)
+        if re.search(r"\s", text):
+            raise RejectedError(Rejection.GAP)
+    lines, marks = [], []
+    for line, mark in _LINE.findall(text):
+        lines.append(line)
+        marks.append(COMMA if mark and FULL_STOP not in mark else FULL_STOP)
+    if not lines:
+        raise RejectedError(Rejection.EMPTY)
+    marks[-1] = FULL_STOP
+    return _checked(tuple(lines)), "".join(marks)
+
+
+def _checked(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if max(map(len, lines)) > _MAX_LINE_CHARACTERS:
+        raise RejectedError(Rejection.PROSE)
+    return lines
+
+
+def _normalise(text: str, drama: bool) -> str:
+    """The text with Han characters, ，, 。 and white space only."""
+    if _COMPATIBILITY.search(text):
+        text = unicodedata.normalize("NFC", text)
+    text = _INVISIBLE.sub("", text)
+    if drama and _BRACKET.search(text):
+        raise RejectedError(Rejection.STAGE)
+    text = strip_notes(text)
+    if _EDITORIAL.search(text):
+        raise RejectedError(Rejection.EDITORIAL)
+    if _BRACKET.search(text):
+        raise RejectedError(Rejection.BRACKETS)
+    text = _ASCII_STOP.sub("。", text).translate(_MARKS).translate(_DROPPED_MARKS)
+    text = re.sub(f"([{HAN}])々", r"\1\1", text)
+    for pattern, reason in (
+        (_UNENCODED, Rejection.UNENCODED),
+        (_LOST, Rejection.LOST),
+        (_LATIN, Rejection.LATIN),
+        (_DAMAGED, Rejection.DAMAGED),
+    ):
+        if pattern.search(text):
+            raise RejectedError(reason)
+    _refuse_lost_question_marks(text)
+    text = text.translate(_CLOSING).replace("/", "")
+    if not re.fullmatch(f"[{HAN}，。\\s]*", text):
+        raise RejectedError(Rejection.SYMBOLS)
+    return text
+
+
+def strip_notes(text: str) -> str:
+    """The text without notes and footnote numbers; supplied characters lose their brackets.
+
+    Raises:
+        RejectedError: A note says that text is missing here (下缺, 缺二字).
+    """
+    text = _FOOTNOTE.sub("", text)
+    while True:
+        for note in _NOTE.findall(text):
+            if _LOSS_NOTE.search(note[1:-1]):
+                raise RejectedError(Rejection.LOST)
+        stripped = _NOTE.sub("", text)
+        if stripped == text:
+            return _SUPPLIED.sub("", text)
+        text = stripped
+
+
+def _refuse_lost_question_marks(text: str) -> None:
+    """Refuses a ？ that stands for a character: filled in, it makes two pieces a line as long as all the others."""
+    if "？" not in text:
+        return
+    pieces = re.split(r"([，。；：！？\n])", text)
+    lines = [piece.strip() for piece in pieces[::2]]
+    closers = pieces[1::2]
+    others = [len(line) for line, closer in zip(lines, closers) if closer != "？" and line]
+    usual = max(set(others), key=others.count) if others else 0
+    for index, closer in enumerate(closers):
+        if closer == "？" and index + 1 < len(lines) and lines[index + 1]:
+            joined = len(lines[index]) + 1 + len(lines[index + 1])
+            if joined == usual and others.count(usual) >= 2:
+                raise RejectedError(Rejection.LOST)
