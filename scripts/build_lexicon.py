@@ -1,0 +1,145 @@
+"""Compiles src/gemma_poetry/assets/prosody/lexicon.txt.
+
+    python scripts/build_lexicon.py
+
+In: the 廣韻 as `tshet-uinh` has it, OpenCC's conversions, scripts/glyph_variants.txt (pairs by hand) and
+scripts/later_readings.txt (made by scripts/derive_later_readings.py). Out: the packaged table; the same input gives the
+same bytes.
+
+    heads       each head's rhyme from 韻目, or from 韻 and 聲 where the two contradict each other (14 entries)
+    variants    a character that is no head, by the first of: pairs by hand; OpenCC's regional variants (tw, hk, jp);
+                notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form
+    simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
+
+import opencc
+from tshet_uinh import 資料
+
+from gemma_poetry.artifacts import write_text
+from gemma_poetry.prosody.rhyme import CONTOURS, FAMILIES, RHYMES
+
+HERE = Path(__file__).parent
+TABLE = HERE.parent / "src/gemma_poetry/assets/prosody/lexicon.txt"
+HAN = [chr(code) for first, last in ((0x3400, 0x9FFF), (0x20000, 0x2A6DF)) for code in range(first, last + 1)] + ["〇"]
+_NOTE = re.compile(r"(?:說文作|俗作|亦作|或作|今作|古作|又作|本作|通作|俗從)([\u3400-\u9fff\U00020000-\U0003ffff])")
+
+
+def head_rhymes() -> dict[str, tuple[str, ...]]:
+    """The rhymes of every head, in the order of the 廣韻."""
+    rhymes: dict[str, list[str]] = defaultdict(list)
+    for head in 資料.m字頭檢索:
+        for entry in 資料.query字頭(head):
+            rhyme = rhyme_of(entry)
+            if rhyme not in rhymes[head]:
+                rhymes[head].append(rhyme)
+    return {head: tuple(found) for head, found in rhymes.items()}
+
+
+def rhyme_of(entry: 資料.檢索結果) -> str:
+    """The 廣韻 rhyme of an entry."""
+    assert entry.來源 is not None
+    name, contour = entry.來源.韻目, entry.音韻地位.聲
+    if RHYMES[name].contour == contour:
+        return str(name)
+    family = next(family for family in FAMILIES if entry.音韻地位.韻 in family)
+    return family[CONTOURS.index(contour)]
+
+
+def by_hand() -> dict[str, str]:
+    """The pairs of glyph_variants.txt."""
+    lines = (HERE / "glyph_variants.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))
+
+
+def converter(name: str) -> Callable[[str], str]:
+    """One of OpenCC's conversions, for single characters; what is no single character stays as it was."""
+    convert = opencc.OpenCC(name).convert
+
+    def convert_character(char: str) -> str:
+        converted = str(convert(char))
+        return converted if len(converted) == 1 else char
+
+    return convert_character
+
+
+def find_variants(heads: Iterable[str], simplify: dict[str, str]) -> dict[str, str]:
+    """The heads that each character stands for that is no head itself."""
+    heads = dict.fromkeys(heads)
+    regional: dict[str, dict[str, None]] = defaultdict(dict)
+    for name in ("tw2t", "hk2t", "jp2t", "t2tw", "t2hk", "t2jp"):
+        convert = converter(name)
+        for char in HAN:
+            other = convert(char)
+            if other != char:
+                regional[char][other] = None
+                regional[other][char] = None
+    noted: dict[str, dict[str, None]] = defaultdict(dict)
+    for head in heads:
+        for entry in 資料.query字頭(head):
+            for char in _NOTE.findall(entry.釋義):
+                noted[char][head] = None
+    same_simplified: dict[str, dict[str, None]] = defaultdict(dict)
+    for head in heads:
+        same_simplified[simplify[head]][head] = None
+    hand = by_hand()
+    variants = {}
+    for char in HAN:
+        if char in hand:
+            variants[char] = hand[char]
+        elif char not in heads:
+            found = (
+                [other for other in regional[char] if other in heads]
+                or list(noted[char])
+                or [other for other in same_simplified[simplify[char]] if simplify[char] != char]
+            )
+            if found:
+                variants[char] = "".join(found)
+    return variants
+
+
+def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dict[str, str]) -> dict[str, str]:
+    """The traditional characters that each simplified one may stand for."""
+    known = dict.fromkeys([*heads, *variants])
+    inverse: dict[str, list[str]] = defaultdict(list)
+    for char in known:
+        if simplify[char] != char:
+            inverse[simplify[char]].append(char)
+    return {char: (char if char in known else "") + "".join(others) for char, others in sorted(inverse.items())}
+
+
+def main() -> int:
+    rhymes = head_rhymes()
+    to_simplified = converter("t2s")
+    simplify = {char: to_simplified(char) for char in [*HAN, *rhymes]}
+    variants = find_variants(rhymes, simplify)
+    simplified = find_simplified(rhymes, variants, simplify)
+    by_rhymes: dict[str, list[str]] = defaultdict(list)
+    for head, found in rhymes.items():
+        by_rhymes[" ".join(found)].append(head)
+    by_heads: dict[str, list[str]] = defaultdict(list)
+    for char, found in variants.items():
+        by_heads[found].append(char)
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tshet-uinh", "opencc"))
+    lines = [f"# Made by scripts/build_lexicon.py from {versions}; not to be edited.", "[heads]"]
+    lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
+    lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
+    lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
+    later = HERE / "later_readings.txt"
+    if later.exists():
+        lines += ["[later]", *(line for line in later.read_text(encoding="utf-8").splitlines() if line[:1] not in ("#", ""))]
+    write_text(TABLE, "\n".join(lines) + "\n")
+    print(f"{len(rhymes)} heads, {len(variants)} variants, {len(simplified)} simplified -> {TABLE}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
