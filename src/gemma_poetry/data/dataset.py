@@ -167,14 +167,19 @@ class TokenBudgetSampler(Sampler[list[int]]):
         row_tokens: Rows up to this length count as this long.
         batch_tokens: Tokens of a batch, padding counted.
         seed: Seed of the order; the epoch is added to it.
+        processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
+            each process gets the same number.
     """
 
-    def __init__(self, lengths: Sequence[int], row_tokens: int, batch_tokens: int, seed: int) -> None:
+    # accelerate asks for it: the batches have no common size, only a common number of tokens.
+    batch_size = None
+
+    def __init__(self, lengths: Sequence[int], row_tokens: int, batch_tokens: int, seed: int, processes: int = 1) -> None:
         self.lengths = [max(length, row_tokens) for length in lengths]
         self.batch_tokens = batch_tokens
         self.seed = seed
+        self.processes = processes
         self.epoch = 0
-        self.batch_size = max(1, batch_tokens // row_tokens)
         self._count = sum(1 for _ in self._batches())
 
     def set_epoch(self, epoch: int) -> None:
@@ -192,7 +197,8 @@ class TokenBudgetSampler(Sampler[list[int]]):
             if batch and (len(batch) + 1) * self.lengths[index] > self.batch_tokens:
                 batches.append(batch := [])
             batch.append(index)
-        for place in torch.randperm(len(batches), generator=generator).tolist():
+        shared = len(batches) - len(batches) % self.processes
+        for place in torch.randperm(len(batches), generator=generator).tolist()[:shared]:
             yield batches[place]
 
     def __iter__(self) -> Iterator[list[int]]:

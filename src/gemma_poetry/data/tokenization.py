@@ -110,9 +110,7 @@ def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int
     return [*_encode_texts(tokenizer, [text])[0], terminator_id(tokenizer)]
 
 
-def encode_samples(
-    tokenizer: PreTrainedTokenizerBase, samples: Iterable[tuple[Conditions, str]]
-) -> Iterator[TokenizedPoem]:
+def encode_samples(tokenizer: PreTrainedTokenizerBase, samples: Iterable[tuple[Conditions, str]]) -> Iterator[TokenizedPoem]:
     """Encodes (conditions, running text) pairs, some thousands at a time.
 
     Raises:
@@ -236,9 +234,7 @@ def escape_piece(piece: str) -> str:
 def unescape_piece(escaped: str) -> str:
     """The inverse of `escape_piece`."""
     plain = {value[1]: key for key, value in _ESCAPES.items()}
-    return re.sub(
-        r"\\(?:u([0-9a-f]{4})|(.))", lambda match: chr(int(match[1], 16)) if match[1] else plain[match[2]], escaped
-    )
+    return re.sub(r"\\(?:u([0-9a-f]{4})|(.))", lambda match: chr(int(match[1], 16)) if match[1] else plain[match[2]], escaped)
 
 
 def _escaped_pieces(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:

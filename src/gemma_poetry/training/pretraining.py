@@ -12,6 +12,7 @@ The records are tokenized here, not read from train.txt: the tokenizer is made f
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
         resume: Go on from the newest complete checkpoint in `out`.
 
     Returns:
-        The manifest of the model.
+        The manifest of the model (empty in all processes but the first).
 
     Raises:
         DataError: The data folder is missing, incomplete or altered.
@@ -51,7 +52,7 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset
-    from gemma_poetry.training.trainer import PoetryTrainer, prepare_folder
+    from gemma_poetry.training.trainer import PoetryTrainer, is_main_process, prepare_folder
 
     checkpoint = prepare_folder(out, resume=resume, finished=WEIGHTS)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
@@ -63,19 +64,21 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     else:
         characters = collect_characters(poems, settings.minimum_count)
         tokenizer = build_character_tokenizer(characters)
-        tokenizer.save_pretrained(out)
+        if is_main_process():
+            tokenizer.save_pretrained(out)
     samples = _training_samples(poems, tokenizer, settings)
     rows = PackedDataset(samples, settings.block_tokens)
     validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
     pad_id = int(tokenizer.pad_token_id)
     model = build_preset(settings.preset, tokenizer, settings.seed)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
     sampler = TokenBudgetSampler(
-        rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed
+        rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
     )
     on_accelerator = torch.cuda.is_available()
     trainer = PoetryTrainer(
         model=model,
-        args=_arguments(out, settings, len(sampler), on_accelerator),
+        args=_arguments(out, settings, len(sampler) // processes, on_accelerator),
         train_dataset=rows,
         eval_dataset=validation,
         data_collator=PackedCollator(pad_id, settings.block_tokens),
@@ -91,6 +94,8 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     # Judged as it is shipped: with weights rounded to bf16.
     model.to(torch.bfloat16).to(torch.float32)
     final = trainer.evaluate()
+    if not is_main_process():
+        return {}
     model.to(torch.bfloat16).save_pretrained(out)
     return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer)
 
@@ -168,6 +173,7 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, on
         save_total_limit=2,
         logging_steps=settings.logging_steps,
         include_num_input_tokens_seen="non_padding",
+        ddp_find_unused_parameters=False,
         report_to="none",
         bf16=on_accelerator,
         torch_compile=on_accelerator,

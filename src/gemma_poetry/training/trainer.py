@@ -18,12 +18,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import prepare_data_loader
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -97,7 +99,9 @@ class PoetryTrainer(Trainer):
         **arguments: What `transformers.Trainer` takes.
     """
 
-    def __init__(self, *, groups: Sequence[str] = (), batch_sampler: Any = None, evaluation_collator: Any = None, **arguments: Any) -> None:
+    def __init__(
+        self, *, groups: Sequence[str] = (), batch_sampler: Any = None, evaluation_collator: Any = None, **arguments: Any
+    ) -> None:
         self._groups = tuple(groups)
         self._batch_sampler = batch_sampler
         self._evaluation_collator = evaluation_collator
@@ -107,7 +111,8 @@ class PoetryTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self._head = CompletionHead(self.model)
         folder = Path(self.args.output_dir)
-        self.add_callback(TensorBoardCallback(SummaryWriter(str(folder / LOGS))))
+        if is_main_process():
+            self.add_callback(TensorBoardCallback(SummaryWriter(str(folder / LOGS))))
         self.add_callback(_CurveWriter(folder / CURVE))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -116,7 +121,8 @@ class PoetryTrainer(Trainer):
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset, batch_sampler=self._batch_sampler, collate_fn=self.data_collator
         )
-        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+        # The sampler itself gives each process the same number of batches.
+        return self._share(loader, even_batches=False)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         if self._evaluation_collator is None:
@@ -125,7 +131,17 @@ class PoetryTrainer(Trainer):
         loader: DataLoader[Any] = DataLoader(
             dataset, batch_size=self.args.eval_batch_size, collate_fn=self._evaluation_collator
         )
-        return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+        return self._share(loader, even_batches=True)
+
+    def _share(self, loader: DataLoader[Any], *, even_batches: bool) -> DataLoader[Any]:
+        return prepare_data_loader(
+            loader,
+            device=self.accelerator.device,
+            num_processes=self.accelerator.num_processes,
+            process_index=self.accelerator.process_index,
+            put_on_device=True,
+            even_batches=even_batches,
+        )
 
     def compute_loss(
         self,
@@ -181,6 +197,9 @@ class PoetryTrainer(Trainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         super()._save_checkpoint(model, trial)
+        if self.args.world_size > 1:
+            # Every process writes its own random state; the marker comes after the last of them.
+            torch.distributed.barrier()
         if self.args.should_save and folder.is_dir():
             sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
             write_json(folder / COMPLETE, {"step": self.state.global_step, "files": sizes})
@@ -198,6 +217,11 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
     candidates = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
     return next((path for path in sorted(candidates, key=step, reverse=True) if _is_complete(path)), None)
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes files, under torchrun and accelerate as alone."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _is_complete(checkpoint: Path) -> bool:
@@ -229,10 +253,11 @@ def prepare_folder(folder: Path, *, resume: bool, finished: str) -> Path | None:
         if checkpoint is not None:
             # A checkpoint that was cut short would be counted among those to keep, or be resumed from later.
             for path in folder.glob("checkpoint-*"):
-                if not _is_complete(path):
+                if is_main_process() and not _is_complete(path):
                     shutil.rmtree(path, ignore_errors=True)
         return checkpoint
-    if folder.is_dir() and any(folder.iterdir()):
+    # Processes that share a training start at different moments: the first one alone judges the folder.
+    if is_main_process() and folder.is_dir() and any(folder.iterdir()):
         raise RunError(
             "the folder is not empty",
             where=folder,
@@ -248,13 +273,14 @@ class _CurveWriter(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
         if not state.is_world_process_zero:
             return
         with atomic_writer(self._path) as stream:
             for point in state.log_history:
                 if "loss" in point or "eval_loss" in point:
-                    named = {name.replace("eval_loss", "validation_loss").removeprefix("eval_"): value for name, value in point.items()}
+                    named = {
+                        name.replace("eval_loss", "validation_loss").removeprefix("eval_"): value
+                        for name, value in point.items()
+                    }
                     stream.write(json.dumps(named, ensure_ascii=False) + "\n")

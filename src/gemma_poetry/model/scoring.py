@@ -1,0 +1,184 @@
+"""How likely a model finds given completions: the only place where likelihoods for reports come from.
+
+In: a causal language model (wrapped by PEFT or not) and `TokenizedPoem`s.
+Out: for each its negative log-likelihood in nats, terminator included, and its number of tokens.
+
+    samples ──by length──> batches (B, T) ──layers──> (B, T, hidden) ──completion positions──> (N, hidden)
+                                                                       ──chunks of the vocabulary──> nats (N,)
+
+Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
+batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
+float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
+wrong). The sum over all pieces is exact, so figures are over the full vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.errors import ModelError
+
+CHUNK_BYTES = 64 * 2**20
+"""Logits that stand in memory at a time, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionScore:
+    """The likelihood of one completion.
+
+    Attributes:
+        nll: Negative log-likelihood, terminator included, in nats.
+        tokens: Tokens, terminator included.
+    """
+
+    nll: float
+    tokens: int
+
+
+def score_completions(
+    model: Any,
+    samples: Sequence[TokenizedPoem],
+    *,
+    batch_tokens: int = 4096,
+    progress: Callable[[int], object] | None = None,
+) -> list[CompletionScore]:
+    """Scores completions given their prompts.
+
+    Args:
+        model: A causal language model of transformers, in evaluation mode.
+        samples: Prompts and completions.
+        batch_tokens: Tokens of a batch, padding counted; a longer sample makes a batch of its own.
+        progress: Called with the number of samples done, batch by batch.
+
+    Returns:
+        One score a sample, in the order of the samples.
+
+    Raises:
+        ModelError: A likelihood is not a number.
+    """
+    scores: list[CompletionScore | None] = [None] * len(samples)
+    device = next(model.parameters()).device
+    head = _Head(model)
+    with torch.inference_mode():
+        for chosen in length_batches([len(sample) for sample in samples], batch_tokens):
+            batch = [samples[index] for index in chosen]
+            for index, score in zip(chosen, _score_batch(head, batch, device)):
+                scores[index] = score
+            if progress is not None:
+                progress(len(chosen))
+    done = [score for score in scores if score is not None]
+    assert len(done) == len(samples)
+    broken = sum(score.nll != score.nll for score in done)
+    if broken:
+        raise ModelError(
+            f"the likelihood of {broken} of {len(done)} poems is not a number",
+            expected="finite activations",
+            action="load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights",
+        )
+    return done
+
+
+def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
+    """Batches of indices, long samples first, so that a batch too large for the memory fails at once.
+
+    Args:
+        lengths: Tokens of each sample.
+        batch_tokens: Rows times the longest row of a batch is at most this, unless a batch has one row.
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+class _Head:
+    """A model's output head, taken apart from the layers below it.
+
+    Args:
+        model: A causal language model of transformers, wrapped by PEFT or not.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._module: torch.nn.Module = model.get_output_embeddings()
+        self._cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+
+    def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T).
+
+        A hook at the head's door leaves wrappers around the model, and each family's way to its head, as they are.
+        """
+        taken: list[torch.Tensor] = []
+
+        def take(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            taken.append(inputs[0])
+            return (inputs[0][:1, :1],)
+
+        hook = self._module.register_forward_pre_hook(take)
+        try:
+            self._model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+        finally:
+            hook.remove()
+        (hidden,) = taken
+        assert hidden.shape[:2] == input_ids.shape, (hidden.shape, input_ids.shape)
+        return hidden
+
+    def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihoods of targets (N,) given hidden states (N, hidden), in nats: (N,) float32."""
+        chunked = type(self._module) is torch.nn.Linear
+        return self._by_vocabulary(hidden, targets) if chunked else self._by_position(hidden, targets)
+
+    def _by_vocabulary(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        weight, bias = self._module.weight, self._module.bias
+        hidden = hidden.float()
+        normaliser = torch.full_like(targets, -torch.inf, dtype=torch.float32)
+        target_logits = torch.empty_like(normaliser)
+        rows = max(1, CHUNK_BYTES // (4 * max(1, len(targets))))
+        for begin in range(0, weight.shape[0], rows):
+            chunk = slice(begin, begin + rows)
+            logits = functional.linear(hidden, weight[chunk].float(), None if bias is None else bias[chunk].float())
+            logits = self._capped(logits)  # (N, rows)
+            normaliser = torch.logaddexp(normaliser, logits.logsumexp(dim=1))
+            here = (targets >= begin) & (targets < begin + rows)
+            target_logits[here] = logits[here, targets[here] - begin]
+        return normaliser - target_logits
+
+    def _by_position(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """For heads that are more than a matrix (quantized, adapted): the module itself, a few positions at a time."""
+        pieces = int(self._module(hidden[:1]).shape[-1])
+        positions = max(1, CHUNK_BYTES // (4 * pieces))
+        losses = [
+            functional.cross_entropy(self._capped(self._module(states).float()), wanted, reduction="none")
+            for states, wanted in zip(hidden.split(positions), targets.split(positions))
+        ]
+        return torch.cat(losses)
+
+    def _capped(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
+
+
+def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> Iterator[CompletionScore]:
+    width = max(map(len, batch))
+    input_ids = torch.zeros((len(batch), width), dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    for row, sample in enumerate(batch):
+        input_ids[row, : len(sample)] = torch.tensor(sample.prompt_ids + sample.completion_ids)
+        attention_mask[row, : len(sample)] = 1
+    rows = torch.tensor([row for row, sample in enumerate(batch) for _ in sample.completion_ids])
+    places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
+    hidden = head.inputs(input_ids.to(device), attention_mask.to(device))
+    # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
+    losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
+    nats = losses.double().cpu().split([len(sample.completion_ids) for sample in batch])
+    for sample, nats_of_sample in zip(batch, nats):
+        yield CompletionScore(float(nats_of_sample.sum()), len(sample.completion_ids))

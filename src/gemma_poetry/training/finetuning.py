@@ -1,0 +1,207 @@
+"""LoRA fine-tuning, from a prepared folder to a RUN.
+
+    DATA/train.txt ─> PoemDataset ─> PoetryTrainer(PEFT model) ─> RUN/adapter, curve, logs, checkpoints, manifest
+
+In: a DATA folder, a model, and the `train` and `lora` sections of a recipe. Out: `RUN/adapter/`, a plain PEFT folder, with
+the loss curve and a manifest that names base model, data, recipe, seed, wall time and peak memory.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_manifest
+from gemma_poetry.config import Recipe, TrainSettings
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
+from gemma_poetry.errors import DataError, RunError, TrainingError
+
+ADAPTER = "adapter"
+ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
+_STARTED = "started.json"
+
+
+def train_adapter(
+    data: Path, model_spec: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
+) -> dict[str, Any]:
+    """Fine-tunes a model with LoRA.
+
+    Args:
+        data: A DATA folder.
+        model_spec: The base model: preset, folder or Hub id.
+        out: The RUN folder; new or empty unless `resume`.
+        recipe: The recipe; its `train` and `lora` sections are used.
+        resume: Go on from the newest complete checkpoint in `out`.
+        recipe_name: The recipe's name, for the manifest.
+
+    Returns:
+        The manifest of the run.
+
+    Raises:
+        DataError: DATA is missing, incomplete or altered.
+        TokenizerMismatchError: DATA was made for another tokenizer.
+        ModelError: The model cannot be used.
+        RunError: `out` holds another run, or was begun with other settings.
+        TrainingError: There is nothing to train on, or the loss became infinite.
+        OutputError: The run cannot be written.
+    """
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.lora import add_adapter
+    from gemma_poetry.training.trainer import is_main_process, prepare_folder
+
+    data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
+    checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
+    loaded = load_model(model_spec, dtype=recipe.train.dtype)
+    if loaded.adapted:
+        raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
+    check_tokenizer(data_manifest, loaded.tokenizer, data)
+    _check_same_start(out, data, model_spec, recipe, checkpoint)
+    samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
+    if not samples:
+        raise TrainingError(
+            "no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens or prepare more poems"
+        )
+    model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed)
+    if recipe.train.gradient_checkpointing:
+        model.enable_input_require_grads()
+    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train)
+    began = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.monotonic() - began
+    final = trainer.evaluate() if len(trainer.eval_dataset) else {}
+    if not is_main_process():
+        return {}
+    model.save_pretrained(str(out / ADAPTER))
+    (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
+    contents = {
+        "kind": "run",
+        "base": {"spec": model_spec, "name": loaded.name, "weights_sha256": _weights_hash(model_spec)},
+        "data": {
+            "folder": str(data),
+            "manifest_sha256": sha256_file(data / MANIFEST),
+            "train_poems": len(samples),
+        },
+        "recipe": {
+            "name": recipe_name,
+            "train": recipe.train.model_dump(mode="json"),
+            "lora": recipe.lora.model_dump(mode="json"),
+        },
+        "seed": recipe.train.seed,
+        "lora_modules": matched,
+        "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        "steps": trainer.state.global_step,
+        "validation": {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")},
+        "wall_seconds": round(seconds, 1),
+        "resumed": checkpoint is not None,
+        "peak_memory_bytes": _peak_memory(),
+    }
+    return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
+
+
+def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None) -> None:
+    """Notes what a run was begun with; a resumed run must go on with the same."""
+    start = {
+        "data_manifest_sha256": sha256_file(data / MANIFEST),
+        "model": model_spec,
+        "train": recipe.train.model_dump(mode="json"),
+        "lora": recipe.lora.model_dump(mode="json"),
+    }
+    if checkpoint is None:
+        write_json(out / _STARTED, start)
+        return
+    begun = read_json(out / _STARTED)
+    changed = [name for name in start if start[name] != begun.get(name)]
+    if changed:
+        raise RunError(
+            f"the run was begun with other settings ({', '.join(changed)})",
+            where=out,
+            expected="the same data, model and recipe as when it was begun",
+            action="resume with the same options, or choose another --out",
+        )
+
+
+def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[TokenizedPoem]:
+    return [sample for sample in samples if len(sample) <= max_tokens]
+
+
+def _trainer(model: Any, tokenizer: Any, samples: list[TokenizedPoem], data: Path, out: Path, settings: TrainSettings) -> Any:
+    from gemma_poetry.data.dataset import PaddedCollator, PoemDataset
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    poems = [Poem.from_record(record) for record in read_jsonl(data / "val.jsonl")]
+    validation = read_tokenized(data / "val.txt", tokenizer)
+    if len(poems) != len(validation):
+        raise DataError(f"{len(poems)} records but {len(validation)} tokenized poems", where=data / "val.txt")
+    kept = [(poem, sample) for poem, sample in zip(poems, validation) if len(sample) <= settings.max_tokens][
+        : settings.evaluation_poems
+    ]
+    return PoetryTrainer(
+        model=model,
+        args=_arguments(out, settings, len(samples), bool(kept)),
+        train_dataset=PoemDataset(samples),
+        eval_dataset=PoemDataset([sample for _, sample in kept], [poem.characters for poem, _ in kept]),
+        data_collator=PaddedCollator(int(tokenizer.pad_token_id)),
+        processing_class=tokenizer,
+    )
+
+
+def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    on_accelerator = torch.cuda.is_available()
+    steps_per_epoch = math.ceil(samples / (settings.batch_size * settings.gradient_accumulation))
+    total = settings.max_steps or math.ceil(settings.epochs * steps_per_epoch)
+    return TrainingArguments(
+        output_dir=str(out),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        activation_checkpointing=settings.gradient_checkpointing,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        optim="adamw_torch",
+        eval_strategy="steps" if evaluated else "no",
+        # A run shorter than one interval still gets a curve.
+        eval_steps=min(settings.evaluation_steps, max(1, total // 4)),
+        eval_on_start=evaluated,
+        save_strategy="steps",
+        save_steps=settings.save_steps,
+        save_total_limit=settings.save_limit,
+        logging_steps=settings.logging_steps,
+        logging_first_step=True,
+        report_to="none",
+        bf16=settings.dtype != "float32" and on_accelerator,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        use_cpu=not on_accelerator,
+    )
+
+
+def _weights_hash(model_spec: str) -> dict[str, str]:
+    """sha256 of each weight file of a base model that lies in a folder; empty for a Hub id (its cache is checked there)."""
+    from gemma_poetry.model.base import locate
+
+    folder = Path(locate(model_spec))
+    return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))} if folder.is_dir() else {}
+
+
+def _peak_memory() -> int:
+    """Peak memory of this process in bytes: of the GPU where there is one, else resident."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

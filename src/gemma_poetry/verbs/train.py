@@ -1,0 +1,40 @@
+"""`gemma-poetry train`: LoRA fine-tuning of a model on a prepared folder.
+
+In: DATA, a model, a recipe. Out: RUN, with its loss curve drawn as `curve.png`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gemma_poetry.config import Recipe
+
+
+def train(
+    data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
+) -> dict[str, Any]:
+    """Trains, draws the curve, and returns the run's manifest.
+
+    Raises:
+        GemmaPoetryError: See `training.finetuning.train_adapter`.
+    """
+    from gemma_poetry.evaluation.curves import plot_curves, read_curve
+    from gemma_poetry.training.finetuning import train_adapter
+
+    manifest = train_adapter(data, model, out, recipe, resume=resume, recipe_name=recipe_name)
+    plot_curves(read_curve(out / "curve.jsonl"), out / "curve.png")
+    return manifest
+
+
+def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person wants to know of a finished run, as (name, value) rows."""
+    validation = manifest.get("validation", {})
+    return [
+        ("base model", manifest["base"]["name"]),
+        ("LoRA modules", f"{len(manifest['lora_modules'])} ({manifest['trainable_parameters']:,} parameters)"),
+        ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
+        *((f"validation {name}", f"{value:.2f}") for name, value in validation.items()),
+        ("wall time", f"{manifest['wall_seconds']:.0f} s"),
+        ("peak memory", f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
+    ]

@@ -1,0 +1,113 @@
+"""The Trainer's changed parts: completion loss, accumulation, validation sums, complete checkpoints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from gemma_poetry.data.dataset import PackedCollator, PaddedCollator, PoemDataset
+from gemma_poetry.data.tokenization import encode_poems
+from gemma_poetry.errors import RunError
+from gemma_poetry.training.trainer import CompletionHead, completion_losses, newest_checkpoint, prepare_folder
+from tests.tiny import make_model, make_poems, make_tokenizer
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return list(encode_poems(make_tokenizer(), make_poems(6)))
+
+
+def plain_losses(model, samples):
+    """Every completion token's loss, one poem at a time, from the whole logits."""
+    losses = []
+    for sample in samples:
+        ids = torch.tensor([sample.prompt_ids + sample.completion_ids])
+        logits = model(input_ids=ids, use_cache=False).logits[0]
+        start = len(sample.prompt_ids)
+        losses.append(functional.cross_entropy(logits[start - 1 : -1], ids[0, start:], reduction="none"))
+    return torch.cat(losses)
+
+
+def padded(tokenizer, samples):
+    return PaddedCollator(tokenizer.pad_token_id)([PoemDataset(samples)[index] for index in range(len(samples))])
+
+
+@pytest.mark.parametrize("softcap", [None, 5.0], ids=["plain logits", "soft-capped logits"])
+def test_completion_losses_equal_those_of_the_whole_logits(samples, softcap):
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer, final_logit_softcapping=softcap)
+    with torch.no_grad():
+        ours = completion_losses(model, CompletionHead(model), padded(tokenizer, samples))
+        expected = plain_losses(model, samples)
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_packed_poems_do_not_see_each_other(samples):
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    batch = PackedCollator(tokenizer.pad_token_id, 128)([list(samples[:3]), list(samples[3:])])
+    with torch.no_grad():
+        ours = completion_losses(model, CompletionHead(model), batch)
+        expected = plain_losses(model, samples)
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_head_is_whole_again_outside_the_block(samples):
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    head = CompletionHead(model)
+    batch = padded(tokenizer, samples)
+    with torch.no_grad():
+        before = model(input_ids=batch["input_ids"]).logits
+        completion_losses(model, head, batch)
+        after = model(input_ids=batch["input_ids"]).logits
+    assert torch.equal(before, after)
+
+
+def test_newest_checkpoint_passes_over_those_cut_short(tmp_path: Path):
+    from gemma_poetry.artifacts import write_json
+
+    for step, size_written in [(5, 4), (10, 4), (15, 2)]:
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").write_bytes(b"x" * size_written)
+        write_json(folder / "complete.json", {"step": step, "files": {"optimizer.pt": 4}})
+    (tmp_path / "checkpoint-20").mkdir()  # killed before the marker was written
+    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+
+
+def test_a_folder_with_something_in_it_is_not_written_over(tmp_path: Path):
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty"):
+        prepare_folder(tmp_path, resume=False, finished="done")
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_validation_figures_are_corpus_level_sums(tmp_path: Path, samples):
+    from transformers import TrainingArguments
+
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    trainer = PoetryTrainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(tmp_path), per_device_eval_batch_size=4, use_cpu=True, report_to="none", remove_unused_columns=False,
+            label_names=["labels"], disable_tqdm=True,
+        ),
+        eval_dataset=PoemDataset(samples, [20] * 6, [0, 0, 1, 1, 1, 1]),
+        data_collator=PaddedCollator(tokenizer.pad_token_id),
+        groups=["五言绝句", "七言绝句"],
+    )  # fmt: skip
+    figures = trainer.evaluate()
+    with torch.no_grad():
+        losses = plain_losses(model, samples)
+        first_two = plain_losses(model, samples[:2])
+    assert figures["eval_ppl_token"] == pytest.approx(math.exp(losses.mean().item()), rel=1e-5)
+    assert figures["eval_ppl_char"] == pytest.approx(math.exp(losses.sum().item() / 120), rel=1e-5)
+    assert figures["eval_ppl_char/五言绝句"] == pytest.approx(math.exp(first_two.sum().item() / 40), rel=1e-5)
