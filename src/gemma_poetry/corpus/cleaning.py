@@ -46,6 +46,7 @@ class Rejection(str, Enum):
     SHORT = "too short"
     LONG = "too long"
     DUPLICATE = "exact duplicate"
+    NOT_CHOSEN = "not chosen (forms, eras, max_poems)"
 
 
 class RejectedError(Exception):

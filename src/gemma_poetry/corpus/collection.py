@@ -1,41 +1,264 @@
-"""A whole collection: read, cleaned, clustered, split, converted and classified.
+"""A whole collection: read, cleaned, clustered, split, converted, classified.
 
-    source ──read──> SourcePoem ──clean──> lines, marks ──fold──> canonical lines ──cluster──> cluster ids
-                                     │                                                            │
-                                     └──convert script──> classify form ──> Poem <──drop duplicates, assign splits
-                                                                             │
-                                                        forms, eras, max_poems: choose ──> Collection
+    Source ──read, clean──> Draft ──fold──> canonical lines ──cluster──> cluster ids ──assign──> splits
+                              │                                              │
+                              └──drop duplicates, convert script, classify──>┴──> Poem ──choose──> Collection
 
 In: a source name and `PrepareSettings`. Out: a `Collection`. Clusters and splits come from the whole source, before
-any choice of forms, eras or a number of poems, so that a subset never moves a poem between splits.
+any choice of forms, eras or a number of poems, so that a choice never moves a poem from one split to another.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gemma_poetry.config import PrepareSettings
-from gemma_poetry.corpus import dedup
 from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines
+from gemma_poetry.corpus.dedup import Clusters, find_clusters
+from gemma_poetry.corpus.formats import SourcePoem, read_poems
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import Script, convert, detect_script
-from gemma_poetry.corpus.sources import SourcePoem
+from gemma_poetry.corpus.selection import choose
+from gemma_poetry.corpus.sources import Part, Source, SourceInfo, open_source
 from gemma_poetry.corpus.splits import SPLITS, assign_splits
-from gemma_poetry.corpus.titles import clean_author, clean_title, is_fragment, split_tune, standard_tunes
+from gemma_poetry.corpus.titles import clean_author, clean_title, is_fragment
+from gemma_poetry.corpus.tune_names import TuneShapes, split_tune, standard_tunes, title_beside_tune
 from gemma_poetry.corpus.variants import folding
-from gemma_poetry.prosody.forms import classify
+from gemma_poetry.errors import SourceError
+from gemma_poetry.progress import stage, track
+from gemma_poetry.prosody.forms import FORM_NAMES, FULL_STOP, SHORT_NAMES, classify
 
 _SCRIPT_SAMPLE_POEMS = 300
+_BEFORE_QIN_POETS = {"屈原", "宋玉", "景差", ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What `build_collection` makes of a source.
+
+    Attributes:
+        train: Poems to train on.
+        val: Poems to watch training with.
+        test: Poems that only the evaluation sees.
+        source: What was read.
+        read: Records read.
+        rejected: Records left out, by reason; `read` is their sum and the poems kept.
+        exact_duplicates: Records whose text another record has, script and variants aside.
+        similar_pairs: Pairs of distinct poems that reach the similarity threshold.
+        excerpt_pairs: Pairs of distinct poems that share two long lines.
+    """
+
+    train: list[Poem]
+    val: list[Poem]
+    test: list[Poem]
+    source: SourceInfo
+    read: int
+    rejected: dict[str, int]
+    exact_duplicates: int
+    similar_pairs: int
+    excerpt_pairs: int
+
+    @property
+    def splits(self) -> dict[str, list[Poem]]:
+        """The poems by the name of their split."""
+        return {"train": self.train, "val": self.val, "test": self.test}
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A poem that was cleaned and is not yet placed."""
+    """A poem that was cleaned and is not yet placed; in the script of its source."""
 
     lines: tuple[str, ...]
     marks: str
     title: str
-    source: SourcePoem
+    author: str
+    era: str
+    form: str
+    tune_names: tuple[str, str]
+    source_id: str
     script: Script = "simplified"
+
+    @property
+    def characters(self) -> int:
+        return sum(map(len, self.lines))
+
+
+def build_collection(source: str, settings: PrepareSettings) -> Collection:
+    """Reads a source and makes a clean, deduplicated and split collection of it.
+
+    Args:
+        source: `sample`, `chinese-poetry`, or the path of a folder, archive or file.
+        settings: Script, choice, lengths, shares and seed.
+
+    Raises:
+        SourceError: The source cannot be read, or nothing of it can be kept.
+        UsageError: The settings ask for what the collection cannot give.
+    """
+    opened = open_source(source)
+    drafts, rejected = _read_drafts(opened)
+    read = len(drafts) + rejected.total()
+    with stage("Finding near-duplicates"):
+        clusters = _cluster(drafts, settings.near_duplicate_threshold)
+    splits = assign_splits(
+        clusters.ids,
+        validation_share=settings.validation_share,
+        test_share=settings.test_share,
+        seed=settings.seed,
+    )
+    kept = _keep(drafts, clusters, settings, rejected)
+    if not kept:
+        raise SourceError(
+            f"none of its {read} records can be kept ({_reasons(rejected)})",
+            where=source,
+            expected="classical Chinese poems",
+            action="check that the source holds poems, and prepare.min_characters and max_characters",
+        )
+    poems = _finish([drafts[index] for index in kept], [clusters.ids[index] for index in kept], settings.script)
+    chosen = choose(poems, settings, source)
+    by_split: dict[str, list[Poem]] = {name: [] for name in SPLITS}
+    for poem in chosen:
+        by_split[splits[poem.cluster_id]].append(poem)
+    if len(chosen) < len(poems):
+        rejected[Rejection.NOT_CHOSEN.value] += len(poems) - len(chosen)
+    return Collection(
+        **by_split,
+        source=opened.info,
+        read=read,
+        rejected=dict(rejected.most_common()),
+        exact_duplicates=rejected[Rejection.DUPLICATE.value],
+        similar_pairs=clusters.similar_pairs,
+        excerpt_pairs=clusters.excerpt_pairs,
+    )
+
+
+def _read_drafts(source: Source) -> tuple[list[_Draft], Counter[str]]:
+    """All poems of a source that can be cleaned, in a fixed order, and how many could not, by reason."""
+    rejected: Counter[str] = Counter()
+    files: list[tuple[int, list[int | str], list[_Draft]]] = []
+    for part, file in track(source.files(), "Reading and cleaning", source.file_count):
+        drafts = []
+        for poem in read_poems(file):
+            try:
+                drafts.append(_clean(poem, part))
+            except RejectedError as rejection:
+                rejected[rejection.reason.value] += 1
+        script = detect_script("".join(draft.lines) for draft in drafts[:_SCRIPT_SAMPLE_POEMS])
+        for draft in drafts:
+            draft.script = script
+        natural = [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", file.name)]
+        files.append((part.order, natural, drafts))
+    files.sort(key=lambda entry: (entry[0], entry[1]))
+    return [draft for _, _, drafts in files for draft in drafts], rejected
+
+
+def _clean(poem: SourcePoem, part: Part) -> _Draft:
+    if poem.marks:
+        # Lines and marks that stand apart are one text again, so that one cleaning serves every source.
+        lines, marks = clean_lines(["".join(pair) for pair in zip(poem.paragraphs, poem.marks)])
+    else:
+        lines, marks = clean_lines(poem.paragraphs)
+    title = clean_title(poem.title)
+    if is_fragment(title):
+        raise RejectedError(Rejection.FRAGMENT)
+    author = clean_author(poem.author) or part.author
+    era = poem.era or part.era
+    if era == "先秦" and author not in _BEFORE_QIN_POETS:
+        # 楚辞 closes with the imitations of Han poets.
+        era = "汉"
+    form = SHORT_NAMES.get(poem.form, poem.form)
+    return _Draft(
+        lines, marks, title, author, era, form if form in FORM_NAMES else part.form, split_tune(poem.tune), poem.source_id
+    )
+
+
+def _cluster(drafts: list[_Draft], threshold: float) -> Clusters:
+    text = "\n".join("，".join(draft.lines) for draft in drafts)
+    folded = text.translate(folding(set(text) - {"\n", "，"}))
+    return find_clusters([lines.split("，") for lines in folded.split("\n")] if drafts else [], threshold)
+
+
+def _keep(drafts: list[_Draft], clusters: Clusters, settings: PrepareSettings, rejected: Counter[str]) -> list[int]:
+    """The indices of the drafts that are no duplicates and of a length asked for."""
+    kept = []
+    for index, draft in enumerate(drafts):
+        if clusters.duplicate_of[index] != index:
+            rejected[Rejection.DUPLICATE.value] += 1
+        elif draft.characters < settings.min_characters:
+            rejected[Rejection.SHORT.value] += 1
+        elif draft.characters > settings.max_characters:
+            rejected[Rejection.LONG.value] += 1
+        else:
+            kept.append(index)
+    return kept
+
+
+def _finish(drafts: list[_Draft], cluster_ids: list[str], script: Script) -> list[Poem]:
+    """The drafts as poems in one script, with form and tune."""
+    texts = _in_script(["".join(map("".join, zip(draft.lines, draft.marks))) for draft in drafts], drafts, script)
+    titles = _in_script([draft.title for draft in drafts], drafts, script)
+    authors = _in_script([draft.author for draft in drafts], drafts, script)
+    tunes = _tunes(drafts, titles, script)
+    poems = []
+    for index, draft in enumerate(track(drafts, "Classifying forms")):
+        tune, title = tunes[index], titles[index]
+        lines = tuple(texts[index][:-1].replace(FULL_STOP, "，").split("，"))
+        assert len(lines) == len(draft.lines), (lines, draft)
+        form = "词" if tune else draft.form or classify(draft.lines)
+        if tune:
+            title = title_beside_tune(title, tune, lines[0])
+        poems.append(
+            Poem(
+                lines,
+                draft.marks,
+                title,
+                authors[index],
+                draft.era,
+                form,
+                tune,
+                script,
+                draft.source_id,
+                cluster_ids[index],
+            )
+        )
+    return poems
+
+
+def _in_script(texts: list[str], drafts: list[_Draft], script: Script) -> list[str]:
+    """Texts of the drafts in a script; traditional text stays as it is where traditional is asked for."""
+    if script == "simplified":
+        return convert(texts, script)
+    indices = [index for index, draft in enumerate(drafts) if draft.script != script]
+    for index, converted in zip(indices, convert([texts[index] for index in indices], script)):
+        texts[index] = converted
+    return texts
+
+
+def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> list[str]:
+    """The tune of each draft in a script, empty for those that are no 词 or whose tune is lost."""
+    named = [index for index, draft in enumerate(drafts) if draft.tune_names[0]]
+    standard = standard_tunes(drafts[index].tune_names for index in named)
+    names = sorted(set(standard.values()))
+    converted: Mapping[str, str] = dict(zip(names, convert(names, script)))
+    tunes = [""] * len(drafts)
+    shapes = TuneShapes()
+    for index in named:
+        tunes[index] = converted[standard[drafts[index].tune_names]]
+        shapes.add(tunes[index], drafts[index].lines)
+    for index, draft in enumerate(drafts):
+        if not tunes[index] and draft.form in ("", "词"):
+            tunes[index] = shapes.tune_of(titles[index], draft.lines)
+    return tunes
+
+
+def _reasons(rejected: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in rejected.items()) or "no records"
+
+
+def iterate(collection: Collection) -> Iterator[tuple[str, Poem]]:
+    """(split, poem) for every poem of a collection."""
+    for name, poems in collection.splits.items():
+        for poem in poems:
+            yield name, poem

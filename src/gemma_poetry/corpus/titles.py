@@ -1,14 +1,12 @@
-"""Titles, authors and tunes as a prompt can name them.
+"""Titles and authors as a prompt can name them.
 
-In: a title with serial numbers and notes (`帝京篇十首 一`, `別蘇徯（赴湖南幕）`), an author, a tune with its aliases.
+In: a title with serial numbers and notes (`帝京篇十首 一`, `別蘇徯（赴湖南幕）`), an author with notes.
 Out: the meaningful part, or an empty text where nothing meaningful is left.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 
 from gemma_poetry.corpus.cleaning import HAN, RejectedError, strip_notes
 
@@ -60,30 +58,3 @@ def clean_author(author: str) -> str:
     name = re.split(r"[（(〔\[【]", author.strip())[0].strip().replace("・", "·")
     name = _SPACES.sub("", name)
     return name if _NAME.fullmatch(name) and name not in _NO_NAME and len(name) <= 12 else ""
-
-
-def split_tune(rhythmic: str) -> tuple[str, str]:
-    """The two names in a tune field: `醉落魄・一斛珠` -> (`醉落魄`, `一斛珠`); the second may be an alias or a title."""
-    head = re.split(r"[（(]", rhythmic.strip())[0]
-    names = [part for part in re.split(r"[・·•‧\s/]+", head.translate(_QUOTES)) if part]
-    names = [name if _NAME.fullmatch(name) else "" for name in names[:2]]
-    return (names + ["", ""])[0], (names + ["", ""])[1]
-
-
-def standard_tunes(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The standard tune of each pair of names in a collection.
-
-    Where collections write `alias・standard name`, the standard name also heads poems of its own or follows
-    several aliases; where they write `tune・title`, the second name does neither.
-
-    Args:
-        names: The pairs of `split_tune`, one a poem.
-    """
-    pairs = Counter(names)
-    plain = {first for first, second in pairs if not second}
-    aliases = Counter(second for first, second in pairs if second)
-    standard = {}
-    for first, second in pairs:
-        known = second and len(second) >= 2 and (second in plain or aliases[second] >= 2)
-        standard[first, second] = second if known else first
-    return standard

@@ -1,0 +1,263 @@
+"""Files inside a folder or an archive, one after the other, nothing ever unpacked to disk.
+
+In: the path of a folder, `.tar.gz`/`.tgz`, `.zip` or single file. Out: names first (checked as a whole, so
+that a hostile archive is refused before anything of it is used), then the bytes of each wanted file.
+
+Refused: members that climb out of the archive, links and devices, and bombs. Text of this kind compresses three- to
+tenfold; an archive that unpacks to more than `MAX_RATIO` times its size, or beyond `MAX_BYTES`, is no collection.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from gemma_poetry.errors import SourceError
+
+MAX_BYTES = 4 * 2**30
+MAX_FILE_BYTES = 512 * 2**20
+MAX_RATIO = 150
+MAX_MEMBERS = 200_000
+_RATIO_FREE_BYTES = 16 * 2**20
+ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".zip")
+DATA_ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source.
+
+    Attributes:
+        name: Its path inside the source, with `/`, the common top folder left out.
+        where: How messages name it.
+        content: Its bytes.
+    """
+
+    name: str
+    where: str
+    content: bytes
+
+
+def list_files(path: Path) -> list[str]:
+    """The names of the data files in a source, in a stable order.
+
+    Raises:
+        SourceError: The source is missing, unreadable, cut, hostile, or of a kind that is not read.
+    """
+    if not path.exists():
+        raise SourceError(
+            "no such file or folder",
+            where=path,
+            expected="a folder, a .tar.gz, .zip, .csv, .jsonl, .json or .txt file, `sample` or `chinese-poetry`",
+            action="check the path given as --source",
+        )
+    if path.is_dir():
+        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+    elif path.name.lower().endswith(".zip"):
+        names = [info.filename for info in _checked_zip(path)]
+    elif path.name.lower().endswith(ARCHIVE_ENDINGS):
+        names = [name for name, _ in _tar_members(path, wanted=lambda name: False)]
+    elif path.name.lower().endswith(DATA_ENDINGS):
+        names = [path.name]
+    else:
+        raise SourceError(
+            f"files that end in {path.suffix or 'nothing'!r} are not read",
+            where=path,
+            expected=f"one of {' '.join((*ARCHIVE_ENDINGS, *DATA_ENDINGS))}, or a folder of such files",
+            action="convert the collection to one of these",
+        )
+    return sorted(name for name in names if _is_data(name))
+
+
+def read_files(path: Path, wanted: Callable[[str], bool], top: str = "") -> Iterator[SourceFile]:
+    """The wanted data files of a source, in the order in which they are stored.
+
+    Args:
+        path: The folder, archive or file.
+        wanted: Whether a data file of this name is read.
+        top: The folder, with its `/`, that is left out of the names (see `common_folder`).
+
+    Raises:
+        SourceError: As `list_files`, or a file is too large, encrypted or damaged.
+    """
+    if path.is_dir():
+        for name in list_files(path):
+            if wanted(name):
+                yield SourceFile(name, str(path / name), _read_plain(path / name))
+        return
+    if not path.name.lower().endswith(ARCHIVE_ENDINGS):
+        if wanted(path.name):
+            yield SourceFile(path.name, str(path), _read_plain(path))
+        return
+
+    def chosen(name: str) -> bool:
+        return _is_data(name) and wanted(name.removeprefix(top))
+
+    members = _zip_members(path, chosen) if path.name.lower().endswith(".zip") else _tar_members(path, chosen)
+    for name, content in members:
+        if content is not None:
+            yield SourceFile(name.removeprefix(top), f"{path}!{name}", content)
+
+
+def common_folder(names: list[str]) -> str:
+    """The one folder that all names stand in, with its `/`; empty where there is none."""
+    tops = {name.split("/", 1)[0] if "/" in name else "" for name in names}
+    top = tops.pop() if len(tops) == 1 else ""
+    return f"{top}/" if top else ""
+
+
+def _is_data(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return name.lower().endswith(DATA_ENDINGS) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _read_plain(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise _too_large(str(path), size)
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+
+
+def _check_name(archive: Path, name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        raise SourceError(
+            f"the member {name!r} leads out of the archive",
+            where=archive,
+            expected="members with relative paths and without `..`",
+            action="do not use this archive; nothing of it was read",
+        )
+
+
+def _not_a_file(archive: Path, name: str, kind: str) -> SourceError:
+    return SourceError(
+        f"the member {name!r} is a {kind}",
+        where=archive,
+        expected="files and folders only",
+        action="pack the collection anew without links and devices",
+    )
+
+
+def _bomb(archive: Path, found: str) -> SourceError:
+    return SourceError(
+        found,
+        where=archive,
+        expected=f"text that unpacks to at most {MAX_RATIO} times its packed size and {MAX_BYTES >> 30} GiB",
+        action="do not use this archive; nothing of it was unpacked",
+    )
+
+
+def _too_large(where: str, size: int) -> SourceError:
+    return SourceError(
+        f"the file holds {size >> 20} MiB",
+        where=where,
+        expected=f"files of at most {MAX_FILE_BYTES >> 20} MiB",
+        action="split the file",
+    )
+
+
+def _cut(archive: Path, error: Exception) -> SourceError:
+    return SourceError(
+        f"the archive is damaged or cut short ({error})",
+        where=archive,
+        expected="a complete archive",
+        action="fetch or pack it again",
+    )
+
+
+class _Gauge(io.RawIOBase):
+    """A stream that counts what comes out of a decompressor and stops a bomb while it unpacks."""
+
+    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+        self._archive, self._stream, self._unpacked = archive, stream, 0
+        self._limit = min(MAX_BYTES, max(_RATIO_FREE_BYTES, archive.stat().st_size * MAX_RATIO))
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        # A pax header may ask for gigabytes at once; a bounded answer lets the count stop it first.
+        data = self._stream.read(min(size, 2**20) if size >= 0 else 2**20)
+        self._unpacked += len(data)
+        if self._unpacked > self._limit:
+            raise _bomb(self._archive, f"the archive unpacks to more than {self._limit >> 20} MiB")
+        return data
+
+
+def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | None]]:
+    """Name of each file in a tar archive, with its content where it is wanted."""
+    try:
+        with open(path, "rb") as packed:
+            unpacked: IO[bytes] = gzip.GzipFile(fileobj=packed)
+            with tarfile.open(fileobj=_Gauge(path, unpacked), mode="r|", bufsize=2**18) as archive:
+                for number, member in enumerate(archive, 1):
+                    _check_name(path, member.name)
+                    if number > MAX_MEMBERS:
+                        raise _bomb(path, f"the archive has more than {MAX_MEMBERS} members")
+                    if member.isdir():
+                        continue
+                    if not member.isreg():
+                        raise _not_a_file(path, member.name, "link" if member.issym() or member.islnk() else "device")
+                    if member.size > MAX_FILE_BYTES:
+                        raise _too_large(f"{path}!{member.name}", member.size)
+                    content = None
+                    if wanted(member.name):
+                        stream = archive.extractfile(member)
+                        assert stream is not None, member.name
+                        content = stream.read()
+                    yield member.name, content
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise _cut(path, error) from error
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+
+
+def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise _cut(path, error) from error
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+    if len(members) > MAX_MEMBERS:
+        raise _bomb(path, f"the archive has more than {MAX_MEMBERS} members")
+    for info in members:
+        _check_name(path, info.filename)
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise _not_a_file(path, info.filename, "link" if kind == stat.S_IFLNK else "device")
+        if info.flag_bits & 1:
+            raise SourceError(f"the member {info.filename!r} is encrypted", where=path, action="unpack it and name the folder")
+        if info.file_size > MAX_FILE_BYTES:
+            raise _too_large(f"{path}!{info.filename}", info.file_size)
+    total = sum(info.file_size for info in members)
+    packed = path.stat().st_size
+    if total > MAX_BYTES or total > max(_RATIO_FREE_BYTES, packed * MAX_RATIO):
+        raise _bomb(path, f"the archive of {packed} bytes unpacks to {total >> 20} MiB")
+    return [info for info in members if not info.is_dir()]
+
+
+def _zip_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | None]]:
+    """Name of each wanted file in a zip archive, with its content."""
+    members = _checked_zip(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in members:
+                if wanted(info.filename):
+                    # zipfile reads no more than the size it was told, which was checked above, and compares the CRC.
+                    yield info.filename, archive.read(info)
+    except (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+        raise _cut(path, error) from error

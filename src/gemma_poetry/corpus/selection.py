@@ -1,0 +1,119 @@
+"""A choice of poems: by form, by era, and a seeded draw of a number of them with a wanted mean length.
+
+In: all kept poems and the settings. Out: some of them, in the same order. The draw is keyed by the text of a poem,
+so that it depends on the seed and the poems, not on their order.
+
+Method of the draw: each poem has a key E/w, E exponential (from the hash of seed and text) and w its weight; the
+poems with the smallest keys are taken, which draws without replacement in proportion to w (Efraimidis and Spirakis
+2006). The weight is exp(tilt * characters / 100): of all ways to reach another mean length this one departs least
+from the collection (exponential tilting minimises relative entropy). The tilt is found by bisection on the drawn mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from gemma_poetry.config import PrepareSettings
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.splits import unit_draw
+from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.prosody.forms import form_name
+
+MEAN_TOLERANCE = 0.02
+_MAX_TILT = 50.0
+_BISECTIONS = 60
+
+
+def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> list[Poem]:
+    """The poems that the settings ask for.
+
+    Args:
+        poems: All kept poems.
+        settings: `forms`, `eras`, `max_poems`, `mean_characters` and `seed` are read.
+        source: How an error names the collection.
+
+    Raises:
+        UnknownFormError: No form or tune of the collection is called as asked.
+        UsageError: The collection has no such poems, too few, or none of the wanted length.
+    """
+    chosen = list(poems)
+    if settings.forms:
+        chosen = _of_forms(chosen, settings.forms, source)
+    if settings.eras:
+        eras = Counter(poem.era for poem in poems)
+        for era in settings.eras:
+            if era not in eras:
+                raise UsageError(
+                    f"the collection has no poems of the era {era!r}",
+                    where=source,
+                    expected=f"one of {' '.join(name for name, _ in eras.most_common() if name) or '(it names none)'}",
+                    action="correct prepare.eras",
+                )
+        chosen = [poem for poem in chosen if poem.era in settings.eras]
+    if not chosen:
+        raise UsageError(
+            "no poem is of both the forms and the eras asked for", where=source, action="widen prepare.forms or prepare.eras"
+        )
+    if settings.max_poems is None:
+        if settings.mean_characters is not None:
+            raise UsageError(
+                "prepare.mean_characters is set without prepare.max_poems",
+                expected="a number of poems to draw",
+                action="set prepare.max_poems too",
+            )
+        return chosen
+    return _draw(chosen, settings.max_poems, settings.mean_characters, settings.seed, source)
+
+
+def _of_forms(poems: list[Poem], wanted: Sequence[str], source: str) -> list[Poem]:
+    tunes = {poem.tune for poem in poems}
+    names = {name if name in tunes else form_name(name) for name in wanted}
+    forms = {poem.form for poem in poems}
+    for name in names:
+        if name not in tunes and name not in forms:
+            present = sorted(forms)
+            near = nearest_names(name, present)
+            raise UsageError(
+                f"the collection has no poems of the form {name!r}",
+                where=source,
+                expected=f"one of {' '.join(present)}, or a tune of it",
+                action=f"did you mean {' or '.join(near)}?" if near else "correct prepare.forms",
+            )
+    return [poem for poem in poems if poem.form in names or poem.tune in names]
+
+
+def _draw(poems: list[Poem], count: int, mean: float | None, seed: int, source: str) -> list[Poem]:
+    if count >= len(poems) and mean is None:
+        return poems
+    lengths = np.array([poem.characters for poem in poems], dtype=np.float64)
+    # -log(1 - u) is exponential for uniform u.
+    log_draws = np.log([-math.log1p(-unit_draw("draw", seed, poem.text)) or 1e-300 for poem in poems])
+    count = min(count, len(poems))
+
+    def drawn(tilt: float) -> np.ndarray:
+        keys = log_draws - tilt * lengths / 100
+        return np.argpartition(keys, count - 1)[:count]
+
+    rows = drawn(0.0)
+    if mean is not None:
+        low, high = -_MAX_TILT, _MAX_TILT
+        for _ in range(_BISECTIONS):
+            tilt = (low + high) / 2
+            rows = drawn(tilt)
+            reached = lengths[rows].mean()
+            if abs(reached - mean) <= mean * MEAN_TOLERANCE / 20:
+                break
+            low, high = (tilt, high) if reached < mean else (low, tilt)
+        reached = float(lengths[rows].mean())
+        if abs(reached - mean) > mean * MEAN_TOLERANCE:
+            raise UsageError(
+                f"{count} of {len(poems)} poems with {mean:g} characters on average cannot be drawn (nearest: {reached:.1f})",
+                where=source,
+                expected="a mean length that so many poems of the collection can have",
+                action="change prepare.mean_characters, lower prepare.max_poems, or widen prepare.forms",
+            )
+    return [poems[row] for row in np.sort(rows)]

@@ -1,0 +1,86 @@
+"""Which tune (词牌) a 词 is written to, from what its source says.
+
+In: a tune field with aliases (`醉落魄・一斛珠`) or a title that begins with a tune (`长相思·山一程`, `菩薩蠻`).
+Out: the standard name of the tune, and the title that remains beside it.
+
+A title alone proves nothing (长相思 is also the title of 诗): it counts as a tune only if the poem has the line
+lengths of that tune, as the 词 of the same collection show them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from gemma_poetry.corpus.titles import clean_author
+
+# What collections write where the tune is not known.
+_LOST_TUNES = frozenset({"失调名", "失調名", "失牌名", "阙调名", "闕調名", "存目", "自度曲", "无调名", "無調名"})
+_SEPARATORS = re.compile(r"[・·•‧\s/]+")
+_MIN_TUNE_POEMS = 2
+_MIN_SHAPE_POEMS = 2
+
+
+def split_tune(field: str) -> tuple[str, str]:
+    """The two names in a tune field: (`醉落魄`, `一斛珠`); the second may be a standard name, a title or empty.
+
+    A name of one character is what is left of a damaged one, and no tune.
+    """
+    parts = [_tune_name(part) for part in _SEPARATORS.split(re.split(r"[（(\[【]", field.strip())[0]) if part]
+    return (parts[0] if parts else ""), (parts[1] if len(parts) > 1 else "")
+
+
+def _tune_name(part: str) -> str:
+    name = clean_author(part.strip("《》「」"))
+    return name if len(name) > 1 and name not in _LOST_TUNES else ""
+
+
+def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The standard tune of each pair of names in a collection.
+
+    Where collections write `alias・standard name`, the standard name also heads poems of its own or follows
+    several aliases; where they write `tune・title`, the second name does neither.
+
+    Args:
+        pairs: What `split_tune` gave, one a poem.
+    """
+    counts = Counter(pairs)
+    heading = {first for first, second in counts if not second}
+    aliases = Counter(second for _, second in counts if second)
+    return {
+        (first, second): second if second and (second in heading or aliases[second] >= 2) else first for first, second in counts
+    }
+
+
+class TuneShapes:
+    """The line lengths that the tunes of a collection have."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+
+    def add(self, tune: str, lines: Sequence[str]) -> None:
+        """Takes in one 词 whose tune is known."""
+        self._shapes[tune][tuple(map(len, lines))] += 1
+
+    def tune_of(self, title: str, lines: Sequence[str]) -> str:
+        """The tune that a title begins with, if the lines fit it; else an empty text.
+
+        Verse of equal lines is never taken for a 词 by its title: it stays the 绝句 or 律诗 that it is.
+
+        Args:
+            title: The title, in the script of the tunes.
+            lines: The lines.
+        """
+        name = title.split("·", 1)[0]
+        lengths = tuple(map(len, lines))
+        shapes = self._shapes.get(name)
+        if shapes is None or len(set(lengths)) == 1 or shapes.total() < _MIN_TUNE_POEMS:
+            return ""
+        return name if shapes[lengths] >= _MIN_SHAPE_POEMS else ""
+
+
+def title_beside_tune(title: str, tune: str, first_line: str) -> str:
+    """What a title says beyond the tune: `浣溪沙·姜女庙` -> `姜女庙`, and nothing where it repeats the first line."""
+    rest = title.removeprefix(tune).lstrip("·") if title.startswith(tune) else title
+    return "" if rest and first_line.startswith(rest) else rest

@@ -1,0 +1,79 @@
+"""Progress bars on standard error, so that standard output stays clean for results.
+
+In: an iterable or a number of steps, and what is being done. Out: the same items, while a bar moves. Where standard
+error is no terminal (a log file, a test) nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
+    """The items, one after the other, with a bar on standard error.
+
+    Args:
+        items: What is worked through.
+        description: What is done, as a participle phrase ("Reading poems").
+        total: How many items there are, where `items` has no length.
+    """
+    count = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    with steps(description, count) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextlib.contextmanager
+def steps(description: str, total: float | None, *, bytes_: bool = False) -> Iterator[Callable[[float], None]]:
+    """A bar that the block moves itself, by calling what it is given with the amount done.
+
+    Args:
+        description: What is done.
+        total: The amount that completes the bar; `None` where it is unknown.
+        bytes_: The amount is in bytes; size and speed are shown.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    amounts: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()] if bytes_ else [MofNCompleteColumn()]
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *amounts,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task(description, total=total)
+        yield lambda amount: progress.advance(task, amount)
+
+
+@contextlib.contextmanager
+def stage(description: str) -> Iterator[None]:
+    """A spinner for work whose steps cannot be counted."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(description):
+            yield
+    else:
+        yield
