@@ -1,0 +1,220 @@
+"""The poems of one tune, sorted into groups that share one pattern: the raw material of its variants (又一体).
+
+In: the poems of a tune. Out: groups, the largest first; poems that belong to no group of sufficient size are left out.
+
+    poems ──same number of characters──> ──line ends where the others rhyme──> ──same tones──> groups
+
+Poems of one length are laid over each other character by character. Editors divide the same sentence in different ways
+(水调歌头: 4+7 or 6+5), so a poem need not have the commonest line division: it suffices that a line of its own ends
+wherever that division rhymes. A group in which two patterns are mixed (满江红 with 平韵 and 仄韵, 渔父) is split in two
+if then at least `CONTRADICTIONS` places are 平 in one half and 仄 in the other.
+
+Tones are counted in sets of poems that are integers, one bit a poem: all of 宋词 takes seconds without NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.tunes import line_ends
+
+FIXED_SHARE = 0.9
+"""A place is fixed where at least this share of the poems has one tone."""
+RHYME_SHARE = 0.6
+"""Two line ends rhyme where at least this share of the poems has them in one part and tone."""
+CONTRADICTIONS = 3
+"""A group is split where so many places are 平 in one half and 仄 in the other."""
+_MIN_SEED = 5
+_MAX_ROUNDS = 10
+
+
+class TunePoem(Protocol):
+    """What induction reads of a poem; `corpus.poem.Poem` has it."""
+
+    @property
+    def tune(self) -> str: ...
+    @property
+    def lines(self) -> tuple[str, ...]: ...
+    @property
+    def marks(self) -> str: ...
+
+
+def line_lengths(poem: TunePoem) -> tuple[int, ...]:
+    """Characters in each line."""
+    return tuple(map(len, poem.lines))
+
+
+@dataclass(frozen=True)
+class PoemGroup:
+    """Poems of one number of characters that are thought to follow one pattern."""
+
+    poems: tuple[TunePoem, ...]
+
+    def __len__(self) -> int:
+        return len(self.poems)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The running characters of each poem."""
+        return ["".join(poem.lines) for poem in self.poems]
+
+    @cached_property
+    def division(self) -> tuple[int, ...]:
+        """The commonest line lengths."""
+        return Counter(map(line_lengths, self.poems)).most_common(1)[0][0]
+
+    @cached_property
+    def places(self) -> list[tuple[int, int]]:
+        """For each place, the set of poems that have a level tone there, and the set of those with an oblique one.
+
+        A character that may be both is in neither: the share among the others is what expectation maximisation would
+        settle on if each of its readings were as likely as the place makes it.
+        """
+        found = [(0, 0)] * len(self.texts[0])
+        for number, text in enumerate(self.texts):
+            bit = 1 << number
+            for place, char in enumerate(text):
+                heard = tones(char)
+                if len(heard) == 1:
+                    level, oblique = found[place]
+                    found[place] = (level | bit, oblique) if Tone.LEVEL in heard else (level, oblique | bit)
+        return found
+
+    @cached_property
+    def everyone(self) -> int:
+        """The set of all poems."""
+        return (1 << len(self.poems)) - 1
+
+    def select(self, members: int) -> PoemGroup:
+        """The group of the poems in a set."""
+        return PoemGroup(tuple(poem for number, poem in enumerate(self.poems) if members >> number & 1))
+
+    def counts(self, members: int) -> list[tuple[int, int]]:
+        """How many of a set of poems are level and oblique, for each place."""
+        return [((level & members).bit_count(), (oblique & members).bit_count()) for level, oblique in self.places]
+
+
+def level_share(level: int, oblique: int) -> float:
+    """The share of level tones that counts suggest (Jeffreys' prior: small groups decide with more caution)."""
+    return (level + 0.5) / (level + oblique + 1)
+
+
+def fixed_tone(level: int, oblique: int) -> Tone | None:
+    """The tone that a place requires, `None` where both are usual."""
+    share = level_share(level, oblique)
+    if share >= FIXED_SHARE:
+        return Tone.LEVEL
+    return Tone.OBLIQUE if share <= 1 - FIXED_SHARE else None
+
+
+def rhyming_lines(group: PoemGroup) -> dict[int, str]:
+    """Which lines of the group's commonest division rhyme together: line index -> name of the rhyme.
+
+    Line ends are linked where at least `RHYME_SHARE` of the poems have both in one 词林正韵 part and one tone class;
+    lines that are linked, directly or through others, have one name. Names are given in the order of appearance.
+    """
+    ends = line_ends(group.division)
+    heard = [[sounds(text[end]) for end in ends] for text in group.texts]
+    root = list(range(len(ends)))
+    for second in range(len(ends)):
+        for first in range(second):
+            agreeing = sum(not poem[first].isdisjoint(poem[second]) for poem in heard)
+            if agreeing >= RHYME_SHARE * len(heard):
+                root = [root[first] if other == root[second] else other for other in root]
+    sizes = Counter(root)
+    names: dict[int, str] = {}
+    return {line: names.setdefault(own, chr(ord("a") + len(names))) for line, own in enumerate(root) if sizes[own] > 1}
+
+
+def group_poems(poems: Sequence[TunePoem], min_size: int) -> list[PoemGroup]:
+    """The groups of at least `min_size` poems among the poems of one tune, the largest first."""
+    by_length: dict[int, list[TunePoem]] = defaultdict(list)
+    for poem in poems:
+        by_length[sum(line_lengths(poem))].append(poem)
+    groups: list[PoemGroup] = []
+    for same_length in by_length.values():
+        groups += _groups_of_one_length(same_length, min_size)
+    return sorted(groups, key=len, reverse=True)
+
+
+def _groups_of_one_length(poems: list[TunePoem], min_size: int) -> list[PoemGroup]:
+    groups: list[PoemGroup] = []
+    while len(poems) >= min_size:
+        division, seeds = Counter(map(line_lengths, poems)).most_common(1)[0]
+        if seeds < _MIN_SEED:
+            break
+        seed = PoemGroup(tuple(poem for poem in poems if line_lengths(poem) == division))
+        ends = line_ends(division)
+        rhymes = {ends[line] for line in rhyming_lines(seed)}
+        if rhymes:
+            members = [poem for poem in poems if rhymes <= set(line_ends(line_lengths(poem)))]
+        else:
+            members = list(seed.poems)
+        if rhymes and len(members) >= min_size:
+            groups += _split_by_tone(PoemGroup(tuple(members)), min_size)
+        taken = set(map(id, members))
+        poems = [poem for poem in poems if id(poem) not in taken]
+    return groups
+
+
+def _split_by_tone(group: PoemGroup, min_size: int) -> list[PoemGroup]:
+    """The group, or the groups of one pattern that were mixed in it."""
+    if len(group) < 2 * min_size:
+        return [group]
+    starts = []
+    for place, (level, oblique) in enumerate(group.places):
+        if min(level.bit_count(), oblique.bit_count()) >= min_size / 2:
+            starts.append((_contradictions(group, level, oblique), place))
+    halves = []
+    for contradictions, place in sorted(starts, reverse=True)[:3]:
+        if contradictions + 1 < CONTRADICTIONS:
+            break
+        half = _settle(group, group.places[place][0])
+        rest = group.everyone & ~half
+        if min(half.bit_count(), rest.bit_count()) >= min_size:
+            halves.append((_contradictions(group, half, rest), half))
+    if not halves or max(halves)[0] < CONTRADICTIONS:
+        return [group]
+    half = max(halves)[1]
+    return [
+        *_split_by_tone(group.select(half), min_size),
+        *_split_by_tone(group.select(group.everyone & ~half), min_size),
+    ]
+
+
+def _contradictions(group: PoemGroup, half: int, rest: int) -> int:
+    pairs = zip(group.counts(half), group.counts(rest))
+    tones_of = [(fixed_tone(*first), fixed_tone(*second)) for first, second in pairs]
+    return sum(first is not None and second is not None and first != second for first, second in tones_of)
+
+
+def _settle(group: PoemGroup, half: int) -> int:
+    """Moves poems between a half and the rest until each is where its tones are likelier (hard EM)."""
+    for _ in range(_MAX_ROUNDS):
+        gains = []
+        for one, other in zip(group.counts(half), group.counts(group.everyone & ~half)):
+            mine, theirs = level_share(*one), level_share(*other)
+            gains.append((math.log(mine / theirs), math.log((1 - mine) / (1 - theirs))))
+        moved = 0
+        for number in range(len(group)):
+            bit = 1 << number
+            score = 0.0
+            for (level, oblique), (level_gain, oblique_gain) in zip(group.places, gains):
+                if level & bit:
+                    score += level_gain
+                elif oblique & bit:
+                    score += oblique_gain
+            if score > 0:
+                moved |= bit
+        if moved == half:
+            break
+        half = moved
+    return half

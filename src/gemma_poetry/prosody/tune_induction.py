@@ -1,0 +1,190 @@
+"""词牌 templates learned from a corpus.
+
+In: poems with the tune that each is written to, its lines and closing marks.
+Out: a `Tune` for every tune, with variants where its poems agree on a pattern.
+
+    poems of a tune ──tune_grouping──> groups ──line division, tones, rhymes, marks, echoes──> variants
+
+For each place of a group's running characters, the share of level tones: at least .9 or at most .1 is fixed, what lies
+between is free. Rhyme from the pairwise agreement of line ends under 词林正韵, with 平 apart from 仄; two rhymes of
+different tone that mostly share the part of each poem are one rhyme in both tones (西江月). A tune of fewer than 30
+poems, or whose poems have no pattern in common (失调名: the lost names), gets no variant and is not judged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.prosody.tune_grouping import (
+    RHYME_SHARE,
+    PoemGroup,
+    TunePoem,
+    fixed_tone,
+    group_poems,
+    level_share,
+    line_lengths,
+    rhyming_lines,
+)
+from gemma_poetry.prosody.tune_patterns import labelled
+from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneVariant, line_ends
+
+MIN_VARIANT_POEMS = 10
+"""A variant that fewer poems follow is not told from chance."""
+_ECHO_SHARE = 0.9
+_MAX_UNDECIDED_RHYMES = 0.25
+_RHYME_TONE_SHARE = 0.75
+
+
+def induce_tunes(
+    poems: Iterable[TunePoem],
+    *,
+    min_poems: int = MIN_POEMS,
+    min_variant_poems: int = MIN_VARIANT_POEMS,
+) -> dict[str, Tune]:
+    """The tunes of a corpus by name, most poems first.
+
+    Args:
+        poems: Poems of any tunes, in any script; those without a tune are passed over.
+        min_poems: Tunes with fewer poems get no variant.
+        min_variant_poems: Variants that fewer poems follow are left out.
+    """
+    by_tune: dict[str, list[TunePoem]] = defaultdict(list)
+    for poem in poems:
+        if poem.tune:
+            by_tune[poem.tune].append(poem)
+    tunes = {}
+    for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
+        variants = induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else ()
+        tunes[name] = Tune(name, len(own), variants)
+    return tunes
+
+
+def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]]) -> dict[str, Tune]:
+    """The tunes with the other names under which a corpus has them.
+
+    A name is an alias only if most of its poems can be laid over a variant of the tune: collections also set beside
+    each other names that merely sound alike (玉联环, 解连环). For a tune that is not judged it cannot be told.
+
+    Args:
+        tunes: Tunes by name.
+        named: The other name of a poem, and the poem under its tune.
+    """
+    fitting: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for alias, poem in named:
+        tune = tunes.get(poem.tune)
+        if tune and alias and alias != tune.name:
+            lengths = line_lengths(poem)
+            fitting[tune.name, alias].append(not tune.judged or any(variant.fits(lengths) for variant in tune.variants))
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for (name, alias), fits in sorted(fitting.items()):
+        if 2 * sum(fits) > len(fits):
+            aliases[name].append(alias)
+    return {name: replace(tune, aliases=tuple(aliases[name])) for name, tune in tunes.items()}
+
+
+def induce_variants(name: str, poems: list[TunePoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
+    """The variants of one tune, the most frequent first."""
+    found = [variant for group in group_poems(poems, min_poems) if (variant := induce_variant(name, group))]
+    labels = labelled(variant.form for variant in found)
+    return tuple(replace(variant, form=replace(variant.form, pattern=label)) for label, variant in zip(labels, found))
+
+
+def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
+    """The pattern that a group follows; `None` if its poems share no rhymes, or disagree on their tone."""
+    counts = group.counts(group.everyone)
+    rhyming = rhyming_lines(group)
+    tone_of = _rhyme_tones(group, rhyming)
+    if not rhyming or len(rhyming) - len(tone_of) > _MAX_UNDECIDED_RHYMES * len(rhyming):
+        return None
+    rhymes = _renamed(_joined_across_tones(group, {line: rhyming[line] for line in tone_of}, tone_of))
+    if not rhymes:
+        return None
+    lines, shares, start = [], [], 0
+    for line, length in enumerate(group.division):
+        own = counts[start : start + length]
+        slots = [Slot(fixed_tone(*count)) for count in own]
+        if line in rhymes:
+            slots[-1] = Slot(tone_of[line], rhymes[line])
+        lines.append(tuple(slots))
+        shares.append(tuple(round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in own))
+        start += length
+    return TuneVariant(Form(name, tuple(lines), _marks(group), echoes=_echoes(group)), len(group), tuple(shares))
+
+
+def _rhyme_tones(group: PoemGroup, rhyming: Mapping[int, str]) -> dict[int, Tone]:
+    """The tone of each rhyming line: that of its rhyme as a whole, which few places alone would decide.
+
+    Lines that often have the other tone, and all lines of a rhyme without a tone (a mixture), are left out.
+    """
+    counts = group.counts(group.everyone)
+    ends = line_ends(group.division)
+    tone_of: dict[int, Tone] = {}
+    for rhyme in set(rhyming.values()):
+        lines = [line for line, own in rhyming.items() if own == rhyme]
+        tone = fixed_tone(*map(sum, zip(*(counts[ends[line]] for line in lines))))
+        for line in lines:
+            share = level_share(*counts[ends[line]])
+            if tone and (share if tone is Tone.LEVEL else 1 - share) >= _RHYME_TONE_SHARE:
+                tone_of[line] = tone
+    return tone_of
+
+
+def _joined_across_tones(group: PoemGroup, rhymes: Mapping[int, str], tone_of: Mapping[int, Tone]) -> dict[int, str]:
+    """The rhymes, where a 平 and a 仄 rhyme that keep to one part are given one name."""
+    ends = line_ends(group.division)
+    joined = dict(rhymes)
+    lines_of: dict[str, list[int]] = defaultdict(list)
+    for line, rhyme in rhymes.items():
+        lines_of[rhyme].append(line)
+    for second in lines_of:
+        for first in lines_of:
+            one, other = lines_of[first], lines_of[second]
+            if first >= second or {tone_of[line] for line in one} & {tone_of[line] for line in other}:
+                continue
+            agreeing = total = 0
+            for text in group.texts:
+                for mine in one:
+                    for theirs in other:
+                        parts = {sound.part for sound in sounds(text[ends[mine]])}
+                        total += 1
+                        agreeing += any(sound.part in parts for sound in sounds(text[ends[theirs]]))
+            if agreeing >= RHYME_SHARE * total:
+                joined |= dict.fromkeys(other, joined[one[0]])
+    return joined
+
+
+def _renamed(rhymes: Mapping[int, str]) -> dict[int, str]:
+    """Without rhymes of a single line; named a, b, c in the order of their first line."""
+    sizes = Counter(rhymes.values())
+    names: dict[str, str] = {}
+    return {
+        line: names.setdefault(rhyme, chr(ord("a") + len(names))) for line, rhyme in sorted(rhymes.items()) if sizes[rhyme] > 1
+    }
+
+
+def _of_commonest_division(group: PoemGroup) -> list[TunePoem]:
+    return [poem for poem in group.poems if line_lengths(poem) == group.division]
+
+
+def _marks(group: PoemGroup) -> str:
+    """The commonest closing mark of each line."""
+    columns = zip(*(poem.marks for poem in _of_commonest_division(group)))
+    return "".join(Counter(column).most_common(1)[0][0] for column in columns)
+
+
+def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
+    """The lines of at least two characters that repeat the end of an earlier line in nearly all poems."""
+    poems = _of_commonest_division(group)
+    echoes = []
+    for second, length in enumerate(group.division):
+        for first in range(second):
+            if 2 <= length <= group.division[first]:
+                same = sum(poem.lines[first].endswith(poem.lines[second]) for poem in poems)
+                if same >= _ECHO_SHARE * len(poems):
+                    echoes.append((second + 1, first + 1))
+                    break
+    return tuple(echoes)

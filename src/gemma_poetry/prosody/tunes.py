@@ -1,0 +1,233 @@
+"""The shipped 词牌 templates: how they are written down, and how they are found by name.
+
+In: `assets/prosody/tunes.json`, made by `gemma-poetry tunes induce` from 宋词, or another table of the same make.
+Out: a `Tune` with its variants (又一体), the most frequent first; the variants' `Form`s for constrained generation.
+
+    tunes.json
+      provenance           source, its commit and sha256, thresholds, versions
+      tunes                name, aliases, poems, variants: label, poems, pattern (see tune_patterns), and level, the
+                           percentage of level tones in each place
+      not_judged           tunes with too few poems or no common pattern, and how many poems there are
+      not_judged_aliases   their other names
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
+from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
+
+MIN_POEMS = 30
+"""Fewer poems than this leave a tune not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneVariant:
+    """One variant (体) of a tune.
+
+    Attributes:
+        form: Its slots, marks and echoes; `form.pattern` tells variants apart (`44字平仄换韵`).
+        poems: How many poems it was induced from.
+        level_shares: Percent of poems that have a level tone, for each slot (poems whose character there may be both
+            left out); -1 where no poem could tell.
+    """
+
+    form: Form
+    poems: int
+    level_shares: tuple[tuple[int, ...], ...]
+
+    @property
+    def characters(self) -> int:
+        """The number of characters."""
+        return sum(self.form.line_lengths)
+
+    @property
+    def rhyme_ends(self) -> frozenset[int]:
+        """Where rhymes stand, as 0-based places in the running characters."""
+        return frozenset(end for end, slots in zip(line_ends(self.form.line_lengths), self.form.lines) if slots[-1].rhyme)
+
+    def fits(self, lengths: Sequence[int]) -> bool:
+        """Whether a poem with such line lengths can be laid over the variant character by character.
+
+        It needs as many characters, and a line end wherever the variant rhymes: editors divide the sentence between
+        two rhymes in different ways (水调歌头: 4+7 or 6+5).
+        """
+        return sum(lengths) == self.characters and self.rhyme_ends <= set(line_ends(lengths))
+
+
+def line_ends(lengths: Iterable[int]) -> list[int]:
+    """The last place of each line, 0-based in the running characters."""
+    return [total - 1 for total in itertools.accumulate(lengths)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """One tune (词牌).
+
+    Attributes:
+        name: Its standard name, in simplified characters.
+        poems: How many poems of it were read, those that fit no variant among them.
+        variants: Its variants, the most frequent first; none for a tune that is not judged.
+        aliases: Its other names.
+    """
+
+    name: str
+    poems: int
+    variants: tuple[TuneVariant, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a template to judge by."""
+        return bool(self.variants)
+
+
+@dataclass(frozen=True)
+class TuneTable:
+    """Tunes by name.
+
+    Attributes:
+        tunes: Every tune of the corpus by its standard name, most poems first among those with and without a template.
+        provenance: What the table was made from and with.
+    """
+
+    tunes: Mapping[str, Tune]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def judged(self) -> dict[str, Tune]:
+        """The tunes that have a template."""
+        return {name: tune for name, tune in self.tunes.items() if tune.judged}
+
+    @functools.cached_property
+    def _by_any_name(self) -> dict[str, Tune]:
+        named: dict[str, Tune] = {}
+        # What is set later wins: a tune with a template before one without, a name before an alias.
+        for judged in (False, True):
+            tunes = [tune for tune in reversed(self.tunes.values()) if tune.judged is judged]
+            named |= {alias: tune for tune in tunes for alias in tune.aliases}
+            named |= {tune.name: tune for tune in tunes}
+        return named
+
+    def find(self, name: str) -> Tune | None:
+        """The tune of this name or alias, in simplified or traditional characters; `None` if there is none."""
+        return self._by_any_name.get(name) or self._by_any_name.get(_simplified(name))
+
+    def require(self, name: str) -> Tune:
+        """The tune of this name or alias.
+
+        Raises:
+            UnknownFormError: No tune is called so; the nearest names are offered.
+        """
+        tune = self.find(name)
+        if tune is None:
+            near = nearest_names(_simplified(name), self._by_any_name)
+            raise UnknownFormError(
+                f"no tune (词牌) is called {name!r}",
+                expected=f"one of the {len(self.tunes)} tunes that the corpus has ({len(self.judged)} of them with a template)",
+                action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+            )
+        return tune
+
+
+def _simplified(name: str) -> str:
+    import opencc
+
+    return str(opencc.OpenCC("t2s").convert(name))
+
+
+@functools.cache
+def shipped_tunes() -> TuneTable:
+    """The table that comes with the package."""
+    text = resources.files("gemma_poetry").joinpath("assets/prosody/tunes.json").read_text(encoding="utf-8")
+    return table_from_record(json.loads(text))
+
+
+def find_tune(name: str) -> Tune | None:
+    """The tune of this name or alias in the shipped table, `None` if there is none."""
+    return shipped_tunes().find(name)
+
+
+def tune_forms(name: str) -> tuple[Form, ...]:
+    """The forms of a tune's variants, the most frequent first.
+
+    Raises:
+        UnknownFormError: No tune is called so, or it has too few poems for a template.
+    """
+    tune = shipped_tunes().require(name)
+    if not tune.judged:
+        raise UnknownFormError(
+            f"the tune {tune.name} has no template: {tune.poems} poems, too few or too unlike each other",
+            expected=f"a tune with at least {MIN_POEMS} poems of a common pattern",
+            action="choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus",
+        )
+    return tuple(variant.form for variant in tune.variants)
+
+
+def table_to_record(table: TuneTable) -> dict[str, Any]:
+    """The JSON record of a table."""
+    unjudged = [tune for tune in table.tunes.values() if not tune.judged]
+    return {
+        "provenance": dict(table.provenance),
+        "tunes": [
+            {
+                "name": tune.name,
+                "aliases": "、".join(tune.aliases),
+                "poems": tune.poems,
+                "variants": [
+                    {
+                        "label": variant.form.pattern,
+                        "poems": variant.poems,
+                        "pattern": pattern_text(variant.form),
+                        "level": "/".join(" ".join(map(str, shares)) for shares in variant.level_shares),
+                    }
+                    for variant in tune.variants
+                ],
+            }
+            for tune in table.judged.values()
+        ],
+        "not_judged": {tune.name: tune.poems for tune in unjudged},
+        "not_judged_aliases": {tune.name: "、".join(tune.aliases) for tune in unjudged if tune.aliases},
+    }
+
+
+def table_from_record(record: Mapping[str, Any]) -> TuneTable:
+    """The inverse of `table_to_record`.
+
+    Raises:
+        DataError: The record is no table of tunes.
+    """
+    try:
+        tunes = {entry["name"]: _tune_from_record(entry) for entry in record["tunes"]}
+        for name, poems in record["not_judged"].items():
+            tunes[name] = Tune(name, poems, aliases=_names(record["not_judged_aliases"].get(name, "")))
+        return TuneTable(tunes, record["provenance"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"no table of tunes ({type(error).__name__}: {error})",
+            expected="the file that `gemma-poetry tunes induce` writes",
+            action="induce it again",
+        ) from error
+
+
+def _names(joined: str) -> tuple[str, ...]:
+    return tuple(joined.split("、")) if joined else ()
+
+
+def _tune_from_record(entry: Mapping[str, Any]) -> Tune:
+    variants = []
+    for variant in entry["variants"]:
+        form = parse_pattern(variant["pattern"], entry["name"], variant["label"])
+        shares = tuple(tuple(map(int, line.split())) for line in variant["level"].split("/"))
+        if tuple(map(len, shares)) != form.line_lengths:
+            raise ValueError(f"{entry['name']} {variant['label']}: level shares and pattern differ in shape")
+        variants.append(TuneVariant(form, variant["poems"], shares))
+    return Tune(entry["name"], entry["poems"], tuple(variants), _names(entry["aliases"]))
