@@ -117,7 +117,7 @@ def parse_table(text: str) -> Lexicon:
     return Lexicon(rhymes, variants, simplified)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def readings(char: str) -> tuple[Reading, ...]:
     """Every reading of a character, in the order of its sources; empty for an unknown one.
 
@@ -142,7 +142,7 @@ def _expand(head: str, code: str) -> Iterable[Reading]:
             yield Reading(rhyme.tone, rhyme.contour, name, group, part, head, later)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def tones(char: str) -> frozenset[Tone]:
     """The tone classes that a character may stand for; empty for an unknown one."""
     return frozenset(reading.tone for reading in readings(char))

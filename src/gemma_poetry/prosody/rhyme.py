@@ -48,10 +48,8 @@ _GROUP_HEADS = {
     "去": "送宋绛寘未御遇霁泰卦队震问愿翰谏霰啸效号个祃漾敬径宥沁勘艳陷",
     "入": "屋沃觉质物月曷黠屑药陌锡职缉合叶洽",
 }
-_NUMERALS = (
-    "一 二 三 四 五 六 七 八 九 十 十一 十二 十三 十四 十五 十六 十七 十八 十九 二十 "
-    "二十一 二十二 二十三 二十四 二十五 二十六 二十七 二十八 二十九 三十"
-).split()
+_DIGITS = "一二三四五六七八九"
+_NUMERALS = (*_DIGITS, "十", *(f"十{digit}" for digit in _DIGITS), "二十", *(f"二十{digit}" for digit in _DIGITS), "三十")
 
 # Each row: the 廣韻 rhymes of a family in 平上去入 (· for none); the heads of their groups; 词林正韵 part of 平上去, of 入.
 _FAMILIES = """

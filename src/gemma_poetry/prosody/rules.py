@@ -1,0 +1,83 @@
+"""The rules that a scansion can name, and the verdicts that they lead to.
+
+In: the rules that a poem breaks or makes use of. Out: the verdict. 诗 and 词 share both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+
+class Verdict(str, Enum):
+    """What a poem, or a line, amounts to, from best to worst."""
+
+    STRICT = "strict"
+    """Every place is as the pattern has it."""
+    MINOR = "minor"
+    """With a departure that needs no mending (小拗, 三仄尾, 通韵)."""
+    RESCUED = "rescued"
+    """With a departure that is mended (拗救: 孤平自救, 大拗对句救, 特拗)."""
+    FAIL = "fail"
+    """A rule is broken."""
+    NOT_JUDGED = "not-judged"
+    """There is nothing to judge it by (a tune without a template, too many unknown characters)."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the poem keeps the rules."""
+        return self in (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED)
+
+
+class Rule(Enum):
+    """A rule by its Chinese and its English name, and the verdict on a poem that meets it."""
+
+    TONE = ("平仄不合", "wrong tone", Verdict.FAIL)
+    BEAT = ("节奏点平仄不合", "wrong tone on a beat (position 2, 4, 6)", Verdict.FAIL)
+    LINE_END = ("句脚平仄不合", "wrong tone at the end of the line", Verdict.FAIL)
+    LONE_LEVEL = ("孤平", "lone level tone", Verdict.FAIL)
+    LONE_LEVEL_MENDED = ("孤平自救", "lone level tone, mended in its own line", Verdict.RESCUED)
+    THREE_LEVEL = ("三平尾", "three level tones at the end", Verdict.FAIL)
+    THREE_OBLIQUE = ("三仄尾", "three oblique tones at the end (authorities differ)", Verdict.MINOR)
+    SWAP = ("特拗首字非平", "swapped tail without the level tone that it needs before it", Verdict.FAIL)
+    SWAP_ALLOWED = ("特拗", "swapped tail 平仄平仄, allowed", Verdict.RESCUED)
+    MINOR_TWIST = ("小拗", "minor twist: the third place from the end is oblique", Verdict.MINOR)
+    MAJOR_TWIST = ("大拗未救", "major twist that the next line does not mend", Verdict.FAIL)
+    MAJOR_TWIST_MENDED = ("大拗对句救", "major twist, mended in the next line", Verdict.RESCUED)
+    CONTRAST = ("失对", "no contrast within the couplet", Verdict.FAIL)
+    ADHESION = ("失粘", "no adhesion between the couplets", Verdict.FAIL)
+    RHYME = ("出韵", "out of rhyme", Verdict.FAIL)
+    NEIGHBOUR_RHYME = ("邻韵", "first line in a neighbouring rhyme, allowed", Verdict.STRICT)
+    JOINED_RHYME = ("通韵", "rhymes of one part taken together, allowed in 古体", Verdict.MINOR)
+    REPEATED_RHYME = ("重韵", "rhyme word repeated", Verdict.FAIL)
+    CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)
+    ECHO = ("叠句不合", "does not repeat the line that it should", Verdict.FAIL)
+    SHAPE = ("句式不合", "wrong number of lines or of characters in a line", Verdict.FAIL)
+
+    @property
+    def key(self) -> str:
+        """Its name in JSON: `lone-level`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def chinese(self) -> str:
+        """Its Chinese name."""
+        return self.value[0]
+
+    @property
+    def english(self) -> str:
+        """Its English name."""
+        return self.value[1]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on a line in which nothing else is worth a remark."""
+        return self.value[2]
+
+
+_ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+def verdict_of(rules: Iterable[Rule]) -> Verdict:
+    """The worst verdict that these rules lead to; strict without any."""
+    return max((rule.verdict for rule in rules), key=_ORDER.__getitem__, default=Verdict.STRICT)
