@@ -7,6 +7,7 @@ In: a recipe name or YAML file, and overrides `section.key=value`. Out: a checke
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -174,6 +175,11 @@ def load_recipe(recipe: str | Path | None = None, overrides: Sequence[str] = ())
             action="mend the recipe or the --set options named above",
             where=where,
         ) from error
+
+
+def override(dotted: str, value: Any) -> str:
+    """An override for `load_recipe` from a Python value: `section.key=value` in YAML notation."""
+    return f"{dotted}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _recipe_folder() -> Any:

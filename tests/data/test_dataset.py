@@ -1,0 +1,83 @@
+"""Batches: what stands where, and which rows go together."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gemma_poetry.data.dataset import (
+    PackedCollator,
+    PackedDataset,
+    PaddedCollator,
+    PoemDataset,
+    TokenBudgetSampler,
+    pack_rows,
+)
+from gemma_poetry.data.tokenization import TokenizedPoem
+
+SHORT = TokenizedPoem((2, 10), (11, 12, 1))
+LONG = TokenizedPoem((2, 10, 13), (14, 15, 16, 1))
+
+
+def test_padded_batches():
+    batch = PaddedCollator(0)([PoemDataset([SHORT, LONG], [2, 3], [0, 1])[index] for index in (0, 1)])
+    assert batch["input_ids"].tolist() == [[2, 10, 11, 12, 1, 0, 0], [2, 10, 13, 14, 15, 16, 1]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1, 0, 0], [1] * 7]
+    assert batch["labels"].tolist() == [[-100, -100, 11, 12, 1, -100, -100], [-100, -100, -100, 14, 15, 16, 1]]
+    assert batch["characters"].tolist() == [2, 3] and batch["group"].tolist() == [0, 1]
+
+
+def test_packed_batches():
+    batch = PackedCollator(0, 14)([[SHORT, LONG], [LONG]])
+    assert batch["input_ids"].tolist() == [
+        [2, 10, 11, 12, 1, 2, 10, 13, 14, 15, 16, 1, 0, 0],
+        [2, 10, 13, 14, 15, 16, 1, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert batch["position_ids"][0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 0, 0]
+    assert batch["labels"][0].tolist() == [-100, -100, 11, 12, 1, -100, -100, -100, 14, 15, 16, 1, -100, -100]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "row_tokens", "rows"),
+    [
+        ([], 10, []),
+        ([10, 10], 10, [[0], [1]]),
+        ([6, 4, 5, 5], 10, [[0, 1], [2, 3]]),
+        ([25, 3], 10, [[0], [1]]),
+        ([4, 7, 3, 6], 10, [[1, 2], [3, 0]]),
+    ],
+)
+def test_packing_by_best_fit(lengths, row_tokens, rows):
+    assert pack_rows(lengths, row_tokens) == rows
+
+
+def test_packing_loses_no_sample_and_overfills_no_row():
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(5, 200, (3000,), generator=generator).tolist()
+    rows = pack_rows(lengths, 128)
+    assert sorted(index for row in rows for index in row) == list(range(3000))
+    assert all(len(row) == 1 or sum(lengths[index] for index in row) <= 128 for row in rows)
+    filled = sum(min(length, 128) for length in lengths) / (128 * len(rows))
+    assert filled > 0.95
+
+
+def test_batches_keep_to_the_budget_and_change_with_the_epoch():
+    lengths = [128] * 60 + [300] * 7 + [90] * 20
+    sampler = TokenBudgetSampler(lengths, 128, 1024, seed=3, processes=2)
+    first = list(sampler)
+    assert len(first) == len(sampler) and len(first) % 2 == 0
+    assert all(max(max(lengths[i], 128) for i in batch) * len(batch) <= 1024 for batch in first)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+
+
+def test_every_row_stands_in_one_batch():
+    sampler = TokenBudgetSampler([100] * 51, 128, 512, seed=0)
+    assert sorted(index for batch in sampler for index in batch) == list(range(51))
+
+
+def test_a_packed_dataset_gives_back_the_samples():
+    dataset = PackedDataset([SHORT, LONG, SHORT], 12)
+    assert sorted(len(sample) for index in range(len(dataset)) for sample in dataset[index]) == [5, 5, 7]
+    assert dataset.row_lengths == [12, 5]
