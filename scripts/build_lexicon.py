@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -54,10 +54,19 @@ def rhyme_of(entry: 資料.檢索結果) -> str:
     return family[CONTOURS.index(contour)]
 
 
-def by_hand() -> dict[str, str]:
-    """The pairs of glyph_variants.txt."""
-    lines = (HERE / "glyph_variants.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("\t") for line in lines if line and not line.startswith("#"))
+def by_hand(heads: Collection[str]) -> dict[str, str]:
+    """The pairs of glyph_variants.txt.
+
+    Raises:
+        ValueError: An item leads from a head, or to something that is none.
+    """
+    pairs: dict[str, str] = {}
+    for line in (HERE / "glyph_variants.txt").read_text(encoding="utf-8").splitlines():
+        for item in line.split() if line[:1] not in ("#", "[") else ():
+            if item[0] in heads or item[0] in pairs or not set(item[1:]) <= set(heads):
+                raise ValueError(f"glyph_variants.txt: {item} must lead from a character that is no head to heads, once")
+            pairs[item[0]] = item[1:]
+    return pairs
 
 
 def converter(name: str) -> Callable[[str], str]:
@@ -90,7 +99,7 @@ def find_variants(heads: Iterable[str], simplify: dict[str, str]) -> dict[str, s
     same_simplified: dict[str, dict[str, None]] = defaultdict(dict)
     for head in heads:
         same_simplified[simplify[head]][head] = None
-    hand = by_hand()
+    hand = by_hand(heads)
     variants = {}
     for char in HAN:
         if char in hand:
@@ -107,12 +116,20 @@ def find_variants(heads: Iterable[str], simplify: dict[str, str]) -> dict[str, s
 
 
 def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dict[str, str]) -> dict[str, str]:
-    """The traditional characters that each simplified one may stand for."""
+    """The traditional characters that each simplified one may stand for, itself among them where it is one.
+
+    A character that no head or variant is simplified to is asked for its traditional form (馀 锺, of texts that keep
+    餘 and 鍾 apart from 余 and 钟).
+    """
     known = dict.fromkeys([*heads, *variants])
     inverse: dict[str, list[str]] = defaultdict(list)
     for char in known:
         if simplify[char] != char:
             inverse[simplify[char]].append(char)
+    to_traditional = converter("s2t")
+    for char in HAN:
+        if char not in known and char not in inverse and to_traditional(char) in known:
+            inverse[char].append(to_traditional(char))
     return {char: (char if char in known else "") + "".join(others) for char, others in sorted(inverse.items())}
 
 
