@@ -52,6 +52,7 @@ class Rule(Enum):
     REPEATED_RHYME = ("重韵", "rhyme word repeated", Verdict.FAIL)
     CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)
     ECHO = ("叠句不合", "does not repeat the line that it should", Verdict.FAIL)
+    DIVISION = ("句读", "sentence divided otherwise than usual, rhymes in place (editors differ)", Verdict.MINOR)
     SHAPE = ("句式不合", "wrong number of lines or of characters in a line", Verdict.FAIL)
 
     @property

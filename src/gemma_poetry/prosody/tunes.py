@@ -22,14 +22,14 @@ from importlib import resources
 from typing import Any
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
-from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.forms import Form, Slot
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 
 MIN_POEMS = 30
 """Fewer poems than this leave a tune not judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TuneVariant:
     """One variant (体) of a tune.
 
@@ -44,12 +44,17 @@ class TuneVariant:
     poems: int
     level_shares: tuple[tuple[int, ...], ...]
 
-    @property
+    @functools.cached_property
     def characters(self) -> int:
         """The number of characters."""
         return sum(self.form.line_lengths)
 
-    @property
+    @functools.cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its slots, one behind the other."""
+        return tuple(slot for line in self.form.lines for slot in line)
+
+    @functools.cached_property
     def rhyme_ends(self) -> frozenset[int]:
         """Where rhymes stand, as 0-based places in the running characters."""
         return frozenset(end for end, slots in zip(line_ends(self.form.line_lengths), self.form.lines) if slots[-1].rhyme)

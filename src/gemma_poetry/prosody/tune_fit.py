@@ -1,0 +1,195 @@
+"""A 词 laid over the variants of its tune.
+
+In: lines and variants. Out: a `TuneFit`: the variant (体) that fits best, the 词林正韵 part of each rhyme, and every place
+where the poem departs from the variant.
+
+    lines ──variants with the same rhyme places──> tones, rhymes, echoes compared ──fewest faults, then commonest──> fit
+          └─none──> the variant of the nearest line lengths; lines of equal length compared, the others reported
+
+A character is right if one of its readings is. A sentence that is divided otherwise than in the variant, with no rhyme
+displaced, is a licence (句读): editors differ in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.rules import Rule, Verdict
+from gemma_poetry.prosody.scansion import Fault
+from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.tunes import TuneVariant, line_ends
+
+
+@dataclass(frozen=True, slots=True)
+class SungPlace:
+    """A character of the poem and the slot that it is held against.
+
+    Attributes:
+        char: The character.
+        slot: The slot.
+        line: The poem's line, from 1.
+        position: The character in the line, from 1.
+        level_share: Percent of the variant's poems that have a level tone here; -1 where unknown.
+    """
+
+    char: str
+    slot: Slot
+    line: int
+    position: int
+    level_share: int
+
+
+@dataclass(frozen=True, slots=True)
+class TuneFit:
+    """What a poem makes of a variant.
+
+    Attributes:
+        variant: The variant.
+        places: The characters that could be held against a slot, in the order of the poem.
+        parts: The 词林正韵 part taken for each rhyme variable; a variable of unknown characters only is missing.
+        departures: Faults and licences, in the order of the poem.
+        every_reading: Whether the poem has no fault whichever readings its characters take.
+    """
+
+    variant: TuneVariant
+    places: tuple[SungPlace, ...]
+    parts: dict[str, int]
+    departures: tuple[Fault, ...]
+    every_reading: bool
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The departures that fail the poem."""
+        return tuple(found for found in self.departures if found.rule.verdict is Verdict.FAIL)
+
+
+def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit:
+    """The fit of the variant that suits a poem best.
+
+    Args:
+        lines: The lines, Han characters only.
+        variants: At least one, the commonest first.
+    """
+    lengths = tuple(map(len, lines))
+    fits = [_lay_over(lines, lengths, variant) for variant in variants if variant.fits(lengths)]
+    if fits:
+        # min keeps the first of equals: the commoner variant.
+        return min(fits, key=lambda fit: (len(fit.faults), len(fit.departures)))
+    nearest = max(variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
+    return _lay_line_by_line(lines, lengths, nearest)
+
+
+def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
+    return SequenceMatcher(a=one, b=other, autojunk=False)
+
+
+def _lay_over(lines: Sequence[str], lengths: tuple[int, ...], variant: TuneVariant) -> TuneFit:
+    """A poem with the rhyme places of the variant, character by character."""
+    rest = zip(variant.slots, (share for shares in variant.level_shares for share in shares))
+    places = [
+        SungPlace(char, slot, number, position, share)
+        for number, line in enumerate(lines, 1)
+        for position, (char, (slot, share)) in enumerate(zip(line, rest), 1)
+    ]
+    return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
+
+
+def _divisions(lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
+    """One licence for each stretch between common line ends that the poem and the form divide otherwise."""
+    if lengths == form.line_lengths:
+        return
+    mine, theirs = line_ends(lengths), line_ends(form.line_lengths)
+    begin = usual_begin = 0
+    for end in sorted(set(mine) & set(theirs)):
+        after, usual_after = mine.index(end) + 1, theirs.index(end) + 1
+        actual, expected = lengths[begin:after], form.line_lengths[usual_begin:usual_after]
+        if actual != expected:
+            yield Fault(Rule.DIVISION, begin + 1, 0, _sum_text(expected), _sum_text(actual))
+        begin, usual_begin = after, usual_after
+
+
+def _sum_text(lengths: Sequence[int]) -> str:
+    return "+".join(map(str, lengths)) or "0"
+
+
+def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
+    if lengths != form.line_lengths:
+        return
+    for number, earlier in form.echoes:
+        actual = lines[number - 1]
+        expected = lines[earlier - 1][-len(actual) :]
+        if actual != expected:
+            yield Fault(Rule.ECHO, number, 0, expected, actual)
+
+
+def _lay_line_by_line(lines: Sequence[str], lengths: tuple[int, ...], variant: TuneVariant) -> TuneFit:
+    """A poem of other line lengths: lines are matched by length, and those without a match are reported."""
+    usual = variant.form.line_lengths
+    places: list[SungPlace] = []
+    departures: list[Fault] = []
+    for tag, begin, end, usual_begin, usual_end in _matcher(lengths, usual).get_opcodes():
+        if tag == "equal":
+            for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
+                own = zip(lines[mine], variant.form.lines[theirs], variant.level_shares[theirs])
+                places += [
+                    SungPlace(char, slot, mine + 1, position, share) for position, (char, slot, share) in enumerate(own, 1)
+                ]
+        elif end - begin == usual_end - usual_begin:
+            departures += [
+                Fault(Rule.SHAPE, mine + 1, 0, str(usual[theirs]), str(lengths[mine]))
+                for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end))
+            ]
+        else:
+            line = min(begin + 1, len(lines))
+            departures.append(
+                Fault(Rule.SHAPE, line, 0, _sum_text(usual[usual_begin:usual_end]), _sum_text(lengths[begin:end]))
+            )
+    return _compare(variant, places, departures)
+
+
+def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list[Fault]) -> TuneFit:
+    every = not any(found.rule.verdict is Verdict.FAIL for found in departures)
+    rhyming: dict[str, list[SungPlace]] = {}
+    for place in places:
+        slot = place.slot
+        if slot.rhyme:
+            rhyming.setdefault(slot.rhyme, []).append(place)
+        heard = tones(place.char)
+        if slot.tone is None or not heard:
+            continue
+        every &= heard == {slot.tone}
+        if slot.tone not in heard:
+            actual = "".join(tone.value for tone in Tone if tone in heard)
+            departures.append(Fault(Rule.TONE, place.line, place.position, slot.tone.value, actual))
+    parts = {}
+    for rhyme, own in rhyming.items():
+        part = _commonest_part(own)
+        if part is None:
+            continue
+        parts[rhyme] = part
+        for place in own:
+            possible = _parts(place)
+            every &= {sound.part for sound in sounds(place.char)} <= {part}
+            # A wrong tone has been told already, and a character without a reading cannot be judged.
+            if possible and part not in possible:
+                actual = "/".join(PART_NAMES[other] for other in sorted(possible))
+                departures.append(Fault(Rule.RHYME, place.line, place.position, PART_NAMES[part], actual))
+    departures.sort(key=lambda found: (found.line, found.position))
+    return TuneFit(variant, tuple(places), parts, tuple(departures), every)
+
+
+def _parts(place: SungPlace) -> set[int]:
+    """The parts that a rhyme word can be in with the tone of its slot."""
+    return {sound.part for sound in sounds(place.char) if sound.tone is place.slot.tone}
+
+
+def _commonest_part(places: Sequence[SungPlace]) -> int | None:
+    """The part that most of these rhyme words can be in; the first of equals, `None` if there is none."""
+    votes = Counter(part for place in places for part in _parts(place))
+    return min(votes, key=lambda part: (-votes[part], part), default=None)
