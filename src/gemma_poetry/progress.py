@@ -7,7 +7,8 @@ error is no terminal (a log file, a test) nothing is drawn.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -21,11 +22,17 @@ def track(items: Iterable[Item], description: str, total: int | None = None) -> 
         description: What is done, as a participle phrase ("Reading poems").
         total: How many items there are, where `items` has no length.
     """
-    count = total if total is not None else len(items) if hasattr(items, "__len__") else None
+    count = len(items) if total is None and isinstance(items, Sized) else total
     with steps(description, count) as advance:
+        done, drawn = 0, time.monotonic()
         for item in items:
             yield item
-            advance(1)
+            done += 1
+            # Moving the bar costs more than many an item: four times a second is enough.
+            if not done & 15 and time.monotonic() - drawn > 0.25:
+                advance(done)
+                done, drawn = 0, time.monotonic()
+        advance(done)
 
 
 @contextlib.contextmanager

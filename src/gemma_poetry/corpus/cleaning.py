@@ -82,7 +82,9 @@ _EDITORIAL = re.compile(
 _LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、！？]？|^？|囗囗")
 _UNENCODED = re.compile(r"[{}⿰-⿻\ue000-\uf8ff\u2e80-\u2fdf|｜+=／]|(?<!^)/(?![，。；：！？\\s]|$)|[\U000f0000-\U0010ffff]")
 _LATIN = re.compile(r"[A-Za-z0-9Ａ-Ｚａ-ｚ０-９]")
-_DAMAGED = re.compile(r"[\ufffd\u0080-\u009f\u00a1-\u024f\u0370-\u052f\u2160-\u217f\u2500-\u257f\u3041-\u312f\u31f0-\u31ff\ufe30-\ufe4f\uff66-\uff9f]")
+_DAMAGED = re.compile(
+    r"[\ufffd\u0080-\u009f\u00a1-\u024f\u0370-\u052f\u2160-\u217f\u2500-\u257f\u3041-\u312f\u31f0-\u31ff\ufe30-\ufe4f\uff66-\uff9f]"
+)
 
 
 def clean_lines(paragraphs: Sequence[str], *, drama: bool = False) -> tuple[tuple[str, ...], str]:
@@ -96,25 +98,34 @@ def clean_lines(paragraphs: Sequence[str], *, drama: bool = False) -> tuple[tupl
         RejectedError: The poem is refused; the reason says why.
     """
     text = "".join(paragraphs)
-    if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in "，。" for paragraph in paragraphs):
+    if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in (COMMA, FULL_STOP) for paragraph in paragraphs):
         text = _normalise("\n".join(paragraphs), drama)
-        if "，" not in text and "。" not in text:
-            lines = tuple(text.split())
-            if not lines:
-                raise RejectedError(Rejection.EMPTY)
-            return _checked(lines), alternating_marks(len(lines))
-        text = re.sub(r"\s*\n\s*", "\n", text.strip())
-        text = re.sub(r"(?<=[，。])\s+|\s+(?=[，。])", "", text).replace("\n", FULL_STOP)
-        if re.search(r"\s", text):
-            raise RejectedError(Rejection.GAP)
-    lines, marks = [], []
-    for line, mark in _LINE.findall(text):
-        lines.append(line)
-        marks.append(COMMA if mark and FULL_STOP not in mark else FULL_STOP)
+        if COMMA not in text and FULL_STOP not in text:
+            return _unmarked(text)
+        text = _close_paragraphs(text)
+    found = _LINE.findall(text)
+    if not found:
+        raise RejectedError(Rejection.EMPTY)
+    marks = [COMMA if mark and FULL_STOP not in mark else FULL_STOP for _, mark in found[:-1]]
+    return _checked(tuple(line for line, _ in found)), "".join(marks) + FULL_STOP
+
+
+def _unmarked(text: str) -> tuple[tuple[str, ...], str]:
+    """Lines of a text without marks: white space parts them, and the marks are those of a 诗."""
+    lines = tuple(text.split())
     if not lines:
         raise RejectedError(Rejection.EMPTY)
-    marks[-1] = FULL_STOP
-    return _checked(tuple(lines)), "".join(marks)
+    return _checked(lines), alternating_marks(len(lines))
+
+
+def _close_paragraphs(text: str) -> str:
+    """The text without white space; a paragraph that ends without a mark ends a sentence."""
+    text = re.sub(r"\s*\n\s*", "\n", text.strip())
+    text = re.sub(r"(?<=[，。])\s+|\s+(?=[，。])", "", text).replace("\n", FULL_STOP)
+    if re.search(r"\s", text):
+        # A space between two characters is a lost one as often as a line break.
+        raise RejectedError(Rejection.GAP)
+    return text
 
 
 def _checked(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ from gemma_poetry.corpus.selection import choose
 from gemma_poetry.corpus.sources import Part, Source, SourceInfo, open_source
 from gemma_poetry.corpus.splits import SPLITS, assign_splits
 from gemma_poetry.corpus.titles import clean_author, clean_title, is_fragment
-from gemma_poetry.corpus.tune_names import TuneShapes, split_tune, standard_tunes, title_beside_tune
-from gemma_poetry.corpus.variants import folding
+from gemma_poetry.corpus.tune_names import TuneNames, split_tune, standard_tunes
+from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
 from gemma_poetry.progress import stage, track
 from gemma_poetry.prosody.forms import FORM_NAMES, FULL_STOP, SHORT_NAMES, classify
@@ -175,8 +175,7 @@ def _clean(poem: SourcePoem, part: Part) -> _Draft:
 
 
 def _cluster(drafts: list[_Draft], threshold: float) -> Clusters:
-    text = "\n".join("，".join(draft.lines) for draft in drafts)
-    folded = text.translate(folding(set(text) - {"\n", "，"}))
+    folded = fold("\n".join("，".join(draft.lines) for draft in drafts))
     return find_clusters([lines.split("，") for lines in folded.split("\n")] if drafts else [], threshold)
 
 
@@ -200,7 +199,7 @@ def _finish(drafts: list[_Draft], cluster_ids: list[str], script: Script) -> lis
     texts = _in_script(["".join(map("".join, zip(draft.lines, draft.marks))) for draft in drafts], drafts, script)
     titles = _in_script([draft.title for draft in drafts], drafts, script)
     authors = _in_script([draft.author for draft in drafts], drafts, script)
-    tunes = _tunes(drafts, titles, script)
+    tunes, names = _tunes(drafts, titles, script)
     poems = []
     for index, draft in enumerate(track(drafts, "Classifying forms")):
         tune, title = tunes[index], titles[index]
@@ -208,7 +207,7 @@ def _finish(drafts: list[_Draft], cluster_ids: list[str], script: Script) -> lis
         assert len(lines) == len(draft.lines), (lines, draft)
         form = "词" if tune else draft.form or classify(draft.lines)
         if tune:
-            title = title_beside_tune(title, tune, lines[0])
+            title = names.subject(title, lines[0])
         poems.append(
             Poem(
                 lines,
@@ -236,21 +235,22 @@ def _in_script(texts: list[str], drafts: list[_Draft], script: Script) -> list[s
     return texts
 
 
-def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> list[str]:
+def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> tuple[list[str], TuneNames]:
     """The tune of each draft in a script, empty for those that are no 词 or whose tune is lost."""
     named = [index for index, draft in enumerate(drafts) if draft.tune_names[0]]
     standard = standard_tunes(drafts[index].tune_names for index in named)
-    names = sorted(set(standard.values()))
-    converted: Mapping[str, str] = dict(zip(names, convert(names, script)))
+    spelled = sorted({*standard.values(), *(alias for alias, _ in standard)})
+    in_script: Mapping[str, str] = dict(zip(spelled, convert(spelled, script)))
     tunes = [""] * len(drafts)
-    shapes = TuneShapes()
+    names = TuneNames()
     for index in named:
-        tunes[index] = converted[standard[drafts[index].tune_names]]
-        shapes.add(tunes[index], drafts[index].lines)
+        draft = drafts[index]
+        tunes[index] = in_script[standard[draft.tune_names]]
+        names.add(tunes[index], draft.lines, alias=in_script[draft.tune_names[0]])
     for index, draft in enumerate(drafts):
         if not tunes[index] and draft.form in ("", "词"):
-            tunes[index] = shapes.tune_of(titles[index], draft.lines)
-    return tunes
+            tunes[index] = names.tune_of(titles[index], draft.lines)
+    return tunes, names
 
 
 def _reasons(rejected: Mapping[str, int]) -> str:

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from gemma_poetry.errors import SourceError
 
@@ -180,7 +180,7 @@ def _cut(archive: Path, error: Exception) -> SourceError:
 class _Gauge(io.RawIOBase):
     """A stream that counts what comes out of a decompressor and stops a bomb while it unpacks."""
 
-    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+    def __init__(self, archive: Path, stream: gzip.GzipFile) -> None:
         self._archive, self._stream, self._unpacked = archive, stream, 0
         self._limit = min(MAX_BYTES, max(_RATIO_FREE_BYTES, archive.stat().st_size * MAX_RATIO))
 
@@ -199,9 +199,9 @@ class _Gauge(io.RawIOBase):
 def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | None]]:
     """Name of each file in a tar archive, with its content where it is wanted."""
     try:
-        with open(path, "rb") as packed:
-            unpacked: IO[bytes] = gzip.GzipFile(fileobj=packed)
-            with tarfile.open(fileobj=_Gauge(path, unpacked), mode="r|", bufsize=2**18) as archive:
+        with gzip.open(path) as packed:
+            gauge = cast(IO[bytes], _Gauge(path, packed))
+            with tarfile.open(fileobj=gauge, mode="r|", bufsize=2**18) as archive:
                 for number, member in enumerate(archive, 1):
                     _check_name(path, member.name)
                     if number > MAX_MEMBERS:

@@ -129,14 +129,18 @@ def _bigram_hashes(texts: Sequence[str]) -> tuple[Hashes, Hashes]:
 
 def _excerpt_pairs(poems: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, of poems with two long lines in common."""
+    first_holder: dict[str, int] = {}
     holders: dict[str, list[int]] = {}
     for index, lines in enumerate(poems):
-        for line in set(lines):
+        for line in lines:
             if len(line) >= _MIN_LINE_CHARACTERS:
-                holders.setdefault(line, []).append(index)
-    shared = Counter(
-        pair for poems_of in holders.values() if 1 < len(poems_of) <= _COMMON_LINE_POEMS for pair in combinations(poems_of, 2)
-    )
+                first = first_holder.setdefault(line, index)
+                if first != index:
+                    found = holders.setdefault(line, [first])
+                    if found[-1] != index:
+                        found.append(index)
+    del first_holder
+    shared = Counter(pair for found in holders.values() if len(found) <= _COMMON_LINE_POEMS for pair in combinations(found, 2))
     return [pair for pair, lines in shared.items() if lines >= 2]
 
 

@@ -32,6 +32,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "tune": ("tune", "rhythmic", "词牌", "詞牌", "词牌名", "詞牌名"),
     "form": ("form", "体裁", "體裁"),
 }
+_FIELD_OF = {name: field for field, names in FIELDS.items() if field != "text" for name in names}
 _ERAS = {"tang": "唐", "song": "宋", "yuan": "元", "ming": "明", "qing": "清", "t": "唐", "s": "宋"}
 _PAUSES = re.compile(r"[，。？！；,?!;]")
 _HEADER = re.compile(r"^《(?P<title>[^》]+)》\s*(?P<author>\S{0,12})$|^(?P<plain>\S+)[\s\u3000]+(?P<poet>\S{1,8})$")
@@ -90,7 +91,7 @@ def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
-        content, encoding = decode(file.content, file.where)
+        content, _ = decode(file.content, file.where)
         try:
             value = orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -163,19 +164,15 @@ def _records_to_poems(file: SourceFile, records: Iterator[tuple[str, Any]]) -> I
 
 def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoem:
     values: dict[str, str] = {}
-    for field, names in FIELDS.items():
-        if field == "text":
+    for name, value in record.items():
+        field = _FIELD_OF.get(name)
+        if field is None or not value or field in values:
             continue
-        for name in names:
-            value = record.get(name)
-            if value is None or value == "":
-                continue
-            if not isinstance(value, str):
-                raise SourceError(
-                    f"the field {name!r} is a {_json_type(value)}", where=where, expected="a text", action="mend the record"
-                )
-            values[field] = value
-            break
+        if not isinstance(value, str):
+            raise SourceError(
+                f"the field {name!r} is a {_json_type(value)}", where=where, expected="a text", action="mend the record"
+            )
+        values[field] = value
     paragraphs = _paragraphs(record, where)
     marks = record.get("marks", "")
     if not isinstance(marks, str) or (marks and (len(marks) != len(paragraphs) or marks.strip("，。"))):
@@ -185,7 +182,8 @@ def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoe
             expected="one ， or 。 a line",
             action="mend the field or leave it out",
         )
-    values["era"] = _ERAS.get(values.get("era", "").lower(), values.get("era", ""))
+    if "era" in values:
+        values["era"] = _ERAS.get(values["era"].lower(), values["era"])
     return SourcePoem(paragraphs, source_id, marks=marks, **values)
 
 

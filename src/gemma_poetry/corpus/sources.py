@@ -65,6 +65,8 @@ _CHINESE_POETRY_PARTS: tuple[tuple[re.Pattern[str], Part], ...] = tuple(
     )
 )
 _OWN_PART = Part(0)
+# A folder that `prepare` wrote can be prepared again (for another tokenizer): its records are read, nothing else of it.
+_DATA_RECORDS = ("test.jsonl", "train.jsonl", "val.jsonl")
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class Source:
 
     info: SourceInfo
     file_count: int
-    _path: Path | None
+    _path: Path
     _parts: dict[str, Part] = field(default_factory=dict)
     _top: str = ""
     _expected_sha256: str = ""
@@ -111,7 +113,9 @@ class Source:
             digests[file.name] = hashlib.sha256(file.content).hexdigest()
             yield self._parts.get(file.name, _OWN_PART), file
         self.info.files = len(digests)
-        self.info.sha256 = hashlib.sha256("".join(f"{name}\x00{digests[name]}\n" for name in sorted(digests)).encode()).hexdigest()
+        self.info.sha256 = hashlib.sha256(
+            "".join(f"{name}\x00{digests[name]}\n" for name in sorted(digests)).encode()
+        ).hexdigest()
         if self._expected_sha256 and self.info.sha256 != self._expected_sha256:
             forget(_cache_name())
             raise SourceError(
@@ -122,10 +126,7 @@ class Source:
             )
 
     def _stored(self) -> Iterator[SourceFile]:
-        if self._path is None:
-            yield SourceFile("poems.jsonl", SAMPLE, _sample_file().read_bytes())
-        else:
-            yield from read_files(self._path, self._parts.__contains__, self._top)
+        return read_files(self._path, self._parts.__contains__, self._top)
 
 
 def open_source(source: str) -> Source:
@@ -138,7 +139,7 @@ def open_source(source: str) -> Source:
         SourceError: It is missing, empty, unreadable or hostile.
     """
     if source == SAMPLE:
-        return Source(SourceInfo(SAMPLE), 1, None)
+        return _open_path(_sample_folder(), SAMPLE)
     if source == CHINESE_POETRY:
         path = fetch(_address(), _cache_name())
         opened = _open_path(path, CHINESE_POETRY)
@@ -158,6 +159,8 @@ def _open_path(path: Path, name: str) -> Source:
         )
     top = common_folder(stored) if not path.is_dir() else ""
     names = [entry.removeprefix(top) for entry in stored]
+    if "manifest.json" in names and set(_DATA_RECORDS) <= set(names):
+        names = list(_DATA_RECORDS)
     parts = {entry: part for entry in names for pattern, part in _CHINESE_POETRY_PARTS if pattern.fullmatch(entry)}
     info = SourceInfo(name)
     if parts:
@@ -177,8 +180,8 @@ def _cache_name() -> str:
     return f"chinese-poetry-{COMMIT}.tar.gz"
 
 
-def _sample_file() -> Path:
-    path = Path(str(resources.files("gemma_poetry") / "assets" / "sample" / "poems.jsonl"))
-    if not path.is_file():
+def _sample_folder() -> Path:
+    path = Path(str(resources.files("gemma_poetry") / "assets" / "sample"))
+    if not path.is_dir():
         raise SourceError("the embedded sample is missing", where=path, action="install the package again")
     return path

@@ -12,11 +12,12 @@ from gemma_poetry.corpus.cleaning import HAN, RejectedError, strip_notes
 
 MAX_TITLE_CHARACTERS = 30
 _NUMBER = "[一二三四五六七八九十百千零○〇廿卅兩两]"
+# What most titles are: a name, then perhaps how many poems it heads and which of them this is.
+_USUAL = re.compile(rf"([{HAN}]+?)(?<!其)(?:{_NUMBER}+首)?(?:\s+其?{_NUMBER}+)?")
 _SERIAL = re.compile(
-    rf"\s*其\s*{_NUMBER}+$|\s+第?{_NUMBER}+首?$|\s*[（(]?其{_NUMBER}+[)）]?$|\s+又一?$|{_NUMBER}+首(?=\s|$)|{_NUMBER}+首$"
-    rf"|\s+其\s*\d+$|\s*[（(]?[一二三四五六七八九十]+[)）]$"
+    rf"{_NUMBER}+首(?=\s|$)|\s*[（(]?其\s*{_NUMBER}+[)）]?$|\s+第?{_NUMBER}+首?$|\s+又一?$|\s+其\s*\d+$|[（(][一二三四五六七八九十]+[)）]$"
 )
-_COUNT_ONLY = re.compile(rf"{_NUMBER}+首$")
+_MEANINGLESS = re.compile(rf"其?{_NUMBER}+首?|又|又{_NUMBER}+首|同前|同上|[缺闕阙失]題|[缺阙失]题|前題|前题")
 _QUOTES = str.maketrans("", "", "《》「」『』“”‘’\"'[]［］〔〕<>")
 _PAUSES = re.compile(r"[，。、；：？！,.;:?!]+")
 _SPACES = re.compile(r"\s+")
@@ -27,23 +28,27 @@ _NO_NAME = {"佚名", "無名氏", "无名氏", "闕名", "阙名", "缺名", "�
 
 
 def clean_title(title: str) -> str:
-    """The title without notes, serial numbers and outer marks; empty where lost characters or other signs remain."""
+    """The title without notes, serial numbers and outer marks.
+
+    Empty where nothing meaningful is left, where other signs than Han characters remain (lost characters above all),
+    and where it is longer than `MAX_TITLE_CHARACTERS`: such titles are prefaces.
+    """
     title = title.split("\t")[0].strip()
-    if not title:
-        return ""
-    try:
-        title = strip_notes(title)
-    except RejectedError:
-        return ""
-    title = re.split(r"[（(〖【]", title)[0].translate(_QUOTES).strip()
-    while True:
+    usual = _USUAL.fullmatch(title)
+    if usual:
+        title = usual[1]
+    else:
+        try:
+            title = strip_notes(title)
+        except RejectedError:
+            return ""
+        title = re.split(r"[（(〖【]", title)[0].translate(_QUOTES).strip()
         shorter = _SERIAL.sub("", title).strip()
-        if shorter == title or not shorter:
-            break
-        title = shorter
-    title = _PAUSES.sub(lambda pause: "、" if pause.group() == "、" else "，", title).strip("，、 \u3000")
-    title = _SPACES.sub("·", title.replace("・", "·").replace("•", "·")).strip("·")
-    if not _TITLE.fullmatch(title) or len(title) > MAX_TITLE_CHARACTERS or _COUNT_ONLY.fullmatch(title):
+        while shorter != title and shorter:
+            title, shorter = shorter, _SERIAL.sub("", shorter).strip()
+        title = _PAUSES.sub(lambda pause: "、" if pause.group() == "、" else "，", title).strip("，、 \u3000")
+        title = _SPACES.sub("·", title.replace("・", "·").replace("•", "·")).strip("·")
+    if not _TITLE.fullmatch(title) or len(title) > MAX_TITLE_CHARACTERS or _MEANINGLESS.fullmatch(title):
         return ""
     return title
 

@@ -18,7 +18,6 @@ from gemma_poetry.corpus.titles import clean_author
 # What collections write where the tune is not known.
 _LOST_TUNES = frozenset({"失调名", "失調名", "失牌名", "阙调名", "闕調名", "存目", "自度曲", "无调名", "無調名"})
 _SEPARATORS = re.compile(r"[・·•‧\s/]+")
-_MIN_TUNE_POEMS = 2
 _MIN_SHAPE_POEMS = 2
 
 
@@ -53,34 +52,45 @@ def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
     }
 
 
-class TuneShapes:
-    """The line lengths that the tunes of a collection have."""
+class TuneNames:
+    """The line lengths that the tunes of a collection have, and the other names that tunes go by."""
 
     def __init__(self) -> None:
         self._shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+        self._standard: dict[str, str] = {}
 
-    def add(self, tune: str, lines: Sequence[str]) -> None:
-        """Takes in one 词 whose tune is known."""
+    def add(self, tune: str, lines: Sequence[str], alias: str = "") -> None:
+        """Takes in one 词 whose tune is known.
+
+        Args:
+            tune: The standard name of its tune.
+            lines: Its lines.
+            alias: The name that its source calls the tune by.
+        """
         self._shapes[tune][tuple(map(len, lines))] += 1
+        if alias:
+            self._standard.setdefault(alias, tune)
 
     def tune_of(self, title: str, lines: Sequence[str]) -> str:
         """The tune that a title begins with, if the lines fit it; else an empty text.
 
-        Verse of equal lines is never taken for a 词 by its title: it stays the 绝句 or 律诗 that it is.
+        Verse of equal lines needs a title that parts tune and subject (浣溪沙·姜女庙); with the bare name of a tune
+        it stays the 绝句 or 律诗 that it may well be.
 
         Args:
             title: The title, in the script of the tunes.
             lines: The lines.
         """
-        name = title.split("·", 1)[0]
+        name, _, subject = title.partition("·")
+        tune = name if name in self._shapes else self._standard.get(name, "")
         lengths = tuple(map(len, lines))
-        shapes = self._shapes.get(name)
-        if shapes is None or len(set(lengths)) == 1 or shapes.total() < _MIN_TUNE_POEMS:
+        if not tune or (len(set(lengths)) == 1 and not subject):
             return ""
-        return name if shapes[lengths] >= _MIN_SHAPE_POEMS else ""
+        return tune if self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS else ""
 
-
-def title_beside_tune(title: str, tune: str, first_line: str) -> str:
-    """What a title says beyond the tune: `浣溪沙·姜女庙` -> `姜女庙`, and nothing where it repeats the first line."""
-    rest = title.removeprefix(tune).lstrip("·") if title.startswith(tune) else title
-    return "" if rest and first_line.startswith(rest) else rest
+    def subject(self, title: str, first_line: str) -> str:
+        """What the title of a 词 says beside its tune: `浣溪沙·姜女庙` -> `姜女庙`; nothing where it repeats the first line."""
+        name, _, rest = title.partition("·")
+        if name not in self._shapes and name not in self._standard:
+            rest = title
+        return "" if first_line.startswith(rest) else rest

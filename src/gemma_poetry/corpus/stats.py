@@ -1,0 +1,147 @@
+"""What a prepared collection is like, for machines (`stats.json`) and for people (the dataset card).
+
+In: a `Collection` and the settings that made it. Out: a JSON value, and the card as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gemma_poetry.config import PrepareSettings
+from gemma_poetry.corpus.collection import Collection, iterate
+from gemma_poetry.corpus.poem import Poem
+
+_LARGEST_CLUSTER_SAMPLE = 5
+
+
+def collection_stats(collection: Collection) -> dict[str, Any]:
+    """The figures of stats.json.
+
+    Counts are poems; lengths are Han characters; `clusters` counts the clusters that the kept poems are in, a poem
+    without near-duplicates being a cluster of its own.
+    """
+    poems = [poem for _, poem in iterate(collection)]
+    splits_of: dict[str, set[str]] = defaultdict(set)
+    for split, poem in iterate(collection):
+        splits_of[poem.cluster_id].add(split)
+    sizes = Counter(poem.cluster_id for poem in poems)
+    largest, size = max(sizes.items(), key=lambda item: (item[1], item[0]))
+    return {
+        "read": collection.read,
+        "kept": len(poems),
+        "rejected": collection.rejected,
+        "splits": {name: len(members) for name, members in collection.splits.items()},
+        "by_form": _counts(poem.form for poem in poems),
+        "by_era": _counts(poem.era or "unknown" for poem in poems),
+        "tunes": len({poem.tune for poem in poems if poem.tune}),
+        "authors": len({poem.author for poem in poems if poem.author}),
+        "with_title": sum(bool(poem.title) for poem in poems),
+        "with_author": sum(bool(poem.author) for poem in poems),
+        "characters": sum(poem.characters for poem in poems),
+        "mean_characters": round(sum(poem.characters for poem in poems) / len(poems), 3),
+        "clusters": len(sizes),
+        "duplicates": {
+            "exact_dropped": collection.exact_duplicates,
+            "similar_pairs": collection.similar_pairs,
+            "excerpt_pairs": collection.excerpt_pairs,
+            "poems_with_near_duplicates": sum(count for count in sizes.values() if count > 1),
+            "largest_cluster": {
+                "cluster_id": largest,
+                "poems": size,
+                "examples": [
+                    {"title": poem.title, "author": poem.author, "source_id": poem.source_id}
+                    for poem in poems
+                    if poem.cluster_id == largest
+                ][:_LARGEST_CLUSTER_SAMPLE],
+            },
+        },
+        "leakage": {"clusters_in_two_splits": sum(len(names) > 1 for names in splits_of.values())},
+    }
+
+
+def dataset_card(collection: Collection, stats: Mapping[str, Any], settings: PrepareSettings, tokenizer_name: str) -> str:
+    """The README.md of a prepared folder."""
+    source = collection.source
+    origin = f"`{source.name}`" + (f" at commit `{source.commit}`" if source.commit else "")
+    duplicates, splits = stats["duplicates"], stats["splits"]
+    example = next(iter(collection.train or collection.val or collection.test))
+    return f"""# Prepared poems
+
+{stats["kept"]:,} poems, {stats["mean_characters"]:.1f} Han characters a poem on average, in {settings.script} characters,
+from {origin} ({source.files} files, content sha256 `{source.sha256}`). Written by `gemma-poetry prepare`; `manifest.json`
+holds recipe, seed, versions and the sha256 of every file.
+
+## Files
+
+| file | contents |
+|---|---|
+| `train.txt` `val.txt` `test.txt` | one poem a line as pieces of the tokenizer of `{tokenizer_name}`: prompt, TAB, completion |
+| `train.jsonl` `val.jsonl` `test.jsonl` | the same poems in the same order as records |
+| `stats.json` | all figures of this page |
+
+A record: title, author, era, form (体裁), tune (词牌), lines, marks (one closing mark a line), script, source_id (file and
+number in the source) and cluster_id (near-duplicates share it). Unknown fields are empty. For example:
+
+> {_one_line(example)}
+
+## Splits
+
+{_table(("split", "poems"), splits.items())}
+
+Held-out poems were drawn by cluster of near-duplicates with seed {settings.seed}, from the whole source, before any choice
+of forms, eras or a number of poems. Clusters that span two splits: {stats["leakage"]["clusters_in_two_splits"]}.
+
+## Duplicates
+
+Two poems count as near-duplicates if the Jaccard similarity of their character bigrams is at least
+{settings.near_duplicate_threshold:g} or if they have two lines of five or more characters in common; script, glyph variants,
+punctuation, title and author do not matter. Exact duplicates were dropped, near-duplicates kept in one split.
+
+{
+        _table(
+            ("", "count"),
+            (
+                ("exact duplicates dropped", duplicates["exact_dropped"]),
+                ("pairs above the similarity threshold", duplicates["similar_pairs"]),
+                ("pairs with two lines in common", duplicates["excerpt_pairs"]),
+                ("clusters", stats["clusters"]),
+                ("poems kept that have near-duplicates", duplicates["poems_with_near_duplicates"]),
+                ("poems in the largest cluster", duplicates["largest_cluster"]["poems"]),
+            ),
+        )
+    }
+
+## Forms and eras
+
+{_table(("form", "poems"), stats["by_form"].items())}
+
+{_table(("era", "poems"), stats["by_era"].items())}
+
+## Left out
+
+{stats["read"]:,} records were read; {stats["read"] - stats["kept"]:,} of them were left out:
+
+{_table(("reason", "records"), stats["rejected"].items())}
+
+## Limits
+
+Titles lost their serial numbers and notes, and those of more than thirty characters were dropped. Notes in the text were
+removed; a poem with a character that is lost or has no code was left out, never repaired. Attributions are those of
+the source. Forms were assigned by rule, not by an editor.
+"""
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+def _one_line(poem: Poem) -> str:
+    name = poem.title or poem.kind
+    return f"{name}{f' ({poem.author})' if poem.author else ''}: {poem.text[:60]}"
+
+
+def _table(header: tuple[str, str], rows: Iterable[tuple[str, int]]) -> str:
+    body = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
+    return f"| {header[0]} | {header[1]} |\n|---|---:|\n{body}" if body else "none"

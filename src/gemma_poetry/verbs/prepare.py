@@ -1,0 +1,115 @@
+"""`gemma-poetry prepare`: from a collection to a DATA folder.
+
+In: a source, the prepare section of a recipe, and the tokenizer of the model that will be trained. Out: DATA with
+tokenized text, records, statistics, dataset card and manifest; all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, atomic_writer, read_json, write_json, write_manifest, write_text
+from gemma_poetry.config import PrepareSettings
+from gemma_poetry.corpus.collection import Collection, build_collection
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.splits import SPLITS
+from gemma_poetry.corpus.stats import collection_stats, dataset_card
+from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
+from gemma_poetry.errors import DataError, OutputError
+from gemma_poetry.progress import track
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+KIND = "data"
+FILES = (*(f"{name}.{ending}" for name in SPLITS for ending in ("txt", "jsonl")), "stats.json", "README.md")
+
+
+def prepare(
+    source: str, out: Path, settings: PrepareSettings, tokenizer: PreTrainedTokenizerBase, tokenizer_name: str
+) -> dict[str, Any]:
+    """Prepares a collection; returns what stands in stats.json.
+
+    Args:
+        source: `sample`, `chinese-poetry`, or the path of a folder, archive or file.
+        out: The DATA folder; an older one is replaced, anything else is refused.
+        settings: The prepare section of a recipe.
+        tokenizer: The tokenizer of the model to be trained.
+        tokenizer_name: What the person called that model; it goes into manifest and card.
+
+    Raises:
+        SourceError: The source cannot be read, or nothing of it can be kept.
+        UsageError: The settings ask for what the collection cannot give.
+        OutputError: `out` is in use for something else, or cannot be written.
+    """
+    out = Path(out)
+    check_output(out, source)
+    collection = build_collection(source, settings)
+    stats = collection_stats(collection)
+    with atomic_folder(out) as folder:
+        for name, poems in collection.splits.items():
+            _write_records(folder / f"{name}.jsonl", poems)
+            dropout = settings if name == "train" else None
+            lines = tokenize_poems(
+                poems,
+                tokenizer,
+                title_dropout=dropout.title_dropout if dropout else 0.0,
+                author_dropout=dropout.author_dropout if dropout else 0.0,
+                seed=settings.seed,
+            )
+            write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
+        write_json(folder / "stats.json", stats)
+        write_text(folder / "README.md", dataset_card(collection, stats, settings, tokenizer_name))
+        write_manifest(folder, _manifest(collection, settings, tokenizer, tokenizer_name), FILES)
+    return stats
+
+
+def check_output(out: Path, source: str) -> None:
+    """Refuses to write over what `prepare` did not write.
+
+    Raises:
+        OutputError: `out` is a file, a folder with other contents, or holds the source.
+    """
+    out = Path(out)
+    given = Path(source)
+    if given.exists() and given.resolve().is_relative_to(out.resolve()):
+        raise OutputError(
+            "the output folder holds the source", where=out, expected="another place", action="name another folder as --out"
+        )
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        ours = out.is_dir() and read_json(out / MANIFEST).get("kind") == KIND
+    except (DataError, AttributeError):
+        ours = False
+    if not ours:
+        raise OutputError(
+            "there is something here that prepare did not write",
+            where=out,
+            expected="a new or empty folder, or one that prepare wrote (it is replaced)",
+            action="name another folder as --out, or move this one away",
+        )
+
+
+def _write_records(path: Path, poems: Iterable[Poem]) -> None:
+    with atomic_writer(path, binary=True) as stream:
+        for poem in poems:
+            stream.write(orjson.dumps(poem.to_record()) + b"\n")
+
+
+def _manifest(
+    collection: Collection, settings: PrepareSettings, tokenizer: PreTrainedTokenizerBase, tokenizer_name: str
+) -> dict[str, Any]:
+    source = collection.source
+    return {
+        "kind": KIND,
+        "source": {"name": source.name, "commit": source.commit, "sha256": source.sha256, "files": source.files},
+        "recipe": {"prepare": settings.model_dump(mode="json")},
+        "seed": settings.seed,
+        "poems": {name: len(poems) for name, poems in collection.splits.items()},
+        "tokenizer": {"name": tokenizer_name, "fingerprint": tokenizer_fingerprint(tokenizer)},
+    }
