@@ -183,9 +183,7 @@ def override(dotted: str, value: Any) -> str:
 
 
 def _recipe_folder() -> Any:
-    # An installed wheel carries the recipes inside the package; a checkout has them at its root.
-    packaged = resources.files("gemma_poetry") / "recipes"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "recipes"
+    return resources.files("gemma_poetry") / "recipes"
 
 
 def _read_tree(recipe: str | Path) -> dict[str, Any]:

