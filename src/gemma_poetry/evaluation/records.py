@@ -1,0 +1,156 @@
+"""The two files that evaluation reads: what models made of the poems of a split.
+
+    RUN/eval/likelihoods.jsonl    one record a poem and system: nats, tokens, characters
+    RUN/eval/generations.jsonl    one record a poem, system and protocol: what was written, and what it is held against
+
+In: JSON lines. Out: `Likelihood`s and `Writing`s. Models never come in here: whoever has one writes these files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gemma_poetry.artifacts import read_jsonl, write_jsonl
+from gemma_poetry.errors import DataError
+
+LIKELIHOODS = "likelihoods.jsonl"
+GENERATIONS = "generations.jsonl"
+
+_Record = TypeVar("_Record", "Likelihood", "Writing")
+
+
+class Protocol(str, Enum):
+    """What a system is given of the reference poem.
+
+    `TITLE`: form and title; it writes the whole poem. `COUPLET`: the first two lines besides; it writes the rest.
+    """
+
+    TITLE = "title"
+    COUPLET = "couplet"
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a system finds one poem.
+
+    Attributes:
+        system: `base`, `tuned`, ...
+        source_id: The poem.
+        cluster_id: Its near-duplicate cluster.
+        form: 体裁 or 词牌.
+        nll: Negative log-likelihood of the completion, terminator included, in nats.
+        tokens: Its tokens, terminator included.
+        characters: Its Han characters.
+    """
+
+    system: str
+    source_id: str
+    cluster_id: str
+    form: str
+    nll: float
+    tokens: int
+    characters: int
+
+    @property
+    def unit(self) -> str:
+        """What is drawn as one when poems are resampled."""
+        return self.cluster_id or self.source_id
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a system wrote for one poem of the split.
+
+    Attributes:
+        system: `base`, `tuned`, `human`, ...
+        protocol: What it was given.
+        source_id: The reference poem.
+        cluster_id: The cluster of the reference poem.
+        title: 题目 that was asked for.
+        form: 体裁 or 词牌 that was asked for.
+        opening: The lines that were given.
+        lines: The lines that were written.
+        marks: One closing mark a written line.
+        reference: The lines of the reference poem that `lines` are held against.
+        origin: Where the lines come from if no model wrote them (author, title, source_id of a
+            poem, and how much it shares).
+    """
+
+    system: str
+    protocol: Protocol
+    source_id: str
+    cluster_id: str
+    title: str
+    form: str
+    opening: tuple[str, ...]
+    lines: tuple[str, ...]
+    marks: str
+    reference: tuple[str, ...]
+    origin: Mapping[str, str | float] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """What is drawn as one when poems are resampled."""
+        return self.cluster_id or self.source_id
+
+    @property
+    def text(self) -> str:
+        """The written characters, closing marks left out."""
+        return "".join(self.lines)
+
+    @property
+    def reference_text(self) -> str:
+        """The characters that `text` is held against."""
+        return "".join(self.reference)
+
+
+def write_records(path: Path, records: Iterable[Likelihood | Writing]) -> int:
+    """Writes records as JSON lines; returns how many.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    return write_jsonl(path, map(asdict, records))
+
+
+def read_likelihoods(path: Path) -> list[Likelihood]:
+    """Reads `likelihoods.jsonl`.
+
+    Raises:
+        DataError: The file is missing or a record lacks a field.
+    """
+    return _read(path, Likelihood)
+
+
+def read_writings(path: Path) -> list[Writing]:
+    """Reads `generations.jsonl`.
+
+    Raises:
+        DataError: The file is missing or a record lacks a field.
+    """
+    return _read(path, Writing)
+
+
+def _read(path: Path, kind: type[_Record]) -> list[_Record]:
+    records = []
+    for number, record in enumerate(read_jsonl(path), 1):
+        try:
+            records.append(kind(**{name: _restore(name, value) for name, value in record.items()}))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"record {number} is no {kind.__name__.lower()} ({error})",
+                where=path,
+                expected=f"the fields {', '.join(kind.__dataclass_fields__)}",
+                action="evaluate again",
+            ) from error
+    return records
+
+
+def _restore(name: str, value: Any) -> Any:
+    if name == "protocol":
+        return Protocol(value)
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,146 @@
+"""Results as rows of text: the terminal's table, and the tables of the reports.
+
+In: a `Results`. Out: cells such as `12.3 [11.9, 12.8]`, metrics in a fixed order with names that people read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gemma_poetry.evaluation.evaluator import Comparison, Results
+from gemma_poetry.evaluation.statistics import Difference, Estimate
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class MetricText:
+    """How a metric is shown.
+
+    Attributes:
+        label: Its name for people.
+        better: `lower`, `higher`, or empty where neither is.
+        percent: Whether it is a share, shown in per cent.
+        digits: Digits behind the point.
+    """
+
+    label: str
+    better: str = ""
+    percent: bool = False
+    digits: int = 1
+
+
+METRICS: dict[str, MetricText] = {
+    "ppl_token": MetricText("perplexity a token", "lower", digits=2),
+    "ppl_char": MetricText("perplexity a character", "lower", digits=2),
+    "log_ppl_token": MetricText("log perplexity a token (nats)", "lower", digits=4),
+    "log_ppl_char": MetricText("log perplexity a character (nats)", "lower", digits=4),
+    **{
+        f"{metric}_{protocol}": MetricText(f"{label}, {given}", "higher", digits=2)
+        for protocol, given in (("title", "title → poem"), ("couplet", "couplet → rest"))
+        for metric, label in (
+            ("bleu1", "BLEU-1"),
+            ("bleu2", "BLEU-2"),
+            ("bleu3", "BLEU-3"),
+            ("bleu4", "BLEU-4"),
+            ("chrf", "chrF"),
+        )
+    },
+}
+
+
+def metric_text(name: str) -> MetricText:
+    """How a metric is shown; an unknown one by its own name."""
+    return METRICS.get(name, MetricText(name))
+
+
+def estimate_text(name: str, figure: Estimate | Difference | None, *, signed: bool = False) -> str:
+    """A figure with its interval; a dash where there is none."""
+    if figure is None or math.isnan(figure.value):
+        return "—"
+    shown = metric_text(name)
+    scale, digits = (100.0, 1) if shown.percent else (1.0, shown.digits)
+    sign = "+" if signed else ""
+    value, low, high = (f"{number * scale:{sign}.{digits}f}" for number in (figure.value, figure.low, figure.high))
+    return f"{value}{'%' if shown.percent else ''} [{low}, {high}]"
+
+
+def label(name: str) -> str:
+    """The name of a metric, with the direction that is better."""
+    shown = metric_text(name)
+    return shown.label + {"lower": " ↓", "higher": " ↑", "": ""}[shown.better]
+
+
+def metric_names(results: Results) -> list[str]:
+    """The metrics that some system has, in the order of `METRICS`, unknown ones last."""
+    present = dict.fromkeys(name for figures in results.systems.values() for name in figures)
+    order = list(METRICS)
+    return sorted(present, key=lambda name: order.index(name) if name in METRICS else len(order))
+
+
+def system_rows(results: Results) -> list[list[str]]:
+    """One row a metric: its label, n, and one cell a system. The systems stand in the order of `results.systems`."""
+    rows = []
+    for name in metric_names(results):
+        figures = [own.get(name) for own in results.systems.values()]
+        counts = sorted({figure.n for figure in figures if figure is not None})
+        rows.append(
+            [
+                label(name),
+                "–".join(map(str, counts[:1] + counts[1:][-1:])),
+                *(estimate_text(name, figure) for figure in figures),
+            ]
+        )
+    return rows
+
+
+def comparison_rows(comparison: Comparison) -> list[list[str]]:
+    """One row a metric: label, n, difference, what the interval says, win rate."""
+    rows = []
+    for name, difference in comparison.differences.items():
+        wins = comparison.win_rates.get(name.removeprefix("log_"))
+        rate = f"{100 * wins.value:.0f}% [{100 * wins.low:.0f}, {100 * wins.high:.0f}]" if wins else "—"
+        rows.append(
+            [label(name), str(difference.n), estimate_text(name, difference, signed=True), verdict(name, difference), rate]
+        )
+    return rows
+
+
+def verdict(name: str, difference: Difference) -> str:
+    """What the interval of a difference says."""
+    if not difference.excludes_zero:
+        return "not told apart"
+    better = metric_text(name).better
+    if not better:
+        return "differs"
+    return "better" if (difference.value < 0) == (better == "lower") else "worse"
+
+
+SYSTEM_HEADS = ("metric", "n")
+COMPARISON_HEADS = ("metric", "n", "difference", "verdict", "wins")
+
+
+def terminal_tables(results: Results) -> list[Table]:
+    """The tables that `evaluate` prints: systems side by side, then each comparison."""
+    tables = [_table("Value [95% interval]", [*SYSTEM_HEADS, *results.systems], system_rows(results))]
+    for comparison in results.comparisons:
+        title = f"{comparison.system} less {comparison.against}"
+        tables.append(_table(title, COMPARISON_HEADS, comparison_rows(comparison)))
+    return tables
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left")
+    for number, head in enumerate(heads):
+        table.add_column(Text(head), justify="left" if number == 0 else "right", no_wrap=number > 0)
+    for row in rows:
+        # Text objects: a bracketed interval would be read as markup.
+        table.add_row(*map(Text, row))
+    return table
