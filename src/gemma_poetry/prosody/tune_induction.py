@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import combinations
 
 from gemma_poetry.prosody.forms import Form, Slot, Tone
 from gemma_poetry.prosody.tune_grouping import (
@@ -108,7 +109,7 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
         own = counts[start : start + length]
         slots = [Slot(fixed_tone(*count)) for count in own]
         if line in rhymes:
-            slots[-1] = Slot(tone_of[line], rhymes[line])
+            slots[-1] = Slot(tone_of.get(line, slots[-1].tone), rhymes[line])
         lines.append(tuple(slots))
         shares.append(tuple(round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in own))
         start += length
@@ -134,26 +135,26 @@ def _rhyme_tones(group: PoemGroup, rhyming: Mapping[int, str]) -> dict[int, Tone
 
 
 def _joined_across_tones(group: PoemGroup, rhymes: Mapping[int, str], tone_of: Mapping[int, Tone]) -> dict[int, str]:
-    """The rhymes, where a 平 and a 仄 rhyme that keep to one part are given one name."""
+    """The rhymes, where 平 and 仄 lines that keep to one part are given one name.
+
+    A line that rhymes with no other of its tone may so join a rhyme of the other tone.
+    """
+    counts = group.counts(group.everyone)
     ends = line_ends(group.division)
-    joined = dict(rhymes)
+    parts = [[{sound.part for sound in sounds(text[end])} for end in ends] for text in group.texts]
+    # A line alone is a rhyme of one line, under a name that no other can have; `_renamed` drops it if it stays alone.
+    tone_at = {line: fixed_tone(*counts[end]) for line, end in enumerate(ends)} | dict(tone_of)
+    joined = {line: f"line {line}" for line, tone in tone_at.items() if tone} | dict(rhymes)
     lines_of: dict[str, list[int]] = defaultdict(list)
-    for line, rhyme in rhymes.items():
+    for line, rhyme in sorted(joined.items()):
         lines_of[rhyme].append(line)
-    for second in lines_of:
-        for first in lines_of:
-            one, other = lines_of[first], lines_of[second]
-            if first >= second or {tone_of[line] for line in one} & {tone_of[line] for line in other}:
-                continue
-            agreeing = total = 0
-            for text in group.texts:
-                for mine in one:
-                    for theirs in other:
-                        parts = {sound.part for sound in sounds(text[ends[mine]])}
-                        total += 1
-                        agreeing += any(sound.part in parts for sound in sounds(text[ends[theirs]]))
-            if agreeing >= RHYME_SHARE * total:
-                joined |= dict.fromkeys(other, joined[one[0]])
+    for first, second in combinations(lines_of, 2):
+        one, other = lines_of[first], lines_of[second]
+        if tone_at[one[0]] is tone_at[other[0]] or len(one) + len(other) < 3:
+            continue
+        pairs = [not mine[line].isdisjoint(mine[another]) for mine in parts for line in one for another in other]
+        if sum(pairs) >= RHYME_SHARE * len(pairs):
+            joined |= dict.fromkeys(other, joined[one[0]])
     return joined
 
 

@@ -1,0 +1,52 @@
+"""Poems that keep the form of a 词, written with characters that have one sound each: for tests of induction and scansion.
+
+In: a form, and a way to choose. Out: lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gemma_poetry.prosody.forms import Form, Tone
+
+# Characters that do not rhyme, by tone.
+PLAIN: dict[Tone, str] = {Tone.LEVEL: "山云花天人秋", Tone.OBLIQUE: "月雪草柳晚路"}
+# Rhyme words by 词林正韵 part and tone.
+RHYMES: dict[tuple[int, Tone], str] = {
+    (1, Tone.LEVEL): "东红公洪",
+    (1, Tone.OBLIQUE): "孔董送贡",
+    (2, Tone.LEVEL): "阳香堂霜",
+    (2, Tone.OBLIQUE): "响巷丈唱",
+    (7, Tone.LEVEL): "山寒年安",
+    (7, Tone.OBLIQUE): "晚远半岸",
+    (8, Tone.LEVEL): "高桃遥桥",
+    (8, Tone.OBLIQUE): "草晓庙老",
+}
+PARTS = (1, 2, 7, 8)
+# Ends of lines that rhyme with none.
+ENDS = {tone: "".join(words for (_, own), words in RHYMES.items() if own is tone) for tone in Tone}
+
+
+def write_lines(form: Form, choose: Callable[[Sequence[Any]], Any]) -> list[str]:
+    """Lines that keep a form; free places, words and a part for each rhyme as chosen, no part twice."""
+    left = list(PARTS)
+    parts: dict[str, int] = {}
+    echoed = dict(form.echoes)
+    lines: list[str] = []
+    for number, slots in enumerate(form.lines, 1):
+        if number in echoed:
+            lines.append(lines[echoed[number] - 1][-len(slots) :])
+            continue
+        line = ""
+        for position, slot in enumerate(slots, 1):
+            tone = slot.tone or choose(list(Tone))
+            if slot.rhyme:
+                if slot.rhyme not in parts:
+                    parts[slot.rhyme] = choose(left)
+                    left.remove(parts[slot.rhyme])
+                line += choose(RHYMES[parts[slot.rhyme], tone])
+            else:
+                line += choose(ENDS[tone] if position == len(slots) else PLAIN[tone])
+        lines.append(line)
+    return lines
