@@ -20,7 +20,7 @@ from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases
-from gemma_poetry.prosody.tune_patterns import pattern_text, rhyme_kind
+from gemma_poetry.prosody.tune_patterns import pattern_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
     Tune,
@@ -138,7 +138,7 @@ def show_lines(tune: Tune) -> Iterator[str]:
         yield "not judged: too few poems, or no common pattern"
     for variant in tune.variants:
         yield ""
-        yield f"{variant.form.pattern}: {variant.poems} poems; {rhyme_kind(variant.form)}"
+        yield f"{variant.form.pattern}: {variant.poems} poems"
         yield from _pattern_lines(variant)
 
 
