@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.constraints import NOWHERE, Alphabet, Automaton
+from gemma_poetry.generation.alphabet import Alphabet
+from gemma_poetry.generation.constraints import NOWHERE, Automaton, flatten
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
 
 LEVEL, OBLIQUE = Slot(Tone.LEVEL), Slot(Tone.OBLIQUE)
@@ -51,7 +52,7 @@ def texts(automaton: Automaton, length: int) -> set[str]:
     found = set()
     for chars in itertools.product(CHARACTERS, repeat=length):
         state = automaton.read("".join(chars))
-        if state != NOWHERE and automaton.ends(state):
+        if state != NOWHERE and automaton.outlook(state).ends:
             found.add("".join(chars))
     return found
 
@@ -69,7 +70,7 @@ def texts_of(characters: str, automaton: Automaton, length: int) -> set[str]:
     found = set()
     for chars in itertools.product(characters, repeat=length):
         state = automaton.read("".join(chars))
-        if state != NOWHERE and automaton.ends(state):
+        if state != NOWHERE and automaton.outlook(state).ends:
             found.add("".join(chars))
     return found
 
@@ -115,16 +116,16 @@ def test_a_given_group_and_a_fixed_rhyme_word():
 def test_two_variables_are_bound_apart():
     a, b = Slot(Tone.LEVEL, "a"), Slot(Tone.LEVEL, "b")
     automaton = Automaton([form([a, a], [b, b])], ALPHABET)
-    assert automaton.ends(automaton.read("东风，霜香。"))
-    assert automaton.ends(automaton.read("东风，红东。"))
+    assert automaton.outlook(automaton.read("东风，霜香。")).ends
+    assert automaton.outlook(automaton.read("东风，红东。")).ends
     assert automaton.read("东霜") == NOWHERE
 
 
 def test_patterns_are_chosen_by_what_is_written():
     forms = [form([LEVEL, OBLIQUE], [OBLIQUE, LEVEL], pattern="平起"), form([OBLIQUE, LEVEL], [LEVEL, OBLIQUE], pattern="仄起")]
     automaton = Automaton(forms, ALPHABET)
-    assert automaton.ends(automaton.read("东月，雨风。"))
-    assert automaton.ends(automaton.read("月东，风雨。"))
+    assert automaton.outlook(automaton.read("东月，雨风。")).ends
+    assert automaton.outlook(automaton.read("月东，风雨。")).ends
     assert automaton.read("东月，东") == NOWHERE
 
 
@@ -137,17 +138,17 @@ def test_what_an_automaton_tells_of_a_state():
     rhyme = Slot(Tone.LEVEL, "a")
     automaton = Automaton([form([FREE, Slot(char="月")], [FREE, rhyme])], ALPHABET)
     told = [
-        (automaton.fixed(state), automaton.rhymes(state), automaton.line_ends(state), automaton.ends(state))
-        for state in (automaton.read(text) for text in ("", "东", "东月", "东月，", "东月，东", "东月，东红", "东月，东红。"))
+        automaton.outlook(automaton.read(text))
+        for text in ("", "东", "东月", "东月，", "东月，东", "东月，东红", "东月，东红。")
     ]
-    assert told == [
-        (False, False, False, False),
-        (True, False, False, False),
-        (True, False, True, False),
-        (False, False, False, False),
-        (False, True, False, False),
-        (True, False, True, False),
-        (False, False, False, True),
+    assert [(look.fixed, look.rhymes, look.ends, look.line_left) for look in told] == [
+        (False, False, False, (2,)),
+        (True, False, False, (1,)),
+        (True, False, False, (0,)),
+        (False, False, False, (2,)),
+        (False, True, False, (1,)),
+        (True, False, False, (0,)),
+        (False, False, True, ()),
     ]
 
 
@@ -158,11 +159,15 @@ def test_what_an_automaton_tells_of_a_state():
         ([[FREE], [Slot(Tone.LEVEL, char="月")]], {}, "line 2, character 1: 月 does not fit the tone 平"),
         ([[Slot(Tone.LEVEL, char="看")]], {}, "line 1, character 1: 看 does not fit the tone 平"),
         ([[Slot(Tone.LEVEL, "a", "东")], [Slot(Tone.LEVEL, "a", "霜")]], {}, "lines 1, 2: no rhyme group"),
-        ([[Slot(Tone.LEVEL, "a")], [Slot(Tone.LEVEL, "a")]], {"a": frozenset({"尤"})}, "lines 1, 2: no rhyme group"),
+        (
+            [[Slot(Tone.LEVEL, "a")], [Slot(Tone.LEVEL, "a")]],
+            {"a": frozenset({"尤"})},
+            "lines 1, 2: cannot rhyme in 尤: it has too few words",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(lines, rhymes, message):
-    with pytest.raises(ConstraintError, match="the wishes cannot be met") as refused:
+    with pytest.raises(ConstraintError, match="试 cannot be written so") as refused:
         Automaton([form(*lines)], ALPHABET, rhymes)
     assert message in refused.value.found
 
@@ -170,6 +175,23 @@ def test_what_cannot_be_is_refused_with_its_place(lines, rhymes, message):
 def test_an_impossible_pattern_gives_way_to_a_possible_one():
     level_first, oblique_first = form([Slot(Tone.LEVEL, char="月")]), form([Slot(Tone.OBLIQUE, char="月")])
     assert Automaton([level_first, oblique_first], ALPHABET).forms == [oblique_first]
+
+
+def test_a_repeating_line_asks_the_same_of_what_it_repeats():
+    rhyme = Slot(Tone.OBLIQUE, "a")
+    echoing = Form("试", ((FREE, FREE, rhyme), (LEVEL, rhyme)), "，。", echoes=((2, 1),))
+    cells = flatten(echoing)
+    assert [cell.slot for cell in cells[:3]] == [FREE, LEVEL, rhyme]
+    assert [cell.echo for cell in cells] == [0, 0, 0, 0, 3, 3, 0]
+    # 月 and 雨 rhyme with no other word: the repeated word counts once, so one word a group is enough.
+    automaton = Automaton([echoing], ALPHABET)
+    assert automaton.outlook(automaton.read("看东月，")).echo == 3
+    assert automaton.outlook(automaton.read("看东月，东月。")).ends
+
+
+def test_a_repeating_line_that_contradicts_what_it_repeats_is_refused():
+    with pytest.raises(ConstraintError, match="line 2 repeats line 1"):
+        Automaton([Form("试", ((LEVEL,), (OBLIQUE,)), "，。", echoes=((2, 1),))], ALPHABET)
 
 
 def test_a_charset_limits_free_slots_but_not_fixed_characters():

@@ -10,10 +10,9 @@ import pytest
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UnknownFormError, UsageError
 from gemma_poetry.generation.generator import GeneratedPoem
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.requests import PoemRequest, prescribe
+from gemma_poetry.model import base
 from gemma_poetry.verbs.generate import GenerateOptions, generate, plain_poem
-
-base = pytest.importorskip("gemma_poetry.model.base", reason="the model loader is not there yet")
 
 
 @pytest.fixture
@@ -32,7 +31,8 @@ def loaded(monkeypatch, tiny, tokenizer):
 def test_plain(title, author, expected):
     poem = Poem(("空山", "新雨"), "，。", title=title, author=author, form="试")
     expected = expected.replace("，\n", "，")
-    assert plain_poem(GeneratedPoem(poem, PoemRequest("五绝"), 1, ())) == expected
+    request = PoemRequest("五绝")
+    assert plain_poem(GeneratedPoem(poem, request, prescribe(request), "", 1, ())) == expected
 
 
 def test_json_lines_on_standard_output_and_nothing_else(loaded, capsys):

@@ -14,31 +14,19 @@ classes, because 8,000 characters differ in no more than some hundred ways.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.generation.alphabet import Alphabet, CharacterClass
+from gemma_poetry.prosody.forms import Form, Slot
 
 NOWHERE = -1
 """In a row of transitions: the class may not stand here."""
-
-
-class Sounds(Protocol):
-    """What characters sound like, under one rhyme book and one way to treat characters of several readings."""
-
-    def known(self, char: str) -> bool:
-        """Whether the character has a reading at all."""
-
-    def tones(self, char: str) -> frozenset[Tone]:
-        """The tone classes that the character may stand for."""
-
-    def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
-        """The rhyme groups that the character may stand for at a slot of this tone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,92 +38,63 @@ class Cell:
         line: The line, from 1.
         position: The character in the line, from 1; 0 for the closing mark.
         taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
+        echo: How many places back the character stands that this one repeats (叠句); 0: it repeats none.
     """
 
     slot: Slot
     line: int
     position: int
     taken: frozenset[str] = frozenset()
+    echo: int = 0
 
 
 def flatten(form: Form) -> tuple[Cell, ...]:
-    """The cells of a form's running text, closing marks included."""
+    """The cells of a form's running text, closing marks included.
+
+    Raises:
+        ConstraintError: A line and the line that it repeats ask for different things.
+    """
+    lines, echoes = _unite_echoes(form)
     fixed: dict[str, set[str]] = {}
-    for slots in form.lines:
+    for slots in lines:
         for slot in slots:
             if slot.rhyme and slot.char:
                 fixed.setdefault(slot.rhyme, set()).add(slot.char)
-    cells = []
-    for line, (slots, mark) in enumerate(zip(form.lines, form.marks), 1):
+    cells: list[Cell] = []
+    for line, (slots, mark) in enumerate(zip(lines, form.marks), 1):
         for position, slot in enumerate(slots, 1):
-            taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char else frozenset()
-            cells.append(Cell(slot, line, position, taken))
+            echo = echoes.get(line, 0)
+            taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
+            cells.append(Cell(slot, line, position, taken, echo))
         cells.append(Cell(Slot(char=mark), line, 0))
     return tuple(cells)
 
 
-@dataclass(frozen=True, slots=True)
-class CharacterClass:
-    """What all characters of one class have in common.
-
-    Attributes:
-        free: Whether they may stand where no character is fixed.
-        tones: The tone classes they may stand for.
-        rhymes: The rhyme groups they may stand for, by the tone of the slot.
-        char: The one character of the class, where the class was made for a fixed character.
-    """
-
-    free: bool
-    tones: frozenset[Tone]
-    rhymes: tuple[tuple[Tone | None, frozenset[str]], ...]
-    char: str | None = None
-
-    def groups(self, tone: Tone | None) -> frozenset[str]:
-        """The rhyme groups at a slot of this tone."""
-        return dict(self.rhymes)[tone]
+def _unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
+    """The slots of a form, those of a repeating line and of what it repeats made equal, and how far each goes back."""
+    lines = [list(slots) for slots in form.lines]
+    begins, begin = [], 0
+    for slots in lines:
+        begins.append(begin)
+        begin += len(slots) + 1
+    echoes: dict[int, int] = {}
+    for line, earlier in form.echoes:
+        late, early = lines[line - 1], lines[earlier - 1]
+        shift = len(early) - len(late)
+        echoes[line] = begins[line - 1] - begins[earlier - 1] - shift
+        for position, slot in enumerate(late):
+            other = early[position + shift]
+            early[position + shift], late[position] = _meet(other, slot, earlier, line)
+    return lines, echoes
 
 
-_TONES: tuple[Tone | None, ...] = (None, Tone.LEVEL, Tone.OBLIQUE)
-_SILENT = tuple((tone, frozenset[str]()) for tone in _TONES)
-
-
-class Alphabet:
-    """Characters sorted into classes that no slot can tell apart.
-
-    Args:
-        characters: The characters that can be written, closing marks among them.
-        sounds: Their sounds; `None` where no form asks for tones or rhymes.
-        charset: Characters that may stand in slots without a fixed character; `None`: all that are no mark.
-        marks: The closing marks; they stand only where a form has them.
-    """
-
-    def __init__(
-        self,
-        characters: Sequence[str],
-        sounds: Sounds | None = None,
-        charset: Collection[str] | None = None,
-        marks: str = "，。",
-    ) -> None:
-        self.characters = tuple(characters)
-        self.sounds = sounds
-        wanted = None if charset is None else frozenset(charset)
-        numbers: dict[CharacterClass, int] = {}
-        of_character = np.empty(len(self.characters), dtype=np.int32)
-        for index, char in enumerate(self.characters):
-            free = char not in marks and (wanted is None or char in wanted)
-            described = self._describe(char, free)
-            of_character[index] = numbers.setdefault(described, len(numbers))
-        self.classes: tuple[CharacterClass, ...] = tuple(numbers)
-        self.of_character: npt.NDArray[np.int32] = of_character
-        self.index_of: dict[str, int] = {char: index for index, char in enumerate(self.characters)}
-
-    def _describe(self, char: str, free: bool) -> CharacterClass:
-        if self.sounds is None:
-            return CharacterClass(free, frozenset(), _SILENT)
-        # A character without a reading cannot be judged, so a poem whose tones matter does without it.
-        known = self.sounds.known(char)
-        rhymes = tuple((tone, self.sounds.rhymes(char, tone) if known else frozenset()) for tone in _TONES)
-        return CharacterClass(free and known, self.sounds.tones(char) if known else frozenset(), rhymes)
+def _meet(early: Slot, late: Slot, earlier: int, line: int) -> tuple[Slot, Slot]:
+    tones = {slot.tone for slot in (early, late)} - {None}
+    chars = {slot.char for slot in (early, late)} - {None}
+    if len(tones) > 1 or len(chars) > 1 or (early.rhyme and late.rhyme and early.rhyme != late.rhyme):
+        raise ConstraintError(f"line {line} repeats line {earlier}, but other characters or tones are asked of them")
+    tone, char = next(iter(tones), None), next(iter(chars), None)
+    return Slot(tone, early.rhyme or late.rhyme, char), Slot(tone, late.rhyme, char)
 
 
 Bindings = tuple[tuple[str, frozenset[str]], ...]
@@ -143,6 +102,24 @@ Bindings = tuple[tuple[str, frozenset[str]], ...]
 
 _Parts = list[tuple[npt.NDArray[np.bool_], frozenset[str] | None]]
 """The classes that fit a cell, apart by the rhyme groups that they leave to its variable."""
+
+
+class Outlook(NamedTuple):
+    """What comes next in a state.
+
+    Attributes:
+        ends: Whether the poem is whole.
+        rhymes: Whether the next character may be a rhyme word.
+        fixed: Whether it is given, in every form that the text so far fits.
+        echo: How many places back the character stands that it repeats; 0: it repeats none.
+        line_left: Characters left in the line (0: its closing mark comes next), one figure for each form that differs.
+    """
+
+    ends: bool
+    rhymes: bool
+    fixed: bool
+    echo: int
+    line_left: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +131,28 @@ class _Suffix:
     variables: frozenset[str]
 
 
+def refusal(obstacles: Sequence[tuple[Form, str]]) -> ConstraintError:
+    """The error that tells why no form can be followed, each reason once with the patterns that it stands against."""
+    patterns: dict[str, list[str]] = {}
+    for form, reason in obstacles:
+        patterns.setdefault(reason, []).append(form.pattern or form.name)
+    every = len({form.pattern for form, _ in obstacles})
+    reasons = [reason if len(against) == every else f"{reason} ({', '.join(against)})" for reason, against in patterns.items()]
+    return ConstraintError(
+        f"{obstacles[0][0].name} cannot be written so: " + "; ".join(reasons),
+        expected="wishes that at least one pattern of the form can meet",
+        action="change the wish that is named, or choose another form or pattern",
+    )
+
+
 class Automaton:
     """What may stand next, for several forms at once.
 
     States are small integers, `start` the first; they are found and kept as `row` asks for them.
 
     Args:
-        forms: The forms; a text is right if it fits one of them.
+        forms: The forms; a text is right if it fits one of them. Forms with repeated lines stand together only where
+            the same lines repeat.
         alphabet: The characters at hand.
         rhymes: Rhyme groups that a variable is limited to; variables that are not named are free.
 
@@ -170,39 +162,38 @@ class Automaton:
 
     def __init__(self, forms: Sequence[Form], alphabet: Alphabet, rhymes: Mapping[str, frozenset[str]] | None = None) -> None:
         self.alphabet = alphabet
-        fixed = sorted({cell.slot.char for form in forms for cell in flatten(form) if cell.slot.char})
-        self._number_classes(fixed)
+        self._number_classes(forms)
         self._suffixes: list[_Suffix | None] = [None]  # 0: the end
-        self._suffix_ids: dict[tuple[Slot, frozenset[str], bool, int], int] = {}
+        self._suffix_ids: dict[tuple[Slot, frozenset[str], int, bool, int], int] = {}
         self._parts: dict[tuple[Slot, frozenset[str], frozenset[str] | None], _Parts] = {}
         self._states: list[frozenset[tuple[int, Bindings]]] = []
         self._state_ids: dict[frozenset[tuple[int, Bindings]], int] = {}
         self._rows: dict[int, npt.NDArray[np.int32]] = {}
+        self._outlooks: dict[int, Outlook] = {}
         self.forms: list[Form] = []
         obstacles, hypotheses = [], set()
         for form in forms:
-            cells = flatten(form)
-            obstacle, bindings = self._feasible(cells, rhymes or {})
-            if obstacle:
-                obstacles.append(f"{form.pattern or form.name}: {obstacle}")
+            try:
+                cells = flatten(form)
+                bindings = self._bind(cells, rhymes or {})
+            except ConstraintError as obstacle:
+                obstacles.append((form, obstacle.found))
             else:
                 self.forms.append(form)
                 hypotheses.add((self._intern_tape(cells), bindings))
         if not hypotheses:
-            raise ConstraintError(
-                "the wishes cannot be met\n" + "\n".join(dict.fromkeys(obstacles)),
-                expected="characters at hand for every slot of at least one pattern",
-                action="change the wish that is named, or choose another form or pattern",
-            )
+            raise refusal(obstacles)
         self.start = self._intern_state(frozenset(hypotheses))
 
-    def _number_classes(self, fixed: Sequence[str]) -> None:
+    def _number_classes(self, forms: Sequence[Form]) -> None:
         """Gives each fixed character a class of its own behind those of the alphabet."""
+        fixed = {slot.char for form in forms for slots in form.lines for slot in slots if slot.char}
+        fixed |= {mark for form in forms for mark in form.marks}
         alphabet = self.alphabet
         self.classes: list[CharacterClass] = list(alphabet.classes)
         self.of_character = alphabet.of_character.copy()
         self._class_of_fixed: dict[str, int] = {}
-        for char in fixed:
+        for char in sorted(fixed):
             index = alphabet.index_of.get(char)
             if index is not None:
                 common = alphabet.classes[alphabet.of_character[index]]
@@ -212,27 +203,40 @@ class Automaton:
         sizes = np.bincount(self.of_character, minlength=len(self.classes))
         self._sizes: npt.NDArray[np.int64] = sizes.astype(np.int64)
 
-    def _feasible(self, cells: Sequence[Cell], wished: Mapping[str, frozenset[str]]) -> tuple[str, Bindings]:
-        """Why a tape cannot be filled (empty: it can), and the groups that each of its variables may take."""
+    def _bind(self, cells: Sequence[Cell], wished: Mapping[str, frozenset[str]]) -> Bindings:
+        """The groups that each rhyme variable of a tape may take.
+
+        Raises:
+            ConstraintError: The tape cannot be filled.
+        """
         rhyming: dict[str, list[Cell]] = {}
         for cell in cells:
             slot, place = cell.slot, f"line {cell.line}, character {cell.position}"
-            if slot.rhyme:
+            if slot.rhyme and not cell.echo:
                 rhyming.setdefault(slot.rhyme, []).append(cell)
             if slot.char and slot.char not in self._class_of_fixed:
-                return f"{place}: {slot.char!r} cannot be written with the model's vocabulary", ()
+                raise ConstraintError(f"{place}: {slot.char!r} cannot be written with the model's vocabulary")
             if not self._fits(cell, None).any():
-                return f"{place}: {slot.char or 'no character'} does not fit the tone {slot.tone and slot.tone.value}", ()
+                asked = f"the tone {slot.tone.value}" if slot.tone else "the rhyme"
+                raise ConstraintError(f"{place}: {slot.char or 'no character'} does not fit {asked}")
         bindings = []
         for variable, places in sorted(rhyming.items()):
+            lines = ", ".join(str(cell.line) for cell in places)
+            given = [cell.slot.char for cell in places if cell.slot.char]
+            if len(set(given)) < len(given):
+                raise ConstraintError(f"lines {lines}: a rhyme word comes twice in {' '.join(given)}")
             groups = self._viable_groups(places)
+            if not groups:
+                words = f" with {' '.join(given)}" if given else ""
+                raise ConstraintError(f"lines {lines}: no rhyme group has words for all of them{words}")
             if variable in wished:
                 groups &= wished[variable]
-            if not groups:
-                lines = ", ".join(str(cell.line) for cell in places)
-                return f"lines {lines}: no rhyme group has words for all of them", ()
+                if not groups:
+                    names = "/".join(sorted(wished[variable]))
+                    words = f"{' '.join(given)} is not in it" if given else "it has too few words at hand"
+                    raise ConstraintError(f"lines {lines}: cannot rhyme in {names}: {words}")
             bindings.append((variable, groups))
-        return "", tuple(bindings)
+        return tuple(bindings)
 
     def _viable_groups(self, places: Sequence[Cell]) -> frozenset[str]:
         """The groups that hold, at each of these places, at least as many words as there are places.
@@ -274,7 +278,7 @@ class Automaton:
         for cell in reversed(cells):
             if cell.slot.rhyme:
                 variables |= {cell.slot.rhyme}
-            key = (cell.slot, cell.taken, cell.position == 0, rest)
+            key = (cell.slot, cell.taken, cell.echo, cell.position == 0, rest)
             if key not in self._suffix_ids:
                 self._suffix_ids[key] = len(self._suffixes)
                 self._suffixes.append(_Suffix(cell, rest, variables))
@@ -350,27 +354,32 @@ class Automaton:
             (name, bound if name == variable and bound is not None else groups) for name, groups in bindings if name in ahead
         )
 
-    def ends(self, state: int) -> bool:
-        """Whether the poem is whole in this state."""
-        return any(suffix_id == 0 for suffix_id, _ in self._states[state])
+    def outlook(self, state: int) -> Outlook:
+        """What comes next in a state."""
+        known = self._outlooks.get(state)
+        if known is None:
+            known = self._outlooks[state] = self._look_ahead(state)
+        return known
 
-    def rhymes(self, state: int) -> bool:
-        """Whether the next character may be a rhyme word."""
-        return any(cell.slot.rhyme is not None for cell in self._cells(state))
+    def _look_ahead(self, state: int) -> Outlook:
+        suffixes = [self._suffixes[suffix_id] for suffix_id, _ in self._states[state]]
+        cells = [suffix.cell for suffix in suffixes if suffix is not None]
+        return Outlook(
+            ends=None in suffixes,
+            rhymes=any(cell.slot.rhyme is not None for cell in cells),
+            fixed=bool(cells) and all(cell.slot.char is not None for cell in cells),
+            echo=max((cell.echo for cell in cells), default=0),
+            line_left=tuple(sorted({self._line_left(suffix) for suffix in suffixes if suffix is not None})),
+        )
 
-    def fixed(self, state: int) -> bool:
-        """Whether the next character is given, in every form that the text so far fits."""
-        cells = self._cells(state)
-        return bool(cells) and all(cell.slot.char is not None for cell in cells)
-
-    def line_ends(self, state: int) -> bool:
-        """Whether a closing mark comes next, in every form that the text so far fits."""
-        cells = self._cells(state)
-        return bool(cells) and all(cell.position == 0 for cell in cells)
-
-    def _cells(self, state: int) -> list[Cell]:
-        suffixes = (self._suffixes[suffix_id] for suffix_id, _ in self._states[state])
-        return [suffix.cell for suffix in suffixes if suffix is not None]
+    def _line_left(self, suffix: _Suffix) -> int:
+        left = 0
+        while suffix.cell.position:
+            left += 1
+            behind = self._suffixes[suffix.rest]
+            assert behind is not None, "a line without a closing mark"
+            suffix = behind
+        return left
 
     def class_of(self, char: str) -> int:
         """The class of a character, `NOWHERE` if it is not at hand."""

@@ -13,30 +13,53 @@ copied between two steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from transformers import LogitsProcessor
 
+from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.token_index import MARKS, TokenMasks
+from gemma_poetry.generation.novelty_guard import SHORTEST_LINE, Hashes, LineGuard, extend_hash
+from gemma_poetry.generation.token_index import TokenMasks
 
+_LINE_ENDS = re.compile(f"[{MARKS}]")
 _TABLE_BYTES = 256 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What one poem must obey.
 
     Attributes:
         masks: The tokens that each state of its forms admits.
         distinct: No character comes twice, but for one said twice over (萧萧).
+        guard: Lines that the poem may not hold; `None`: any.
     """
 
     masks: TokenMasks
     distinct: bool = False
+    guard: LineGuard | None = None
+
+    @functools.cached_property
+    def given(self) -> frozenset[str]:
+        """The characters that are given somewhere in the poem."""
+        forms = self.masks.automaton.forms
+        return frozenset(slot.char for form in forms for slots in form.lines for slot in slots if slot.char)
+
+    @functools.cached_property
+    def echoed(self) -> dict[int, tuple[int, ...]]:
+        """By line: the lengths of the shorter lines that repeat its end, which must be as new as it is."""
+        form = self.masks.automaton.forms[0]
+        lengths: dict[int, tuple[int, ...]] = {}
+        for line, earlier in form.echoes:
+            if form.line_lengths[line - 1] < form.line_lengths[earlier - 1]:
+                lengths[earlier] = (*lengths.get(earlier, ()), form.line_lengths[line - 1])
+        return lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +90,7 @@ def advance(plan: Plan, track: Track, token: int) -> Track:
         return track
     masks, automaton = plan.masks, plan.masks.automaton
     if token == masks.index.terminator:
-        whole = track.state != NOWHERE and not track.begun and automaton.ends(track.state)
+        whole = track.state != NOWHERE and not track.begun and automaton.outlook(track.state).ends
         return replace(track, state=track.state if whole else NOWHERE, ended=True)
     state, begun = masks.step(track.state, track.begun, token)
     if state == NOWHERE:
@@ -75,11 +98,11 @@ def advance(plan: Plan, track: Track, token: int) -> Track:
     if begun:
         return replace(track, state=state, begun=begun)
     written = masks.written(track.begun, token)
-    words, before = track.rhyme_words, track.state
+    words, passed = track.rhyme_words, track.state
     for char in written:
-        if automaton.rhymes(before):
+        if automaton.outlook(passed).rhymes:
             words += char
-        before = int(automaton.row(before)[automaton.class_of(char)])
+        passed = int(automaton.row(passed)[automaton.class_of(char)])
     return Track(state, b"", track.text + written, words)
 
 
@@ -96,66 +119,103 @@ def retrace(plan: Plan, tokens: Sequence[int], start: Track | None = None) -> Tr
     return track
 
 
-def used_up(plan: Plan, track: Track) -> list[int]:
-    """The tokens that the state admits but this sequence does not: rhyme words and characters that it has used.
+def own_limits(plan: Plan, track: Track) -> tuple[list[int], list[int] | None]:
+    """What the state admits but this sequence does not.
 
-    Longer pieces are judged strictly (any that hold a used character are left out); since every character has a piece
-    of its own, nothing becomes unreachable by that.
+    Longer pieces are judged strictly (any that hold a used character are left out): every character can be written by
+    itself, so nothing becomes unreachable by that.
+
+    Returns:
+        Token ids that are forbidden; and, where a character of an earlier line is repeated, those that alone are admitted.
     """
-    index, automaton = plan.masks.index, plan.masks.automaton
-    if track.ended or track.begun:
-        return []
+    masks = plan.masks
+    index = masks.index
+    if track.ended or track.state == NOWHERE:
+        return [], None
+    look = masks.automaton.outlook(track.state)
+    if look.echo:
+        return [], index.ways(track.text[-look.echo], track.begun)
     banned: list[int] = []
-    fixed = automaton.fixed(track.state)
+    if masks.automaton.forms[0].echoes:
+        banned.extend(index.crossing.tolist())
     for word in track.rhyme_words:
-        if not fixed and automaton.rhymes(track.state):
-            banned.extend(index.singles.get(word, ()))
+        if look.rhymes and not look.fixed:
+            banned.extend(index.last_steps(word, track.begun))
         banned.extend(index.longer.get(word, ()))
     if plan.distinct:
-        banned.extend(index.repeating.tolist())
-        last = track.text[-1:]
-        twice = len(track.text) > 1 and track.text[-2] == last
-        for char in set(track.text).difference(MARKS):
-            if not fixed and (char != last or twice):
-                banned.extend(index.singles.get(char, ()))
-            banned.extend(index.longer.get(char, ()))
-    return banned
+        banned.extend(_repeated(plan, track, look.fixed))
+    if plan.guard is not None and not track.begun and not look.fixed:
+        for left in look.line_left:
+            banned.extend(_known_lines(plan, plan.guard, track, left))
+    return banned, None
+
+
+def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
+    """Tokens that would bring a character of the poem again."""
+    index = plan.masks.index
+    yield from index.repeating.tolist()
+    last = track.text[-1:]
+    doubled = track.text[-2:-1] == last
+    for char in plan.given.union(track.text).difference(MARKS):
+        if not fixed and (char != last or doubled):
+            yield from index.last_steps(char, track.begun)
+        yield from index.longer.get(char, ())
+
+
+def _known_lines(plan: Plan, guard: LineGuard, track: Track, left: int) -> list[int]:
+    """Tokens that would finish a known line, with `left` characters of the line to come."""
+    if left == 0 or left > plan.masks.index.longest:
+        return []
+    ids, codes = plan.masks.closing(track.state, left)
+    line = _LINE_ENDS.split(track.text)[-1]
+    known = np.zeros(len(ids), dtype=np.bool_)
+    number = sum(track.text.count(mark) for mark in MARKS) + 1
+    for length in (len(line) + left, *plan.echoed.get(number, ())):
+        before = length - left
+        if length >= SHORTEST_LINE and before >= 0:
+            hashes: Hashes = np.full(len(ids), guard.hash_prefix(line[len(line) - before :]), dtype=np.uint64)
+            for column in range(left):
+                hashes = extend_hash(hashes, codes[:, column])
+            known |= guard.knows(hashes)
+    return ids[known].tolist()
 
 
 class MaskTable:
     """Forbidden tokens of many states as one boolean tensor (rows, vocabulary), equal rows kept once.
 
-    Row `empty_row` forbids everything.
-
-    Args:
-        vocabulary: Width of the model's scores.
-        device: Where the scores are.
+    Row `empty_row` forbids everything. The table takes width and device from the scores it is asked for.
     """
 
     empty_row = 0
 
-    def __init__(self, vocabulary: int, device: torch.device) -> None:
-        self.capacity = max(64, _TABLE_BYTES // vocabulary)
-        self.vocabulary, self.device = vocabulary, device
-        self._clear()
+    def __init__(self) -> None:
+        self.capacity = 0
+        self.table = torch.empty((0, 0), dtype=torch.bool)
 
-    def _clear(self) -> None:
-        self.table = torch.empty((64, self.vocabulary), dtype=torch.bool, device=self.device)
-        self._rows: dict[tuple[int, int, bytes], int] = {}
-        # Row 0: nothing is admitted, as behind the end of a poem.
-        self.table[0] = True
-        self._by_content: dict[bytes, int] = {b"": self.empty_row}
-        self._masks: dict[int, TokenMasks] = {}
-
-    def rows(self, wanted: Sequence[tuple[TokenMasks, int, bytes]]) -> list[int]:
+    def rows(self, wanted: Sequence[tuple[TokenMasks, int, bytes]], like: torch.Tensor) -> list[int]:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
 
         Row numbers hold until the next call.
+
+        Args:
+            wanted: What to look up.
+            like: Scores (sequences, vocabulary).
         """
+        if self.table.shape[1] != like.shape[-1] or self.table.device != like.device:
+            self.capacity = max(64, _TABLE_BYTES // like.shape[-1])
+            self._clear(like.shape[-1], like.device)
         missing = sum((id(masks), state, begun) not in self._rows for masks, state, begun in wanted)
         if missing and len(self._by_content) + missing > self.capacity:
-            self._clear()
+            self._clear(like.shape[-1], like.device)
         return [self._row(masks, state, begun) for masks, state, begun in wanted]
+
+    def _clear(self, vocabulary: int, device: torch.device) -> None:
+        self.table = torch.empty((64, vocabulary), dtype=torch.bool, device=device)
+        # Row 0: nothing is admitted, as behind the end of a poem.
+        self.table[0] = True
+        self._by_content: dict[bytes, int] = {b"": self.empty_row}
+        self._rows: dict[tuple[int, int, bytes], int] = {}
+        self._masks: dict[int, TokenMasks] = {}
 
     def _row(self, masks: TokenMasks, state: int, begun: bytes) -> int:
         key = (id(masks), state, begun)
@@ -172,7 +232,7 @@ class MaskTable:
             if row == len(self.table):
                 self.table = torch.cat([self.table, torch.empty_like(self.table)])
             self.table[row] = True
-            self.table[row, torch.from_numpy(admitted).to(self.device)] = False
+            self.table[row, torch.from_numpy(admitted).to(self.table.device)] = False
         self._rows[key] = row
         return row
 
@@ -216,7 +276,7 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         self._tracks = tracks = self._follow(input_ids, prompts)
         self._ids = input_ids
         plans = [self.plans[number] for number in prompts]
-        rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)])
+        rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)], scores)
         forbidden = self.table.table[torch.tensor(rows, device=scores.device)]
         masked = scores.masked_fill(forbidden, -torch.inf)
         self._mask_used(masked, plans, tracks, rows)
@@ -239,15 +299,19 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         return [advance(self.plans[n], track, token) for n, track, token in zip(prompts, before, last)]
 
     def _mask_used(self, masked: torch.Tensor, plans: Sequence[Plan], tracks: Sequence[Track], rows: Sequence[int]) -> None:
-        """Masks, in place, what single sequences have used up, and gives those that are stuck the terminator."""
+        """Masks, in place, what single sequences may not write, and gives those that are stuck the terminator."""
         sequences: list[int] = []
         tokens: list[int] = []
         doubtful: list[int] = []
         for number, (plan, track) in enumerate(zip(plans, tracks)):
-            banned = used_up(plan, track)
+            banned, alone = own_limits(plan, track)
+            if alone is not None:
+                kept = masked[number, alone]
+                masked[number] = -torch.inf
+                masked[number, alone] = kept
             sequences.extend([number] * len(banned))
             tokens.extend(banned)
-            if banned or rows[number] == self.table.empty_row:
+            if banned or alone is not None or rows[number] == self.table.empty_row:
                 doubtful.append(number)
         if tokens:
             places = torch.tensor([sequences, tokens], device=masked.device)

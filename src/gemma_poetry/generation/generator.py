@@ -1,34 +1,42 @@
 """Requests to poems: prompts, plans, `model.generate`, and a last look at what came out.
 
 In: a causal language model with its tokenizer, `PoemRequest`s, sampling settings and a seed.
-Out: `GeneratedPoem`s, one a request and in the order of the requests, each in its form.
+Out: `GeneratedPoem`s, one a request and in the order of the requests, each as it was asked for.
 
-    PoemRequest ──forms_for──> Forms ──Automaton, TokenMasks──> Plan ──┐
-         └──conditions──encode_prompt──> prompt ids, left-padded ──────┴──> model.generate(SlotProcessor) ──> Poem
+    PoemRequest ──prescribe──> Forms ──Automaton, TokenMasks──> Plan ───┐
+         └──conditions──encode_prompt──> prompt ids, padded on the left ┴──> Decoder (model.generate) ──────┐
+              GeneratedPoem <──finish (read, check, convert)──┬── whole and right <───────────────────────────┤
+                                                              └── dead end: cut back some lines, decode again ┘
+
+A dead end is rare (a small rhyme group used up, a line that only the corpus can finish). It costs the lines behind the
+cut, at most `ATTEMPTS` times; then the request is given up with an error, and never answered with a wrong poem.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import GenerationConfig, LogitsProcessorList
-
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.data.tokenization import decode_poem, encode_prompt, terminator_id
+from gemma_poetry.data.tokenization import decode_poem, encode_prompt
 from gemma_poetry.errors import GenerationError
-from gemma_poetry.generation.constraints import NOWHERE, Alphabet, Automaton
-from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, retrace
-from gemma_poetry.generation.requests import PoemRequest, forms_for
-from gemma_poetry.generation.token_index import MARKS, TokenIndex, TokenMasks
-from gemma_poetry.prosody.forms import Form
+from gemma_poetry.generation.alphabet import MARKS
+from gemma_poetry.generation.constraints import NOWHERE
+from gemma_poetry.generation.decoder import Decoder, batch_seed
+from gemma_poetry.generation.decoding import Plan, begin, retrace
+from gemma_poetry.generation.finishing import finish
+from gemma_poetry.generation.planning import Planner
+from gemma_poetry.generation.requests import PoemRequest, Prescription
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from gemma_poetry.generation.novelty_guard import LineGuard
+
+ATTEMPTS = 12
+"""How often one poem is taken up again behind a dead end before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +44,35 @@ class GeneratedPoem:
     """A poem and how it came about.
 
     Attributes:
-        poem: The poem, in the form that was asked for.
+        poem: The poem.
         request: What was asked for.
+        prescription: The forms that grant it.
+        pattern: The pattern that it follows (平起首句入韵 ...), empty where the form has one only.
         seed: The seed of the run that it belongs to.
-        token_ids: Its completion, terminator included.
+        token_ids: The tokens that were decoded, terminator included.
+        attempts: How often it was taken up again behind a dead end.
     """
 
     poem: Poem
     request: PoemRequest
+    prescription: Prescription
+    pattern: str
     seed: int
     token_ids: tuple[int, ...]
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A poem in the making: what was asked, and the tokens so far."""
+
+    request: PoemRequest
+    prescription: Prescription
+    plan: Plan
+    prompt: list[int]
+    kept: list[int]
+    attempts: int = 0
+    done: GeneratedPoem | None = None
 
 
 class Generator:
@@ -55,31 +82,30 @@ class Generator:
         model: A causal language model of transformers, ready to generate.
         tokenizer: Its tokenizer.
         settings: Sampling and batch size.
-        charset: Characters that may stand where none is asked for; `None`: every Han character with a piece.
+        charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
+        byte_characters: Also write characters that the vocabulary has only as bytes.
+        guard: The lines of the training corpus; needed by requests for novel poems, which without it are not checked.
         beams: Beams of each poem; 1 samples (or, at temperature 0, takes the likeliest token).
     """
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: Any,
         tokenizer: PreTrainedTokenizerBase,
         settings: GenerateSettings | None = None,
         *,
         charset: frozenset[str] | None = None,
+        byte_characters: bool = False,
+        guard: LineGuard | None = None,
         beams: int = 1,
     ) -> None:
-        self.model: Any = model
         self.tokenizer = tokenizer
         self.settings = settings or GenerateSettings()
-        self.beams = beams
-        self.index = TokenIndex(tokenizer, terminator_id(tokenizer))
-        self.alphabet = Alphabet(self.index.characters, charset=charset, marks=MARKS)
-        embedding: Any = model.get_output_embeddings()
-        self._table = MaskTable(int(embedding.weight.shape[0]), model.device)
-        self._plans: dict[tuple[Form, ...], Plan] = {}
+        self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guard=guard)
+        self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
 
     def write(self, requests: Sequence[PoemRequest], *, seed: int | None = None) -> Iterator[GeneratedPoem]:
-        """Writes one poem a request, in order, some at a time.
+        """Writes one poem a request, in order, a batch at a time.
 
         The same requests, settings, model and seed give the same poems on the same machine.
 
@@ -89,112 +115,71 @@ class Generator:
 
         Raises:
             ConstraintError: A wish cannot be met.
-            GenerationError: A dead end was met.
+            GenerationError: A poem met dead ends only.
         """
         seed = self.settings.seed if seed is None else seed
-        plans = [self.plan(request) for request in requests]
+        drafts = []
+        for request in requests:
+            prescription, plan = self.planner.plan(request)
+            prompt = encode_prompt(self.tokenizer, self.planner.conditions(request, prescription))
+            drafts.append(_Draft(request, prescription, plan, prompt, []))
+        return self._write_all(drafts, seed)
+
+    def _write_all(self, drafts: Sequence[_Draft], seed: int) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
-        for number, begin in enumerate(range(0, len(requests), size)):
-            chosen = slice(begin, begin + size)
-            yield from self._write_batch(requests[chosen], plans[chosen], seed, number)
+        for number, start in enumerate(range(0, len(drafts), size)):
+            batch = drafts[start : start + size]
+            for attempt in range(ATTEMPTS + 1):
+                unfinished = [draft for draft in batch if draft.done is None]
+                if unfinished:
+                    self._decode(unfinished, batch_seed(seed, number, attempt), seed)
+            for draft in batch:
+                if draft.done is None:
+                    raise GenerationError(
+                        f"{draft.prescription.form} met a dead end {ATTEMPTS + 1} times",
+                        expected="a way to finish the poem under all that was asked of it",
+                        action="ask for less at once, try another seed, or allow more characters or known lines",
+                    )
+                yield draft.done
 
-    def plan(self, request: PoemRequest) -> Plan:
-        """What a poem must obey to grant a request.
-
-        Raises:
-            ConstraintError: The wish cannot be met.
-        """
-        forms = forms_for(request)
-        if forms not in self._plans:
-            self._plans[forms] = Plan(TokenMasks(self.index, Automaton(forms, self.alphabet)))
-        return self._plans[forms]
-
-    def _write_batch(
-        self, requests: Sequence[PoemRequest], plans: Sequence[Plan], seed: int, number: int
-    ) -> Iterator[GeneratedPoem]:
-        prompts = [encode_prompt(self.tokenizer, request.conditions) for request in requests]
-        completions = self._decode(prompts, plans, batch_seed(seed, number))
-        for request, plan, tokens in zip(requests, plans, completions):
-            poem = self._read(request, plan, tokens)
-            yield GeneratedPoem(poem, request, seed, tuple(tokens))
-
-    def _decode(self, prompts: Sequence[Sequence[int]], plans: Sequence[Plan], seed: int) -> list[list[int]]:
-        """Token ids of the completions, terminator included."""
-        width = max(map(len, prompts))
-        padding = self.index.terminator if self.tokenizer.pad_token_id is None else int(self.tokenizer.pad_token_id)
-        ids = torch.full((len(prompts), width), padding, dtype=torch.long)
-        attention = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt) :] = torch.tensor(prompt)
-            attention[row, width - len(prompt) :] = 1
-        processor = SlotProcessor(plans, width, self._table)
-        device = self.model.device
-        devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.inference_mode():
-            torch.manual_seed(seed)
-            written: Any = self.model.generate(
-                input_ids=ids.to(device),
-                attention_mask=attention.to(device),
-                generation_config=self._generation_config(plans, padding),
-                logits_processor=LogitsProcessorList([processor]),
-            )
-        end = self.index.terminator
-        rows = written[:, width:].tolist()
-        return [row[: row.index(end) + 1] if end in row else row for row in rows]
-
-    def _generation_config(self, plans: Sequence[Plan], padding: int) -> GenerationConfig:
-        settings = self.settings
-        sampling = settings.temperature > 0
-        # Every character takes at most four byte pieces.
-        bytes_each = 4 if self.index.byte_characters else 1
-        longest = max(len(form.marks) + sum(form.line_lengths) for plan in plans for form in plan.masks.automaton.forms)
-        return GenerationConfig(
-            max_new_tokens=longest * bytes_each + 1,
-            do_sample=sampling,
-            temperature=settings.temperature if sampling else 1.0,
-            top_k=settings.top_k if sampling else 50,
-            top_p=settings.top_p if sampling else 1.0,
-            num_beams=self.beams,
-            eos_token_id=self.index.terminator,
-            pad_token_id=padding,
-            bos_token_id=self.tokenizer.bos_token_id,
-            use_cache=True,
+    def _decode(self, drafts: Sequence[_Draft], torch_seed: int, seed: int) -> None:
+        """Goes on with drafts, and finishes those that come out right."""
+        starts = [retrace(draft.plan, draft.kept) for draft in drafts]
+        completions = self.decoder.decode(
+            [[*draft.prompt, *draft.kept] for draft in drafts],
+            [draft.plan for draft in drafts],
+            torch_seed,
+            starts=starts,
+            retrying=any(draft.attempts for draft in drafts),
         )
-
-    def _read(self, request: PoemRequest, plan: Plan, tokens: Sequence[int]) -> Poem:
-        """The poem that a completion spells.
-
-        Raises:
-            GenerationError: The completion is no whole poem of the plan's forms.
-        """
-        track = retrace(plan, tokens)
-        text = decode_poem(self.tokenizer, tokens)
-        if track.state == NOWHERE or not track.ended or track.text != text:
-            raise GenerationError(
-                f"decoding met a dead end behind {text!r}",
-                expected="a whole poem",
-                action="ask for less at once, or try another seed",
-            )
-        form = next(form for form in plan.masks.automaton.forms if _spells(form, text))
-        lines, begin = [], 0
-        for length in form.line_lengths:
-            lines.append(text[begin : begin + length])
-            begin += length + 1
-        conditions = request.conditions
-        return Poem(tuple(lines), form.marks, title=request.title, author=request.author, form=conditions.form)
+        for draft, added in zip(drafts, completions):
+            tokens = [*draft.kept, *added]
+            track = retrace(draft.plan, tokens)
+            if track.ended and track.state != NOWHERE:
+                text = decode_poem(self.tokenizer, tokens)
+                assert text == track.text, (text, track.text)
+                finished = finish(text, draft.plan, draft.request, draft.prescription)
+                if finished is not None:
+                    poem, pattern = finished
+                    draft.done = GeneratedPoem(
+                        poem, draft.request, draft.prescription, pattern, seed, tuple(tokens), draft.attempts
+                    )
+                    continue
+            draft.attempts += 1
+            draft.kept = _cut_back(draft.plan, tokens, draft.attempts)
 
 
-def batch_seed(seed: int, number: int) -> int:
-    """The seed of one batch of a run: different for every batch, and far from that of a neighbouring seed."""
-    digest = hashlib.sha256(f"generate {seed} {number}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _spells(form: Form, text: str) -> bool:
-    """Whether a text has the lines and closing marks of a form."""
-    begin = 0
-    for length, mark in zip(form.line_lengths, form.marks):
-        if any(char in MARKS for char in text[begin : begin + length]) or text[begin + length : begin + length + 1] != mark:
-            return False
-        begin += length + 1
-    return begin == len(text)
+def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
+    """What is kept of a draft that met a dead end: one finished line less at each attempt, at last none."""
+    track = begin(plan)
+    line_ends = [0]
+    finished = 0
+    for count, token in enumerate(tokens, 1):
+        track = retrace(plan, [token], track)
+        if track.ended:
+            break
+        lines = sum(track.text.count(mark) for mark in MARKS)
+        if lines > finished and not track.begun and track.text[-1] in MARKS:
+            line_ends.append(count)
+            finished = lines
+    return list(tokens[: line_ends[max(0, len(line_ends) - attempts)]])

@@ -13,6 +13,7 @@ Three kinds of pieces can stand in a poem; every other piece (Latin, blanks, con
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
@@ -20,20 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gemma_poetry.generation.alphabet import HAN, MARKS, is_han
 from gemma_poetry.generation.constraints import NOWHERE, Automaton
+from gemma_poetry.generation.novelty_guard import fold
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MARKS = "，。"
-_HAN = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]")
-_POETIC = re.compile(f"(?:{_HAN.pattern}|[{MARKS}])+")
+_POETIC = re.compile(f"[{HAN}{MARKS}]+")
 _BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
-
-
-def is_han(char: str) -> bool:
-    """Whether a character is a unified Han character (〇 included; compatibility forms are not)."""
-    return bool(_HAN.fullmatch(char))
 
 
 def token_bytes(tokenizer: PreTrainedTokenizerBase) -> dict[int, bytes]:
@@ -85,6 +81,8 @@ class TokenIndex:
         singles: The token ids of the pieces that are just this character, by character.
         longer: The token ids of the pieces of several characters that hold this character, by character.
         repeating: The longer pieces in which a character comes twice and not side by side (一心一意).
+        crossing: The longer pieces that hold a closing mark.
+        folded: The code point of each character in simplified form, for the guard of known lines.
         layers: The whole pieces by length: token ids (pieces,) and their characters (pieces, length).
         parts: By the bytes already written of a character: the token ids that go on, and the bytes they lead to.
 
@@ -121,7 +119,7 @@ class TokenIndex:
         }
         self.singles: dict[str, list[int]] = {}
         self.longer: dict[str, list[int]] = {}
-        repeating = []
+        repeating, crossing = [], []
         for index in self.spelling:
             text = whole[index]
             if len(text) == 1:
@@ -131,8 +129,34 @@ class TokenIndex:
                 self.longer.setdefault(char, []).append(index)
             if re.search(r"([^，。]).+\1|([^，。])\2\2", text):
                 repeating.append(index)
+            if any(mark in text for mark in MARKS):
+                crossing.append(index)
         self.repeating = np.array(repeating, dtype=np.int64)
+        self.crossing = np.array(crossing, dtype=np.int64)
         self.layers = self._layer_pieces()
+
+    @property
+    def longest(self) -> int:
+        """Characters of the longest piece."""
+        return max((characters.shape[1] for _, characters in self.layers), default=0)
+
+    @functools.cached_property
+    def folded(self) -> npt.NDArray[np.uint32]:
+        return fold(self.characters)
+
+    def ways(self, char: str, begun: bytes = b"") -> list[int]:
+        """The token ids that write a character and nothing else, or go on with it where its bytes are begun."""
+        ways = [] if begun else list(self.singles.get(char, ()))
+        if char in self.byte_characters and char.encode().startswith(begun):
+            ways += [index for index, after in self.parts.get(begun, ()) if char.encode().startswith(after)]
+        return ways
+
+    def last_steps(self, char: str, begun: bytes = b"") -> list[int]:
+        """The token ids after which a character stands finished."""
+        steps = [] if begun else list(self.singles.get(char, ()))
+        if char in self.byte_characters:
+            steps += [index for index, after in self.parts.get(begun, ()) if after == char.encode()]
+        return steps
 
     def _reachable(self, char: str) -> bool:
         raw = char.encode()
@@ -183,6 +207,7 @@ class TokenMasks:
         self.index = index
         self.automaton = automaton
         self._layers = [(ids, automaton.of_character[characters]) for ids, characters in index.layers]
+        self._closing: dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]] = {}
         # Bytes of characters, with the class of the character that they may become, for look-up by prefix.
         self._byte_classes = [(char.encode(), automaton.class_of(char)) for char in sorted(index.byte_characters)]
 
@@ -199,7 +224,7 @@ class TokenMasks:
         found: list[npt.NDArray[np.int64]] = []
         if not begun:
             found.extend(ids[self._run(state, classes)] for ids, classes in self._layers)
-            if self.automaton.ends(state):
+            if self.automaton.outlook(state).ends:
                 found.append(np.array([self.index.terminator], dtype=np.int64))
         if self._byte_classes:
             found.append(self._parts(state, begun))
@@ -226,6 +251,26 @@ class TokenMasks:
         ids = [index for index, after in steps if any(raw.startswith(after) for raw in open_bytes)]
         return np.array(ids, dtype=np.int64)
 
+    def closing(self, state: int, left: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+        """The admitted pieces that finish a line with `left` characters to come.
+
+        Returns:
+            Token ids (pieces,), and the folded code points of the characters that finish the line (pieces, left).
+        """
+        key = (state, left)
+        if key not in self._closing:
+            ids, codes = [], []
+            for (layer_ids, characters), (_, classes) in zip(self.index.layers, self._layers):
+                if characters.shape[1] >= left:
+                    alive = self._run(state, classes)
+                    ids.append(layer_ids[alive])
+                    codes.append(self.index.folded[characters[alive, :left]])
+            self._closing[key] = (
+                np.concatenate(ids) if ids else np.empty(0, dtype=np.int64),
+                np.concatenate(codes) if codes else np.empty((0, left), dtype=np.uint32),
+            )
+        return self._closing[key]
+
     def written(self, begun: bytes, token: int) -> str:
         """The characters that a token completes (it may come here: `step` has said so)."""
         spelt = self.index.spelling.get(token)
@@ -239,7 +284,7 @@ class TokenMasks:
         The terminator is no step: it leaves the state as it is.
         """
         if token == self.index.terminator:
-            return (state, b"") if not begun and self.automaton.ends(state) else (NOWHERE, b"")
+            return (state, b"") if not begun and self.automaton.outlook(state).ends else (NOWHERE, b"")
         if not begun and (spelt := self.index.spelling.get(token)) is not None:
             for number in spelt:
                 state = int(self.automaton.row(state)[self.automaton.of_character[number]])

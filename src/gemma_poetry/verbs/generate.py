@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.requests import PoemRequest, forms_for
+from gemma_poetry.generation.requests import PoemRequest, prescribe
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.generator import GeneratedPoem
@@ -57,7 +57,7 @@ def generate(options: GenerateOptions) -> int:
     if options.count < 1:
         raise UsageError(f"cannot write {options.count} poems", expected="-n of at least 1")
     # A wish that cannot be met is told before a model is loaded.
-    forms_for(options.request)
+    prescribe(options.request)
     poems = _track_progress(_poems(options), options.count)
     if options.out is not None:
         return write_jsonl(options.out, (poem_record(poem) for poem in poems))

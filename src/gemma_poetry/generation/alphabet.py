@@ -1,0 +1,106 @@
+"""The characters at hand, sorted into classes that no slot can tell apart.
+
+In: characters and what they sound like. Out: an `Alphabet`: some hundred classes for 8,000 characters, because to a form
+two characters of the same tones and rhyme groups are one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Tone
+
+MARKS = COMMA + FULL_STOP
+"""The closing marks; they stand only where a form has them."""
+
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af"
+"""The unified Han characters, for a regular expression (〇 included; compatibility forms are not)."""
+
+
+_HAN = re.compile(f"[{HAN}]")
+
+
+def is_han(char: str) -> bool:
+    """Whether a character is a unified Han character."""
+    return bool(_HAN.fullmatch(char))
+
+
+class Sounds(Protocol):
+    """What characters sound like, under one rhyme book and one way to treat characters of several readings."""
+
+    def known(self, char: str) -> bool:
+        """Whether the character has a reading at all."""
+
+    def tones(self, char: str) -> frozenset[Tone]:
+        """The tone classes that the character may stand for."""
+
+    def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
+        """The rhyme groups that the character may stand for at a slot of this tone."""
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterClass:
+    """What all characters of one class have in common.
+
+    Attributes:
+        free: Whether they may stand where no character is fixed.
+        tones: The tone classes they may stand for.
+        rhymes: The rhyme groups they may stand for, by the tone of the slot.
+        char: The one character of the class, where the class was made for a fixed character.
+    """
+
+    free: bool
+    tones: frozenset[Tone]
+    rhymes: tuple[tuple[Tone | None, frozenset[str]], ...]
+    char: str | None = None
+
+    def groups(self, tone: Tone | None) -> frozenset[str]:
+        """The rhyme groups at a slot of this tone."""
+        return dict(self.rhymes)[tone]
+
+
+_TONES: tuple[Tone | None, ...] = (None, Tone.LEVEL, Tone.OBLIQUE)
+_SILENT = tuple((tone, frozenset[str]()) for tone in _TONES)
+
+
+class Alphabet:
+    """Characters sorted into classes that no slot can tell apart.
+
+    Args:
+        characters: The characters that can be written, closing marks among them.
+        sounds: Their sounds; `None` where no form asks for tones or rhymes.
+        charset: Characters that may stand in slots without a fixed character; `None`: all that are no mark.
+    """
+
+    def __init__(
+        self,
+        characters: Sequence[str],
+        sounds: Sounds | None = None,
+        charset: Collection[str] | None = None,
+    ) -> None:
+        self.characters = tuple(characters)
+        self.sounds = sounds
+        wanted = None if charset is None else frozenset(charset)
+        numbers: dict[CharacterClass, int] = {}
+        of_character = np.empty(len(self.characters), dtype=np.int32)
+        for index, char in enumerate(self.characters):
+            free = char not in MARKS and (wanted is None or char in wanted)
+            described = self._describe(char, free)
+            of_character[index] = numbers.setdefault(described, len(numbers))
+        self.classes: tuple[CharacterClass, ...] = tuple(numbers)
+        self.of_character: npt.NDArray[np.int32] = of_character
+        self.index_of: dict[str, int] = {char: index for index, char in enumerate(self.characters)}
+
+    def _describe(self, char: str, free: bool) -> CharacterClass:
+        if self.sounds is None:
+            return CharacterClass(free, frozenset(), _SILENT)
+        # A character without a reading cannot be judged, so a poem whose tones matter does without it.
+        known = self.sounds.known(char)
+        rhymes = tuple((tone, self.sounds.rhymes(char, tone) if known else frozenset()) for tone in _TONES)
+        return CharacterClass(free and known, self.sounds.tones(char) if known else frozenset(), rhymes)

@@ -1,0 +1,70 @@
+"""The answering line of a couplet (对联): the slots of a lower line, out of the tones of the upper one.
+
+In: an upper line (上联). Out: forms of two lines, the first given, the second in contrast with it.
+"""
+
+from __future__ import annotations
+
+from gemma_poetry.errors import ConstraintError
+from gemma_poetry.generation.alphabet import is_han
+from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
+from gemma_poetry.prosody.lexicon import tones
+
+# Whole poems of these forms open with such a couplet, so a model of poems has met it there.
+_PROMPT_FORMS = {5: "五言律诗", 7: "七言律诗"}
+_LONGEST = 32
+_OTHER = {Tone.LEVEL: Tone.OBLIQUE, Tone.OBLIQUE: Tone.LEVEL}
+
+
+def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form, ...]]:
+    """The forms of a couplet whose upper line is given.
+
+    The lower line has the opposite tone at every beat (characters 2, 4, 6, ...) and at its end; where the upper line has
+    a character of two tones, the place is free, since nothing certain can stand opposite to it. Of five or seven
+    characters, the lower line keeps clear of 孤平 and 三平尾 besides.
+
+    Args:
+        upper: The upper line, with or without its mark.
+        free: Leave tones alone.
+
+    Returns:
+        The form that the prompt names, and the forms.
+
+    Raises:
+        ConstraintError: The upper line is no line of Han characters.
+    """
+    line = upper.strip().rstrip("，。,.；;！!？?")
+    strange = [char for char in line if not is_han(char)]
+    if strange or not 1 <= len(line) <= _LONGEST:
+        raise ConstraintError(
+            f"the upper line has {strange[0]!r} in it" if strange else f"the upper line has {len(line)} characters",
+            expected=f"one line of 1 to {_LONGEST} Han characters",
+        )
+    name = _PROMPT_FORMS.get(len(line), "杂言诗")
+    given = tuple(Slot(char=char) for char in line)
+    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line)
+    return name, tuple(Form("对联", (given, lower), COMMA + FULL_STOP) for lower in lowers)
+
+
+def _lower_lines(upper: str) -> list[tuple[Slot, ...]]:
+    beats = [_opposite(char) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
+    lines = [beats]
+    if len(upper) in (5, 7) and beats[-1] is Tone.LEVEL:
+        lines = [line for core in _level_endings(beats[-5:]) for line in [[*beats[:-5], *core]]]
+    return [tuple(Slot(tone) for tone in line) for line in lines]
+
+
+def _level_endings(beats: list[Tone | None]) -> list[list[Tone | None]]:
+    """The last five tones of a level-ended line with these beats: 平平○仄平 (no 孤平) or ○仄仄平平 (no 三平尾)."""
+    level, oblique = Tone.LEVEL, Tone.OBLIQUE
+    kept = []
+    for core in ([level, level, None, oblique, level], [None, oblique, oblique, level, level]):
+        if all(beat is None or core[place] is beat for place, beat in enumerate(beats) if place % 2 == 1):
+            kept.append(core)
+    # An upper line with irregular beats of its own is answered beat by beat.
+    return kept or [beats]
+
+
+def _opposite(char: str) -> Tone | None:
+    heard = tones(char)
+    return _OTHER[next(iter(heard))] if len(heard) == 1 else None

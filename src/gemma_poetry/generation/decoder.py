@@ -1,0 +1,117 @@
+"""`model.generate` under plans: prefixes in, constrained completions out.
+
+In: prompts (with what is written already), one `Plan` each, sampling settings and a seed.
+Out: the token ids that the model adds, terminator included. Sampling leaves the global random state as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList
+
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, Track
+from gemma_poetry.generation.token_index import TokenIndex
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Taking up again what the likeliest tokens led into would end where it ended: sampling finds another way.
+_RETRY_TEMPERATURE = 1.0
+
+
+class Decoder:
+    """Decodes with one model; the table of masks is kept between calls.
+
+    Args:
+        model: A causal language model of transformers, ready to generate.
+        tokenizer: Its tokenizer.
+        index: The tokenizer's pieces.
+        settings: Sampling.
+        beams: Beams of each sequence; 1 samples (or, at temperature 0, takes the likeliest token).
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        index: TokenIndex,
+        settings: GenerateSettings,
+        *,
+        beams: int = 1,
+    ) -> None:
+        self.model = model
+        self.index = index
+        self.settings = settings
+        self.beams = beams
+        self._padding = index.terminator if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+        self._bos = tokenizer.bos_token_id
+        self._table = MaskTable()
+
+    def decode(
+        self,
+        prefixes: Sequence[Sequence[int]],
+        plans: Sequence[Plan],
+        seed: int,
+        *,
+        starts: Sequence[Track] | None = None,
+        retrying: bool = False,
+    ) -> list[list[int]]:
+        """The tokens that the model adds to each prefix, terminator included.
+
+        Args:
+            prefixes: Token ids of the prompts, with the tokens that are written already behind them.
+            plans: What each completion must obey.
+            seed: Seed of sampling.
+            starts: Where each completion stands at the end of its prefix; `None`: at the beginning.
+            retrying: Sample, even where the settings ask for the likeliest tokens or beams.
+        """
+        width = max(map(len, prefixes))
+        ids = torch.full((len(prefixes), width), self._padding, dtype=torch.long)
+        attention = torch.zeros_like(ids)
+        for row, prefix in enumerate(prefixes):
+            ids[row, width - len(prefix) :] = torch.tensor(prefix)
+            attention[row, width - len(prefix) :] = 1
+        processor = SlotProcessor(plans, width, self._table, starts)
+        device = next(self.model.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
+            torch.manual_seed(seed)
+            written: Any = self.model.generate(
+                input_ids=ids.to(device),
+                attention_mask=attention.to(device),
+                generation_config=self._configuration(plans, retrying),
+                logits_processor=LogitsProcessorList([processor]),
+            )
+        end = self.index.terminator
+        rows = written[:, width:].tolist()
+        return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+    def _configuration(self, plans: Sequence[Plan], retrying: bool) -> GenerationConfig:
+        settings = self.settings
+        temperature = settings.temperature or (_RETRY_TEMPERATURE if retrying else 0.0)
+        # Every character takes at most four byte pieces.
+        bytes_each = 4 if self.index.byte_characters else 1
+        longest = max(len(form.marks) + sum(form.line_lengths) for plan in plans for form in plan.masks.automaton.forms)
+        sampling = temperature > 0
+        return GenerationConfig(
+            max_new_tokens=longest * bytes_each + 1,
+            do_sample=sampling,
+            temperature=temperature if sampling else 1.0,
+            top_k=settings.top_k if sampling else 50,
+            top_p=settings.top_p if sampling else 1.0,
+            num_beams=1 if retrying else self.beams,
+            eos_token_id=self.index.terminator,
+            pad_token_id=self._padding,
+            bos_token_id=self._bos,
+            use_cache=True,
+        )
+
+
+def batch_seed(seed: int, batch: int, attempt: int = 0) -> int:
+    """The seed of one call of `decode`: far from those of neighbouring batches, attempts and seeds."""
+    digest = hashlib.sha256(f"generate {seed} {batch} {attempt}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,107 @@
+"""Plans: a request's prescription lifted to the tokens of one tokenizer, each found once and kept.
+
+In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.data.prompts import Conditions
+from gemma_poetry.data.tokenization import terminator_id
+from gemma_poetry.generation.alphabet import Alphabet, is_han
+from gemma_poetry.generation.constraints import Automaton
+from gemma_poetry.generation.decoding import Plan
+from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe
+from gemma_poetry.generation.scripts import to_simplified
+from gemma_poetry.generation.sounds import Book, LexiconSounds, Polyphones
+from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.lexicon import lexicon, readings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from gemma_poetry.generation.novelty_guard import LineGuard
+
+
+class Planner:
+    """Plans requests for one tokenizer.
+
+    Args:
+        tokenizer: The tokenizer of the model that will write.
+        charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
+        byte_characters: Also write characters that the vocabulary has only as bytes.
+        guard: The lines of the training corpus.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        charset: frozenset[str] | None = None,
+        byte_characters: bool = False,
+        guard: LineGuard | None = None,
+    ) -> None:
+        self.guard = guard
+        self._charset = charset
+        spelt = _known_characters() if byte_characters else frozenset[str]()
+        self.index = TokenIndex(tokenizer, terminator_id(tokenizer), spelt | (charset or frozenset()) if spelt else ())
+        self._alphabets: dict[tuple[Book, Polyphones] | None, Alphabet] = {}
+        self._masks: dict[Hashable, TokenMasks] = {}
+
+    def plan(self, request: PoemRequest) -> tuple[Prescription, Plan]:
+        """What a request prescribes, and what decoding must obey to grant it.
+
+        Raises:
+            UnknownFormError: No form or tune is called so.
+            ConstraintError: The wish cannot be met with the characters of the vocabulary.
+        """
+        prescription = prescribe(simplify(request))
+        sounding = (prescription.book, request.polyphones) if prescription.sounding else None
+        key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
+        if key not in self._masks:
+            automaton = Automaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
+            self._masks[key] = TokenMasks(self.index, automaton)
+        guard = self.guard if request.novel else None
+        return prescription, Plan(self._masks[key], request.distinct or bool(request.answer), guard)
+
+    def plan_form(self, form: Form) -> Plan:
+        """The plan of a form that asks for no tones and no rhyme.
+
+        Raises:
+            ConstraintError: A character of the form cannot be written.
+        """
+        key = ((form,), (), None)
+        if key not in self._masks:
+            self._masks[key] = TokenMasks(self.index, Automaton([form], self._alphabet(None)))
+        return Plan(self._masks[key])
+
+    def conditions(self, request: PoemRequest, prescription: Prescription) -> Conditions:
+        """What the prompt says."""
+        return prescription.conditions(simplify(request))
+
+    def _alphabet(self, sounding: tuple[Book, Polyphones] | None) -> Alphabet:
+        """The characters at hand, sorted by what the forms can tell apart."""
+        if sounding not in self._alphabets:
+            charset = self._charset
+            if charset is None:
+                charset = frozenset(char for char in self.index.characters if readings(char))
+            sounds = LexiconSounds(*sounding) if sounding else None
+            self._alphabets[sounding] = Alphabet(self.index.characters, sounds, charset)
+        return self._alphabets[sounding]
+
+
+def simplify(request: PoemRequest) -> PoemRequest:
+    """The request with all its texts in simplified characters, which models are prompted in."""
+    texts = ("form", "title", "author", "first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
+    changed: dict[str, Any] = {name: to_simplified(getattr(request, name)) for name in texts}
+    return replace(request, rhymes=tuple(map(to_simplified, request.rhymes)), **changed)
+
+
+def _known_characters() -> frozenset[str]:
+    """Every character with a reading."""
+    table = lexicon()
+    return frozenset(char for char in (*table.rhymes, *table.simplified, *table.variants) if is_han(char))
