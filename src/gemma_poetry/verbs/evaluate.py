@@ -4,7 +4,7 @@
           └──title, first couplet──generation────> RUN/eval/generations.jsonl ──┴─evaluation──> results.json, tables
     DATA/train, val.jsonl ──other poets' poems──────────────┘
 
-In: a RUN, a DATA folder, a split. Out: `RUN/eval/`, written as a whole or not at all.
+In: a RUN, a DATA folder, a split. Out: `RUN/eval/`, its `results.json` last.
 
 Poems are encoded from their records with the model's own tokenizer, so that any model can be evaluated on any DATA, and
 `ppl_char` of models with different tokenizers stands side by side. No title or author is dropped.
@@ -89,6 +89,8 @@ def evaluate(options: EvaluateOptions) -> Results:
     likelihoods = list(_score(loaded, scored))
     writings = [*_write(loaded, rewritten, options), *human_writings(rewritten, HumanReferences(others, settings.seed))]
     results = evaluate_records(likelihoods, writings, settings)
+    # Written last, so that it never stands beside poems that it is not about.
+    (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, likelihoods)
     write_records(out / GENERATIONS, writings)
     write_json(out / RESULTS, {"about": _about(options, loaded, len(poems)), **results.to_record()})

@@ -1,0 +1,158 @@
+"""`evaluate` from a RUN and a DATA folder to `RUN/eval`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from gemma_poetry.artifacts import write_jsonl, write_manifest
+from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
+from gemma_poetry.errors import DataError, ModelError, OutputError, UsageError
+from gemma_poetry.evaluation.records import Protocol, read_likelihoods, read_writings
+from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
+from tests.tiny import make_poems, save_data, save_model
+
+POEMS = 12
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return save_data(tmp_path_factory.mktemp("data"), held_out=POEMS)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A RUN whose adapter is random and strong."""
+    import torch
+
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.lora import add_adapter
+
+    folder = tmp_path_factory.mktemp("run")
+    base = save_model(folder / "base")
+    model, _ = add_adapter(load_model(str(base), device="cpu").model, LoraSettings(), seed=1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    model.save_pretrained(str(folder / "adapter"))
+    write_manifest(folder, {"base": {"spec": str(base)}}, [])
+    return folder
+
+
+def options(run: Path, data: Path, **changes) -> EvaluateOptions:
+    few = EvaluateSettings(perplexity_poems=10, generation_poems=5, bootstrap_samples=100, batch_size=4)
+    return EvaluateOptions(**({"run": str(run), "data": data, "settings": few, "sampling": GenerateSettings()} | changes))
+
+
+@pytest.fixture(scope="module")
+def results(run, data):
+    evaluate(options(run, data))
+    return json.loads((run / "eval" / "results.json").read_text(encoding="utf-8"))
+
+
+def test_base_tuned_and_human_stand_side_by_side(results):
+    assert set(results["systems"]) == {"base", "tuned", "human"}
+    assert set(results["systems"]["base"]) == set(results["systems"]["tuned"]) > set(results["systems"]["human"])
+    assert results["systems"]["base"]["ppl_char"]["n"] == 10
+    assert {results["systems"][system]["bleu4_title"]["n"] for system in ("base", "tuned", "human")} == {5}
+    assert results["systems"]["base"]["ppl_char"] != results["systems"]["tuned"]["ppl_char"]
+    assert results["about"]["data"]["poems"] == POEMS
+
+
+def test_perplexity_is_that_of_the_likelihoods_on_file(results, run):
+    records = [record for record in read_likelihoods(run / "eval" / "likelihoods.jsonl") if record.system == "tuned"]
+    total, characters = sum(record.nll for record in records), sum(record.characters for record in records)
+    assert results["systems"]["tuned"]["ppl_char"]["value"] == pytest.approx(math.exp(total / characters))
+    assert characters == 10 * 20
+    assert sum(record.tokens for record in records) == 10 * 25  # 20 characters, 4 marks, the terminator
+
+
+def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
+    import torch
+
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.base import load_model
+
+    loaded = load_model(str(run), device="cpu")
+    poems = make_poems(POEMS, 2000)
+    sample = read_tokenized(data / "test.txt", loaded.tokenizer)[3]
+    ids = torch.tensor([sample.prompt_ids + sample.completion_ids])
+    first = len(sample.prompt_ids)
+
+    def nats() -> float:
+        logs = loaded.model(input_ids=ids).logits[0].double().log_softmax(-1)
+        return -sum(float(logs[place - 1, ids[0, place]]) for place in range(first, len(sample)))
+
+    found = {
+        record.system: record.nll
+        for record in read_likelihoods(run / "eval" / "likelihoods.jsonl")
+        if record.source_id == poems[3].source_id
+    }
+    with torch.no_grad():
+        tuned = nats()
+        with loaded.model.disable_adapter():
+            base = nats()
+    assert found == pytest.approx({"base": base, "tuned": tuned}, rel=1e-5)
+
+
+def test_what_was_written_has_the_shape_of_the_reference(results, run):
+    writings = read_writings(run / "eval" / "generations.jsonl")
+    assert len(writings) == 5 * 3 * 2
+    for writing in writings:
+        assert [len(line) for line in writing.lines] == [len(line) for line in writing.reference] and writing.title
+        assert len(writing.lines) == (4 if writing.protocol is Protocol.TITLE else 2)
+        assert len(writing.opening) == 4 - len(writing.lines)
+
+
+def test_the_same_seed_writes_the_same_files(results, run, data, tmp_path):
+    evaluate(options(run, data, out=tmp_path / "again"))
+    for name in ("results.json", "likelihoods.jsonl", "generations.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == (run / "eval" / name).read_bytes()
+
+
+def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
+    found = evaluate(options(run / "base", data, out=tmp_path))
+    assert set(found.systems) == {"base", "human"}
+    assert found.comparisons == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"split": "exam"}, UsageError, "no split 'exam'"),
+        ({"run": "mini-with-a-typo"}, UsageError, "is no run folder"),
+        ({"run": "mini-with-a-typo", "out": Path("x")}, ModelError, "no model is called"),
+    ],
+    ids=["split", "no run", "no model"],
+)
+def test_what_cannot_be_is_refused(run, data, changes, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(options(**({"run": run, "data": data} | changes)))
+
+
+def test_altered_and_empty_data_are_refused(run, tmp_path):
+    data = save_data(tmp_path / "data", held_out=3)
+    with pytest.raises(DataError, match=r"test\.jsonl"):
+        (data / "test.jsonl").write_text("{}", encoding="utf-8")
+        evaluate(options(run, data))
+    write_jsonl(data / "test.jsonl", [])
+    manifest = json.loads((data / "manifest.json").read_text(encoding="utf-8"))
+    write_manifest(data, {"source": "tiny"}, list(manifest["files"]))
+    with pytest.raises(DataError, match="the test split has no poems"):
+        evaluate(options(run, data))
+
+
+def test_older_results_do_not_stand_beside_newer_poems(results, run, data, tmp_path, monkeypatch):
+    from gemma_poetry.verbs import evaluate as verb
+
+    def full(*_: object) -> None:
+        raise OutputError("cannot write (No space left on device)")
+
+    (tmp_path / "results.json").write_text("{}")
+    monkeypatch.setattr(verb, "write_records", full)
+    with pytest.raises(OutputError):
+        evaluate(options(run, data, out=tmp_path))
+    assert list(tmp_path.iterdir()) == []
