@@ -8,7 +8,10 @@ Nothing heavy is imported at the top: `--help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +46,19 @@ def _recipe(recipe: str | None, overrides: list[str] | None, **settings: Any) ->
     return load_recipe(recipe, [*(overrides or []), *named])
 
 
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def _print_tables(tables: Iterable[Any]) -> None:
+    from rich.console import Console
+
+    for table in tables:
+        Console().print(table)
+
+
 def _print_rows(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -51,6 +67,36 @@ def _print_rows(title: str, rows: list[tuple[str, str]]) -> None:
     for name, value in rows:
         table.add_row(name, value)
     Console().print(table)
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Option("--source", help="sample, chinese-poetry, or a folder, archive or file.")],
+    out: Annotated[Path, typer.Option("--out", help="The DATA folder to write.")],
+    model: ModelOption = "mini",
+    script: Annotated[str | None, typer.Option("--script", help="simplified or traditional.")] = None,
+    forms: Annotated[str | None, typer.Option("--forms", help="Forms to keep, comma between them.")] = None,
+    max_poems: Annotated[int | None, typer.Option("--max-poems", help="Poems to draw at random.")] = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a collection into DATA: cleaned, classified, deduplicated, split without leaks, tokenized."""
+    from gemma_poetry.model.base import load_tokenizer
+    from gemma_poetry.prosody.forms import form_name
+    from gemma_poetry.verbs.prepare import check_output, summary
+    from gemma_poetry.verbs.prepare import prepare as run
+
+    wanted = None if forms is None else [form_name(name.strip()) for name in forms.split(",")]
+    options = {"script": script, "forms": wanted, "max_poems": max_poems, "seed": seed}
+    settings = _recipe(recipe, overrides, **{f"prepare__{name}": value for name, value in options.items()}).prepare
+    check_output(out, source)
+    stats = run(source, out, settings, load_tokenizer(model), model)
+    if as_json:
+        _print_json(stats)
+    else:
+        _print_rows(str(out), summary(stats))
 
 
 @app.command()
@@ -89,8 +135,73 @@ def train(
         _print_rows(str(out), summary(manifest))
 
 
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Option("--run", help="A RUN (base and tuned side by side), or any model.")],
+    data: Annotated[Path, typer.Option("--data", help="A DATA folder.")],
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    out: Annotated[Path | None, typer.Option("--out", help="Where the figures go; default RUN/eval.")] = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Perplexity and BLEU-4 of base and tuned on held-out poems, with intervals, beside the human reference."""
+    from gemma_poetry.evaluation.table import terminal_tables
+    from gemma_poetry.verbs.evaluate import EvaluateOptions
+    from gemma_poetry.verbs.evaluate import evaluate as judge
+
+    settings = _recipe(recipe, overrides, evaluate__seed=seed, generate__seed=seed)
+    results = judge(EvaluateOptions(run, data, settings.evaluate, settings.generate, split, out))
+    if as_json:
+        _print_json(results.to_record())
+    else:
+        _print_tables(terminal_tables(results))
+
+
+@app.command()
+def generate(
+    model: ModelOption = "mini",
+    form: Annotated[str, typer.Option("--form", help="体裁 or 词牌: 七言绝句, 五律, 菩萨蛮 ...")] = "",
+    title: Annotated[str, typer.Option("--title", help="题目")] = "",
+    author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
+    count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write poems whose form cannot be wrong."""
+    from gemma_poetry.generation.requests import PoemRequest
+    from gemma_poetry.verbs.generate import GenerateOptions
+    from gemma_poetry.verbs.generate import generate as write
+
+    settings = _recipe(recipe, overrides, generate__seed=seed).generate
+    request = PoemRequest(form=form, title=title, author=author)
+    write(GenerateOptions(model, request, count, seed, as_json, out, settings))
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; an older quickstart is replaced.")] = Path(
+        "runs/quickstart"
+    ),
+    recipe: RecipeOption = "quickstart",
+    overrides: SetOption = None,
+) -> None:
+    """The whole job on embedded data and the embedded model, in a few minutes."""
+    from gemma_poetry.verbs.quickstart import quickstart as run
+
+    run(out, _recipe(recipe, overrides))
+
+
 def main() -> None:
     """Runs the console script; our own errors end it with their text and exit status, never a stack trace."""
+    # Notices between libraries (a renamed argument, a bar for reading weights) say nothing to the person at the terminal.
+    warnings.simplefilter("ignore", FutureWarning)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
         app()
     except GemmaPoetryError as error:

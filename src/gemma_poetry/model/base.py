@@ -267,6 +267,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto") -> 
 
 def _load_weights(location: str, dtype: str) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
     if Path(location).is_dir():
         model_type = check_model_folder(Path(location))
@@ -276,6 +277,8 @@ def _load_weights(location: str, dtype: str) -> Any:
         except OSError as error:
             raise _access_error(location, error) from error
         model_type = _check_config(config.to_dict(), location)
+    # Its bar counts tensors of a file that is read in a moment.
+    disable_progress_bar()
     attention = "eager" if model_type in _EAGER_FAMILIES else "sdpa"
     try:
         return AutoModelForCausalLM.from_pretrained(

@@ -95,6 +95,19 @@ def check_output(out: Path, source: str) -> None:
         )
 
 
+def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a person wants to know of prepared data, as (name, value) rows."""
+    rejected = sum(stats["rejected"].values())
+    return [
+        ("poems read", f"{stats['read']:,}"),
+        ("kept", f"{stats['kept']:,}"),
+        ("rejected", f"{rejected:,} ({', '.join(f'{name} {count:,}' for name, count in stats['rejected'].items())})"),
+        ("splits", "  ".join(f"{name} {count:,}" for name, count in stats["splits"].items())),
+        ("forms", "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
+        ("characters a poem", f"{stats['mean_characters']:.1f}"),
+    ]
+
+
 def _write_records(path: Path, poems: Iterable[Poem]) -> None:
     with atomic_writer(path, binary=True) as stream:
         for poem in poems:
