@@ -3,13 +3,16 @@
     python scripts/build_lexicon.py
 
 In: the 廣韻 as `tshet-uinh` has it, OpenCC's conversions, scripts/glyph_variants.txt (pairs by hand) and
-scripts/later_readings.txt (made by scripts/derive_later_readings.py). Out: the packaged table; the same input gives the
+scripts/usage_readings.txt (made by scripts/derive_later_readings.py). Out: the packaged table; the same input gives the
 same bytes.
 
     heads       each head's rhyme from 韻目, or from 韻 and 聲 where the two contradict each other (14 entries)
     variants    a character that is no head, by the first of: pairs by hand; OpenCC's regional variants (tw, hk, jp);
                 notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form
     simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
+    later, settled, words    as usage_readings.txt has them
+    parts       of the rhymes that 词林正韵 divides (佳 蟹 卦 夬: 5 or 10, 泰: 3 or 5): as usage_readings.txt has them, else by
+                the mouth of the syllable, 合口 10 and 3, 開口 5
 """
 
 from __future__ import annotations
@@ -33,14 +36,22 @@ HAN = [chr(code) for first, last in ((0x3400, 0x9FFF), (0x20000, 0x2A6DF)) for c
 _NOTE = re.compile(r"(?:說文作|俗作|亦作|或作|今作|古作|又作|本作|通作|俗從)([\u3400-\u9fff\U00020000-\U0003ffff])")
 
 
-def head_rhymes() -> dict[str, tuple[str, ...]]:
-    """The rhymes of every head, in the order of the 廣韻."""
+def head_rhymes(parts: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """The rhymes of every head, in the order of the 廣韻; with the part behind it where 词林正韵 divides the rhyme.
+
+    Args:
+        parts: The parts that are known from usage, blanks between them.
+    """
     rhymes: dict[str, list[str]] = defaultdict(list)
     for head in 資料.m字頭檢索:
         for entry in 資料.query字頭(head):
             rhyme = rhyme_of(entry)
-            if rhyme not in rhymes[head]:
-                rhymes[head].append(rhyme)
+            codes = [rhyme]
+            if len(RHYMES[rhyme].parts) > 1:
+                rounded = entry.音韻地位.呼 == "合"
+                by_mouth = {"泰": "3" if rounded else "5"}.get(rhyme, "10" if rounded else "5")
+                codes = [rhyme + part for part in parts.get(head, by_mouth).split(" ")]
+            rhymes[head] += [code for code in codes if code not in rhymes[head]]
     return {head: tuple(found) for head, found in rhymes.items()}
 
 
@@ -133,8 +144,22 @@ def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dic
     return {char: (char if char in known else "") + "".join(others) for char, others in sorted(inverse.items())}
 
 
+def usage_readings() -> dict[str, list[list[str]]]:
+    """The rows of usage_readings.txt by section; none where it is not made yet."""
+    path = HERE / "usage_readings.txt"
+    sections: dict[str, list[list[str]]] = defaultdict(list)
+    name = ""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        if line[0] == "[":
+            name = line
+        elif line[0] != "#":
+            sections[name].append(line.split("\t"))
+    return sections
+
+
 def main() -> int:
-    rhymes = head_rhymes()
+    usage = usage_readings()
+    rhymes = head_rhymes({head: parts for head, parts, _ in usage["[parts]"]})
     to_simplified = converter("t2s")
     simplify = {char: to_simplified(char) for char in [*HAN, *rhymes]}
     variants = find_variants(rhymes, simplify)
@@ -143,16 +168,15 @@ def main() -> int:
     for head, found in rhymes.items():
         by_rhymes[" ".join(found)].append(head)
     by_heads: dict[str, list[str]] = defaultdict(list)
-    for char, found in variants.items():
-        by_heads[found].append(char)
+    for char, heads in variants.items():
+        by_heads[heads].append(char)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tshet-uinh", "opencc"))
-    lines = [f"# Made by scripts/build_lexicon.py from {versions}; not to be edited.", "[heads]"]
+    lines = [f"# Made by scripts/build_lexicon.py from {versions} and the usage of Song verse; not to be edited.", "[heads]"]
     lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
     lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
     lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
-    later = HERE / "later_readings.txt"
-    if later.exists():
-        lines += ["[later]", *(line for line in later.read_text(encoding="utf-8").splitlines() if line[:1] not in ("#", ""))]
+    for section in ("[later]", "[settled]", "[words]"):
+        lines += [section, *("\t".join(row) for row in usage[section])]
     write_text(TABLE, "\n".join(lines) + "\n")
     print(f"{len(rhymes)} heads, {len(variants)} variants, {len(simplified)} simplified -> {TABLE}", file=sys.stderr)
     return 0

@@ -8,6 +8,8 @@ part); none for a character that no source knows, so that whoever asks can repor
       [variants]     glyphs of the same word                              窗 -> 窻
       [simplified]   simplified characters with all they may stand for    后 -> 后 後
       [later]        readings that 全宋诗 shows and the 廣韻 lacks          涯 -> 麻
+      [settled]      of two tones the one that verse uses                 能 -> 平
+      [words]        the tone that a character has in a word              重陽 -> 重 平
 
 A character keeps all its readings. One that is a character of its own and also the simplified form of others (后, 干, 里)
 has the readings of all of them; `Reading.head` says whose they are.
@@ -19,6 +21,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from typing import NamedTuple
 
 from gemma_poetry.errors import DataError
 from gemma_poetry.prosody.forms import Tone
@@ -50,19 +53,32 @@ class Reading:
     later: bool = False
 
 
+class Settled(NamedTuple):
+    """The tone that usage leaves to a character of two tones, and how often of how many decisive places it was seen."""
+
+    tone: Tone
+    evidence: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """The packaged table, sections as in the module's docstring.
 
     Attributes:
-        rhymes: The rhymes of each head, each as `麻` or, where its part is decided, `佳10`; a later one begins with `+`.
+        rhymes: The rhymes of each head, each as `麻` or, where 词林正韵 divides the rhyme, with its part: `佳10`.
         variants: The heads that each glyph variant stands for.
         simplified: The traditional characters that each simplified one may stand for, itself among them where it is one.
+        later: Rhymes that each head has by later usage.
+        settled: Heads of two tones that verse uses with one.
+        words: Two characters and which of them (1 or 2), as `重陽1`, that is settled in this word.
     """
 
     rhymes: dict[str, tuple[str, ...]]
     variants: dict[str, str]
     simplified: dict[str, str]
+    later: dict[str, tuple[str, ...]]
+    settled: dict[str, Settled]
+    words: dict[str, Settled]
 
     def heads(self, char: str) -> str:
         """The heads that a character may stand for; empty for an unknown one."""
@@ -90,31 +106,38 @@ def parse_table(text: str) -> Lexicon:
     Raises:
         DataError: The text is no such table; the line is named.
     """
-    rhymes: dict[str, tuple[str, ...]] = {}
-    later: dict[str, tuple[str, ...]] = {}
-    variants: dict[str, str] = {}
-    simplified: dict[str, str] = {}
+    table = Lexicon({}, {}, {}, {}, {}, {})
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if not line or line[0] == "#":
+        if line[:1] in ("", "#"):
             continue
         if line[0] == "[":
             section = line
             continue
-        key, tab, value = line.partition("\t")
-        if not tab or section not in ("[heads]", "[later]", "[variants]", "[simplified]"):
-            raise DataError(f"no table of readings: line {number} is {line[:20]!r}", where=f"{TABLE}:{number}")
-        if section == "[heads]":
-            rhymes.update(dict.fromkeys(value, tuple(key.split(" "))))
-        elif section == "[later]":
-            later.update(dict.fromkeys(value, tuple(f"+{rhyme}" for rhyme in key.split(" "))))
-        elif section == "[variants]":
-            variants.update(dict.fromkeys(value, key))
-        else:
-            simplified[key] = value
-    for char, added in later.items():
-        rhymes[char] = rhymes.get(char, ()) + added
-    return Lexicon(rhymes, variants, simplified)
+        try:
+            _enter(table, section, line)
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"no table of readings: {line[:20]!r}",
+                expected="the file that scripts/build_lexicon.py writes",
+                action="install the package again",
+                where=f"{TABLE}:{number}",
+            ) from error
+    return table
+
+
+def _enter(table: Lexicon, section: str, line: str) -> None:
+    key, value, *rest = line.split("\t")
+    if section == "[heads]":
+        table.rhymes.update(dict.fromkeys(value, tuple(key.split(" "))))
+    elif section == "[variants]":
+        table.variants.update(dict.fromkeys(value, key))
+    elif section == "[simplified]":
+        table.simplified[key] = value
+    elif section == "[later]":
+        table.later[key] = (*table.later.get(key, ()), value)
+    else:
+        {"[settled]": table.settled, "[words]": table.words}[section][key] = Settled(Tone(value), *rest)
 
 
 @functools.cache
@@ -124,22 +147,26 @@ def readings(char: str) -> tuple[Reading, ...]:
     Args:
         char: One character in any script.
     """
+    return readings_of_heads(lexicon().heads(char))
+
+
+def readings_of_heads(heads: str) -> tuple[Reading, ...]:
+    """Every reading of these heads of the table, equal ones once; heads that it lacks are passed over."""
     table = lexicon()
     found: dict[tuple[str, str, int], Reading] = {}
-    for head in table.heads(char):
-        for code in table.rhymes[head]:
-            for reading in _expand(head, code):
-                found.setdefault((reading.rhyme, reading.group, reading.part), reading)
+    for head in heads:
+        for codes, later in ((table.rhymes.get(head, ()), False), (table.later.get(head, ()), True)):
+            for code in codes:
+                for reading in _expand(head, code, later):
+                    found.setdefault((reading.rhyme, reading.group, reading.part), reading)
     return tuple(found.values())
 
 
-def _expand(head: str, code: str) -> Iterable[Reading]:
-    later = code[0] == "+"
-    name, digits = code.lstrip("+")[0], code.lstrip("+")[1:]
-    rhyme = RHYMES[name]
-    for part in (int(digits),) if digits else rhyme.parts:
+def _expand(head: str, code: str, later: bool) -> Iterable[Reading]:
+    rhyme, part = RHYMES[code[0]], code[1:]
+    for number in (int(part),) if part else rhyme.parts:
         for group in rhyme.groups:
-            yield Reading(rhyme.tone, rhyme.contour, name, group, part, head, later)
+            yield Reading(rhyme.tone, rhyme.contour, rhyme.name, group, number, head, later)
 
 
 @functools.cache

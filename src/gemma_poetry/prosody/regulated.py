@@ -3,7 +3,8 @@
 In: the tones of a line, one of 平 and 仄 for each character, and a line type. Out: the `Finding`s (faults, licences) of
 that line; the chains of line types that 绝句, 律诗 and 排律 follow; the patterns as `Form`s of strict slots.
 
-    A 仄起仄收 仄仄平平仄    B 平起平收 平平仄仄平    C 平起仄收 平平平仄仄    D 仄起平收 仄仄仄平平    (of seven: two more before)
+    A 仄起仄收 仄仄平平仄    B 平起平收 平平仄仄平    C 平起仄收 平平平仄仄    D 仄起平收 仄仄仄平平
+    of seven characters: two more before these five
     chain: A B C D A B C D …, or C D A B …; a rhymed first line is D (then B C D A …) or B (then D A B C …)
 
 Rules after the handbooks in the line of Wang Li (诗词格律); where authorities differ it is said at the rule.
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
     expected: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LineType:
     """One of the four line types.
 
@@ -92,7 +93,7 @@ def line_findings(tones: str, kind: LineType, next_third: str = "") -> tuple[Fin
             by which a twist is mended; empty where there is none.
     """
     core, start = tones[-5:], len(tones) - 5
-    first, second, third, fourth, last = core
+    first, second, third, fourth, last = list(core)
     found = []
 
     def add(rule: Rule, position: int, expected: str) -> None:

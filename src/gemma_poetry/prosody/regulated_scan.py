@@ -1,9 +1,10 @@
 """Scansion of regulated verse: the line types, readings and rhyme that a poem is best read with.
 
-In: the readings of every place. Out: a `Scansion`.
+In: the lines of a 绝句, 律诗 or 排律. Out: a `Scansion`.
 
 Line types are chosen line by line, so that one broken joint (失粘, 失对) is one fault, and not a fault in every line behind
-it; a small dynamic programme over the lines finds the choice of types and readings with the least and lightest faults.
+it. A dynamic programme over the lines finds the types and tones with the fewest faults, then the fewest mended
+departures, then the fewest minor ones; what it chooses between is every reading that `interpretation` left open.
 """
 
 from __future__ import annotations
@@ -14,194 +15,223 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import Reading, readings
+from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.regulated import (
     LEVEL,
     LINE_TYPES,
+    OBLIQUE,
     OPENINGS,
     A,
     Finding,
     LineType,
-    chain,
     line_findings,
     pattern_name,
     strict_pattern,
 )
-from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.scansion import Fault, Place, Scansion
+from gemma_poetry.prosody.verdicts import every_reading_passes
 
-# A joint costs more than one wrong tone and less than two, so that a single wrong tone is never taken for a line of
-# another type, and a line of another type never for several wrong tones.
-_TONE_COST, _JOINT_COST = 200, 300
-_LICENCE_COSTS = {Verdict.STRICT: 1, Verdict.MINOR: 10, Verdict.RESCUED: 12}
+# Each weight outweighs all that a poem may gather of the lighter ones, so that the least cost has the best verdict. A
+# joint costs more than one wrong tone and less than two: a wrong tone is then never taken for a line of another type, nor
+# a line of another type for several wrong tones.
+_TONE_COST, _JOINT_COST = 2_000_000, 3_000_000
+_LICENCE_COSTS = {Verdict.STRICT: 0, Verdict.MINOR: 1, Verdict.RESCUED: 1_000}
 
 
 class _Step(NamedTuple):
-    """The cheapest way to read the lines up to one: types and tones of each line, and what they cost."""
+    """The cheapest way to read the lines up to one: the type and the tones of each, and what they cost."""
 
     cost: int
-    kinds: tuple[LineType, ...]
-    tones: tuple[str, ...]
-
-
-def _cost(findings: Sequence[Finding]) -> int:
-    return sum(_LICENCE_COSTS.get(finding.rule.verdict, _TONE_COST) for finding in findings)
+    kinds: tuple[LineType, ...] = ()
+    tones: tuple[str, ...] = ()
 
 
 def scan_regulated(lines: Sequence[str], name: str, pattern: str = "") -> Scansion:
     """Reads a poem as regulated verse.
 
     Args:
-        lines: An even number of lines of five or seven characters each.
+        lines: An even number of lines, at least two, of five or seven characters each.
         name: The form's name.
-        pattern: The pattern that it must keep; empty: any.
+        pattern: The pattern that it must keep; empty: any of the four.
     """
+    scansion = _scan(lines, name, pattern, interpret(lines))
+    if scansion.verdict is Verdict.FAIL:
+        # The traditional form that the context suggests may be the wrong one.
+        widened = _scan(lines, name, pattern, interpret(lines, widened=True))
+        if widened.verdict is not Verdict.FAIL:
+            return widened
+    return scansion
+
+
+def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]]) -> Scansion:
     characters = len(lines[0])
-    heard = [[readings(char) for char in line] for line in lines]
     group = _choose_group(heard)
-    first_rhymes = _first_line_rhymes(heard[0][-1], group, [line[-1] for line in heard[1::2]])
-    masks = [[_tone_mask(found) for found in line] for line in heard]
+    first_rule = _rule_of_first(lines, heard, group)
+    tones = [[_tones(place.readings) for place in line] for line in heard]
     openings = [OPENINGS[characters][pattern]] if pattern else list(LINE_TYPES)
-    best = _best_path(masks, openings, first_rhymes)
-    found = _faults(best, characters)
-    found += _rhyme_faults(lines, heard, best, group)
-    found.sort(key=lambda fault: (fault.line, fault.position))
-    faults = tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL)
-    licences = tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL)
-    places = tuple(
-        tuple(
-            Place(char, mask, expected, "a" if kind.rhymed and last else "", *_taken(found_readings, tone, mask))
-            for char, mask, expected, found_readings, tone, last in zip(
-                line, line_masks, strict_pattern(kind, characters), line_heard, tones, [False] * (characters - 1) + [True]
-            )
-        )
-        for line, line_masks, line_heard, kind, tones in zip(lines, masks, heard, best.kinds, best.tones)
+    best = _best_path(tones, openings, first_rule is None or first_rule.verdict is not Verdict.FAIL)
+    found = sorted(
+        [*_metre_faults(best, characters), *_rhyme_faults(lines, heard, best, group, first_rule)],
+        key=lambda fault: (fault.line, fault.position),
     )
     verdict = verdict_of(fault.rule for fault in found)
     return Scansion(
-        name, pattern_name(best.kinds[0], characters), tuple(lines), verdict, False, group, places, faults, licences
+        name,
+        pattern_name(best.kinds[0], characters),
+        tuple(lines),
+        verdict,
+        verdict.passes and every_reading_passes(lines),
+        group,
+        tuple(
+            tuple(_places(line, line_heard, kind, chosen, best.tones[number + 1 : number + 2], group))
+            for number, (line, line_heard, kind, chosen) in enumerate(zip(lines, heard, best.kinds, best.tones))
+        ),
+        tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
+        tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
     )
 
 
-def _taken(found: tuple[Reading, ...], tone: str, mask: str) -> tuple[Reading | None, str]:
-    own = [reading for reading in found if reading.tone.value == tone]
-    if len(found) == 1:
-        return found[0], "only reading"
-    return (own[0], "metre") if own and len(mask) > 1 else (None, "")
-
-
-def _tone_mask(found: Sequence[Reading]) -> str:
+def _tones(found: Sequence[Reading]) -> str:
     tones = {reading.tone for reading in found}
     return "".join(tone.value for tone in Tone if tone in tones)
 
 
-def _resolutions(masks: Sequence[str]) -> list[str]:
-    return ["".join(choice) for choice in itertools.product(*(mask or "平仄" for mask in masks))]
+def _resolutions(line: Sequence[str]) -> list[str]:
+    return ["".join(choice) for choice in itertools.product(*(tones or LEVEL + OBLIQUE for tones in line))]
 
 
-def _best_path(masks: Sequence[Sequence[str]], openings: Sequence[LineType], first_rhymes: bool) -> _Step:
-    count = len(masks)
-    steps: dict[tuple[LineType, str], _Step] = {}
-    for index, line in enumerate(masks):
-        choices = _resolutions(line)
-        if index == 0:
-            allowed = openings
-        else:
-            allowed = [kind for kind in LINE_TYPES if kind.rhymed == (index % 2 == 1)]
-        following: dict[tuple[LineType, str], _Step] = {}
-        for kind in allowed:
-            for tones in choices:
-                # A line of type A is costed with the next line, which may mend it.
-                pending = kind is A and index + 1 < count
-                own = 0 if pending else _cost(line_findings(tones, kind))
-                if index == 0 and kind.rhymed and not first_rhymes:
-                    own += _TONE_COST
-                best: _Step | None = None
-                if index == 0:
-                    best = _Step(own, (kind,), (tones,))
-                for (before, pending_tones), step in steps.items():
-                    cost = step.cost + own
-                    if pending_tones:
-                        cost += _cost(line_findings(step.tones[-1], before, tones[-3]))
-                    if not _joined(before, kind, index):
-                        cost += _JOINT_COST
-                    if best is None or cost < best.cost:
-                        best = _Step(cost, (*step.kinds, kind), (*step.tones, tones))
-                assert best is not None
-                # Which tones are best in a line that the next may mend stays open until that is read.
-                key = (kind, tones if pending else "")
-                if key not in following or best.cost < following[key].cost:
-                    following[key] = best
+def _cost(findings: Sequence[Finding]) -> int:
+    return sum(_LICENCE_COSTS.get(finding.rule.verdict, _TONE_COST) for finding in findings)
+
+
+def _best_path(poem: Sequence[Sequence[str]], openings: Sequence[LineType], first_rhymes: bool) -> _Step:
+    """The cheapest types and tones of a poem, given the tones that each place may have."""
+    steps: dict[tuple[LineType, str] | None, _Step] = {None: _Step(0)}
+    for index, line in enumerate(poem):
+        kinds = openings if index == 0 else [kind for kind in LINE_TYPES if kind.rhymed == (index % 2 == 1)]
+        following: dict[tuple[LineType, str] | None, _Step] = {}
+        for kind, tones in itertools.product(kinds, _resolutions(line)):
+            # The next line may mend one of type A: what it costs, and so which tones are best, is not known before.
+            pending = kind is A and index + 1 < len(poem)
+            own = 0 if pending else _cost(line_findings(tones, kind))
+            if index == 0 and kind.rhymed and not first_rhymes:
+                own += _TONE_COST
+            best = min(
+                (_Step(step.cost + own + _joint_cost(step, kind, tones), step.kinds, step.tones) for step in steps.values()),
+                key=lambda step: step.cost,
+            )
+            key = (kind, tones if pending else "")
+            if key not in following or best.cost < following[key].cost:
+                following[key] = _Step(best.cost, (*best.kinds, kind), (*best.tones, tones))
         steps = following
     return min(steps.values(), key=lambda step: step.cost)
 
 
+def _joint_cost(step: _Step, kind: LineType, tones: str) -> int:
+    """What a line costs beside its own findings: the joint with the line before, and that line's if it was pending."""
+    if not step.kinds:
+        return 0
+    before = step.kinds[-1]
+    cost = _cost(line_findings(step.tones[-1], before, tones[-3])) if before is A else 0
+    return cost if _joined(before, kind, len(step.kinds)) else cost + _JOINT_COST
+
+
 def _joined(before: LineType, kind: LineType, index: int) -> bool:
+    """Whether a line (from 0) contrasts with the one before in its couplet, or adheres to the couplet before."""
     return (before.second != kind.second) == (index % 2 == 1)
 
 
-def _faults(best: _Step, characters: int) -> list[Fault]:
+def _metre_faults(best: _Step, characters: int) -> list[Fault]:
     faults = []
     for index, (kind, tones) in enumerate(zip(best.kinds, best.tones)):
-        following = best.tones[index + 1][-3] if kind is A and index + 1 < len(best.tones) else ""
+        following = best.tones[index + 1][-3] if index + 1 < len(best.tones) else ""
         for finding in line_findings(tones, kind, following):
             faults.append(Fault(finding.rule, index + 1, finding.position, finding.expected, tones[finding.position - 1]))
         if index and not _joined(best.kinds[index - 1], kind, index):
-            before = best.kinds[index - 1].lead(characters)
-            expected = before if index % 2 == 0 else ("仄" if before == LEVEL else LEVEL)
-            rule = Rule.CONTRAST if index % 2 else Rule.ADHESION
-            faults.append(Fault(rule, index + 1, 2, expected, kind.lead(characters)))
+            actual = kind.lead(characters)
+            expected = OBLIQUE if actual == LEVEL else LEVEL
+            faults.append(Fault(Rule.CONTRAST if index % 2 else Rule.ADHESION, index + 1, 2, expected, actual))
     return faults
 
 
-def _level_groups(found: Sequence[Reading]) -> set[str]:
-    return {reading.group for reading in found if reading.tone is Tone.LEVEL}
+def _level_groups(place: Heard) -> frozenset[str]:
+    return frozenset(reading.group for reading in place.readings if reading.tone is Tone.LEVEL)
 
 
-def _choose_group(heard: Sequence[Sequence[tuple[Reading, ...]]]) -> str:
-    counts: Counter[str] = Counter()
-    for line in heard[1::2]:
-        counts.update(_level_groups(line[-1]))
-    for group in _level_groups(heard[0][-1]):
-        if group in counts:
-            counts[group] += 0
-    return max(counts, key=lambda group: (counts[group], group in _level_groups(heard[0][-1])), default="")
+def _choose_group(heard: Sequence[Sequence[Heard]]) -> str:
+    """The level group that most even lines can rhyme in; of equals the one that suits the first line best."""
+    counts = Counter(group for line in heard[1::2] for group in _level_groups(line[-1]))
+    first = _level_groups(heard[0][-1])
+
+    def worth(group: str) -> tuple[int, bool, bool]:
+        return counts[group], group in first, not first.isdisjoint(NEIGHBOUR_GROUPS[group])
+
+    return max(counts, key=worth, default="")
 
 
-def _first_line_rhymes(first: Sequence[Reading], group: str, even: Sequence[Sequence[Reading]]) -> bool:
-    return _rhyme_of_first(first, group, even) is not Rule.RHYME
-
-
-def _rhyme_of_first(first: Sequence[Reading], group: str, even: Sequence[Sequence[Reading]]) -> Rule | None:
-    if not first or group in _level_groups(first):
+def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str) -> Rule | None:
+    """What becomes of the first line if it rhymes: nothing, a licence, or a fault."""
+    place = heard[0][-1]
+    if lines[0][-1] in {line[-1] for line in lines[1::2]}:
+        return Rule.REPEATED_RHYME
+    if not place.readings or not group or group in _level_groups(place):
         return None
-    parts = {reading.part for line in even for reading in line if reading.group == group}
-    if any(reading.part in parts for reading in first if reading.tone is Tone.LEVEL):
-        return Rule.NEIGHBOUR_RHYME
-    return Rule.RHYME
+    return Rule.RHYME if NEIGHBOUR_GROUPS[group].isdisjoint(_level_groups(place)) else Rule.NEIGHBOUR_RHYME
 
 
-def _rhyme_faults(lines: Sequence[str], heard: Sequence[Sequence[tuple[Reading, ...]]], best: _Step, group: str) -> list[Fault]:
+def _rhyme_faults(
+    lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, group: str, first_rule: Rule | None
+) -> list[Fault]:
     faults = []
-    seen: dict[str, int] = {}
-    even = [line[-1] for line in heard[1::2]]
-    for index, (line, kind, found) in enumerate(zip(lines, best.kinds, heard)):
-        if not kind.rhymed:
+    line_of: dict[str, int] = {}
+    for number, (line, kind, tones, line_heard) in enumerate(zip(lines, best.kinds, best.tones, heard), 1):
+        word, place, position = line[-1], line_heard[-1], len(line)
+        if not kind.rhymed or tones[-1] != LEVEL:
             continue
-        last = found[-1]
-        actual = "/".join(dict.fromkeys(f"{reading.group}" for reading in last)) or "?"
-        rule = _rhyme_of_first(last, group, even) if index == 0 else None
-        if index and last and group not in _level_groups(last) and _level_groups(last):
-            rule = Rule.RHYME
-        if rule:
-            faults.append(Fault(rule, index + 1, len(line), group, actual))
-        if line[-1] in seen:
-            faults.append(
-                Fault(Rule.REPEATED_RHYME, index + 1, len(line), f"≠{line[-1]}", f"{line[-1]} (line {seen[line[-1]]})")
-            )
-        seen.setdefault(line[-1], index + 1)
+        if word in line_of:
+            faults.append(Fault(Rule.REPEATED_RHYME, number, position, group, f"{word} = {line_of[word]}"))
+        line_of.setdefault(word, number)
+        rule = first_rule if number == 1 else Rule.RHYME if group not in _level_groups(place) and place.readings else None
+        if rule in (Rule.RHYME, Rule.NEIGHBOUR_RHYME):
+            faults.append(Fault(rule, number, position, group, "/".join(sorted(_level_groups(place)))))
     return faults
 
 
-__all__ = ["PART_NAMES", "chain", "scan_regulated"]
+def _places(
+    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, following: Sequence[str], group: str
+) -> list[Place]:
+    next_third = following[0][-3] if following else ""
+    expected = strict_pattern(kind, len(line))
+    verdict = verdict_of(finding.rule for finding in line_findings(chosen, kind, next_third))
+    places = []
+    for index, (char, place, asked) in enumerate(zip(line, heard, expected)):
+        rhymes = kind.rhymed and index == len(line) - 1
+        tones = _tones(place.readings)
+        taken, reason = _taken(place, chosen[index], group if rhymes else "")
+        if not taken and len(tones) > 1:
+            other = OBLIQUE if chosen[index] == LEVEL else LEVEL
+            flipped = chosen[:index] + other + chosen[index + 1 :]
+            if verdict_of(finding.rule for finding in line_findings(flipped, kind, next_third)) != verdict:
+                taken, reason = _first_of_tone(place.readings, chosen[index]), "metre"
+        places.append(Place(char, tones, asked, "a" if rhymes else "", taken, reason))
+    return places
+
+
+def _taken(place: Heard, tone: str, group: str) -> tuple[Reading | None, str]:
+    """The reading that is taken without asking the metre, and why; `None` where several stay open."""
+    if group:
+        rhyming = [reading for reading in place.readings if reading.group == group]
+        if rhyming:
+            return rhyming[0], place.reason or ("rhyme" if len(place.readings) > 1 else "only reading")
+    if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:
+        return place.readings[0], place.reason or "only reading"
+    if place.reason:
+        return place.readings[0], place.reason
+    return None, ""
+
+
+def _first_of_tone(found: Sequence[Reading], tone: str) -> Reading | None:
+    return next((reading for reading in found if reading.tone.value == tone), None)

@@ -156,3 +156,18 @@ GROUP_CONTOURS: dict[str, str] = {name: contour for contour, names in _GROUP_NAM
 
 PART_NAMES: dict[int, str] = {number: f"第{numeral}部" for number, numeral in enumerate(_NUMERALS[:19], 1)}
 """The name of each 词林正韵 part."""
+
+
+def _neighbours() -> dict[str, frozenset[str]]:
+    parts: dict[str, set[int]] = {group: set() for group in LEVEL_GROUPS}
+    for rhyme in RHYMES.values():
+        for group in rhyme.groups if rhyme.tone is Tone.LEVEL else ():
+            parts[group].update(rhyme.parts)
+    return {
+        group: frozenset(other for other in LEVEL_GROUPS if other != group and not parts[group].isdisjoint(parts[other]))
+        for group in LEVEL_GROUPS
+    }
+
+
+NEIGHBOUR_GROUPS: dict[str, frozenset[str]] = _neighbours()
+"""For each level group the neighbours (邻韵) that a first line may rhyme in: groups of one 词林正韵 part."""
