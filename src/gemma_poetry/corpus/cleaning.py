@@ -9,7 +9,7 @@ What the marks of a source mean here:
     〔〕                    a note if longer than two characters (〔黄鍾宮〕), else a supplied character: kept
     [] ［］                 characters that an editor supplied: kept
     《》 「」 『』 “” ‘’      titles and speech inside a line: the marks go, the text stays
-    ， ： ，-like            close a line inside a sentence -> ，
+    ， ：                   close a line inside a sentence -> ，
     。 ？ ！ ；              close a sentence -> 。
     、                      a pause inside a line: left out
     □ ○ ● … {…} ⿰…          lost characters, or characters that have no code: the poem is refused
@@ -24,7 +24,11 @@ from enum import Enum
 
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+# The unified ideographs; compatibility ideographs are replaced by them (twelve of that block are unified themselves).
+HAN = (
+    "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
+    "\U00020000-\U0002f7ff\U00030000-\U000323af"
+)
 _MAX_LINE_CHARACTERS = 20
 
 
@@ -40,7 +44,6 @@ class Rejection(str, Enum):
     SYMBOLS = "symbols or emoji"
     BRACKETS = "unbalanced brackets"
     EDITORIAL = "editorial text among the lines"
-    STAGE = "stage directions"
     GAP = "gap inside a line"
     PROSE = f"prose (a line of more than {_MAX_LINE_CHARACTERS} characters)"
     SHORT = "too short"
@@ -79,7 +82,7 @@ _EDITORIAL = re.compile(
     r"|[（(](?:[^（）()]*)$"
 )
 
-_LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、！？]？|^？|囗囗")
+_LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、]？|^？|囗囗")
 _UNENCODED = re.compile(r"[{}⿰-⿻\ue000-\uf8ff\u2e80-\u2fdf|｜+=／]|(?<!^)/(?![，。；：！？\\s]|$)|[\U000f0000-\U0010ffff]")
 _LATIN = re.compile(r"[A-Za-z0-9Ａ-Ｚａ-ｚ０-９]")
 _DAMAGED = re.compile(
@@ -87,19 +90,18 @@ _DAMAGED = re.compile(
 )
 
 
-def clean_lines(paragraphs: Sequence[str], *, drama: bool = False) -> tuple[tuple[str, ...], str]:
+def clean_lines(paragraphs: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The lines and closing marks of one poem.
 
     Args:
         paragraphs: The text as the source divides it; a division without a mark closes a line.
-        drama: The source holds plays (元曲): text with stage directions is refused, not stripped of its notes.
 
     Raises:
         RejectedError: The poem is refused; the reason says why.
     """
     text = "".join(paragraphs)
     if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in (COMMA, FULL_STOP) for paragraph in paragraphs):
-        text = _normalise("\n".join(paragraphs), drama)
+        text = _normalise("\n".join(paragraphs))
         if COMMA not in text and FULL_STOP not in text:
             return _unmarked(text)
         text = _close_paragraphs(text)
@@ -134,13 +136,11 @@ def _checked(lines: tuple[str, ...]) -> tuple[str, ...]:
     return lines
 
 
-def _normalise(text: str, drama: bool) -> str:
+def _normalise(text: str) -> str:
     """The text with Han characters, ，, 。 and white space only."""
     if _COMPATIBILITY.search(text):
         text = unicodedata.normalize("NFC", text)
     text = _INVISIBLE.sub("", text)
-    if drama and _BRACKET.search(text):
-        raise RejectedError(Rejection.STAGE)
     text = strip_notes(text)
     if _EDITORIAL.search(text):
         raise RejectedError(Rejection.EDITORIAL)

@@ -13,7 +13,7 @@ from gemma_poetry.corpus.cleaning import HAN, RejectedError, strip_notes
 MAX_TITLE_CHARACTERS = 30
 _NUMBER = "[一二三四五六七八九十百千零○〇廿卅兩两]"
 # What most titles are: a name, then perhaps how many poems it heads and which of them this is.
-_USUAL = re.compile(rf"([{HAN}]+?)(?<!其)(?:{_NUMBER}+首)?(?:\s+其?{_NUMBER}+)?")
+_USUAL = re.compile(rf"([{HAN}]+?)(?:{_NUMBER}+首)?(?:\s*其{_NUMBER}+|\s+{_NUMBER}+)?")
 _SERIAL = re.compile(
     rf"{_NUMBER}+首(?=\s|$)|\s*[（(]?其\s*{_NUMBER}+[)）]?$|\s+第?{_NUMBER}+首?$|\s+又一?$|\s+其\s*\d+$|[（(][一二三四五六七八九十]+[)）]$"
 )
