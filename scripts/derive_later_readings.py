@@ -10,11 +10,13 @@ In: 全宋诗 and 宋词. Out: scripts/usage_readings.txt, which build_lexicon.p
 
     [later]    a reading that the 廣韻 lacks: the character is used with the other tone, or rhymes elsewhere, far more
                often than misprints and odd lines explain (0.2% of decisive places)
-    [settled]  a character of both tones that verse uses with one (能 is 平): the other is an obsolete word
+    [settled]  a character of both tones that verse uses with one (能 is 平), everywhere or `inside` a line: 不 is 平 at a
+               line's end alone (知不)
     [words]    a character of both tones whose neighbour in the foot settles it (重陽 平, 珍重 仄)
     [parts]    the 词林正韵 part of characters whose rhyme it divides (佳 蟹 卦 夬 泰), by the rhymes of 宋词
 
-Decisive places: 2 (4, 6) but for the ones that 特拗 and 大拗 may move, and the line's end. All counts stand in the output.
+Decisive places: 2 (4, 6) but for the ones that 特拗 and 大拗 may move, and the line's end but for the first line's, whose
+rhyming is not known. All counts stand in the output.
 """
 
 from __future__ import annotations
@@ -58,17 +60,24 @@ class Usage:
 
     Attributes:
         poems: Poems that were read and kept.
-        tones: How often a character stands in a decisive place that asks for 平, for 仄.
+        inside: How often a character stands in a decisive place inside a line that asks for 平, for 仄.
+        ends: The same at the end of a line.
         words: The same for a character with a neighbour: (word, which of its characters).
         rhymes: Votes for the level group of a rhyme word.
         parts: Votes for the part of a rhyme word of 词.
     """
 
     poems: Counter[str] = field(default_factory=Counter)
-    tones: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    inside: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    ends: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     words: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     rhymes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     parts: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def tones(self) -> Iterator[tuple[str, Counter[str]]]:
+        """Each character with its tones in all places, in a fixed order."""
+        for head in sorted({*self.inside, *self.ends}):
+            yield head, self.inside.get(head, Counter()) + self.ends.get(head, Counter())
 
 
 @functools.cache
@@ -107,7 +116,8 @@ def decisive_places(opening: LineType, lines: int, characters: int) -> tuple[tup
         places.append((end - 4, kind.second))
         if kind is not A and kind is not C:
             places.append((end - 2, OBLIQUE if kind.second == LEVEL else LEVEL))
-        places.append((end - 1, LEVEL if kind.rhymed else OBLIQUE))
+        if line:
+            places.append((end - 1, LEVEL if kind.rhymed else OBLIQUE))
     return tuple(places)
 
 
@@ -148,7 +158,8 @@ def count_poem(usage: Usage, lines: Sequence[str]) -> None:
     usage.poems["诗 counted"] += 1
     asked = dict(chains[broken.index(least)])
     for place, tone in asked.items():
-        usage.tones[head_of(text[place])][tone] += 1
+        where = usage.inside if (place + 1) % characters else usage.ends
+        where[head_of(text[place])][tone] += 1
     for line in range(len(lines)):
         for first in foot_pairs(characters):
             start = line * characters + first
@@ -193,7 +204,7 @@ def count_parts(usage: Usage, words: Sequence[str]) -> None:
 
 def later_readings(usage: Usage) -> Iterator[tuple[str, str, str]]:
     """The later readings: head, rhyme, evidence."""
-    for head, tones in sorted(usage.tones.items()):
+    for head, tones in usage.tones():
         code, total = tone_code(head), tones.total()
         other = {LEVEL: OBLIQUE, OBLIQUE: LEVEL}.get(code, "")
         if other and any(tones[other] >= share * total and tones[other] >= least for share, least in LATER_TONE):
@@ -232,8 +243,8 @@ def rhyme_of_group(group: str) -> str:
 
 def settled(tones: Counter[str], share: float, least: int) -> str:
     """The tone that is used all but always; empty if there is none."""
-    tone, most = tones.most_common(1)[0]
     total = tones.total()
+    tone, most = tones.most_common(1)[0] if total else ("", 0)
     return tone if total >= least and total - most <= share * total else ""
 
 
@@ -247,10 +258,14 @@ def table(usage: Usage) -> list[str]:
     lines = ["[later]"]
     lines += ["\t".join(row) for row in dict.fromkeys(later_readings(usage))]
     lines.append("[settled]")
-    for head, tones in sorted(usage.tones.items()):
-        tone = settled(tones, SETTLED_SHARE, SETTLED_COUNT)
-        if tone_code(head) == "?" and attested(head) and tone:
-            lines.append(f"{head}\t{tone}\t{tones[tone]} of {tones.total()}")
+    for head, tones in usage.tones():
+        if tone_code(head) != "?" or not attested(head):
+            continue
+        for counted, where in ((tones, []), (usage.inside.get(head, Counter()), ["inside"])):
+            tone = settled(counted, SETTLED_SHARE, SETTLED_COUNT)
+            if tone:
+                lines.append("\t".join([head, tone, f"{counted[tone]} of {counted.total()}", *where]))
+                break
     lines.append("[words]")
     for (word, which), tones in sorted(usage.words.items()):
         tone = settled(tones, WORD_SHARE, WORD_COUNT)

@@ -54,10 +54,17 @@ class Reading:
 
 
 class Settled(NamedTuple):
-    """The tone that usage leaves to a character of two tones, and how often of how many decisive places it was seen."""
+    """The tone that usage leaves to a character of two tones.
+
+    Attributes:
+        tone: The tone.
+        evidence: How often of how many decisive places it was seen with it.
+        inside: `inside` where that holds for all places but the end of a line, else empty.
+    """
 
     tone: Tone
     evidence: str
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

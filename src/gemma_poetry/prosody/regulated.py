@@ -150,9 +150,11 @@ OPENINGS: dict[int, dict[str, LineType]] = {
 }
 """The four patterns by characters a line and name."""
 
-_REGULATED_CHARACTERS = {
+REGULATED_CHARACTERS = {
     "五言绝句": 5, "七言绝句": 7, "五言律诗": 5, "七言律诗": 7, "五言排律": 5, "七言排律": 7,
 }  # fmt: skip
+"""The regulated forms, and the characters of their lines."""
+
 _EXAMINATION_LINES = 12
 
 
@@ -169,9 +171,9 @@ def regulated_forms(name: str, lines: int | None = None) -> tuple[Form, ...]:
         ValueError: The form is not regulated, or has no such number of lines.
     """
     full = form_name(name)
-    if full not in _REGULATED_CHARACTERS:
+    if full not in REGULATED_CHARACTERS:
         raise ValueError(f"{full} is no regulated form")
-    characters = _REGULATED_CHARACTERS[full]
+    characters = REGULATED_CHARACTERS[full]
     if full in FIXED_SHAPES:
         count = FIXED_SHAPES[full][0]
         if lines not in (None, count):

@@ -13,12 +13,15 @@ Two scores: `verdict` is that of the best choice of readings; `every_reading` te
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gemma_poetry.errors import TextError
-from gemma_poetry.prosody.forms import Form
+from gemma_poetry.errors import TextError, UnknownFormError, nearest_names
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone, classify
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rules import Rule, Verdict
+
+ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
+"""The forms that are read for their rhyme alone, and the characters of their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +108,137 @@ def scan(lines: Sequence[str], form: Form | str) -> Scansion:
 
     Args:
         lines: The lines, Han characters only.
-        form: A form's or tune's name, or a `Form`, whose `pattern` then is the only one that counts.
+        form: The full or short name of a form, or a 词牌; or a `Form`, whose pattern is then the only one that counts and
+            whose given characters must stand where it has them.
+
+    Returns:
+        The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template).
 
     Raises:
-        TextError: There are no lines, or not of the number and length that the form has.
-        UnknownFormError: No form or tune is called so.
+        TextError: There are no lines, or their number or length is not the form's.
+        UnknownFormError: No form or tune is called so, or it has no such pattern.
     """
+    # What reads each kind of form returns a `Scansion`, and so needs this module.
+    from gemma_poetry.prosody.ancient_scan import scan_ancient
+    from gemma_poetry.prosody.regulated import OPENINGS, REGULATED_CHARACTERS
     from gemma_poetry.prosody.regulated_scan import scan_regulated
+    from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
+    from gemma_poetry.prosody.tunes import find_tune
 
-    if not lines:
-        raise TextError("there is no line to read")
-    if {len(line) for line in lines} not in ({5}, {7}) or len(lines) % 2:
-        lengths = " ".join(str(len(line)) for line in lines)
-        raise TextError(f"the lines have {lengths} characters", expected="an even number of lines of five or seven characters")
-    if isinstance(form, Form):
-        return scan_regulated(lines, form.name, form.pattern)
-    return scan_regulated(lines, form)
+    _check_lines(lines)
+    name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
+    name = SHORT_NAMES.get(name, name)
+    if name in REGULATED_CHARACTERS:
+        characters = REGULATED_CHARACTERS[name]
+        _check_lengths(lines, name, characters)
+        _check_count(lines, name)
+        if pattern and pattern not in OPENINGS[characters]:
+            raise UnknownFormError(f"{name} has no pattern {pattern!r}", expected=" / ".join(OPENINGS[characters]))
+        scansion = scan_regulated(lines, name, pattern)
+    elif name in ANCIENT_CHARACTERS:
+        _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
+        scansion = scan_ancient(lines, name)
+    elif name == "词":
+        tune = guess_tune(lines)
+        scansion = scan_tune(lines, tune) if tune else _not_judged(lines, name, "no tune (词牌) fits the lines: name one")
+    elif name in FORM_NAMES:
+        scansion = _not_judged(lines, name, f"{name} has no rule to judge by")
+    elif find_tune(name):
+        scansion = scan_tune(lines, name, pattern)
+    else:
+        raise _unknown(name)
+    return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
 
 
 def scan_auto(lines: Sequence[str]) -> Scansion:
-    """Reads a 诗 against the form that its lines suggest."""
-    from gemma_poetry.prosody.forms import classify
+    """Reads a poem against the form that its lines suggest.
 
-    if not lines:
-        raise TextError("there is no line to read")
-    return scan(lines, classify(lines))
+    A 诗 is classified as `forms.classify` says; a 绝句 whose even lines cannot end level is read as 古绝, for its rhyme. Lines
+    of several lengths are read as the tune that they fit, if any.
+
+    Raises:
+        TextError: There are no lines.
+    """
+    from gemma_poetry.prosody.ancient_scan import scan_ancient
+    from gemma_poetry.prosody.interpretation import interpret
+    from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
+
+    _check_lines(lines)
+    name = classify(lines)
+    if name == "杂言诗":
+        tune = guess_tune(lines)
+        return scan_tune(lines, tune) if tune else scan(lines, name)
+    if name not in FIXED_SHAPES:
+        return scan(lines, name)
+    ends = [line[-1].readings for line in interpret(lines)[1::2]]
+    if any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends):
+        ancient = scan_ancient(lines, name, "古绝")
+        if ancient.verdict.passes:
+            return ancient
+    scansion = scan(lines, name)
+    if not scansion.verdict.passes and scan_ancient(lines, name).verdict.passes:
+        remark = "as ancient verse (古体), which asks for rhyme alone, it passes"
+        return replace(scansion, remarks=(*scansion.remarks, remark))
+    return scansion
+
+
+def _check_lines(lines: Sequence[str]) -> None:
+    if not lines or not all(lines):
+        raise TextError("one of the lines is empty" if lines else "there is no line to read", expected="the lines of a poem")
+
+
+def _check_lengths(lines: Sequence[str], name: str, characters: int) -> None:
+    for number, line in enumerate(lines, 1):
+        if len(line) != characters:
+            raise TextError(
+                f"line {number} ({line[:20]}) has {len(line)} characters",
+                expected=f"{characters} characters in each line, as {name} has",
+                action="mend the line, or name another form",
+            )
+
+
+def _check_count(lines: Sequence[str], name: str) -> None:
+    count, _ = FIXED_SHAPES.get(name, (0, 0))
+    if len(lines) != count if count else len(lines) < 10 or len(lines) % 2:
+        raise TextError(
+            f"the poem has {len(lines)} lines",
+            expected=f"{count} lines, as {name} has" if count else f"an even number of lines, at least 10, as {name} has",
+            action="mend the poem, or name another form",
+        )
+
+
+def _not_judged(lines: Sequence[str], name: str, remark: str) -> Scansion:
+    from gemma_poetry.prosody.lexicon import tones
+
+    places = tuple(
+        tuple(Place(char, "".join(tone.value for tone in Tone if tone in tones(char)), "中") for char in line) for line in lines
+    )
+    return Scansion(name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(remark,))
+
+
+def _with_given_characters(scansion: Scansion, form: Form) -> Scansion:
+    """The scansion with a fault for each character that a form gives and the poem has not."""
+    if form.line_lengths != tuple(map(len, scansion.lines)):
+        return scansion
+    missed = [
+        Fault(Rule.CHARACTER, line, position, slot.char, char)
+        for line, (slots, text) in enumerate(zip(form.lines, scansion.lines), 1)
+        for position, (slot, char) in enumerate(zip(slots, text), 1)
+        if slot.char and slot.char != char
+    ]
+    if not missed:
+        return scansion
+    faults = sorted([*scansion.faults, *missed], key=lambda fault: (fault.line, fault.position))
+    return replace(scansion, verdict=Verdict.FAIL, every_reading=False, faults=tuple(faults))
+
+
+def _unknown(name: str) -> UnknownFormError:
+    from gemma_poetry.prosody.tunes import shipped_tunes
+
+    tunes = shipped_tunes()
+    near = nearest_names(name, [*FORM_NAMES, *SHORT_NAMES, *tunes.tunes])
+    return UnknownFormError(
+        f"no form or tune (词牌) is called {name!r}",
+        expected=f"one of {' '.join(FORM_NAMES)}, or one of {len(tunes.tunes)} tunes",
+        action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+    )

@@ -32,6 +32,9 @@ _NEIGHBOUR_BITS = [sum(_BITS[near] for near in NEIGHBOUR_GROUPS[group]) for grou
 _REGULATED_LENGTHS = (5, 7)
 
 
+_Hear = Callable[[str, bool], Heard]
+
+
 class _RhymeMask(NamedTuple):
     """The level groups of a character as bits.
 
@@ -56,33 +59,45 @@ def _rhyme_mask(found: Sequence[Reading]) -> _RhymeMask:
     return _RhymeMask(some, every) if by_rhyme else _RhymeMask(_ALL_GROUPS, 0)
 
 
+def _tone_code(found: Sequence[Reading]) -> str:
+    tones = {reading.tone for reading in found}
+    return "3" if len(tones) != 1 else _CODE_OF_TONE[tones.pop()]
+
+
 class _Codes(dict[int, str]):
     """Tone codes by code point, found as `str.translate` asks for them."""
 
-    def __init__(self, hear: Callable[[str], Heard]) -> None:
+    def __init__(self, hear: _Hear) -> None:
         super().__init__({ord("\n"): "\n"})
         self.hear = hear
 
     def __missing__(self, code: int) -> str:
-        tones = {reading.tone for reading in self.hear(chr(code)).readings}
-        self[code] = value = "3" if len(tones) != 1 else _CODE_OF_TONE[tones.pop()]
+        self[code] = value = _tone_code(self.hear(chr(code), False).readings)
         return value
+
+
+class _Ending(NamedTuple):
+    """A character at the end of a line: its tone code and its rhyme mask."""
+
+    code: str
+    mask: _RhymeMask
 
 
 class _Book:
     """Tone codes and rhyme masks of characters, under one way to hear them."""
 
-    def __init__(self, hear: Callable[[str], Heard]) -> None:
+    def __init__(self, hear: _Hear) -> None:
         self.hear = hear
         self.codes = _Codes(hear)
-        self.masks: dict[str, _RhymeMask] = {}
+        self.endings: dict[str, _Ending] = {}
 
-    def mask(self, char: str) -> _RhymeMask:
-        """The rhyme mask of a character."""
-        mask = self.masks.get(char)
-        if mask is None:
-            mask = self.masks[char] = _rhyme_mask(self.hear(char).readings)
-        return mask
+    def ending(self, char: str) -> _Ending:
+        """A character at the end of a line."""
+        ending = self.endings.get(char)
+        if ending is None:
+            found = self.hear(char, True).readings
+            ending = self.endings[char] = _Ending(_tone_code(found), _rhyme_mask(found))
+        return ending
 
     def read(self, lines: Sequence[str], words: Sequence[str]) -> tuple[list[str], list[_RhymeMask]]:
         """The key and the rhyme mask of each line.
@@ -91,17 +106,19 @@ class _Book:
             lines: The lines.
             words: The same lines in traditional characters, by which words are known.
         """
-        keys = "\n".join(lines).translate(self.codes).split("\n")
-        masks = [self.mask(line[-1]) for line in lines]
-        for index, (key, line) in enumerate(zip(keys, words)):
-            if "3" not in key:
-                continue
-            for place, tone, _ in words_in(line):
-                char = lines[index][place]
-                if key[place] == "3" and self.hear(char).readings:
-                    keys[index] = key = key[:place] + _CODE_OF_TONE[tone] + key[place + 1 :]
-                    if place == len(line) - 1:
-                        masks[index] = _rhyme_mask([found for found in self.hear(char).readings if found.tone is tone])
+        keys, masks = [], []
+        for key, line, word_line in zip("\n".join(lines).translate(self.codes).split("\n"), lines, words):
+            code, mask = self.ending(line[-1])
+            key = key[:-1] + code
+            if "3" in key:
+                for place, tone, _ in words_in(word_line):
+                    found = self.hear(line[place], place == len(line) - 1).readings
+                    if key[place] == "3" and found:
+                        key = key[:place] + _CODE_OF_TONE[tone] + key[place + 1 :]
+                        if place == len(line) - 1:
+                            mask = _rhyme_mask([reading for reading in found if reading.tone is tone])
+            keys.append(key)
+            masks.append(mask)
         return keys, masks
 
 
@@ -133,7 +150,7 @@ def every_reading_passes(lines: Sequence[str]) -> bool:
     if not _has_shape(lines):
         return False
     read = traditional(lines)
-    if not all(heard_at_word(char).readings for line in read for char in line):
+    if not all(heard_at_word(char, False).readings for line in read for char in line):
         return False
     keys, masks = _AT_WORD.read(read, read)
     common = _ALL_GROUPS
@@ -150,6 +167,41 @@ def every_reading_passes(lines: Sequence[str]) -> bool:
         if _worst_rank(tones, keys[1:], opening) == _FAIL:
             return False
     return True
+
+
+def is_level_rhymed(lines: Sequence[str]) -> bool:
+    """Whether every even line may end level, and all of them, or all but one, share a level group."""
+    masks = [_AT_WORD.ending(line[-1]).mask.some for line in lines[1::2]]
+    if not all(masks):
+        return False
+    shared = functools.reduce(int.__and__, masks)
+    if shared:
+        return True
+    return any(functools.reduce(int.__and__, masks[:out] + masks[out + 1 :], _ALL_GROUPS) for out in range(len(masks)))
+
+
+def broken_share(lines: Sequence[str]) -> float:
+    """How far a long poem is from regulated verse: broken couplets and broken joints, per couplet.
+
+    Args:
+        lines: An even number of lines, at least two, of five or seven characters each.
+    """
+    keys, _ = _AT_WORD.read(lines, lines)
+    outcomes = [_best_outcomes(key) for key in keys]
+    # The least number of faults of all couplets so far, by the type that the last one ends with.
+    after_b = after_d = 0
+    for index in range(0, len(outcomes), 2):
+        first, second = outcomes[index], outcomes[index + 1]
+        ends_b = _couplet_rank(first, A, second, B) == _FAIL
+        ends_d = _couplet_rank(first, C, second, D) == _FAIL
+        if index == 0:
+            ends_b = ends_b and _couplet_rank(first, D, second, B) == _FAIL
+            ends_d = ends_d and _couplet_rank(first, B, second, D) == _FAIL
+            after_b, after_d = int(ends_b), int(ends_d)
+        else:
+            # A follows D, and C follows B; else the joint is broken.
+            after_b, after_d = min(after_d, after_b + 1) + ends_b, min(after_b, after_d + 1) + ends_d
+    return min(after_b, after_d) / (len(lines) / 2)
 
 
 def _has_shape(lines: Sequence[str]) -> bool:
