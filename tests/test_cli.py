@@ -1,0 +1,83 @@
+"""The console script: help, exit statuses, and errors without stack traces."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def gemma_poetry(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    program = "from gemma_poetry.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+    )
+
+
+def verbs() -> list[str]:
+    from typer.main import get_command
+
+    from gemma_poetry.cli import app
+
+    return sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_verbs_of_the_readme_are_those_of_the_console_script():
+    named = set(re.findall(r"gemma-poetry ([a-z]+)", README.read_text(encoding="utf-8")))
+    assert named <= set(verbs())
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_has_help(verb):
+    result = gemma_poetry(verb, "--help")
+    assert result.returncode == 0 and "Usage" in result.stdout
+
+
+def test_every_option_that_the_readme_uses_exists():
+    from typer.main import get_command
+
+    from gemma_poetry.cli import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in re.findall(r"^gemma-poetry .+$", README.read_text(encoding="utf-8"), flags=re.M):
+        words = line.split()
+        known = {option for parameter in commands[words[1]].params for option in parameter.opts}
+        assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "--source", "/no/such", "--out", "DATA"], "/no/such"),
+        (["prepare", "--source", "sample", "--out", "DATA", "--model", "nobody"], "no model is called 'nobody'"),
+        (["prepare", "--source", "sample", "--out", "DATA", "--forms", "五言绝诗"], "did you mean 五言绝句"),
+        (["train", "--data", "/no/such", "--out", "RUN"], "/no/such/manifest.json: no such file"),
+        (["train", "--data", ".", "--out", "RUN", "--set", "train.lr=1"], "train.lr: unknown field"),
+        (["evaluate", "--run", "/no/such", "--data", ".", "--out", "EVAL"], "manifest.json: no such file"),
+        (["generate", "--form", "七言绝诗"], "七言绝句"),
+        (["generate", "--model", "/no/such", "--form", "七言绝句"], "no model is called '/no/such'"),
+        (["generate", "--form", "七言绝句", "-n", "0"], "cannot write 0 poems"),
+        (["pretrain", "--data", "/no/such", "--out", "MODEL"], "/no/such/manifest.json"),
+        (["pretrain", "--data", "/no/such", "--out", "MODEL", "--preset", "huge"], "pretrain.preset"),
+        (["quickstart", "--recipe", "fast"], "no recipe is called 'fast'"),
+    ],
+    ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_refused_in_words(arguments, message, tmp_path):
+    result = gemma_poetry(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == [], "something half-written stayed behind"
+
+
+def test_a_folder_that_quickstart_did_not_write_is_left_alone(tmp_path):
+    (tmp_path / "letter.txt").write_text("mine")
+    result = gemma_poetry("quickstart", "--out", str(tmp_path))
+    assert result.returncode == 2 and "quickstart did not write" in result.stderr
+    assert (tmp_path / "letter.txt").read_text() == "mine"

@@ -1,0 +1,82 @@
+"""Pretraining from a DATA folder to a MODEL that loads, and resuming it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gemma_poetry.artifacts import sha256_file
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import RunError
+from gemma_poetry.model.base import load_model
+from gemma_poetry.model.presets import PRESETS, Preset
+from gemma_poetry.training.pretraining import pretrain
+from tests.tiny import save_data
+
+SETTINGS = load_recipe(
+    None,
+    [
+        "pretrain.max_steps=12",
+        "pretrain.batch_blocks=4",
+        "pretrain.save_steps=6",
+        "pretrain.evaluation_steps=6",
+        "pretrain.warmup_steps=2",
+        "pretrain.logging_steps=2",
+        "pretrain.minimum_count=1",
+        "pretrain.epochs=20",
+    ],
+).pretrain
+TINY = Preset(layers=2, hidden=32, heads=2, key_value_heads=1, head_size=16, feed_forward=64)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, Path]:
+    """DATA and a MODEL of 12 unbroken steps."""
+    folder = tmp_path_factory.mktemp("pretraining")
+    data = save_data(folder / "DATA", train=200, held_out=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "mini", TINY)
+        pretrain(data, folder / "MODEL", SETTINGS)
+    return data, folder / "MODEL"
+
+
+def test_the_model_loads_and_learnt(trained):
+    _, model = trained
+    loaded = load_model(str(model), device="cpu")
+    assert loaded.model.config.num_hidden_layers == 2 and loaded.model.dtype == torch.float32
+    points = [json.loads(line) for line in (model / "curve.jsonl").read_text().splitlines()]
+    losses = [point["loss"] for point in points if "loss" in point]
+    assert losses[-1] < losses[0]
+    assert any("ppl_char/五言绝句" in point for point in points)
+
+
+def test_the_manifest_names_the_splits_it_saw_and_was_kept_from(trained):
+    data, model = trained
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["data"]["splits"] == {name: sha256_file(data / name) for name in ("train.jsonl", "val.jsonl", "test.jsonl")}
+    assert manifest["steps"] == 12 and manifest["tokens_seen"] > 0
+    assert manifest["files"]["model.safetensors"]["sha256"] == sha256_file(model / "model.safetensors")
+
+
+def test_resuming_gives_the_same_weights(trained, tmp_path, monkeypatch):
+    data, model = trained
+    monkeypatch.setitem(PRESETS, "mini", TINY)
+    out = tmp_path / "MODEL"
+    shutil.copytree(model, out)
+    shutil.rmtree(out / "checkpoint-12")
+    for name in ("model.safetensors", "manifest.json"):
+        (out / name).unlink()
+    pretrain(data, out, SETTINGS, resume=True)
+    assert sha256_file(out / "model.safetensors") == sha256_file(model / "model.safetensors")
+
+
+def test_a_model_that_is_there_is_not_written_over(trained):
+    data, model = trained
+    before = sha256_file(model / "model.safetensors")
+    with pytest.raises(RunError, match="not empty"):
+        pretrain(data, model, SETTINGS)
+    assert sha256_file(model / "model.safetensors") == before
