@@ -191,6 +191,21 @@ def test_everything_known_of_a_poem_is_kept(tmp_path: Path) -> None:
     assert built.rejected == {"fragment (句)": 1, "lost characters (□ ？ …)": 1}
 
 
+@pytest.mark.parametrize(
+    ("script", "tune", "subject"), [("simplified", "浣溪沙", "姜女庙"), ("traditional", "浣溪沙", "姜女廟")]
+)
+def test_a_ci_of_ones_own_is_known_by_title_and_shape(tmp_path: Path, script: str, tune: str, subject: str) -> None:
+    (tmp_path / "ci.txt").write_text(
+        "浣溪沙·姜女庙\n海色残阳影断霓，寒涛日夜女郎祠。翠钿尘网上蛛丝。澄海楼高空极目，望夫石在且留题。六王如梦祖龙非。\n\n"
+        "浣溪沙·伪\n海色残阳影断霓，寒涛日夜女郎祠。",
+        encoding="utf-8",
+    )
+    settings = PrepareSettings.model_validate({"script": script, "validation_share": 0, "test_share": 0})
+    genuine, other = build_collection(str(tmp_path), settings).train
+    assert (genuine.form, genuine.tune, genuine.title) == ("词", tune, subject)
+    assert (other.form, other.tune) == ("七言古诗", "")
+
+
 def test_a_prepared_folder_can_be_a_source(tmp_path: Path, built: Collection) -> None:
     for name, poems in built.splits.items():
         write(tmp_path / f"{name}.jsonl", *(poem.to_record() for poem in poems))

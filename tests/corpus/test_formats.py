@@ -24,7 +24,7 @@ def poems(name: str, content: str | bytes) -> list[SourcePoem]:
         ("p.json", '{"题目": "静夜思", "作者": "李白", "朝代": "唐", "正文": "床前明月光，疑是地上霜。"}'),
         (
             "p.json",
-            '{"name": "选集", "poems": [{"title": "静夜思", "author": "李白", "era": "唐", "content": ["床前明月光，疑是地上霜。"]}]}',
+            '{"poems": [{"title": "静夜思", "author": "李白", "era": "唐", "content": ["床前明月光，疑是地上霜。"]}]}',
         ),
         ("p.jsonl", '\n{"title": "静夜思", "author": "李白", "era": "唐", "lines": ["床前明月光，疑是地上霜。"], "id": 7}\n\n'),
         ("p.csv", "title,author,era,text\n静夜思,李白,唐,床前明月光，疑是地上霜。\n"),

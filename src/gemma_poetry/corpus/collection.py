@@ -242,7 +242,7 @@ def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> tuple[lis
     spelled = sorted({*standard.values(), *(alias for alias, _ in standard)})
     in_script: Mapping[str, str] = dict(zip(spelled, convert(spelled, script)))
     tunes = [""] * len(drafts)
-    names = TuneNames()
+    names = TuneNames() if named else TuneNames.shipped(script)
     for index in named:
         draft = drafts[index]
         tunes[index] = in_script[standard[draft.tune_names]]

@@ -4,7 +4,8 @@ In: a tune field with aliases (`醉落魄・一斛珠`) or a title that begins w
 Out: the standard name of the tune, and the title that remains beside it.
 
 A title alone proves nothing (长相思 is also the title of 诗): it counts as a tune only if the poem has the line
-lengths of that tune, as the 词 of the same collection show them.
+lengths of that tune, as the 词 of the same collection show them; a collection that names no tunes is compared with the
+tune table of `prosody`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from gemma_poetry.corpus.script import Script, convert
 from gemma_poetry.corpus.titles import clean_author
 
 # What collections write where the tune is not known.
@@ -70,6 +72,23 @@ class TuneNames:
         self._shapes[tune][tuple(map(len, lines))] += 1
         if alias:
             self._standard.setdefault(alias, tune)
+
+    @classmethod
+    def shipped(cls, script: Script) -> TuneNames:
+        """The tunes of the table that comes with the package, their names in a script."""
+        from gemma_poetry.prosody.tunes import shipped_tunes
+
+        tunes = list(shipped_tunes().judged.values())
+        spelled = sorted({name for tune in tunes for name in (tune.name, *tune.aliases)})
+        in_script = dict(zip(spelled, convert(spelled, script)))
+        names = cls()
+        for tune in tunes:
+            standard = in_script[tune.name]
+            for variant in tune.variants:
+                names._shapes[standard][variant.form.line_lengths] += variant.poems
+            for alias in tune.aliases:
+                names._standard.setdefault(in_script[alias], standard)
+        return names
 
     def tune_of(self, title: str, lines: Sequence[str]) -> str:
         """The tune that a title begins with, if the lines fit it; else an empty text.
