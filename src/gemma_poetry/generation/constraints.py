@@ -217,8 +217,7 @@ class Automaton:
             if slot.char and slot.char not in self._class_of_fixed:
                 raise ConstraintError(f"{place}: {slot.char!r} cannot be written with the model's vocabulary")
             if not self._fits(cell, None).any():
-                asked = f"the tone {slot.tone.value}" if slot.tone else "the rhyme"
-                raise ConstraintError(f"{place}: {slot.char or 'no character'} does not fit {asked}")
+                raise ConstraintError(f"{place}: {self._misfit(slot)}")
         bindings = []
         for variable, places in sorted(rhyming.items()):
             lines = ", ".join(str(cell.line) for cell in places)
@@ -237,6 +236,21 @@ class Automaton:
                     raise ConstraintError(f"lines {lines}: cannot rhyme in {names}: {words}")
             bindings.append((variable, groups))
         return tuple(bindings)
+
+    def _misfit(self, slot: Slot) -> str:
+        """Why no character at hand fits a slot."""
+        wanted = f"the tone {slot.tone.value}" if slot.tone else "a rhyme"
+        if slot.char is None:
+            return f"no character at hand has {wanted}"
+        sounds = self.alphabet.sounds
+        if sounds is None or not sounds.known(slot.char):
+            return f"{slot.char} has no known reading, {wanted} is asked for"
+        heard = sounds.tones(slot.char)
+        if not heard:
+            return f"{slot.char} is read 平 and 仄, {wanted} is asked for (one reading is enough with polyphones any)"
+        if slot.tone in heard:
+            return f"{slot.char} has readings in several rhymes (one is enough with polyphones any)"
+        return f"{slot.char} does not have {wanted}"
 
     def _viable_groups(self, places: Sequence[Cell]) -> frozenset[str]:
         """The groups that hold, at each of these places, at least as many words as there are places.

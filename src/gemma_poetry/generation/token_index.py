@@ -219,7 +219,7 @@ class TokenMasks:
             begun: The bytes already written of an unfinished character.
 
         Returns:
-            Token ids, ascending, each once; empty at a dead end.
+            Token ids, each once; empty at a dead end.
         """
         found: list[npt.NDArray[np.int64]] = []
         if not begun:
@@ -228,7 +228,7 @@ class TokenMasks:
                 found.append(np.array([self.index.terminator], dtype=np.int64))
         if self._byte_classes:
             found.append(self._parts(state, begun))
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
     def _run(self, state: int, classes: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """Which pieces, given as rows of classes, lead somewhere from a state."""
