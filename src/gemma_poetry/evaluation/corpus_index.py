@@ -11,6 +11,7 @@ The collection of 290,000 poems takes about 17 million positions, and some 0.4 G
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,7 @@ class CorpusIndex:
         # Each poem is followed by one separator, and one stands in front of the first.
         self._line_begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])[: len(lengths)] + 1 + poem_of_line
         self._line_lengths, self._poem_of_line = lengths, poem_of_line
+        self._first_lines = np.searchsorted(poem_of_line, np.arange(len(poems)))
         self._poem_begins = np.concatenate([[0], np.cumsum([len(text) + 1 for text in texts])]).astype(np.int64) + 1
         pairs = self._pair_keys(self._numbers[:-1], self._numbers[1:])
         self._pair_positions = np.argsort(pairs, kind="stable").astype(np.int32)
@@ -137,9 +139,8 @@ class CorpusIndex:
         best = int(agreements.argmax())
         number = int(members[best])
         owner = int(self._poem_of_line[number])
-        first = int(np.searchsorted(self._poem_of_line, owner))
         poem = self.poems[owner]
-        return NearestLine(poem.lines[number - first], poem, int(agreements[best]))
+        return NearestLine(poem.lines[number - int(self._first_lines[owner])], poem, int(agreements[best]))
 
     def _of_length(self, length: int) -> Numbers:
         """The numbers of the lines of a length."""
@@ -155,24 +156,27 @@ class CorpusIndex:
             self._places[length, place] = chars[order], order
         return self._places[length, place]
 
-    def similar_poems(self, lines: Sequence[str], count: int) -> list[Poem]:
+    def similar_poems(self, lines: Sequence[str], count: int, skipped_lines: int = 0) -> list[Poem]:
         """Poems that share most pairs of characters with these lines, best first.
 
         Args:
-            lines: The lines; only poems with lines of the same lengths are considered.
+            lines: The lines; only poems with lines of the same lengths, behind those skipped, are considered.
             count: How many at most.
+            skipped_lines: Lines at the beginning of a poem that are not compared.
         """
         query = self._query("".join(lines))
-        found = [self._positions(int(first), int(second)) for first, second in zip(query[:-1], query[1:])]
+        found = [self._positions(int(first), int(second)) for first, second in itertools.pairwise(query)]
         positions = np.concatenate(found) if found else np.empty(0, dtype=np.int32)
-        owners = np.searchsorted(self._poem_begins, positions, side="right") - 1
+        owner_lines = np.searchsorted(self._line_begins, positions, side="right") - 1
+        owners = self._poem_of_line[owner_lines]
+        owners = owners[owner_lines - self._first_lines[owners] >= skipped_lines]
         numbers, shares = np.unique(owners, return_counts=True)
         shape = list(map(len, lines))
         best: list[Poem] = []
         for number in numbers[np.argsort(-shares, kind="stable")].tolist():
             if len(best) == count:
                 break
-            if list(map(len, self.poems[number].lines)) == shape:
+            if list(map(len, self.poems[number].lines[skipped_lines:])) == shape:
                 best.append(self.poems[number])
         return best
 

@@ -1,197 +1,236 @@
 """From what models wrote and how likely they find poems to `results.json`.
 
-    likelihoods.jsonl ──perplexity──┐
-                                    ├──> Results: systems, comparisons, forms ──> results.json, table, report
-    generations.jsonl ──BLEU, chrF──┘
+    likelihoods.jsonl ──perplexity───────────────────────────┐
+    title_ranks.jsonl ──title relevance──────────────────────┤
+    generations.jsonl ──BLEU, chrF, conformity, diversity────┼──> Results ──> results.json, tables, report
+                 └──CorpusIndex──novelty, parallelism────────┘
 
-In: `Likelihood`s and `Writing`s of any number of systems. Out: a `Results`, every figure with n and a 95% interval.
-Two systems are compared on the poems that both have, by the same resamples.
+In: records of any number of systems, and the poems of the other splits. Out: a `Results`, every figure with n and a 95%
+interval. Two systems are compared on the poems that both have, by the same resamples.
+
+The system `human` is another poet's poem to the same title where something is held against the reference (BLEU, chrF),
+and the reference poem itself where poems are judged on their own.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gemma_poetry.config import EvaluateSettings
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation import metrics
-from gemma_poetry.evaluation.metrics import Overlap
-from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing
-from gemma_poetry.evaluation.statistics import Bootstrap, Difference, Estimate, Figure, Floats, mean, win_rate
+from gemma_poetry.evaluation.ceiling import RETRIEVAL
+from gemma_poetry.evaluation.conformity import conformity_sums, judge
+from gemma_poetry.evaluation.corpus_index import CorpusIndex
+from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
+from gemma_poetry.evaluation.novelty import most_copied, novelty_sums, trace
+from gemma_poetry.evaluation.parallelism import PARALLEL, Parallelism
+from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
+from gemma_poetry.evaluation.references import HUMAN
+from gemma_poetry.evaluation.results import Comparison, Results
+from gemma_poetry.evaluation.statistics import Bootstrap, Figure, Floats, mean, win_rate
+
+DEFAULT_PAIRS = (("tuned", "base"), ("tuned", HUMAN))
+_EXAMPLES = 5
+
+_Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
+_Rows = Mapping[str, Floats]
 
 
-@dataclass(slots=True)
-class Comparison:
-    """One system against another, on the poems that both have.
-
-    Attributes:
-        system: The system.
-        against: The system that it is compared with.
-        differences: By metric: its figure less the other's. Perplexities are compared by their logarithms, in nats.
-        win_rates: By metric: the share of poems on which it does better, ties counted half.
-    """
-
-    system: str
-    against: str
-    differences: dict[str, Difference] = field(default_factory=dict)
-    win_rates: dict[str, Estimate] = field(default_factory=dict)
-
-    def to_record(self) -> dict[str, Any]:
-        """The record that stands in `results.json`."""
-        return {
-            "system": self.system,
-            "against": self.against,
-            "differences": {name: difference.to_record() for name, difference in self.differences.items()},
-            "win_rates": {name: rate.to_record() for name, rate in self.win_rates.items()},
-        }
-
-
-@dataclass(slots=True)
-class Results:
-    """All figures of an evaluation.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that figures are computed from.
 
     Attributes:
-        systems: By system and metric.
-        by_form: By system, form and metric.
-        comparisons: Pairs of systems.
-        signatures: sacrebleu's account of each of its metrics.
+        likelihoods: Of any systems, in any order.
+        writings: Of any systems and protocols, in any order.
+        title_ranks: Of any systems, in any order.
+        corpus: The poems that novelty is measured against and parallelism is learned from; empty: neither is reported.
+        index: The same poems, indexed, where that is at hand already.
     """
 
-    systems: dict[str, dict[str, Estimate]] = field(default_factory=dict)
-    by_form: dict[str, dict[str, dict[str, Estimate]]] = field(default_factory=dict)
-    comparisons: list[Comparison] = field(default_factory=list)
-    signatures: dict[str, str] = field(default_factory=dict)
-
-    def to_record(self) -> dict[str, Any]:
-        """The record that stands in `results.json`."""
-        return {
-            "systems": {system: _records(figures) for system, figures in self.systems.items()},
-            "by_form": {
-                system: {form: _records(figures) for form, figures in forms.items()} for system, forms in self.by_form.items()
-            },
-            "comparisons": [comparison.to_record() for comparison in self.comparisons],
-            "signatures": self.signatures,
-        }
-
-
-def _records(figures: Mapping[str, Estimate]) -> dict[str, dict[str, Any]]:
-    return {name: estimate.to_record() for name, estimate in figures.items()}
-
-
-DEFAULT_PAIRS = (("tuned", "base"), ("tuned", "human"))
+    likelihoods: Sequence[Likelihood] = ()
+    writings: Sequence[Writing] = ()
+    title_ranks: Sequence[TitleRank] = ()
+    corpus: Sequence[Poem] = ()
+    index: CorpusIndex | None = field(default=None, repr=False)
 
 
 def evaluate_records(
-    likelihoods: Iterable[Likelihood],
-    writings: Iterable[Writing],
-    settings: EvaluateSettings,
-    pairs: Sequence[tuple[str, str]] = DEFAULT_PAIRS,
+    evidence: Evidence, settings: EvaluateSettings, pairs: Sequence[tuple[str, str]] = DEFAULT_PAIRS
 ) -> Results:
     """Computes every figure of every system.
 
     Args:
-        likelihoods: Of any systems, in any order.
-        writings: Of any systems and protocols, in any order.
+        evidence: What the systems made of the poems.
         settings: Resamples and seed.
         pairs: Systems to compare, the first with the second; pairs of which one is missing are passed over.
     """
-    results = Results()
-    compared = {pair: Comparison(*pair) for pair in pairs}
-    _add_perplexities(results, compared, _by_system(likelihoods), settings)
-    writings = list(writings)
+    results = Results(comparisons=[Comparison(*pair) for pair in pairs])
+    _add_perplexities(_Table(results, evidence.likelihoods, settings))
     for protocol in Protocol:
-        own = _by_system(writing for writing in writings if writing.protocol is protocol)
-        _add_overlaps(results, compared, own, protocol, settings)
-    results.comparisons = [comparison for comparison in compared.values() if comparison.differences]
+        held = [writing for writing in evidence.writings if writing.protocol is protocol and writing.reference]
+        _add_overlaps(_Table(results, held, settings), protocol)
+    poems = [*_whole_poems(evidence.writings)]
+    table = _Table(results, poems, settings)
+    _add_conformity(table)
+    _add_diversity(table)
+    if evidence.corpus and poems:
+        _add_novelty(table, evidence.index or CorpusIndex(evidence.corpus))
+        learned = Parallelism(evidence.corpus, settings.seed)
+        table.add(PARALLEL, mean, table.rows(lambda own: learned.sums((one.lines, one.form) for one in own)))
+    ranks = _Table(results, evidence.title_ranks, settings)
+    ranks.add("title_first", mean, ranks.rows(lambda own: [(one.rank == 1, 1) for one in own]))
+    ranks.add("title_reciprocal_rank", mean, ranks.rows(lambda own: [(1 / one.rank, 1) for one in own]))
+    results.comparisons = [comparison for comparison in results.comparisons if comparison.differences]
     return results
 
 
-Compared = Mapping[tuple[str, str], Comparison]
-_Record = TypeVar("_Record", Likelihood, Writing)
+class _Table(Generic[_Record]):
+    """Records of one kind by system and poem, and the figures that are added to the results from them."""
+
+    def __init__(self, results: Results, records: Iterable[_Record], settings: EvaluateSettings) -> None:
+        self.results = results
+        self.own: dict[str, dict[str, _Record]] = {}
+        # Sorted by poem, so that systems that have the same poems are drawn by the same resamples.
+        for record in sorted(records, key=lambda record: record.source_id):
+            self.own.setdefault(record.system, {})[record.source_id] = record
+        self._settings = settings
+
+    def rows(self, sums: Callable[[list[_Record]], npt.ArrayLike]) -> _Rows:
+        """The sums of each system's poems."""
+        return {system: np.asarray(sums(list(own.values())), dtype=np.float64) for system, own in self.own.items()}
+
+    def add(
+        self,
+        name: str,
+        figure: Figure,
+        rows: _Rows,
+        *,
+        difference: tuple[str, Figure] | None = None,
+        by_form: bool = False,
+    ) -> None:
+        """Adds a figure of each system and the differences between them.
+
+        Args:
+            name: The metric.
+            figure: From total sums to the figure; NaN where there is nothing to judge.
+            rows: The sums of each system's poems.
+            difference: Name and figure that comparisons use instead.
+            by_form: Whether the figure is reported form by form as well.
+        """
+        for system, sums in rows.items():
+            records = list(self.own[system].values())
+            if not np.isnan(figure(sums.sum(axis=0))):
+                self.results.systems.setdefault(system, {})[name] = self._bootstrap(records).estimate(sums, figure)
+            if by_form:
+                self._add_by_form(system, name, figure, sums)
+        compared, compare = difference or (name, figure)
+        for comparison, ours, theirs, bootstrap in self._shared(rows):
+            if not np.isnan(compare(ours.sum(axis=0)) - compare(theirs.sum(axis=0))):
+                comparison.differences[compared] = bootstrap.difference(ours, theirs, compare)
+
+    def add_wins(self, name: str, scores: _Rows) -> None:
+        """Adds win rates.
+
+        Args:
+            name: The metric.
+            scores: A score of each poem of each system, the greater the better.
+        """
+        for comparison, ours, theirs, bootstrap in self._shared(scores):
+            comparison.win_rates[name] = bootstrap.estimate(win_rate(ours, theirs), mean)
+
+    def _bootstrap(self, records: Sequence[_Record]) -> Bootstrap:
+        units = [record.unit for record in records]
+        return Bootstrap(units, samples=self._settings.bootstrap_samples, seed=self._settings.seed)
+
+    def _add_by_form(self, system: str, name: str, figure: Figure, sums: Floats) -> None:
+        records = list(self.own[system].values())
+        for form in dict.fromkeys(record.form for record in records):
+            chosen = [number for number, record in enumerate(records) if record.form == form]
+            if not np.isnan(figure(sums[chosen].sum(axis=0))):
+                estimate = self._bootstrap([records[number] for number in chosen]).estimate(sums[chosen], figure)
+                self.results.by_form.setdefault(system, {}).setdefault(form, {})[name] = estimate
+
+    def _shared(self, rows: _Rows) -> Iterator[tuple[Comparison, Floats, Floats, Bootstrap]]:
+        """Each comparison with the rows of the poems that both of its systems have."""
+        for comparison in self.results.comparisons:
+            ours, theirs = self.own.get(comparison.system, {}), self.own.get(comparison.against, {})
+            poems = [source for source in ours if source in theirs]
+            if poems and comparison.system in rows and comparison.against in rows:
+                yield (
+                    comparison,
+                    rows[comparison.system][_places(ours, poems)],
+                    rows[comparison.against][_places(theirs, poems)],
+                    self._bootstrap([ours[source] for source in poems]),
+                )
 
 
-def _by_system(records: Iterable[_Record]) -> dict[str, dict[str, _Record]]:
-    """Records by system and poem, poems in one order for all systems."""
-    grouped: dict[str, dict[str, _Record]] = {}
-    for record in sorted(records, key=lambda record: record.source_id):
-        grouped.setdefault(record.system, {})[record.source_id] = record
-    return grouped
+def _places(own: Mapping[str, object], poems: Sequence[str]) -> list[int]:
+    place = {source: number for number, source in enumerate(own)}
+    return [place[source] for source in poems]
 
 
-def _bootstrap(records: Iterable[Likelihood | Writing], settings: EvaluateSettings) -> Bootstrap:
-    units = [record.unit for record in records]
-    return Bootstrap(units, samples=settings.bootstrap_samples, seed=settings.seed)
+def _add_perplexities(table: _Table[Likelihood]) -> None:
+    rows = table.rows(lambda own: [(one.nll, one.tokens, one.characters) for one in own])
+    per_token, per_character = ("log_ppl_token", metrics.nats_per_token), ("log_ppl_char", metrics.nats_per_character)
+    table.add("ppl_token", metrics.ppl_token, rows, difference=per_token, by_form=True)
+    table.add("ppl_char", metrics.ppl_char, rows, difference=per_character, by_form=True)
+    table.add_wins("log_ppl_char", {system: -sums[:, metrics.NATS] for system, sums in rows.items()})
 
 
-def _shared(
-    own: Mapping[str, Mapping[str, _Record]], compared: Compared
-) -> Iterator[tuple[Comparison, list[_Record], list[_Record]]]:
-    """Each comparison with the records of the poems that both of its systems have."""
-    for (system, against), comparison in compared.items():
-        ours, theirs = own.get(system, {}), own.get(against, {})
-        poems = [source for source in ours if source in theirs]
-        if poems:
-            yield comparison, [ours[source] for source in poems], [theirs[source] for source in poems]
-
-
-def _add_perplexities(
-    results: Results, compared: Compared, own: Mapping[str, Mapping[str, Likelihood]], settings: EvaluateSettings
-) -> None:
-    figures: dict[str, Figure] = {"ppl_token": metrics.ppl_token, "ppl_char": metrics.ppl_char}
-    logarithms: dict[str, Figure] = {"log_ppl_token": metrics.nats_per_token, "log_ppl_char": metrics.nats_per_character}
-    for system, of_poem in own.items():
-        records = list(of_poem.values())
-        results.systems.setdefault(system, {}).update(_estimates(records, figures, settings))
-        for form, _ in Counter(record.form for record in records).most_common():
-            of_form = [record for record in records if record.form == form]
-            results.by_form.setdefault(system, {})[form] = _estimates(of_form, figures, settings)
-    for comparison, ours, theirs in _shared(own, compared):
-        bootstrap = _bootstrap(ours, settings)
-        for name, figure in logarithms.items():
-            comparison.differences[name] = bootstrap.difference(_nats(ours), _nats(theirs), figure)
-        wins = win_rate([-record.nll for record in ours], [-record.nll for record in theirs])
-        comparison.win_rates["ppl_char"] = bootstrap.estimate(wins, mean)
-
-
-def _estimates(records: Sequence[Likelihood], figures: Mapping[str, Figure], settings: EvaluateSettings) -> dict[str, Estimate]:
-    bootstrap, sums = _bootstrap(records, settings), _nats(records)
-    return {name: bootstrap.estimate(sums, figure) for name, figure in figures.items()}
-
-
-def _nats(records: Sequence[Likelihood]) -> Floats:
-    return np.array([(record.nll, record.tokens, record.characters) for record in records], dtype=np.float64)
-
-
-def _add_overlaps(
-    results: Results,
-    compared: Compared,
-    own: Mapping[str, Mapping[str, Writing]],
-    protocol: Protocol,
-    settings: EvaluateSettings,
-) -> None:
+def _add_overlaps(table: _Table[Writing], protocol: Protocol) -> None:
     for overlap in metrics.overlaps():
-        name = f"{overlap.name}_{protocol.value}"
-        results.signatures[overlap.name] = overlap.signature
-        for system, of_poem in own.items():
-            records = list(of_poem.values())
-            estimate = _bootstrap(records, settings).estimate(_matches(overlap, records), overlap.figure)
-            results.systems.setdefault(system, {})[name] = estimate
-        for comparison, ours, theirs in _shared(own, compared):
-            sums, others = _matches(overlap, ours), _matches(overlap, theirs)
-            comparison.differences[name] = _bootstrap(ours, settings).difference(sums, others, overlap.figure)
-    for comparison, ours, theirs in _shared(own, compared):
-        wins = win_rate(_poem_scores(ours), _poem_scores(theirs))
-        comparison.win_rates[f"bleu4_{protocol.value}"] = _bootstrap(ours, settings).estimate(wins, mean)
+        rows = table.rows(lambda own, overlap=overlap: overlap.sums(*_texts(own)))  # type: ignore[misc]
+        table.add(f"{overlap.name}_{protocol.value}", overlap.figure, rows)
+        table.results.signatures[overlap.name] = overlap.signature
+    one = metrics.sentence_bleu()
+    rows = table.rows(lambda own: [one.figure(row) for row in one.sums(*_texts(own))])
+    table.add_wins(f"bleu4_{protocol.value}", rows)
 
 
-def _matches(overlap: Overlap, records: Sequence[Writing]) -> Floats:
-    return overlap.sums([record.text for record in records], [record.reference_text for record in records])
+def _texts(records: Sequence[Writing]) -> tuple[list[str], list[str]]:
+    return [record.text for record in records], [record.reference_text for record in records]
 
 
-def _poem_scores(records: Sequence[Writing]) -> list[float]:
-    overlap = metrics.sentence_bleu()
-    return [overlap.figure(row) for row in _matches(overlap, records)]
+def _whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
+    """The poems that are judged on their own: those written from the title, and the references as `human`."""
+    references: dict[str, Writing] = {}
+    for writing in writings:
+        if writing.protocol is Protocol.TITLE and writing.system not in (HUMAN, RETRIEVAL):
+            yield writing
+            if writing.reference:
+                references[writing.source_id] = writing
+    for source, writing in references.items():
+        yield replace(writing, system=HUMAN, source_id=source, lines=writing.reference)
+
+
+def _add_conformity(table: _Table[Writing]) -> None:
+    sums = {system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()}
+    for name in next(iter(sums.values()), {}):
+        table.add(name, mean, {system: shares[name] for system, shares in sums.items()}, by_form=True)
+
+
+def _add_diversity(table: _Table[Writing]) -> None:
+    for system, own in table.own.items():
+        for order in (1, 2):
+            estimate = distinct([one.lines for one in own.values()], order)
+            if estimate is not None:
+                table.results.systems.setdefault(system, {})[f"distinct_{order}"] = estimate
+    several = {system for system, own in table.own.items() if len(own) > 1}
+    rows = table.rows(lambda own: self_bleu_sums([one.lines for one in own]))
+    table.add("self_bleu", mean, {system: sums for system, sums in rows.items() if system in several})
+
+
+def _add_novelty(table: _Table[Writing], index: CorpusIndex) -> None:
+    traced = {system: [trace(one.lines, index) for one in own.values()] for system, own in table.own.items()}
+    sums = {system: novelty_sums(found) for system, found in traced.items()}
+    for name in next(iter(sums.values())):
+        table.add(name, mean, {system: figures[name] for system, figures in sums.items()})
+    for system, found in traced.items():
+        table.results.copied[system] = [one.to_record() for one in most_copied(found, _EXAMPLES)]

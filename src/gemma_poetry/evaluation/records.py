@@ -1,9 +1,10 @@
-"""The two files that evaluation reads: what models made of the poems of a split.
+"""The files that evaluation reads: what models made of the poems of a split.
 
     RUN/eval/likelihoods.jsonl    one record a poem and system: nats, tokens, characters
     RUN/eval/generations.jsonl    one record a poem, system and protocol: what was written, and what it is held against
+    RUN/eval/title_ranks.jsonl    one record a poem and system: where its title stands among others, by likelihood
 
-In: JSON lines. Out: `Likelihood`s and `Writing`s. Models never come in here: whoever has one writes these files.
+In: JSON lines. Out: `Likelihood`s, `Writing`s, `TitleRank`s. Models never come in here: whoever has one writes these files.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from gemma_poetry.errors import DataError
 
 LIKELIHOODS = "likelihoods.jsonl"
 GENERATIONS = "generations.jsonl"
+TITLE_RANKS = "title_ranks.jsonl"
 
-_Record = TypeVar("_Record", "Likelihood", "Writing")
+_Record = TypeVar("_Record", "Likelihood", "Writing", "TitleRank")
 
 
 class Protocol(str, Enum):
@@ -108,7 +110,33 @@ class Writing:
         return "".join(self.reference)
 
 
-def write_records(path: Path, records: Iterable[Likelihood | Writing]) -> int:
+@dataclass(frozen=True, slots=True)
+class TitleRank:
+    """Whether a poem fits its title better than it fits others.
+
+    Attributes:
+        system: The system that wrote the poem.
+        source_id: The reference poem that the title is from.
+        cluster_id: The cluster of the reference poem.
+        form: 体裁 or 词牌.
+        rank: The place, from 1, of the poem's own title among `among` titles, by the likelihood of the poem under each.
+        among: Titles that were compared.
+    """
+
+    system: str
+    source_id: str
+    cluster_id: str
+    form: str
+    rank: int
+    among: int
+
+    @property
+    def unit(self) -> str:
+        """What is drawn as one when poems are resampled."""
+        return self.cluster_id or self.source_id
+
+
+def write_records(path: Path, records: Iterable[Likelihood | Writing | TitleRank]) -> int:
     """Writes records as JSON lines; returns how many.
 
     Raises:
@@ -133,6 +161,15 @@ def read_writings(path: Path) -> list[Writing]:
         DataError: The file is missing or a record lacks a field.
     """
     return _read(path, Writing)
+
+
+def read_title_ranks(path: Path) -> list[TitleRank]:
+    """Reads `title_ranks.jsonl`.
+
+    Raises:
+        DataError: The file is missing or a record lacks a field.
+    """
+    return _read(path, TitleRank)
 
 
 def _read(path: Path, kind: type[_Record]) -> list[_Record]:

@@ -26,6 +26,9 @@ from gemma_poetry.evaluation.records import Protocol, Writing
 MAX_WRITTEN_CHARACTERS = 128
 """Longer poems are judged by likelihood alone, in Han characters."""
 
+HUMAN = "human"
+"""The system of the human references."""
+
 OPENING_LINES = 2
 """Lines that the couplet protocol gives."""
 
@@ -137,7 +140,7 @@ def human_writings(poems: Sequence[Poem], references: HumanReferences) -> list[W
             other = found.poem
             origin: dict[str, str | float] = {"author": other.author, "title": other.title}
             origin |= {"source_id": other.source_id, "overlap": found.title_overlap}
-            writings.append(as_writing("human", protocol, poem, other.lines[given:], other.marks[given:], origin))
+            writings.append(as_writing(HUMAN, protocol, poem, other.lines[given:], other.marks[given:], origin))
     return writings
 
 

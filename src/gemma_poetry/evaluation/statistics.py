@@ -157,7 +157,7 @@ def mean(totals: Floats) -> float:
     return float(totals[0] / totals[1]) if totals[1] else math.nan
 
 
-def win_rate(ours: Sequence[float], theirs: Sequence[float]) -> Floats:
+def win_rate(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> Floats:
     """Rows (poems, 2) for `mean`: 1 where ours is the greater, one half where both are equal.
 
     Args:

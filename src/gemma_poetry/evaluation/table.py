@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gemma_poetry.evaluation.evaluator import Comparison, Results
+from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.statistics import Difference, Estimate
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def comparison_rows(comparison: Comparison) -> list[list[str]]:
     """One row a metric: label, n, difference, what the interval says, win rate."""
     rows = []
     for name, difference in comparison.differences.items():
-        wins = comparison.win_rates.get(name.removeprefix("log_"))
+        wins = comparison.win_rates.get(name)
         rate = f"{100 * wins.value:.0f}% [{100 * wins.low:.0f}, {100 * wins.high:.0f}]" if wins else "—"
         rows.append(
             [label(name), str(difference.n), estimate_text(name, difference, signed=True), verdict(name, difference), rate]

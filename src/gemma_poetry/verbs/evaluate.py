@@ -23,7 +23,7 @@ from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import DataError, UsageError
-from gemma_poetry.evaluation.evaluator import Results, evaluate_records
+from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
 from gemma_poetry.evaluation.records import GENERATIONS, LIKELIHOODS, Likelihood, Protocol, Writing, write_records
 from gemma_poetry.evaluation.references import (
     HumanReferences,
@@ -33,6 +33,7 @@ from gemma_poetry.evaluation.references import (
     select_poems,
     skipped,
 )
+from gemma_poetry.evaluation.results import Results
 
 if TYPE_CHECKING:
     from gemma_poetry.model.base import LoadedModel
@@ -88,7 +89,7 @@ def evaluate(options: EvaluateOptions) -> Results:
     loaded = load_model(options.run)
     likelihoods = list(_score(loaded, scored))
     writings = [*_write(loaded, rewritten, options), *human_writings(rewritten, HumanReferences(others, settings.seed))]
-    results = evaluate_records(likelihoods, writings, settings)
+    results = evaluate_records(Evidence(likelihoods, writings, corpus=others), settings)
     # Written last, so that it never stands beside poems that it is not about.
     (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, likelihoods)
