@@ -14,8 +14,10 @@ cut, at most `ATTEMPTS` times; then the request is given up with an error, and n
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
@@ -27,6 +29,7 @@ from gemma_poetry.generation.constraints import NOWHERE
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.decoding import Plan, begin, retrace
 from gemma_poetry.generation.finishing import finish
+from gemma_poetry.generation.merits import Assessor, Candidate, Merits, best_of
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.requests import PoemRequest, Prescription
 
@@ -51,6 +54,7 @@ class GeneratedPoem:
         seed: The seed of the run that it belongs to.
         token_ids: The tokens that were decoded, terminator included.
         attempts: How often it was taken up again behind a dead end.
+        merits: What speaks for it beside its form, where that was asked for.
     """
 
     poem: Poem
@@ -60,6 +64,7 @@ class GeneratedPoem:
     seed: int
     token_ids: tuple[int, ...]
     attempts: int = 0
+    merits: Merits | None = None
 
 
 @dataclass(slots=True)
@@ -102,9 +107,12 @@ class Generator:
         self.tokenizer = tokenizer
         self.settings = settings or GenerateSettings()
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guard=guard)
+        self._assessor = Assessor(model, tokenizer)
         self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
 
-    def write(self, requests: Sequence[PoemRequest], *, seed: int | None = None) -> Iterator[GeneratedPoem]:
+    def write(
+        self, requests: Sequence[PoemRequest], *, seed: int | None = None, best_of: int = 1, assess: bool = False
+    ) -> Iterator[GeneratedPoem]:
         """Writes one poem a request, in order, a batch at a time.
 
         The same requests, settings, model and seed give the same poems on the same machine.
@@ -112,6 +120,8 @@ class Generator:
         Args:
             requests: The wishes; all are checked before the first poem is written.
             seed: Seed of sampling; `None`: that of the settings.
+            best_of: Poems that are written for each request, of which the one with most merits is kept.
+            assess: Tell the merits, also where one poem a request is written.
 
         Raises:
             ConstraintError: A wish cannot be met.
@@ -122,10 +132,11 @@ class Generator:
         for request in requests:
             prescription, plan = self.planner.plan(request)
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(request, prescription))
-            drafts.append(_Draft(request, prescription, plan, prompt, []))
-        return self._write_all(drafts, seed)
+            drafts += [_Draft(request, prescription, plan, prompt, []) for _ in range(best_of)]
+        written = self._write_all(drafts, seed, assess or best_of > 1)
+        return written if best_of == 1 else _keep_best(written, best_of)
 
-    def _write_all(self, drafts: Sequence[_Draft], seed: int) -> Iterator[GeneratedPoem]:
+    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
@@ -140,7 +151,18 @@ class Generator:
                         expected="a way to finish the poem under all that was asked of it",
                         action="ask for less at once, try another seed, or allow more characters or known lines",
                     )
-                yield draft.done
+            done = [draft.done for draft in batch if draft.done is not None]
+            yield from self._assess(done) if assess else done
+
+    def _assess(self, poems: Sequence[GeneratedPoem]) -> list[GeneratedPoem]:
+        candidates = []
+        for one in poems:
+            text = decode_poem(self.tokenizer, one.token_ids)
+            lines = tuple(re.split(f"[{MARKS}]", text)[:-1])
+            conditions = self.planner.conditions(one.request, one.prescription)
+            candidates.append(Candidate(conditions, one.poem.form, lines, text))
+        merits = self._assessor.assess(candidates)
+        return [replace(one, merits=own) for one, own in zip(poems, merits)]
 
     def _decode(self, drafts: Sequence[_Draft], torch_seed: int, seed: int) -> None:
         """Goes on with drafts, and finishes those that come out right."""
@@ -167,6 +189,11 @@ class Generator:
                     continue
             draft.attempts += 1
             draft.kept = _cut_back(draft.plan, tokens, draft.attempts)
+
+
+def _keep_best(poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
+    while group := list(itertools.islice(poems, count)):
+        yield group[best_of([one.merits for one in group if one.merits is not None])]
 
 
 def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
