@@ -80,6 +80,16 @@ def traditional(lines: Sequence[str]) -> Sequence[str]:
     return [new if len(new) == len(old) else old for new, old in zip(converted, lines)]
 
 
+@functools.cache
+def _simplifications() -> dict[int, str]:
+    return {ord(form): char for char, forms in lexicon().simplified.items() for form in forms if form != char}
+
+
+def simplified(text: str) -> str:
+    """The text in simplified characters, one by one."""
+    return text.translate(_simplifications())
+
+
 def words_in(line: str) -> list[tuple[int, Tone, str]]:
     """The characters of a traditional line that a neighbour in their foot settles: index from 0, tone, reason.
 

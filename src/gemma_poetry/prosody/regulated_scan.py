@@ -17,6 +17,7 @@ from typing import NamedTuple
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
+from gemma_poetry.prosody.parallelism import parallelism
 from gemma_poetry.prosody.regulated import (
     LEVEL,
     LINE_TYPES,
@@ -91,7 +92,21 @@ def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
+        tuple(_parallel_remarks(lines)) if len(lines) >= 8 else (),
     )
+
+
+def _parallel_remarks(lines: Sequence[str]) -> list[str]:
+    """What the couplets that ought to be parallel, all but the first and the last, have of it."""
+    remarks = []
+    for index in range(2, len(lines) - 2, 2):
+        found = parallelism(lines[index], lines[index + 1])
+        kind = "parallel" if found.parallel else "hardly parallel"
+        same = "".join(f"; {lines[index][position - 1]} opposite itself" for position in found.repeated)
+        remarks.append(
+            f"lines {index + 1} and {index + 2} (对仗): {kind}, {sum(found.answered)} of {len(found.answered)} places{same}"
+        )
+    return remarks
 
 
 def _tones(found: Sequence[Reading]) -> str:

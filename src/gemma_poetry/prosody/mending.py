@@ -1,0 +1,195 @@
+"""How a fault could be mended: characters that would be right in that place, or what to rebuild.
+
+In: a `Scansion`. Out: for each fault a `Mend`.
+
+Characters come from what stands beside the neighbours of the place, in the same foot, in Tang and Song verse
+(assets/prosody/neighbours.txt, made by scripts/collect_pairs.py), the ones that fit both neighbours first. Their tone is
+beyond doubt: all readings have it. Each is tried in its place, and offered if the fault is gone and none has come.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+from gemma_poetry.prosody.forms import Form, Tone
+from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
+from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
+from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
+from gemma_poetry.prosody.rules import Rule
+from gemma_poetry.prosody.scansion import Fault, Scansion, scan
+
+TABLE = "assets/prosody/neighbours.txt"
+MAX_CHARACTERS = 8
+# Mending reads the poem again for each character that is tried, so a long poem full of faults gets advice for the first.
+MAX_FAULTS = 40
+MAX_LINES = 100
+_TRIED_CHARACTERS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Characters that would mend a fault at one place.
+
+    Attributes:
+        line: The line, from 1.
+        position: The character, from 1.
+        characters: The characters, the most usual beside their neighbours first.
+    """
+
+    line: int
+    position: int
+    characters: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """How a fault could be mended.
+
+    Attributes:
+        fault: The fault.
+        alternatives: Places and characters; any one of them mends it.
+        advice: What to do where no single character does; empty where one does.
+    """
+
+    fault: Fault
+    alternatives: tuple[Alternatives, ...] = ()
+    advice: str = ""
+
+
+def mends(scansion: Scansion) -> list[Mend]:
+    """A mend for each fault of a poem, in their order; without characters where the poem is very long or very faulty."""
+    found = []
+    for number, fault in enumerate(scansion.faults):
+        tried = number < MAX_FAULTS and len(scansion.lines) <= MAX_LINES
+        alternatives = []
+        for line, position, tone, rhyme in _places(scansion, fault) if tried else ():
+            characters = _characters(scansion, fault, line, position, tone, rhyme)
+            if characters:
+                alternatives.append(Alternatives(line, position, characters))
+        found.append(Mend(fault, tuple(alternatives), "" if alternatives else _advice(scansion, fault)))
+    return found
+
+
+def _places(scansion: Scansion, fault: Fault) -> Iterator[tuple[int, int, str, str]]:
+    """The places where a change could mend a fault: line, position, the tone and the rhyme that are wanted."""
+    line, position, expected = fault.line, fault.position, fault.expected
+    if fault.rule in (Rule.RHYME, Rule.REPEATED_RHYME):
+        tone = scansion.places[line - 1][position - 1].expected
+        yield line, position, tone, expected
+    elif expected in (Tone.LEVEL.value, Tone.OBLIQUE.value) and position:
+        if fault.rule in (Rule.CONTRAST, Rule.ADHESION):
+            return
+        asked = scansion.places[line - 1][position - 1]
+        yield line, position, expected, scansion.rhyme_group if asked.rhyme and expected == Tone.LEVEL.value else ""
+        if fault.rule is Rule.LONE_LEVEL:
+            yield line, position + 2, expected, ""
+        elif fault.rule is Rule.MAJOR_TWIST and line < len(scansion.lines):
+            yield line + 1, position - 1, expected, ""
+
+
+def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone: str, rhyme: str) -> str:
+    """The characters that mend a fault at a place, in the script of the poem."""
+    ends = {text[-1] for text in scansion.lines} if rhyme else set()
+    old = scansion.lines[line - 1][position - 1]
+    good = []
+    tried = 0
+    for char in _candidates(simplified(scansion.lines[line - 1]), position - 1):
+        if is_traditional("".join(scansion.lines)):
+            char = traditional([char])[0]
+        if char == old or char in ends or not _fits(char, tone, rhyme):
+            continue
+        tried += 1
+        if _mended(scansion, fault, line, position, char):
+            good.append(char)
+        if len(good) == MAX_CHARACTERS or tried == _TRIED_CHARACTERS:
+            break
+    return "".join(good)
+
+
+def _fits(char: str, tone: str, rhyme: str) -> bool:
+    found = readings(char)
+    if not found or any(reading.tone.value != tone for reading in found if tone in ("平", "仄")):
+        return False
+    if rhyme in GROUPS:
+        return any(reading.group == rhyme for reading in found)
+    parts = {part for part, name in PART_NAMES.items() if rhyme.startswith(name)}
+    return not parts or any(reading.part in parts for reading in found)
+
+
+def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: str) -> bool:
+    text = scansion.lines[line - 1]
+    lines = list(scansion.lines)
+    lines[line - 1] = text[: position - 1] + char + text[position:]
+    again = _scan_again(tuple(lines), scansion.form, scansion.pattern)
+    gone = all((other.rule, other.line, other.position) != (fault.rule, fault.line, fault.position) for other in again.faults)
+    return gone and len(again.faults) < len(scansion.faults)
+
+
+def _scan_again(lines: tuple[str, ...], name: str, pattern: str) -> Scansion:
+    if pattern == "古绝":
+        from gemma_poetry.prosody.ancient_scan import scan_ancient
+
+        return scan_ancient(lines, name, pattern)
+    return scan(lines, Form(name, (), "", pattern))
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """Characters by what stands before or behind them in a foot, the most frequent first."""
+
+    following: dict[str, str]
+    preceding: dict[str, str]
+    common: str
+
+
+@functools.cache
+def _neighbours() -> _Neighbours:
+    text = resources.files("gemma_poetry").joinpath(TABLE).read_text(encoding="utf-8")
+    rows = [line.partition("\t")[::2] for line in text.splitlines() if line[:1] not in ("", "#")]
+    preceding: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for first, found in rows:
+        for rank, second in enumerate(found):
+            preceding[second].append((rank, first))
+    return _Neighbours(
+        dict(rows),
+        {second: "".join(first for _, first in sorted(found)) for second, found in preceding.items()},
+        "".join(first for first, found in sorted(rows, key=lambda row: -len(row[1]))),
+    )
+
+
+def _candidates(line: str, index: int) -> Iterator[str]:
+    """Characters that could stand at a place, those that fit both neighbours in its foot first, then one, then any."""
+    table = _neighbours()
+    pairs = foot_pairs(len(line))
+    fitting = []
+    if index - 1 in pairs:
+        fitting.append(table.following.get(line[index - 1], ""))
+    if index in pairs:
+        fitting.append(table.preceding.get(line[index + 1], ""))
+    worth: dict[str, float] = defaultdict(float)
+    for found in fitting:
+        for rank, char in enumerate(found):
+            worth[char] += 1 / (10 + rank) + 1
+    yield from sorted(worth, key=lambda char: -worth[char])
+    yield from (char for char in table.common if char not in worth)
+
+
+def _advice(scansion: Scansion, fault: Fault) -> str:
+    """What to do about a fault that no single character mends."""
+    if fault.rule in (Rule.ADHESION, Rule.CONTRAST):
+        characters = len(scansion.lines[0])
+        rhymed = fault.rule is Rule.CONTRAST
+        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.rhymed) == (fault.expected, rhymed))
+        if rhymed:
+            return f"build line {fault.line} as {strict_pattern(first, characters)}"
+        second = next(kind for kind in LINE_TYPES if kind.rhymed and kind.lead(characters) != fault.expected)
+        patterns = " ".join(strict_pattern(kind, characters) for kind in (first, second))
+        return f"build lines {fault.line} and {fault.line + 1} as {patterns}, or those before them on the other pattern"
+    if fault.rule is Rule.CHARACTER:
+        return f"put {fault.expected} there"
+    return ""
