@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
+from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.scansion import Fault, Place, Scansion
+from gemma_poetry.prosody.scansion import ONLY_READING, Fault, Place, Scansion
 
 
 class _Class(NamedTuple):
@@ -128,8 +129,6 @@ def _join(rhyme: _Rhyme, number: int, words: dict[int, Heard]) -> None:
 
 
 def _name(rhyme: _Rhyme) -> str:
-    from gemma_poetry.prosody.rhyme import PART_NAMES
-
     if rhyme.groups:
         return "/".join(sorted(rhyme.groups))
     return "/".join(PART_NAMES[part] for part in sorted({one.part for one in rhyme.classes}))
@@ -162,7 +161,7 @@ def _places(line: str, heard: Sequence[Heard], rhyme: _Rhyme | None, variable: s
 
 def _taken(place: Heard, rhyme: _Rhyme | None) -> tuple[Reading | None, str]:
     if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:
-        return place.readings[0], place.reason or "only reading"
+        return place.readings[0], place.reason or ONLY_READING
     if rhyme and len(rhyme.numbers) > 1:
         for reading in place.readings:
             if reading.group in rhyme.groups or (

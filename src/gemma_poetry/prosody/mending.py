@@ -192,4 +192,6 @@ def _advice(scansion: Scansion, fault: Fault) -> str:
         return f"build lines {fault.line} and {fault.line + 1} as {patterns}, or those before them on the other pattern"
     if fault.rule is Rule.CHARACTER:
         return f"put {fault.expected} there"
+    if fault.position and fault.expected in (Tone.LEVEL.value, Tone.OBLIQUE.value):
+        return f"build line {fault.line} as {''.join(place.expected for place in scansion.places[fault.line - 1])}"
     return ""

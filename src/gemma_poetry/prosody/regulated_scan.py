@@ -32,7 +32,7 @@ from gemma_poetry.prosody.regulated import (
 )
 from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.scansion import Fault, Place, Scansion
+from gemma_poetry.prosody.scansion import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.verdicts import every_reading_passes
 
 # Each weight outweighs all that a poem may gather of the lighter ones, so that the least cost has the best verdict. A
@@ -240,9 +240,9 @@ def _taken(place: Heard, tone: str, group: str) -> tuple[Reading | None, str]:
     if group:
         rhyming = [reading for reading in place.readings if reading.group == group]
         if rhyming:
-            return rhyming[0], place.reason or ("rhyme" if len(place.readings) > 1 else "only reading")
+            return rhyming[0], place.reason or ("rhyme" if len(place.readings) > 1 else ONLY_READING)
     if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:
-        return place.readings[0], place.reason or "only reading"
+        return place.readings[0], place.reason or ONLY_READING
     if place.reason:
         return place.readings[0], place.reason
     return None, ""

@@ -24,6 +24,12 @@ ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言
 """The forms that are read for their rhyme alone, and the characters of their lines."""
 
 
+_MIN_RHYMING_LINES = 4
+
+ONLY_READING = "only reading"
+"""The reason why a reading was taken that has no rival."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A character where it stands.
@@ -137,7 +143,10 @@ def scan(lines: Sequence[str], form: Form | str) -> Scansion:
         scansion = scan_regulated(lines, name, pattern)
     elif name in ANCIENT_CHARACTERS:
         _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
-        scansion = scan_ancient(lines, name)
+        if len(lines) < _MIN_RHYMING_LINES:
+            scansion = _not_judged(lines, name, f"{len(lines)} lines are too few to tell a rhyme")
+        else:
+            scansion = scan_ancient(lines, name)
     elif name == "词":
         tune = guess_tune(lines)
         scansion = scan_tune(lines, tune) if tune else _not_judged(lines, name, "no tune (词牌) fits the lines: name one")
@@ -182,9 +191,27 @@ def scan_auto(lines: Sequence[str]) -> Scansion:
     return scansion
 
 
+def check_form(name: str) -> None:
+    """Makes sure that a name is one that `scan` knows.
+
+    Raises:
+        UnknownFormError: No form or tune is called so; the nearest names are offered.
+    """
+    from gemma_poetry.prosody.tunes import find_tune
+
+    if SHORT_NAMES.get(name, name) not in FORM_NAMES and not find_tune(name):
+        raise _unknown(name)
+
+
 def _check_lines(lines: Sequence[str]) -> None:
     if not lines or not all(lines):
         raise TextError("one of the lines is empty" if lines else "there is no line to read", expected="the lines of a poem")
+    if len(lines) == 1:
+        raise TextError(
+            f"there is one line only ({lines[0][:20]})",
+            expected="a poem of two lines at least",
+            action="give the whole poem, its lines apart by punctuation or white space",
+        )
 
 
 def _check_lengths(lines: Sequence[str], name: str, characters: int) -> None:

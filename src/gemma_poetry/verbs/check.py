@@ -1,56 +1,258 @@
 """`gemma-poetry check`: reads poems and says what is right and wrong with them.
 
-In: a file of poems, or `-` for standard input: poems apart by empty lines, lines by punctuation or line ends.
-Out: each poem with its faults on standard output.
+In: a file of poems, or `-` for standard input. Plain text has poems apart by empty lines, each with its title and author
+above it or not, lines apart by punctuation of any kind or by white space; JSON, JSON lines and tables are read as
+`prepare` reads them. Out: each poem laid out line by line with its tones, the readings taken, every fault and how it could
+be mended; or one JSON object a poem (see `prosody.scansion_record`, with title and author before it).
+
+Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.prosody.scansion import Scansion, scan, scan_auto
+from gemma_poetry.corpus.cleaning import HAN, RejectedError, clean_lines
+from gemma_poetry.corpus.containers import SourceFile
+from gemma_poetry.corpus.formats import SourcePoem, read_poems
+from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.mending import Mend, mends
+from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.scansion import Place, Scansion, check_form, scan, scan_auto
+from gemma_poetry.prosody.scansion_record import is_choice, scansion_record, tone_mark
+from gemma_poetry.prosody.tunes import find_tune
 
-_HAN = r"\u3400-\u9fff\U00020000-\U0003ffff〇□"
+if TYPE_CHECKING:
+    from rich.text import Text
+
+AUTO = "auto"
+_VERDICT_WORDS = {
+    Verdict.STRICT: "passes, strict (合律)",
+    Verdict.MINOR: "passes, with minor departures (小拗)",
+    Verdict.RESCUED: "passes, with mended departures (拗救)",
+    Verdict.FAIL: "fails (不合律)",
+    Verdict.NOT_JUDGED: "not judged (不判)",
+}
+_VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
-def split_poems(text: str) -> list[list[str]]:
-    """The poems of a text, each as lines of Han characters."""
-    poems = []
-    for block in re.split(r"\n\s*\n", text):
-        rows = [row for row in block.splitlines() if not row.lstrip().startswith(("#", "《", "<"))]
-        lines = [line for row in rows for line in re.split(rf"[^{_HAN}]+", row) if line]
-        if lines:
-            poems.append(lines)
-    return poems
+@dataclass(frozen=True, slots=True)
+class CheckedPoem:
+    """One poem, read.
+
+    Attributes:
+        title: 题目, empty where there is none.
+        author: 作者, empty where unknown.
+        scansion: What the scansion found.
+        mends: How each fault could be mended.
+    """
+
+    title: str
+    author: str
+    scansion: Scansion
+    mends: tuple[Mend, ...] = ()
 
 
-def plain(scansion: Scansion) -> str:
-    """A scansion as text: a line of characters, then its tones (平 仄, 通 for both), then the faults."""
-    rows = [f"{scansion.form} {scansion.pattern} {scansion.rhyme_group}: {scansion.verdict.value}"]
-    for line, places in zip(scansion.lines, scansion.places):
-        tones = "".join("通" if len(place.tones) > 1 else place.tones or "？" for place in places)
-        rows.append(f"  {line}  {tones}  {''.join(place.expected for place in places)}")
-    for kind, found in (("FAULT", scansion.faults), ("licence", scansion.licences)):
-        for fault in found:
-            char = scansion.lines[fault.line - 1][fault.position - 1]
-            rows.append(
-                f"  {kind}: line {fault.line}, position {fault.position} ({char}): {fault.rule.chinese} {fault.rule.english};"
-                f" expected {fault.expected}, found {fault.actual}"
-            )
-    rows += [f"  UNKNOWN: line {line}, position {position}: {char}" for line, position, char in scansion.unknown]
-    return "\n".join(rows)
+def check(path: str, form: str = AUTO, *, as_json: bool = False) -> int:
+    """Checks the poems of a file, prints what it finds, and returns the exit status.
+
+    Args:
+        path: The file, or `-` for standard input.
+        form: A form (体裁) or tune (词牌) that every poem must keep; `auto`: the one that each suggests.
+        as_json: JSON lines in place of text.
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        InputError: The file cannot be read, or its only poem cannot.
+    """
+    if form != AUTO:
+        check_form(form)
+    poems = list(read_poems(_read(path)))
+    status = 0
+    for number, poem in enumerate(poems, 1):
+        try:
+            checked = check_poem(poem, form)
+        except TextError as error:
+            if len(poems) == 1:
+                raise
+            print(f"poem {number}: {error}", file=sys.stderr)
+            status = 2
+            continue
+        if checked.scansion.verdict is Verdict.FAIL:
+            status = max(status, 1)
+        if as_json:
+            print(json.dumps(record(checked), ensure_ascii=False))
+        else:
+            _print_text(checked)
+    return status
+
+
+def check_poem(poem: SourcePoem, form: str = AUTO) -> CheckedPoem:
+    """Reads one poem.
+
+    Args:
+        poem: The poem as its source has it.
+        form: As for `check`; with `auto` a tune that the title or source names is taken.
+
+    Raises:
+        TextError: The text is no poem, or not of the form's shape.
+    """
+    where = f"《{poem.title}》" if poem.title else poem.source_id
+    try:
+        lines, _ = clean_lines(poem.paragraphs)
+    except RejectedError as rejection:
+        raise TextError(
+            f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
+            expected="lines of Chinese characters, apart by punctuation or white space",
+            action="take everything else out",
+            where=where,
+        ) from rejection
+    tune = _tune_of(poem) if form == AUTO else ""
+    scansion = scan(lines, tune or form) if tune or form != AUTO else scan_auto(lines)
+    return CheckedPoem(poem.title, poem.author, scansion, tuple(mends(scansion)))
+
+
+def record(checked: CheckedPoem) -> dict[str, Any]:
+    """The JSON record of a poem."""
+    return {"title": checked.title, "author": checked.author, **scansion_record(checked.scansion, checked.mends)}
+
+
+def rows(checked: CheckedPoem) -> Iterator[Text]:
+    """A poem as rows of coloured text."""
+    from rich.text import Text
+
+    scansion = checked.scansion
+    heading = " ".join(part for part in (checked.title and f"《{checked.title}》", checked.author) if part)
+    if heading:
+        yield Text(heading, style="bold")
+    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
+    row = Text(" · ".join(part for part in parts if part) + ": ")
+    row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
+    if scansion.verdict.passes:
+        row.append("; with every reading" if scansion.every_reading else "; with the readings taken, not with all")
+    yield row
+    faulty = {(fault.line, fault.position) for fault in scansion.faults}
+    licensed = {(licence.line, licence.position) for licence in scansion.licences}
+    width = max(map(len, scansion.lines))
+    for number, places in enumerate(scansion.places, 1):
+        row = Text(f"{number:>3}  ")
+        for mark in (lambda place: place.char, tone_mark, lambda place: place.expected):
+            for position, place in enumerate(places, 1):
+                spot = (number, position)
+                style = "bold red" if spot in faulty else "yellow" if spot in licensed else "cyan" if place.rhyme else ""
+                row.append(mark(place), style=style)
+            row.append("　" * (width - len(places)) + "  ")
+        row.append(next((f"韵 {_rhyme_of(place)}" for place in places if place.rhyme), ""), style="cyan")
+        row.rstrip()
+        yield row
+    for number, places in enumerate(scansion.places, 1):
+        for position, place in enumerate(places, 1):
+            if place.taken and is_choice(place):
+                yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place)}", style="dim")
+    for mend in checked.mends:
+        fault = mend.fault
+        row = Text("  ")
+        row.append("fault: ", style="bold red")
+        row.append(_fault_text(scansion, mend.fault.line, fault.position))
+        row.append(f"{fault.rule.chinese}, {fault.rule.english}: expected {fault.expected}, found {fault.actual}")
+        yield row
+        for found in mend.alternatives:
+            yield Text(f"      mend: {_spot(found.line, found.position)} {' '.join(found.characters)}")
+        if mend.advice:
+            yield Text(f"      mend: {mend.advice}")
+    for licence in scansion.licences:
+        row = Text("  ")
+        row.append("licence: ", style="yellow")
+        row.append(_fault_text(scansion, licence.line, licence.position))
+        row.append(f"{licence.rule.chinese}, {licence.rule.english}: usual {licence.expected}, found {licence.actual}")
+        yield row
+    for line, position, char in scansion.unknown:
+        yield Text(f"  unknown: {_spot(line, position)} {char}: no reading is known, so nothing is said of it", style="yellow")
+    for remark in scansion.remarks:
+        yield Text(f"  remark: {remark}", style="dim")
+
+
+def _read(path: str) -> SourceFile:
+    if path == "-":
+        return SourceFile("standard input.txt", "standard input", sys.stdin.buffer.read())
+    try:
+        return SourceFile(Path(path).name, path, Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror or error})",
+            where=path,
+            expected="a file of poems, or - for standard input",
+            action="check the path",
+        ) from error
+
+
+def _tune_of(poem: SourcePoem) -> str:
+    """The tune that a source or a title names, if it is known."""
+    for field in (poem.tune, poem.title):
+        name = split_tune(field)[0] if field else ""
+        if name and find_tune(name):
+            return name
+    return ""
+
+
+def _offending(paragraphs: tuple[str, ...]) -> str:
+    """Where the first character stands that is neither Chinese nor a usual mark."""
+    for number, paragraph in enumerate(paragraphs, 1):
+        for position, char in enumerate(paragraph, 1):
+            if not re.match(f"[{HAN}]", char) and char not in _USUAL:
+                return f" ({char!r} in row {number}, position {position})"
+    return ""
+
+
+_USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")
+
+
+def _spot(line: int, position: int) -> str:
+    return f"line {line}, position {position}" if position else f"line {line}"
+
+
+def _fault_text(scansion: Scansion, line: int, position: int) -> str:
+    char = scansion.lines[line - 1][position - 1] if position and line <= len(scansion.lines) else ""
+    return f"{_spot(line, position)}{f' {char}' if char else ''}: "
+
+
+def _rhyme_of(place: Place) -> str:
+    return place.taken.group if place.taken else place.rhyme
+
+
+def _reading_text(place: Place) -> str:
+    assert place.taken is not None
+    tone = place.taken.tone
+    # Where only the tone is decided, more than one rhyme may have it.
+    sure = place.rhyme or len({reading.rhyme for reading in readings(place.char) if reading.tone is tone}) == 1
+    later = ", a later reading" if place.taken.later else ""
+    return f"{tone.value} {place.taken.group} ({place.reason}{later})" if sure else f"{tone.value} ({place.reason}{later})"
+
+
+def _print_text(checked: CheckedPoem) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for row in rows(checked):
+        console.print(row)
+    console.print()
 
 
 def main(arguments: list[str]) -> int:
-    text = sys.stdin.read() if arguments[0] == "-" else Path(arguments[0]).read_text(encoding="utf-8")
-    passed = True
-    for lines in split_poems(text):
-        scansion = scan(lines, arguments[1]) if len(arguments) > 1 else scan_auto(lines)
-        passed &= scansion.verdict.passes
-        print(plain(scansion) + "\n")
-    return 0 if passed else 1
+    """`python -m gemma_poetry.verbs.check FILE [FORM]`."""
+    try:
+        return check(*(arguments[:2] or ["-"]))
+    except GemmaPoetryError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
 
 
 if __name__ == "__main__":
