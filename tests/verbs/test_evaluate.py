@@ -10,7 +10,7 @@ import pytest
 
 from gemma_poetry.artifacts import write_jsonl, write_manifest
 from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
-from gemma_poetry.errors import DataError, ModelError, OutputError, UsageError
+from gemma_poetry.errors import DataError, ModelError, OutputError, SourceError, UsageError
 from gemma_poetry.evaluation.records import Protocol, read_likelihoods, read_writings
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from tests.tiny import make_poems, save_data, save_model
@@ -42,9 +42,11 @@ def run(tmp_path_factory) -> Path:
     return folder
 
 
-def options(run: Path, data: Path, **changes) -> EvaluateOptions:
+def options(run: Path | None, data: Path | None, **changes) -> EvaluateOptions:
+    changes = {"run": run, "data": data} | changes
+    changes["run"] = changes["run"] and str(changes["run"])
     few = EvaluateSettings(perplexity_poems=10, generation_poems=5, bootstrap_samples=100, batch_size=4)
-    return EvaluateOptions(**({"run": str(run), "data": data, "settings": few, "sampling": GenerateSettings()} | changes))
+    return EvaluateOptions(**({"settings": few, "sampling": GenerateSettings()} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,10 @@ def results(run, data):
 
 
 def test_base_tuned_and_human_stand_side_by_side(results):
-    assert set(results["systems"]) == {"base", "tuned", "human"}
-    assert set(results["systems"]["base"]) == set(results["systems"]["tuned"]) > set(results["systems"]["human"])
+    assert list(results["systems"]) == ["base", "tuned", "human", "retrieval"]
+    own = set(results["systems"]["tuned"])
+    assert own == set(results["systems"]["base"]) == set(results["systems"]["human"]) | {"ppl_token", "ppl_char"}
+    assert {"bleu4_title", "bleu4_couplet", "chrf_title", "metre_any", "distinct_2", "copied_lines", "title_first"} < own
     assert results["systems"]["base"]["ppl_char"]["n"] == 10
     assert {results["systems"][system]["bleu4_title"]["n"] for system in ("base", "tuned", "human")} == {5}
     assert results["systems"]["base"]["ppl_char"] != results["systems"]["tuned"]["ppl_char"]
@@ -100,7 +104,7 @@ def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
 
 def test_what_was_written_has_the_shape_of_the_reference(results, run):
     writings = read_writings(run / "eval" / "generations.jsonl")
-    assert len(writings) == 5 * 3 * 2
+    assert len([writing for writing in writings if writing.system != "retrieval"]) == 5 * 3 * 2
     for writing in writings:
         assert [len(line) for line in writing.lines] == [len(line) for line in writing.reference] and writing.title
         assert len(writing.lines) == (4 if writing.protocol is Protocol.TITLE else 2)
@@ -109,14 +113,40 @@ def test_what_was_written_has_the_shape_of_the_reference(results, run):
 
 def test_the_same_seed_writes_the_same_files(results, run, data, tmp_path):
     evaluate(options(run, data, out=tmp_path / "again"))
-    for name in ("results.json", "likelihoods.jsonl", "generations.jsonl"):
+    for name in ("results.json", "likelihoods.jsonl", "generations.jsonl", "title_ranks.jsonl"):
         assert (tmp_path / "again" / name).read_bytes() == (run / "eval" / name).read_bytes()
 
 
 def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
     found = evaluate(options(run / "base", data, out=tmp_path))
-    assert set(found.systems) == {"base", "human"}
+    assert set(found.systems) == {"base", "human", "retrieval"}
     assert found.comparisons == []
+
+
+def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, tmp_path):
+    title = read_writings(run / "eval" / "generations.jsonl")[0].title
+    (tmp_path / "stranger.txt").write_text(f"{title}\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n", encoding="utf-8")
+    found = evaluate(
+        options(run, data, out=tmp_path / "out", others=(str(run / "base"),), generations=(tmp_path / "stranger.txt",))
+    )
+    names = {run.name, "base", "human", "retrieval", "stranger"}
+    assert set(found.systems) == names
+    assert found.systems[run.name]["ppl_char"].value == pytest.approx(results["systems"]["tuned"]["ppl_char"]["value"])
+    assert found.systems["stranger"]["metre_every"].n == 1
+    pairs = {(one.system, one.against) for one in found.comparisons}
+    assert {(run.name, "base"), ("stranger", run.name), (run.name, "human")} <= pairs
+    written = json.loads((tmp_path / "out" / "comparison" / "results.json").read_text(encoding="utf-8"))
+    assert set(written["systems"]) == names
+    alone = json.loads((tmp_path / "out" / run.name / "results.json").read_text(encoding="utf-8"))
+    assert alone["systems"] == results["systems"]
+
+
+def test_anybodys_poems_are_judged_without_run_or_data(tmp_path):
+    (tmp_path / "poems.txt").write_text("靜夜思\n牀前明月光，疑是地上霜。\n舉頭望明月，低頭思故鄉。\n", encoding="utf-8")
+    found = evaluate(EvaluateOptions(None, None, generations=(tmp_path / "poems.txt",), out=tmp_path / "out"))
+    assert set(found.systems) == {"poems"}
+    assert found.systems["poems"]["form"].value == 1
+    assert (tmp_path / "out" / "results.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -124,9 +154,12 @@ def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
     [
         ({"split": "exam"}, UsageError, "no split 'exam'"),
         ({"run": "mini-with-a-typo"}, UsageError, "is no run folder"),
+        ({"run": None}, UsageError, "nothing to evaluate"),
+        ({"data": None}, UsageError, "no poems to evaluate the run on"),
+        ({"generations": (Path("none.txt"),)}, SourceError, "cannot be read"),
         ({"run": "mini-with-a-typo", "out": Path("x")}, ModelError, "no model is called"),
     ],
-    ids=["split", "no run", "no model"],
+    ids=["split", "no run", "nothing", "no data", "no file", "no model"],
 )
 def test_what_cannot_be_is_refused(run, data, changes, error, message):
     with pytest.raises(error, match=message):

@@ -76,7 +76,7 @@ def evaluate_records(
     for protocol in Protocol:
         held = [writing for writing in evidence.writings if writing.protocol is protocol and writing.reference]
         _add_overlaps(_Table(results, held, settings), protocol)
-    poems = [*_whole_poems(evidence.writings)]
+    poems = [*whole_poems(evidence.writings)]
     table = _Table(results, poems, settings)
     _add_conformity(table)
     _add_diversity(table)
@@ -198,7 +198,7 @@ def _texts(records: Sequence[Writing]) -> tuple[list[str], list[str]]:
     return [record.text for record in records], [record.reference_text for record in records]
 
 
-def _whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
+def whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
     """The poems that are judged on their own: those written from the title, and the references as `human`."""
     references: dict[str, Writing] = {}
     for writing in writings:

@@ -1,10 +1,12 @@
-"""`gemma-poetry evaluate`: base and tuned side by side on the held-out poems.
+"""`gemma-poetry evaluate`: base and tuned side by side on the held-out poems; several runs, and anybody's poems.
 
     DATA/test.jsonl ──model.scoring──────────────> RUN/eval/likelihoods.jsonl ──┐
-          └──title, first couplet──generation────> RUN/eval/generations.jsonl ──┴─evaluation──> results.json, tables
-    DATA/train, val.jsonl ──other poets' poems──────────────┘
+          ├──title, first couplet──generation────> RUN/eval/generations.jsonl ──┼─evaluation──> results.json, tables,
+          └──poems under other titles──scoring───> RUN/eval/title_ranks.jsonl ──┤               report.html, report.md
+    DATA/train, val.jsonl ──other poets' poems, corpus──────────────────────────┘
 
-In: a RUN, a DATA folder, a split. Out: `RUN/eval/`, its `results.json` last.
+In: RUNs, a DATA folder, a split, files of other systems' poems. Out: `RUN/eval/` for each run, its `results.json` last; and
+where there are several systems, `comparison/` with all of them in one table.
 
 Poems are encoded from their records with the model's own tokenizer, so that any model can be evaluated on any DATA, and
 `ppl_char` of models with different tokenizers stands side by side. No title or author is dropped.
@@ -13,19 +15,32 @@ Poems are encoded from their records with the model's own tokenizer, so that any
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_json
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import DataError, UsageError
-from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
-from gemma_poetry.evaluation.records import GENERATIONS, LIKELIHOODS, Likelihood, Protocol, Writing, write_records
+from gemma_poetry.evaluation.ceiling import retrieval_writings
+from gemma_poetry.evaluation.corpus_index import CorpusIndex
+from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records, whole_poems
+from gemma_poetry.evaluation.records import (
+    GENERATIONS,
+    LIKELIHOODS,
+    TITLE_RANKS,
+    Likelihood,
+    Protocol,
+    TitleRank,
+    Writing,
+    write_records,
+)
 from gemma_poetry.evaluation.references import (
+    HUMAN,
     HumanReferences,
     as_writing,
     can_be_rewritten,
@@ -34,12 +49,18 @@ from gemma_poetry.evaluation.references import (
     skipped,
 )
 from gemma_poetry.evaluation.results import Results
+from gemma_poetry.evaluation.strangers import read_strangers
+from gemma_poetry.evaluation.titles import rank_title, title_choices
+from gemma_poetry.progress import stage, steps, track
 
 if TYPE_CHECKING:
+    from gemma_poetry.generation.continuation import Continuation
     from gemma_poetry.model.base import LoadedModel
 
-SPLITS = ("train", "val", "test")
+_Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
+
 RESULTS = "results.json"
+COMPARISON = "comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +68,171 @@ class EvaluateOptions:
     """What the command line asks for.
 
     Attributes:
-        run: A RUN, or any model: then there is no `base` beside it.
-        data: A DATA folder.
-        settings: How many poems, resamples, seed.
-        sampling: How poems are written.
+        run: A RUN, or any model: then there is no `base` beside it. `None`: only `generations` are judged.
+        data: A DATA folder; `None`: poems are judged on their own, nothing is held against references or a corpus.
         split: The split whose poems are judged.
         out: Where the figures go; `None`: `RUN/eval`.
+        settings: How many poems, resamples, seed.
+        sampling: How poems are written.
+        others: Further RUNs or models, to stand in the same table.
+        generations: Files of poems by other systems, to stand in the same table.
     """
 
-    run: str
-    data: Path
-    settings: EvaluateSettings
-    sampling: GenerateSettings
+    run: str | None
+    data: Path | None
     split: str = "test"
     out: Path | None = None
+    settings: EvaluateSettings = field(default_factory=EvaluateSettings)
+    sampling: GenerateSettings = field(default_factory=GenerateSettings)
+    others: tuple[str, ...] = ()
+    generations: tuple[Path, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All runs and models."""
+        return (self.run, *self.others) if self.run is not None else self.others
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """The poems that an evaluation stands on.
+
+    Attributes:
+        poems: The judged split.
+        others: The other splits.
+        index: The other splits, indexed.
+        scored: The poems that likelihoods are computed of.
+        rewritten: The poems that are written anew.
+    """
+
+    poems: Sequence[Poem] = ()
+    others: Sequence[Poem] = ()
+    index: CorpusIndex | None = None
+    scored: Sequence[Poem] = ()
+    rewritten: Sequence[Poem] = ()
 
 
 def evaluate(options: EvaluateOptions) -> Results:
     """Scores, writes, judges, and leaves everything in `RUN/eval`.
 
+    Returns:
+        The results of the run; where there are several systems, those of all of them.
+
     Raises:
-        UsageError: The split is unknown, or a model that is no RUN is evaluated without `out`.
+        UsageError: The split is unknown, there is nothing to judge, a run is evaluated without DATA, or a model that is no
+            RUN without `out`.
         DataError: DATA is missing, incomplete or altered, or the split is empty.
+        SourceError: A file of poems cannot be read.
         ModelError: The model cannot be used.
         RunError: The RUN is incomplete.
         OutputError: The results cannot be written.
     """
-    from gemma_poetry.model.base import is_run, load_model
-
-    if options.split not in SPLITS:
-        raise UsageError(f"there is no split {options.split!r}", expected=f"one of {', '.join(SPLITS)}")
-    if options.out is None and not is_run(Path(options.run)):
-        raise UsageError(
-            f"{options.run!r} is no run folder", expected="a RUN", action="name a run, or where results go with --out"
-        )
-    out = options.out or Path(options.run) / "eval"
-    settings = options.settings
-    poems, others = _load_split(options.data, options.split)
-    scored = select_poems(poems, settings.perplexity_poems, settings.seed)
-    rewritten = select_poems(filter(can_be_rewritten, poems), settings.generation_poems, settings.seed)
-    loaded = load_model(options.run)
-    likelihoods = list(_score(loaded, scored))
-    writings = [*_write(loaded, rewritten, options), *human_writings(rewritten, HumanReferences(others, settings.seed))]
-    results = evaluate_records(Evidence(likelihoods, writings, corpus=others), settings)
-    # Written last, so that it never stands beside poems that it is not about.
-    (out / RESULTS).unlink(missing_ok=True)
-    write_records(out / LIKELIHOODS, likelihoods)
-    write_records(out / GENERATIONS, writings)
-    write_json(out / RESULTS, {"about": _about(options, loaded, len(poems)), **results.to_record()})
+    _check(options)
+    ground = _load_ground(options)
+    names = _names(options.runs)
+    taken = set(names.values())
+    strangers: list[Writing] = []
+    for path in options.generations:
+        found = read_strangers(path, ground.poems, taken)
+        taken |= {writing.system for writing in found}
+        strangers += found
+    judged: list[tuple[str, str, Evidence, Results]] = []
+    for spec, name in names.items():
+        base, evidence, results = _evaluate_run(options, spec, name, ground, strangers if not judged else [])
+        judged.append((name, base, evidence, results))
+    if len(judged) == 1 and not strangers:
+        return judged[0][3]
+    evidence, pairs = _combined([entry[:3] for entry in judged], strangers, ground)
+    results = evaluate_records(evidence, options.settings, pairs)
+    out = _comparison_folder(options)
+    if out is not None:
+        _write_out(out, evidence, results, _about(options, None, ground))
     return results
 
 
-def _load_split(data: Path, split: str) -> tuple[list[Poem], list[Poem]]:
-    """The poems of a split, and those of the others."""
-    check_manifest(data, [f"{name}.jsonl" for name in SPLITS])
-    by_split = {name: [Poem.from_record(record) for record in read_jsonl(data / f"{name}.jsonl")] for name in SPLITS}
-    poems = by_split.pop(split)
+def _check(options: EvaluateOptions) -> None:
+    from gemma_poetry.model.base import is_run
+
+    if options.split not in SPLITS:
+        raise UsageError(f"there is no split {options.split!r}", expected=f"one of {', '.join(SPLITS)}")
+    if not options.runs and not options.generations:
+        raise UsageError("there is nothing to evaluate", expected="--run RUN, or --generations FILE")
+    if options.runs and options.data is None:
+        raise UsageError("there are no poems to evaluate the run on", expected="--data DATA")
+    for spec in options.runs:
+        if options.out is None and not is_run(Path(spec)):
+            raise UsageError(
+                f"{spec!r} is no run folder", expected="a RUN", action="name a run, or where results go with --out"
+            )
+
+
+def _load_ground(options: EvaluateOptions) -> _Ground:
+    if options.data is None:
+        return _Ground()
+    check_manifest(options.data, [f"{name}.jsonl" for name in SPLITS])
+    by_split = {name: [Poem.from_record(record) for record in read_jsonl(options.data / f"{name}.jsonl")] for name in SPLITS}
+    poems = by_split.pop(options.split)
     if not poems:
         raise DataError(
-            f"the {split} split has no poems",
-            where=data / f"{split}.jsonl",
+            f"the {options.split} split has no poems",
+            where=options.data / f"{options.split}.jsonl",
             expected="at least one poem",
             action="prepare with a larger prepare.test_share, or name another --split",
         )
-    return poems, [poem for name in by_split for poem in by_split[name]]
+    others = [poem for name in by_split for poem in by_split[name]]
+    settings = options.settings
+    with stage("Indexing the other splits"):
+        index = CorpusIndex(others)
+    return _Ground(
+        poems,
+        others,
+        index,
+        scored=select_poems(poems, settings.perplexity_poems, settings.seed),
+        rewritten=select_poems(filter(can_be_rewritten, poems), settings.generation_poems, settings.seed),
+    )
+
+
+def _names(specs: Sequence[str]) -> dict[str, str]:
+    """What each run is called in a table: its folder's name, or all of the path where two share it."""
+    short = {spec: Path(spec).resolve().name for spec in specs}
+    names = list(short.values())
+    return {spec: name if names.count(name) == 1 else spec for spec, name in short.items()}
+
+
+def _evaluate_run(
+    options: EvaluateOptions, spec: str, name: str, ground: _Ground, strangers: Sequence[Writing]
+) -> tuple[str, Evidence, Results]:
+    """Evaluates one run and writes its files; returns the base it stands on as well."""
+    from gemma_poetry.model.base import load_model
+
+    settings = options.settings
+    loaded = load_model(spec)
+    likelihoods = list(_score(loaded, ground.scored))
+    writings = [
+        *_write(loaded, ground.rewritten, options),
+        *human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed)),
+        *(retrieval_writings(ground.rewritten, ground.index) if ground.index else ()),
+    ]
+    ranks = list(_rank_titles(loaded, list(whole_poems([*writings, *strangers])), settings))
+    foreign = {writing.system for writing in strangers}
+    own_ranks = [rank for rank in ranks if rank.system not in foreign]
+    evidence = Evidence(likelihoods, writings, own_ranks, ground.others, ground.index)
+    results = evaluate_records(evidence, settings)
+    out = _run_folder(options, spec, name)
+    _write_out(out, evidence, results, _about(options, loaded, ground))
+    return loaded.base, replace(evidence, title_ranks=ranks), results
+
+
+def _run_folder(options: EvaluateOptions, spec: str, name: str) -> Path:
+    if options.out is None:
+        return Path(spec) / "eval"
+    return options.out if len(options.runs) == 1 and not options.generations else options.out / Path(name).name
+
+
+def _comparison_folder(options: EvaluateOptions) -> Path | None:
+    if options.out is not None:
+        return options.out / COMPARISON if options.runs else options.out
+    return Path(options.runs[0]) / "eval" / COMPARISON if options.runs else None
 
 
 def _systems(loaded: LoadedModel) -> tuple[str, ...]:
@@ -129,7 +251,6 @@ def _as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextMa
 def _score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
     from gemma_poetry.data.tokenization import encode_poems
     from gemma_poetry.model.scoring import score_completions
-    from gemma_poetry.progress import steps
 
     samples = list(encode_poems(loaded.tokenizer, poems))
     for system in _systems(loaded):
@@ -142,8 +263,9 @@ def _score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
 def _write(loaded: LoadedModel, poems: Sequence[Poem], options: EvaluateOptions) -> Iterator[Writing]:
     from gemma_poetry.generation.continuation import continue_poems
     from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.progress import track
 
+    if not poems:
+        return
     sampling = options.sampling.model_copy(update={"batch_size": options.settings.batch_size})
     generator = Generator(loaded.model, loaded.tokenizer, sampling)
     # Poems of one length share a batch, so that no step is spent on padding.
@@ -158,7 +280,7 @@ def _write(loaded: LoadedModel, poems: Sequence[Poem], options: EvaluateOptions)
                     yield as_writing(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
 
 
-def _continuation(poem: Poem, protocol: Protocol) -> Any:
+def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
     from gemma_poetry.generation.continuation import Continuation
 
     given = skipped(protocol)
@@ -171,15 +293,83 @@ def _continuation(poem: Poem, protocol: Protocol) -> Any:
     )
 
 
-def _about(options: EvaluateOptions, loaded: LoadedModel, poems: int) -> dict[str, Any]:
+def _rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: EvaluateSettings) -> Iterator[TitleRank]:
+    """Ranks the title of each poem among others, all by the base model."""
+    from gemma_poetry.data.tokenization import encode_samples
+    from gemma_poetry.model.scoring import score_completions
+
+    choices = title_choices(poems, settings.seed)
+    samples = [
+        (Conditions(form=writing.form, title=title), "".join(map("".join, zip(writing.lines, writing.marks))))
+        for writing, titles in choices
+        for title in titles
+    ]
+    with _as_system(loaded, "base"), steps("Scoring poems under other titles", len(samples)) as advance:
+        scores = iter(score_completions(loaded.model, list(encode_samples(loaded.tokenizer, samples)), progress=advance))
+    for writing, titles in choices:
+        yield rank_title(writing, [next(scores).nll for _ in titles])
+
+
+def _combined(
+    judged: Sequence[tuple[str, str, Evidence]], strangers: Sequence[Writing], ground: _Ground
+) -> tuple[Evidence, list[tuple[str, str]]]:
+    """The evidence of several systems under one roof, and which of them are compared."""
+    bases = dict.fromkeys(base for _, base, _ in judged)
+    base_names = {base: "base" if len(bases) == 1 else f"base {Path(base).name}" for base in bases}
+    renamed: dict[tuple[str, str], str] = {}
+    for name, base, _ in judged:
+        renamed |= {(name, "tuned"): name, (name, "base"): base_names[base]}
+    merged = Evidence(corpus=ground.others, index=ground.index)
+    for name, _, evidence in judged:
+        own = {record.system for kind in (evidence.likelihoods, evidence.writings) for record in kind}
+        have = {record.system for kind in (merged.likelihoods, merged.writings) for record in kind}
+        # What two runs share (their base, the human, the ceiling) is taken from the first.
+        new = {system: called for system in own if (called := renamed.get((name, system), system)) not in have}
+        merged = replace(
+            merged,
+            likelihoods=[*merged.likelihoods, *_called(evidence.likelihoods, new)],
+            writings=[*merged.writings, *_called(evidence.writings, new)],
+            # Likelihoods under different bases do not say the same of a title.
+            title_ranks=[*merged.title_ranks, *_called(evidence.title_ranks, new)] if len(bases) == 1 else (),
+        )
+    if judged and len(bases) == 1:
+        of_strangers = {writing.system: writing.system for writing in strangers}
+        merged = replace(merged, title_ranks=[*merged.title_ranks, *_called(judged[0][2].title_ranks, of_strangers)])
+    merged = replace(merged, writings=[*merged.writings, *strangers])
+    names = [*(name for name, _, _ in judged), *dict.fromkeys(writing.system for writing in strangers)]
+    pairs = [(name, base_names[base]) for name, base, _ in judged]
+    pairs += [(other, name) for number, name in enumerate(names) for other in names[number + 1 :]]
+    pairs += [(name, HUMAN) for name in names]
+    return merged, [pair for pair in dict.fromkeys(pairs) if pair[0] != pair[1]]
+
+
+def _called(records: Sequence[_Record], names: Mapping[str, str]) -> list[_Record]:
+    """The records of the systems that are named, under their new names."""
+    return [replace(record, system=names[record.system]) for record in records if record.system in names]
+
+
+def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any]) -> None:
+    # Written last, so that it never stands beside poems that it is not about.
+    (out / RESULTS).unlink(missing_ok=True)
+    write_records(out / LIKELIHOODS, evidence.likelihoods)
+    write_records(out / GENERATIONS, evidence.writings)
+    write_records(out / TITLE_RANKS, evidence.title_ranks)
+    write_json(out / RESULTS, {"about": about, **results.to_record()})
+
+
+def _about(options: EvaluateOptions, loaded: LoadedModel | None, ground: _Ground) -> dict[str, Any]:
+    data = options.data
     return {
-        "run": options.run,
-        "base": loaded.base,
-        "data": {
-            "folder": str(options.data),
-            "manifest_sha256": sha256_file(options.data / MANIFEST),
+        "runs": list(options.runs) if loaded is None else [loaded.name],
+        "base": loaded.base if loaded else "",
+        "generations": [str(path) for path in options.generations] if loaded is None else [],
+        "data": data
+        and {
+            "folder": str(data),
+            "manifest_sha256": sha256_file(data / MANIFEST),
             "split": options.split,
-            "poems": poems,
+            "poems": len(ground.poems),
+            "other_poems": len(ground.others),
         },
         "evaluate": options.settings.model_dump(mode="json"),
         "generate": options.sampling.model_dump(mode="json"),
