@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.errors import GemmaPoetryError, UsageError
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -50,6 +50,26 @@ def _print_json(value: Any) -> None:
     import json
 
     print(json.dumps(value, ensure_ascii=False))
+
+
+def _print_all(items: Iterable[Any]) -> None:
+    """Text as it is, records as JSON lines."""
+    for item in items:
+        if isinstance(item, str):
+            print(item)
+        else:
+            _print_json(item)
+
+
+def _choice(option: str, value: str, known: tuple[str, ...]) -> Any:
+    """The value of an option that has a few.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if value not in known:
+        raise UsageError(f"{option} cannot be {value!r}", expected=f"one of {', '.join(known)}")
+    return value
 
 
 def _print_tables(tables: Iterable[Any]) -> None:
@@ -137,9 +157,15 @@ def train(
 
 @app.command()
 def evaluate(
-    run: Annotated[str, typer.Option("--run", help="A RUN (base and tuned side by side), or any model.")],
-    data: Annotated[Path, typer.Option("--data", help="A DATA folder.")],
+    runs: Annotated[
+        list[str] | None, typer.Option("--run", help="A RUN (base and tuned side by side), or any model; may be repeated.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="A DATA folder.")] = None,
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    generations: Annotated[
+        list[Path] | None,
+        typer.Option("--generations", help="Poems of any other system: JSONL or plain text; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where the figures go; default RUN/eval.")] = None,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
@@ -152,7 +178,17 @@ def evaluate(
     from gemma_poetry.verbs.evaluate import evaluate as judge
 
     settings = _recipe(recipe, overrides, evaluate__seed=seed, generate__seed=seed)
-    results = judge(EvaluateOptions(run, data, settings.evaluate, settings.generate, split, out))
+    options = EvaluateOptions(
+        run=runs[0] if runs else None,
+        data=data,
+        split=split,
+        out=out,
+        settings=settings.evaluate,
+        sampling=settings.generate,
+        others=tuple(runs[1:] if runs else ()),
+        generations=tuple(generations or ()),
+    )
+    results = judge(options)
     if as_json:
         _print_json(results.to_record())
     else:
@@ -165,6 +201,22 @@ def generate(
     form: Annotated[str, typer.Option("--form", help="体裁 or 词牌: 七言绝句, 五律, 菩萨蛮 ...")] = "",
     title: Annotated[str, typer.Option("--title", help="题目")] = "",
     author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
+    pattern: Annotated[str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")] = "",
+    metre: Annotated[
+        str, typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
+    ] = "strict",
+    lines: Annotated[int | None, typer.Option("--lines", help="Lines of a 排律 or of a form without metre.")] = None,
+    first_line: Annotated[str, typer.Option("--first-line", help="The first line, whole.")] = "",
+    acrostic: Annotated[str, typer.Option("--acrostic", help="藏头: first characters of the lines.")] = "",
+    acrostic_end: Annotated[str, typer.Option("--acrostic-end", help="Last characters of the lines.")] = "",
+    rhyme: Annotated[list[str] | None, typer.Option("--rhyme", help="Rhyme group, e.g. 一东; may be repeated.")] = None,
+    rhyme_words: Annotated[str, typer.Option("--rhyme-words", help="步韵: the rhyme words in order.")] = "",
+    template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
+    answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
+    polyphones: Annotated[str, typer.Option("--polyphones", help="every or any reading must keep the form.")] = "every",
+    distinct: Annotated[bool, typer.Option("--distinct", help="No character twice, reduplication aside.")] = False,
+    novel: Annotated[bool, typer.Option("--novel/--no-novel", help="No line of the training corpus.")] = True,
+    script: Annotated[str, typer.Option("--script", help="simplified or traditional.")] = "simplified",
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
     seed: SeedOption = None,
@@ -172,14 +224,79 @@ def generate(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write poems whose form cannot be wrong."""
+    """Write poems whose form, tones and rhyme cannot be wrong."""
     from gemma_poetry.generation.requests import PoemRequest
     from gemma_poetry.verbs.generate import GenerateOptions
     from gemma_poetry.verbs.generate import generate as write
 
     settings = _recipe(recipe, overrides, generate__seed=seed).generate
-    request = PoemRequest(form=form, title=title, author=author)
+    request = PoemRequest(
+        form=form,
+        title=title,
+        author=author,
+        pattern=pattern,
+        metre=_choice("--metre", metre, ("strict", "free")),
+        lines=lines,
+        first_line=first_line,
+        acrostic=acrostic,
+        acrostic_end=acrostic_end,
+        rhymes=tuple(rhyme or ()),
+        rhyme_words=rhyme_words,
+        template=template,
+        answer=answer,
+        polyphones=_choice("--polyphones", polyphones, ("every", "any")),
+        distinct=distinct,
+        novel=novel,
+        script=_choice("--script", script, ("simplified", "traditional")),
+    )
     write(GenerateOptions(model, request, count, seed, as_json, out, settings))
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(help="A file of poems, or - for standard input.")] = "-",
+    form: Annotated[str, typer.Option("--form", help="auto, or the form or tune that every poem must keep.")] = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Name every fault of form, tones and rhyme, with line and position."""
+    from gemma_poetry.verbs.check import check as run
+
+    sys.exit(run(file, form, as_json=as_json))
+
+
+tunes = typer.Typer(help="词牌: the tunes that are known, and templates of one's own.", no_args_is_help=True)
+app.add_typer(tunes, name="tunes")
+
+
+@tunes.command("list")
+def tunes_list(as_json: JsonOption = False) -> None:
+    """The tunes that have a template."""
+    from gemma_poetry.prosody.tunes import shipped_tunes
+    from gemma_poetry.verbs.tunes import list_lines, list_records
+
+    _print_all(list_records(shipped_tunes()) if as_json else list_lines(shipped_tunes()))
+
+
+@tunes.command("show")
+def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], as_json: JsonOption = False) -> None:
+    """One tune: its variants, tones and rhymes."""
+    from gemma_poetry.verbs.tunes import known_tune, show_lines, show_record
+
+    tune = known_tune(name)
+    _print_all([show_record(tune)] if as_json else show_lines(tune))
+
+
+@tunes.command("induce")
+def tunes_induce(
+    source: Annotated[str, typer.Argument(help="A collection, as prepare takes it.")],
+    out: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    era: Annotated[str, typer.Option("--era", help="Only poems of this era.")] = "",
+) -> None:
+    """Learn templates from a collection of 词."""
+    from gemma_poetry.verbs.tunes import induce
+
+    table = induce(source, out, era=era)
+    _print_rows(str(out), [("tunes", f"{len(table.tunes):,}"), ("judged", f"{len(table.judged):,}")])
 
 
 @app.command()

@@ -17,7 +17,7 @@ from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
-from gemma_poetry.errors import SourceError
+from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases
 from gemma_poetry.prosody.tune_patterns import pattern_text
@@ -26,6 +26,8 @@ from gemma_poetry.prosody.tunes import (
     Tune,
     TuneTable,
     TuneVariant,
+    find_tune,
+    shipped_tunes,
     table_from_record,
     table_to_record,
 )
@@ -120,6 +122,23 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS)
     assert table_from_record(record) == table
     write_json(out, record)
     return table
+
+
+def known_tune(name: str) -> Tune:
+    """The tune of a name or alias.
+
+    Raises:
+        UnknownFormError: No tune is called so; the nearest names are offered.
+    """
+    tune = find_tune(name)
+    if tune is None:
+        near = nearest_names(name, shipped_tunes().tunes)
+        raise UnknownFormError(
+            f"no tune is called {name!r}",
+            expected="a 词牌 of `gemma-poetry tunes list`",
+            action=f"did you mean {' / '.join(near)}?" if near else "choose one of the list",
+        )
+    return tune
 
 
 def list_lines(table: TuneTable) -> Iterator[str]:
