@@ -70,20 +70,20 @@ class EvaluateOptions:
     Attributes:
         run: A RUN, or any model: then there is no `base` beside it. `None`: only `generations` are judged.
         data: A DATA folder; `None`: poems are judged on their own, nothing is held against references or a corpus.
-        split: The split whose poems are judged.
-        out: Where the figures go; `None`: `RUN/eval`.
         settings: How many poems, resamples, seed.
         sampling: How poems are written.
+        split: The split whose poems are judged.
+        out: Where the figures go; `None`: `RUN/eval`.
         others: Further RUNs or models, to stand in the same table.
         generations: Files of poems by other systems, to stand in the same table.
     """
 
     run: str | None
     data: Path | None
-    split: str = "test"
-    out: Path | None = None
     settings: EvaluateSettings = field(default_factory=EvaluateSettings)
     sampling: GenerateSettings = field(default_factory=GenerateSettings)
+    split: str = "test"
+    out: Path | None = None
     others: tuple[str, ...] = ()
     generations: tuple[Path, ...] = ()
 
