@@ -23,12 +23,12 @@ class TableSounds:
     def known(self, char):
         return char in self.readings
 
-    def tones(self, char):
+    def tones(self, char, at_end):
         tones = {Tone(tone) for tone, _ in self.readings[char]}
         return frozenset(tones) if len(tones) == 1 else frozenset()
 
     def rhymes(self, char, tone):
-        if tone is not None and self.tones(char) != {tone}:
+        if tone is not None and self.tones(char, True) != {tone}:
             return frozenset()
         groups = {group for _, group in self.readings[char]}
         return frozenset(groups) if len(groups) == 1 else frozenset()

@@ -37,11 +37,11 @@ class Sounds(Protocol):
     def known(self, char: str) -> bool:
         """Whether the character has a reading at all."""
 
-    def tones(self, char: str) -> frozenset[Tone]:
-        """The tone classes that the character may stand for."""
+    def tones(self, char: str, at_end: bool) -> frozenset[Tone]:
+        """The tone classes that the character may stand for, at the end of a line or inside it."""
 
     def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
-        """The rhyme groups that the character may stand for at a slot of this tone."""
+        """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class CharacterClass:
 
     Attributes:
         free: Whether they may stand where no character is fixed.
-        tones: The tone classes they may stand for.
+        tones: The tone classes they may stand for inside a line.
+        end_tones: Those at the end of a line.
         rhymes: The rhyme groups they may stand for, by the tone of the slot.
         char: The one character of the class, where the class was made for a fixed character.
     """
 
     free: bool
     tones: frozenset[Tone]
+    end_tones: frozenset[Tone]
     rhymes: tuple[tuple[Tone | None, frozenset[str]], ...]
     char: str | None = None
 
@@ -98,9 +100,9 @@ class Alphabet:
         self.index_of: dict[str, int] = {char: index for index, char in enumerate(self.characters)}
 
     def _describe(self, char: str, free: bool) -> CharacterClass:
-        if self.sounds is None:
-            return CharacterClass(free, frozenset(), _SILENT)
-        # A character without a reading cannot be judged, so a poem whose tones matter does without it.
-        known = self.sounds.known(char)
-        rhymes = tuple((tone, self.sounds.rhymes(char, tone) if known else frozenset()) for tone in _TONES)
-        return CharacterClass(free and known, self.sounds.tones(char) if known else frozenset(), rhymes)
+        sounds = self.sounds
+        if sounds is None or not sounds.known(char):
+            # A character without a reading cannot be judged, so a poem whose tones matter does without it.
+            return CharacterClass(free and sounds is None, frozenset(), frozenset(), _SILENT)
+        rhymes = tuple((tone, sounds.rhymes(char, tone)) for tone in _TONES)
+        return CharacterClass(free, sounds.tones(char, False), sounds.tones(char, True), rhymes)

@@ -15,7 +15,7 @@ classes, because 8,000 characters differ in no more than some hundred ways.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ class Cell:
         slot: What stands here; a closing mark is a slot with a fixed character.
         line: The line, from 1.
         position: The character in the line, from 1; 0 for the closing mark.
+        last: Whether it ends its line.
         taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
         echo: How many places back the character stands that this one repeats (叠句); 0: it repeats none.
     """
@@ -44,6 +45,7 @@ class Cell:
     slot: Slot
     line: int
     position: int
+    last: bool = False
     taken: frozenset[str] = frozenset()
     echo: int = 0
 
@@ -65,7 +67,7 @@ def flatten(form: Form) -> tuple[Cell, ...]:
         for position, slot in enumerate(slots, 1):
             echo = echoes.get(line, 0)
             taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
-            cells.append(Cell(slot, line, position, taken, echo))
+            cells.append(Cell(slot, line, position, position == len(slots), taken, echo))
         cells.append(Cell(Slot(char=mark), line, 0))
     return tuple(cells)
 
@@ -165,7 +167,7 @@ class Automaton:
         self._number_classes(forms)
         self._suffixes: list[_Suffix | None] = [None]  # 0: the end
         self._suffix_ids: dict[tuple[Slot, frozenset[str], int, bool, int], int] = {}
-        self._parts: dict[tuple[Slot, frozenset[str], frozenset[str] | None], _Parts] = {}
+        self._parts: dict[tuple[Slot, bool, frozenset[str], frozenset[str] | None], _Parts] = {}
         self._states: list[frozenset[tuple[int, Bindings]]] = []
         self._state_ids: dict[frozenset[tuple[int, Bindings]], int] = {}
         self._rows: dict[int, npt.NDArray[np.int32]] = {}
@@ -199,7 +201,7 @@ class Automaton:
                 common = alphabet.classes[alphabet.of_character[index]]
                 self._class_of_fixed[char] = len(self.classes)
                 self.of_character[index] = len(self.classes)
-                self.classes.append(CharacterClass(common.free, common.tones, common.rhymes, char))
+                self.classes.append(replace(common, char=char))
         sizes = np.bincount(self.of_character, minlength=len(self.classes))
         self._sizes: npt.NDArray[np.int64] = sizes.astype(np.int64)
 
@@ -217,7 +219,7 @@ class Automaton:
             if slot.char and slot.char not in self._class_of_fixed:
                 raise ConstraintError(f"{place}: {slot.char!r} cannot be written with the model's vocabulary")
             if not self._fits(cell, None).any():
-                raise ConstraintError(f"{place}: {self._misfit(slot)}")
+                raise ConstraintError(f"{place}: {self._misfit(cell)}")
         bindings = []
         for variable, places in sorted(rhyming.items()):
             lines = ", ".join(str(cell.line) for cell in places)
@@ -237,15 +239,16 @@ class Automaton:
             bindings.append((variable, groups))
         return tuple(bindings)
 
-    def _misfit(self, slot: Slot) -> str:
-        """Why no character at hand fits a slot."""
+    def _misfit(self, cell: Cell) -> str:
+        """Why no character at hand fits a cell."""
+        slot = cell.slot
         wanted = f"the tone {slot.tone.value}" if slot.tone else "a rhyme"
         if slot.char is None:
             return f"no character at hand has {wanted}"
         sounds = self.alphabet.sounds
         if sounds is None or not sounds.known(slot.char):
             return f"{slot.char} has no known reading, {wanted} is asked for"
-        heard = sounds.tones(slot.char)
+        heard = sounds.tones(slot.char, cell.last)
         if not heard:
             return f"{slot.char} is read 平 and 仄, {wanted} is asked for (one reading is enough with polyphones any)"
         if slot.tone in heard:
@@ -278,7 +281,7 @@ class Automaton:
             candidates = [number for number, common in enumerate(self.classes) if common.free and common.char not in cell.taken]
         for number in candidates:
             common = self.classes[number]
-            if slot.tone is not None and slot.tone not in common.tones:
+            if slot.tone is not None and slot.tone not in (common.end_tones if cell.last else common.tones):
                 continue
             if slot.rhyme:
                 own = common.groups(slot.tone)
@@ -348,7 +351,7 @@ class Automaton:
         return row
 
     def _split(self, cell: Cell, left: frozenset[str] | None) -> _Parts:
-        key = (cell.slot, cell.taken, left)
+        key = (cell.slot, cell.last, cell.taken, left)
         if key not in self._parts:
             fits = self._fits(cell, left)
             if left is None:

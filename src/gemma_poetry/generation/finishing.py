@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import MARKS, Sounds
 from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe
-from gemma_poetry.generation.scripts import to_traditional
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
 
@@ -48,7 +48,7 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
             written = as_given(form, request)
             lines = tuple(
                 "".join(slot.char or char for slot, char in zip(slots, line))
-                for slots, line in zip(written.lines, to_traditional(lines))
+                for slots, line in zip(written.lines, convert(lines, "traditional"))
             )
             if not fits(lines, written, sounds, prescription.rhymes):
                 continue
@@ -90,14 +90,14 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
     groups = dict(rhymes or {})
     words: list[str] = []
     for number, (line, slots) in enumerate(zip(lines, form.lines), 1):
-        for char, slot in zip(line, slots):
+        for position, (char, slot) in enumerate(zip(line, slots), 1):
             if slot.char is not None and char != slot.char:
                 return False
             if sounds is None:
                 continue
             if slot.char is None and not sounds.known(char):
                 return False
-            if slot.tone is not None and slot.tone not in sounds.tones(char):
+            if slot.tone is not None and slot.tone not in sounds.tones(char, position == len(slots)):
                 return False
             if slot.rhyme:
                 own = sounds.rhymes(char, slot.tone)

@@ -1,6 +1,8 @@
 """Sounds out of the lexicon: what a character may stand for, under one rhyme book and one view of polyphones (多音字).
 
-In: the readings of `prosody.lexicon`. Out: `LexiconSounds`, which sorts an alphabet into classes, and the rhyme groups
+In: the readings that usage leaves to a character, by itself (不 is 仄 inside a line), whatever traditional character it
+may stand for: the same that scansion knows before neighbours narrow them further, so that a form that is kept here is
+kept there. Out: `LexiconSounds`, which sorts an alphabet into classes, and the rhyme groups
 that a person names.
 """
 
@@ -12,6 +14,7 @@ from typing import Literal
 
 from gemma_poetry.errors import ConstraintError, nearest_names
 from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.interpretation import heard_widened
 from gemma_poetry.prosody.lexicon import Reading, readings
 from gemma_poetry.prosody.rhyme import GROUP_CONTOURS, GROUPS, PART_NAMES
 
@@ -38,14 +41,14 @@ class LexiconSounds:
         """Whether the character has a reading at all."""
         return bool(readings(char))
 
-    def tones(self, char: str) -> frozenset[Tone]:
+    def tones(self, char: str, at_end: bool) -> frozenset[Tone]:
         """The tone classes that the character may stand for; none under `every` where its readings differ."""
-        found = frozenset(reading.tone for reading in readings(char))
+        found = frozenset(reading.tone for reading in heard_widened(char, at_end).readings)
         return found if self.polyphones == "any" or len(found) == 1 else frozenset()
 
     def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
-        """The rhyme groups that the character may stand for at a slot of this tone."""
-        known = readings(char)
+        """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
+        known = heard_widened(char, True).readings
         fitting = [reading for reading in known if tone is None or reading.tone is tone]
         groups = frozenset(self._group(reading) for reading in fitting)
         if self.polyphones == "every" and (len(fitting) < len(known) or len(groups) > 1):
