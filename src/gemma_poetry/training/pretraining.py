@@ -11,10 +11,11 @@ The records are tokenized here, not read from train.txt: the tokenizer is made f
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
         return {}
     model.to(torch.bfloat16).save_pretrained(out)
     return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer)
+
+
+def cluster_digest(poems: Iterable[Poem]) -> str:
+    """A sha256 over the near-duplicate clusters of a split, whatever their order.
+
+    Unlike the hash of a file it stays the same when a poem's form or title is read anew: it says which poems, and
+    their near-duplicates, a model was trained on or kept from.
+    """
+    return hashlib.sha256("\n".join(sorted({poem.cluster_id for poem in poems})).encode()).hexdigest()
 
 
 def _read_poems(path: Path) -> list[Poem]:
@@ -207,6 +217,7 @@ def _write_manifest(
             "manifest_sha256": sha256_file(data / MANIFEST),
             "source": data_manifest.get("source"),
             "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
+            "clusters": {name: cluster_digest(_read_poems(data / f"{name}.jsonl")) for name in ("train", "val", "test")},
         },
         "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
         "steps": trainer.state.global_step,

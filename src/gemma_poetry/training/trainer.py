@@ -112,7 +112,7 @@ class PoetryTrainer(Trainer):
         self._head = CompletionHead(self.model)
         folder = Path(self.args.output_dir)
         if is_main_process():
-            self.add_callback(TensorBoardCallback(SummaryWriter(str(folder / LOGS))))
+            self.add_callback(_LogWriter(folder / LOGS))
         self.add_callback(_CurveWriter(folder / CURVE))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -265,6 +265,17 @@ def prepare_folder(folder: Path, *, resume: bool, finished: str) -> Path | None:
             action="choose another --out, or add --resume to go on with the run that is there",
         )
     return None
+
+
+class _LogWriter(TensorBoardCallback):
+    """TensorBoard logs in one folder, also for the evaluation after a training, when the Trainer opens its log anew."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def _init_summary_writer(self, args: TrainingArguments, log_dir: str | None = None) -> None:
+        self.tb_writer = SummaryWriter(str(self._folder))
 
 
 class _CurveWriter(TrainerCallback):
