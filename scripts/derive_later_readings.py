@@ -47,7 +47,8 @@ MAX_BROKEN_SHARE = 0.08
 LATER_TONE = ((0.04, 5), (0.01, 30))
 # A rhyme that is no neighbour of the character's own, and one that is (邻韵 make noise there).
 LATER_RHYME_SHARE, LATER_NEIGHBOUR_SHARE, LATER_RHYME_COUNT = 0.10, 0.50, 5
-SETTLED_SHARE, SETTLED_COUNT = 0.01, 100
+# Twice the noise: a tone met no more often than that is not used at all.
+SETTLED_SHARE, SETTLED_COUNT = 0.004, 100
 WORD_SHARE, WORD_COUNT = 0.01, 30
 PART_SHARE, PART_COUNT = 0.05, 3
 DIVIDED_RHYMES = "佳蟹卦夬泰"

@@ -60,9 +60,9 @@ def scan_regulated(lines: Sequence[str], name: str, pattern: str = "") -> Scansi
     """
     scansion = _scan(lines, name, pattern, interpret(lines))
     if scansion.verdict is Verdict.FAIL:
-        # The traditional form that the context suggests may be the wrong one.
+        # The traditional form that the context suggests may be the wrong one (香烟 of a temple is not 香菸).
         widened = _scan(lines, name, pattern, interpret(lines, widened=True))
-        if widened.verdict is not Verdict.FAIL:
+        if len(widened.faults) < len(scansion.faults):
             return widened
     return scansion
 

@@ -1,0 +1,87 @@
+"""Which readings stay open in context: script, usage, words."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemma_poetry.prosody.interpretation import foot_pairs, interpret, is_traditional, simplified, traditional
+
+
+def heard(text: str, line: int = 1, position: int = 1, *, widened: bool = False):
+    return interpret(text.split("，"), widened)[line - 1][position - 1]
+
+
+def tones_of(place) -> str:
+    return "".join(sorted({reading.tone.value for reading in place.readings}))
+
+
+@pytest.mark.parametrize(
+    ("characters", "pairs"), [(1, ()), (2, (0,)), (3, (0, 1)), (4, (0, 2)), (5, (0, 2, 3)), (6, (0, 2, 4)), (7, (0, 2, 4, 5))]
+)
+def test_feet_are_of_two_and_an_odd_line_ends_in_three(characters: int, pairs: tuple[int, ...]):
+    assert foot_pairs(characters) == pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("白日依山盡", True), ("白日依山尽", False), ("黃河入海流", True), ("大漠孤山", False), ("乾坤万里眼，时序百年心", False)],
+)
+def test_a_text_is_traditional_by_what_it_holds_more_of(text: str, expected: bool):
+    assert is_traditional(text) is expected
+
+
+def test_neighbours_decide_what_a_simplified_character_stands_for():
+    assert traditional(["后来者居上", "皇后在深宫"]) == ["後來者居上", "皇后在深宮"]
+    assert tones_of(heard("大动干戈后", position=3)) == "平"
+    assert tones_of(heard("大动干戈后", position=3, widened=True)) == "仄平"
+
+
+def test_traditional_text_is_taken_at_its_word():
+    lines = ["干戈猶未定", "弟妹各何之"]
+    assert traditional(lines) is lines
+
+
+def test_text_becomes_simplified_character_by_character():
+    assert simplified("風雲后裏後") == "风云后里后"
+
+
+@pytest.mark.parametrize(
+    ("line", "position", "tone", "word"),
+    [
+        ("重陽獨酌杯中酒", 1, "平", "重陽"),
+        ("重阳独酌杯中酒", 1, "平", "重陽"),
+        ("九重春色醉仙桃", 2, "平", "九重"),
+        ("長安一片月", 1, "平", "長安"),
+        ("相思枉斷腸", 1, "平", "相思"),
+        ("丞相祠堂何處尋", 2, "仄", "丞相"),
+        ("珍重主人心", 2, "仄", "珍重"),
+        ("乘興獨登樓", 2, "仄", "乘興"),
+        ("不知何處是", 1, "仄", ""),
+    ],
+)
+def test_a_word_settles_the_tone_of_its_character(line: str, position: int, tone: str, word: str):
+    place = heard(line, position=position)
+    assert tones_of(place) == tone
+    assert place.reason.startswith(f"word {word}:" if word else ("word", "usage"))
+    assert " of " in place.reason
+
+
+def test_no_word_is_seen_across_feet():
+    # 安|重 and 重|陽 stand in different feet: the line divides 2+3.
+    assert tones_of(heard("安重陽不見", position=2)) == "仄平"
+
+
+def test_usage_settles_a_character_inside_a_line_but_not_at_its_end():
+    assert tones_of(heard("春風吹不盡", position=4)) == "仄"
+    assert tones_of(heard("故人知我不", position=5)) == "仄平"
+
+
+def test_what_nothing_settles_keeps_all_readings():
+    place = heard("看花滿洛陽")
+    assert tones_of(place) == "仄平"
+    assert place.reason == ""
+
+
+def test_an_unknown_character_has_no_readings():
+    assert heard("東々西").readings
+    assert heard("東々西", position=2).readings == ()
