@@ -113,7 +113,7 @@ def test_what_was_written_has_the_shape_of_the_reference(results, run):
 
 def test_the_same_seed_writes_the_same_files(results, run, data, tmp_path):
     evaluate(options(run, data, out=tmp_path / "again"))
-    for name in ("results.json", "likelihoods.jsonl", "generations.jsonl", "title_ranks.jsonl"):
+    for name in ("results.json", "likelihoods.jsonl", "generations.jsonl", "title_ranks.jsonl", "report.md"):
         assert (tmp_path / "again" / name).read_bytes() == (run / "eval" / name).read_bytes()
 
 
@@ -121,6 +121,13 @@ def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
     found = evaluate(options(run / "base", data, out=tmp_path))
     assert set(found.systems) == {"base", "human", "retrieval"}
     assert found.comparisons == []
+
+
+def test_the_reports_show_the_run(results, run):
+    page = (run / "eval" / "report.html").read_text(encoding="utf-8")
+    assert "tuned less base" in page and "<ruby>" in page
+    assert f"{results['systems']['tuned']['ppl_char']['value']:.2f}" in page
+    assert "## Figures" in (run / "eval" / "report.md").read_text(encoding="utf-8")
 
 
 def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, tmp_path):
@@ -143,7 +150,7 @@ def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, 
 
 def test_anybodys_poems_are_judged_without_run_or_data(tmp_path):
     (tmp_path / "poems.txt").write_text("靜夜思\n牀前明月光，疑是地上霜。\n舉頭望明月，低頭思故鄉。\n", encoding="utf-8")
-    found = evaluate(EvaluateOptions(None, None, generations=(tmp_path / "poems.txt",), out=tmp_path / "out"))
+    found = evaluate(options(None, None, generations=(tmp_path / "poems.txt",), out=tmp_path / "out"))
     assert set(found.systems) == {"poems"}
     assert found.systems["poems"]["form"].value == 1
     assert (tmp_path / "out" / "results.json").is_file()

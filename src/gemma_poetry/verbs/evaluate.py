@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_json
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_text
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
@@ -28,6 +28,7 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import DataError, UsageError
 from gemma_poetry.evaluation.ceiling import retrieval_writings
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
+from gemma_poetry.evaluation.curves import read_curve
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records, whole_poems
 from gemma_poetry.evaluation.records import (
     GENERATIONS,
@@ -48,6 +49,7 @@ from gemma_poetry.evaluation.references import (
     select_poems,
     skipped,
 )
+from gemma_poetry.evaluation.report import Report, report_html, report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.strangers import read_strangers
 from gemma_poetry.evaluation.titles import rank_title, title_choices
@@ -61,6 +63,7 @@ _Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
 
 RESULTS = "results.json"
 COMPARISON = "comparison"
+CURVE = "curve.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,8 @@ class EvaluateOptions:
 
     run: str | None
     data: Path | None
-    settings: EvaluateSettings = field(default_factory=EvaluateSettings)
-    sampling: GenerateSettings = field(default_factory=GenerateSettings)
+    settings: EvaluateSettings
+    sampling: GenerateSettings
     split: str = "test"
     out: Path | None = None
     others: tuple[str, ...] = ()
@@ -219,7 +222,7 @@ def _evaluate_run(
     evidence = Evidence(likelihoods, writings, own_ranks, ground.others, ground.index)
     results = evaluate_records(evidence, settings)
     out = _run_folder(options, spec, name)
-    _write_out(out, evidence, results, _about(options, loaded, ground))
+    _write_out(out, evidence, results, _about(options, loaded, ground), Path(spec))
     return loaded.base, replace(evidence, title_ranks=ranks), results
 
 
@@ -348,12 +351,21 @@ def _called(records: Sequence[_Record], names: Mapping[str, str]) -> list[_Recor
     return [replace(record, system=names[record.system]) for record in records if record.system in names]
 
 
-def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any]) -> None:
+def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any], run: Path | None = None) -> None:
     # Written last, so that it never stands beside poems that it is not about.
     (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, evidence.likelihoods)
     write_records(out / GENERATIONS, evidence.writings)
     write_records(out / TITLE_RANKS, evidence.title_ranks)
+    details = {"Evaluation": about}
+    if run is not None and (run / MANIFEST).is_file():
+        details["Run"] = read_json(run / MANIFEST)
+    curve = read_curve(run / CURVE) if run is not None and (run / CURVE).is_file() else []
+    report = Report(
+        f"Evaluation of {', '.join(about['runs'] + about['generations'])}", results, evidence.writings, curve, details
+    )
+    write_text(out / "report.html", report_html(report))
+    write_text(out / "report.md", report_markdown(report))
     write_json(out / RESULTS, {"about": about, **results.to_record()})
 
 

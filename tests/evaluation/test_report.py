@@ -1,0 +1,109 @@
+"""Reports: complete, self-contained, and safe with whatever a poem holds."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from gemma_poetry.config import EvaluateSettings
+from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
+from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing
+from gemma_poetry.evaluation.report import Report, report_html, report_markdown
+
+KEPT = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+NASTY = "<script>alert(1)</script>|\n# x"
+
+
+def writing(system: str, title: str = "登楼", lines: tuple[str, ...] = KEPT) -> Writing:
+    return Writing(
+        system, Protocol.TITLE, title, "", title, "五言绝句", (), lines, "，。，。", KEPT, {"author": NASTY, "title": "x"}
+    )
+
+
+@pytest.fixture(scope="module")
+def report():
+    writings = [writing("base"), writing("tuned"), writing("tuned", NASTY, (NASTY, *KEPT[1:]))]
+    likelihoods = [
+        Likelihood(system, source, "", "五言绝句", nll, 25, 20)
+        for system, nll in (("base", 80.0), ("tuned", 60.0))
+        for source in "ab"
+    ]
+    results = evaluate_records(Evidence(likelihoods, writings), EvaluateSettings(bootstrap_samples=100))
+    curve = [{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}]
+    return Report(f"Run {NASTY}", results, writings, curve, {"Manifest": {"name": NASTY}})
+
+
+class Tags(HTMLParser):
+    """Notes every tag, and that each one is closed where it must be."""
+
+    VOID = frozenset({"meta", "br", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_from_outside(report):
+    page = report_html(report)
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert not {"script", "link", "img", "iframe"} & set(tags.seen)
+    assert {"svg", "table", "ruby", "figure"} <= set(tags.seen)
+    assert not re.search(r"(?:src|href)=\"(?!#)", page.replace("xlink:href", "href"))
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+
+
+def test_figures_poems_and_manifest_are_there(report):
+    page = report_html(report)
+    for wanted in (
+        "20.09",
+        "54.60",
+        "perplexity a character",
+        "tuned less base",
+        "By form",
+        "writing-mode: vertical-rl",
+        "Manifest",
+    ):
+        assert wanted in page, wanted
+    assert "<ruby>白<rt>仄</rt></ruby>" in page and "<ruby>流<rt>平</rt></ruby>" in page
+    assert '<td class="better">better</td>' in page
+
+
+def test_nothing_from_outside_becomes_markup(report):
+    assert "<script" not in report_html(report)
+    text = report_markdown(report)
+    assert "<script" not in text.split("## Manifest")[0]
+    assert "\n# x" not in text
+
+
+def test_markdown_tables_have_one_width(report):
+    text = report_markdown(report)
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    heads = text.split("## Figures")[1].strip().splitlines()[0]
+    assert heads == "| metric | n | base | tuned | human |"
+    assert all(re.sub(r"\\\|", "", line).endswith("|") for line in table)
+    figures = text.split("## Figures")[1].split("\n\n")[1].splitlines()
+    assert {line.count(" | ") for line in figures} == {4}
+
+
+def test_a_report_of_likelihoods_alone_has_no_empty_sections():
+    results = evaluate_records(
+        Evidence([Likelihood("mini", "a", "", "词", 60, 25, 20)]), EvaluateSettings(bootstrap_samples=100)
+    )
+    for text in (report_html(Report("mini", results)), report_markdown(Report("mini", results))):
+        assert "Poems" not in text and "Training" not in text and "Longest copied" not in text
