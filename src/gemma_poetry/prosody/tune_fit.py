@@ -12,18 +12,23 @@ displaced, is a licence (句读): editors differ in it.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from gemma_poetry.prosody.forms import Form, Slot, Tone
-from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion import Fault
-from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tunes import TuneVariant, line_ends
+
+Hearing = Sequence[Sequence[Heard]]
+"""The readings of every place, line by line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class SungPlace:
 
     Attributes:
         char: The character.
+        heard: The readings that come into question.
         slot: The slot.
         line: The poem's line, from 1.
         position: The character in the line, from 1.
@@ -39,10 +45,16 @@ class SungPlace:
     """
 
     char: str
+    heard: Heard
     slot: Slot
     line: int
     position: int
     level_share: int
+
+    @property
+    def sounds(self) -> Sounds:
+        """The sounds that come into question."""
+        return sounds_of(self.heard.readings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +88,55 @@ def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneF
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
     """
+    fit = _fit_heard(lines, interpret(lines), variants)
+    # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
+    # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
+    for hear in (_hear_every_form, _hear_every_reading):
+        if not fit.faults:
+            break
+        fit = min(fit, _fit_heard(lines, hear(lines), variants), key=_cost)
+    return fit
+
+
+def _hear_every_form(lines: Sequence[str]) -> Hearing:
+    return interpret(lines, widened=True)
+
+
+def _hear_every_reading(lines: Sequence[str]) -> Hearing:
+    return [[_any_reading(char) for char in line] for line in lines]
+
+
+@functools.cache
+def _any_reading(char: str) -> Heard:
+    return Heard(readings(char))
+
+
+def _cost(fit: TuneFit) -> tuple[int, int]:
+    return len(fit.faults), len(fit.departures)
+
+
+def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant]) -> TuneFit:
     lengths = tuple(map(len, lines))
-    fits = [_lay_over(lines, lengths, variant) for variant in variants if variant.fits(lengths)]
+    fits = [_lay_over(lines, heard, variant) for variant in variants if variant.fits(lengths)]
     if fits:
         # min keeps the first of equals: the commoner variant.
-        return min(fits, key=lambda fit: (len(fit.faults), len(fit.departures)))
+        return min(fits, key=_cost)
     nearest = max(variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
-    return _lay_line_by_line(lines, lengths, nearest)
+    return _lay_line_by_line(lines, heard, nearest)
 
 
 def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
     return SequenceMatcher(a=one, b=other, autojunk=False)
 
 
-def _lay_over(lines: Sequence[str], lengths: tuple[int, ...], variant: TuneVariant) -> TuneFit:
+def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
     """A poem with the rhyme places of the variant, character by character."""
+    lengths = tuple(map(len, lines))
     rest = zip(variant.slots, (share for shares in variant.level_shares for share in shares))
     places = [
-        SungPlace(char, slot, number, position, share)
-        for number, line in enumerate(lines, 1)
-        for position, (char, (slot, share)) in enumerate(zip(line, rest), 1)
+        SungPlace(char, place, slot, number, position, share)
+        for number, (line, own) in enumerate(zip(lines, heard), 1)
+        for position, (char, place, (slot, share)) in enumerate(zip(line, own, rest), 1)
     ]
     return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
 
@@ -128,17 +169,19 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
             yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
-def _lay_line_by_line(lines: Sequence[str], lengths: tuple[int, ...], variant: TuneVariant) -> TuneFit:
+def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
     """A poem of other line lengths: lines are matched by length, and those without a match are reported."""
+    lengths = tuple(map(len, lines))
     usual = variant.form.line_lengths
     places: list[SungPlace] = []
     departures: list[Fault] = []
     for tag, begin, end, usual_begin, usual_end in _matcher(lengths, usual).get_opcodes():
         if tag == "equal":
             for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
-                own = zip(lines[mine], variant.form.lines[theirs], variant.level_shares[theirs])
+                own = zip(lines[mine], heard[mine], variant.form.lines[theirs], variant.level_shares[theirs])
                 places += [
-                    SungPlace(char, slot, mine + 1, position, share) for position, (char, slot, share) in enumerate(own, 1)
+                    SungPlace(char, place, slot, mine + 1, position, share)
+                    for position, (char, place, slot, share) in enumerate(own, 1)
                 ]
         elif end - begin == usual_end - usual_begin:
             departures += [
@@ -160,12 +203,12 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         slot = place.slot
         if slot.rhyme:
             rhyming.setdefault(slot.rhyme, []).append(place)
-        heard = tones(place.char)
-        if slot.tone is None or not heard:
+        tones = tones_of(place.sounds)
+        if slot.tone is None or not tones:
             continue
-        every &= heard == {slot.tone}
-        if slot.tone not in heard:
-            actual = "".join(tone.value for tone in Tone if tone in heard)
+        every &= tones == {slot.tone}
+        if slot.tone not in tones:
+            actual = "".join(tone.value for tone in Tone if tone in tones)
             departures.append(Fault(Rule.TONE, place.line, place.position, slot.tone.value, actual))
     parts = {}
     for rhyme, own in rhyming.items():
@@ -174,8 +217,8 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
             continue
         parts[rhyme] = part
         for place in own:
-            possible = _parts(place)
-            every &= {sound.part for sound in sounds(place.char)} <= {part}
+            possible = parts_of(place.sounds, place.slot.tone)
+            every &= parts_of(place.sounds) <= {part}
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
                 actual = "/".join(PART_NAMES[other] for other in sorted(possible))
@@ -184,12 +227,7 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
     return TuneFit(variant, tuple(places), parts, tuple(departures), every)
 
 
-def _parts(place: SungPlace) -> set[int]:
-    """The parts that a rhyme word can be in with the tone of its slot."""
-    return {sound.part for sound in sounds(place.char) if sound.tone is place.slot.tone}
-
-
 def _commonest_part(places: Sequence[SungPlace]) -> int | None:
     """The part that most of these rhyme words can be in; the first of equals, `None` if there is none."""
-    votes = Counter(part for place in places for part in _parts(place))
+    votes = Counter(part for place in places for part in parts_of(place.sounds, place.slot.tone))
     return min(votes, key=lambda part: (-votes[part], part), default=None)

@@ -2,7 +2,7 @@
 
 In: the poems of a tune. Out: groups, the largest first; poems that belong to no group of sufficient size are left out.
 
-    poems ──same number of characters──> ──line ends where the others rhyme──> ──same tones──> groups
+    poems ──same number of characters──> ──line ends where the others rhyme──> ──same tones──> groups ──strangers──> out
 
 Poems of one length are laid over each other character by character. Editors divide the same sentence in different ways
 (水调歌头: 4+7 or 6+5), so a poem need not have the commonest line division: it suffices that a line of its own ends
@@ -22,8 +22,8 @@ from functools import cached_property
 from typing import Protocol
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import tones
-from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.interpretation import interpret
+from gemma_poetry.prosody.tune_sounds import Sounds, sounds_of, tones_of
 from gemma_poetry.prosody.tunes import line_ends
 
 FIXED_SHARE = 0.9
@@ -33,6 +33,10 @@ RHYME_SHARE = 0.6
 CONTRADICTIONS = 3
 """A group is split where so many places are 平 in one half and 仄 in the other."""
 _MIN_SEED = 5
+# A split starts from the poems that have one tone in one place: a few of the other pattern are among them.
+_START_SHARE = 0.75
+_STARTS = 4
+_STRANGER_SHARE = 0.25
 _MAX_ROUNDS = 10
 
 
@@ -47,29 +51,42 @@ class TunePoem(Protocol):
     def marks(self) -> str: ...
 
 
-def line_lengths(poem: TunePoem) -> tuple[int, ...]:
-    """Characters in each line."""
-    return tuple(map(len, poem.lines))
+@dataclass(frozen=True, slots=True)
+class SungPoem:
+    """A poem as it sounds.
+
+    Attributes:
+        lines: Its lines.
+        marks: One closing mark a line.
+        lengths: Characters in each line.
+        sounds: What each of its running characters may sound like.
+    """
+
+    lines: tuple[str, ...]
+    marks: str
+    lengths: tuple[int, ...]
+    sounds: tuple[Sounds, ...]
+
+
+def sing(poem: TunePoem) -> SungPoem:
+    """The poem with its sounds."""
+    heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
+    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard)
 
 
 @dataclass(frozen=True)
 class PoemGroup:
     """Poems of one number of characters that are thought to follow one pattern."""
 
-    poems: tuple[TunePoem, ...]
+    poems: tuple[SungPoem, ...]
 
     def __len__(self) -> int:
         return len(self.poems)
 
     @cached_property
-    def texts(self) -> list[str]:
-        """The running characters of each poem."""
-        return ["".join(poem.lines) for poem in self.poems]
-
-    @cached_property
     def division(self) -> tuple[int, ...]:
         """The commonest line lengths."""
-        return Counter(map(line_lengths, self.poems)).most_common(1)[0][0]
+        return Counter(poem.lengths for poem in self.poems).most_common(1)[0][0]
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:
@@ -78,14 +95,14 @@ class PoemGroup:
         A character that may be both is in neither: the share among the others is what expectation maximisation would
         settle on if each of its readings were as likely as the place makes it.
         """
-        found = [(0, 0)] * len(self.texts[0])
-        for number, text in enumerate(self.texts):
+        found = [(0, 0)] * len(self.poems[0].sounds)
+        for number, poem in enumerate(self.poems):
             bit = 1 << number
-            for place, char in enumerate(text):
-                heard = tones(char)
-                if len(heard) == 1:
+            for place, sounds in enumerate(poem.sounds):
+                tones = tones_of(sounds)
+                if len(tones) == 1:
                     level, oblique = found[place]
-                    found[place] = (level | bit, oblique) if Tone.LEVEL in heard else (level, oblique | bit)
+                    found[place] = (level | bit, oblique) if Tone.LEVEL in tones else (level, oblique | bit)
         return found
 
     @cached_property
@@ -107,12 +124,18 @@ def level_share(level: int, oblique: int) -> float:
     return (level + 0.5) / (level + oblique + 1)
 
 
-def fixed_tone(level: int, oblique: int) -> Tone | None:
-    """The tone that a place requires, `None` where both are usual."""
+def fixed_tone(level: int, oblique: int, needed: float = FIXED_SHARE) -> Tone | None:
+    """The tone that a place requires, `None` where both are usual.
+
+    Args:
+        level: How many poems have a level tone there.
+        oblique: How many have an oblique one.
+        needed: The share from which a tone is required.
+    """
     share = level_share(level, oblique)
-    if share >= FIXED_SHARE:
+    if share >= needed:
         return Tone.LEVEL
-    return Tone.OBLIQUE if share <= 1 - FIXED_SHARE else None
+    return Tone.OBLIQUE if share <= 1 - needed else None
 
 
 def rhyming_lines(group: PoemGroup) -> dict[int, str]:
@@ -122,7 +145,7 @@ def rhyming_lines(group: PoemGroup) -> dict[int, str]:
     lines that are linked, directly or through others, have one name. Names are given in the order of appearance.
     """
     ends = line_ends(group.division)
-    heard = [[sounds(text[end]) for end in ends] for text in group.texts]
+    heard = [[poem.sounds[end] for end in ends] for poem in group.poems]
     root = list(range(len(ends)))
     for second in range(len(ends)):
         for first in range(second):
@@ -134,28 +157,29 @@ def rhyming_lines(group: PoemGroup) -> dict[int, str]:
     return {line: names.setdefault(own, chr(ord("a") + len(names))) for line, own in enumerate(root) if sizes[own] > 1}
 
 
-def group_poems(poems: Sequence[TunePoem], min_size: int) -> list[PoemGroup]:
+def group_poems(poems: Sequence[SungPoem], min_size: int) -> list[PoemGroup]:
     """The groups of at least `min_size` poems among the poems of one tune, the largest first."""
-    by_length: dict[int, list[TunePoem]] = defaultdict(list)
+    by_length: dict[int, list[SungPoem]] = defaultdict(list)
     for poem in poems:
-        by_length[sum(line_lengths(poem))].append(poem)
+        by_length[len(poem.sounds)].append(poem)
     groups: list[PoemGroup] = []
     for same_length in by_length.values():
         groups += _groups_of_one_length(same_length, min_size)
-    return sorted(groups, key=len, reverse=True)
+    groups = [_without_strangers(group) for group in groups]
+    return sorted((group for group in groups if len(group) >= min_size), key=len, reverse=True)
 
 
-def _groups_of_one_length(poems: list[TunePoem], min_size: int) -> list[PoemGroup]:
+def _groups_of_one_length(poems: list[SungPoem], min_size: int) -> list[PoemGroup]:
     groups: list[PoemGroup] = []
     while len(poems) >= min_size:
-        division, seeds = Counter(map(line_lengths, poems)).most_common(1)[0]
+        division, seeds = Counter(poem.lengths for poem in poems).most_common(1)[0]
         if seeds < _MIN_SEED:
             break
-        seed = PoemGroup(tuple(poem for poem in poems if line_lengths(poem) == division))
+        seed = PoemGroup(tuple(poem for poem in poems if poem.lengths == division))
         ends = line_ends(division)
         rhymes = {ends[line] for line in rhyming_lines(seed)}
         if rhymes:
-            members = [poem for poem in poems if rhymes <= set(line_ends(line_lengths(poem)))]
+            members = [poem for poem in poems if rhymes <= set(line_ends(poem.lengths))]
         else:
             members = list(seed.poems)
         if rhymes and len(members) >= min_size:
@@ -172,15 +196,15 @@ def _split_by_tone(group: PoemGroup, min_size: int) -> list[PoemGroup]:
     starts = []
     for place, (level, oblique) in enumerate(group.places):
         if min(level.bit_count(), oblique.bit_count()) >= min_size / 2:
-            starts.append((_contradictions(group, level, oblique), place))
+            starts.append((_contradictions(group, level, oblique, _START_SHARE), place))
     halves = []
-    for contradictions, place in sorted(starts, reverse=True)[:3]:
-        if contradictions + 1 < CONTRADICTIONS:
+    for contradictions, place in sorted(starts, reverse=True)[:_STARTS]:
+        if contradictions < CONTRADICTIONS:
             break
         half = _settle(group, group.places[place][0])
         rest = group.everyone & ~half
         if min(half.bit_count(), rest.bit_count()) >= min_size:
-            halves.append((_contradictions(group, half, rest), half))
+            halves.append((_contradictions(group, half, rest, FIXED_SHARE), half))
     if not halves or max(halves)[0] < CONTRADICTIONS:
         return [group]
     half = max(halves)[1]
@@ -190,10 +214,30 @@ def _split_by_tone(group: PoemGroup, min_size: int) -> list[PoemGroup]:
     ]
 
 
-def _contradictions(group: PoemGroup, half: int, rest: int) -> int:
+def _without_strangers(group: PoemGroup) -> PoemGroup:
+    """The group without poems that go against a quarter of what most of the others agree on.
+
+    They follow a pattern too rare for a group of its own, and would blur a small group beyond recognition.
+    """
+    usual = [fixed_tone(*count, _START_SHARE) for count in group.counts(group.everyone)]
+    against = [0] * len(group)
+    known = [0] * len(group)
+    for tone, (level, oblique) in zip(usual, group.places):
+        if tone is None:
+            continue
+        wrong = oblique if tone is Tone.LEVEL else level
+        for number in range(len(group)):
+            bit = 1 << number
+            known[number] += bool((level | oblique) & bit)
+            against[number] += bool(wrong & bit)
+    kept = [poem for poem, wrong, all_known in zip(group.poems, against, known) if wrong < _STRANGER_SHARE * max(all_known, 1)]
+    return PoemGroup(tuple(kept))
+
+
+def _contradictions(group: PoemGroup, half: int, rest: int, needed: float) -> int:
     pairs = zip(group.counts(half), group.counts(rest))
-    tones_of = [(fixed_tone(*first), fixed_tone(*second)) for first, second in pairs]
-    return sum(first is not None and second is not None and first != second for first, second in tones_of)
+    tones_of = [(fixed_tone(*one, needed), fixed_tone(*other, needed)) for one, other in pairs]
+    return sum(one is not None and other is not None and one != other for one, other in tones_of)
 
 
 def _settle(group: PoemGroup, half: int) -> int:

@@ -14,28 +14,33 @@ poems, or whose poems have no pattern in common (失调名: the lost names), get
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, islice
+from typing import TypeVar
 
 from gemma_poetry.prosody.forms import Form, Slot, Tone
 from gemma_poetry.prosody.tune_grouping import (
     RHYME_SHARE,
     PoemGroup,
+    SungPoem,
     TunePoem,
     fixed_tone,
     group_poems,
     level_share,
-    line_lengths,
     rhyming_lines,
+    sing,
 )
 from gemma_poetry.prosody.tune_patterns import labelled
-from gemma_poetry.prosody.tune_sounds import sounds
+from gemma_poetry.prosody.tune_sounds import parts_of
 from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneVariant, line_ends
 
-MIN_VARIANT_POEMS = 10
+Item = TypeVar("Item")
+
+MIN_VARIANT_POEMS = 8
 """A variant that fewer poems follow is not told from chance."""
 _ECHO_SHARE = 0.9
+_MIN_FIXED_PLACES = 0.45
 _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
 
@@ -59,7 +64,7 @@ def induce_tunes(
             by_tune[poem.tune].append(poem)
     tunes = {}
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
-        variants = induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else ()
+        variants = induce_variants(name, list(map(sing, own)), min_variant_poems) if len(own) >= min_poems else ()
         tunes[name] = Tune(name, len(own), variants)
     return tunes
 
@@ -78,7 +83,7 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
     for alias, poem in named:
         tune = tunes.get(poem.tune)
         if tune and alias and alias != tune.name:
-            lengths = line_lengths(poem)
+            lengths = tuple(map(len, poem.lines))
             fitting[tune.name, alias].append(not tune.judged or any(variant.fits(lengths) for variant in tune.variants))
     aliases: dict[str, list[str]] = defaultdict(list)
     for (name, alias), fits in sorted(fitting.items()):
@@ -87,7 +92,7 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
     return {name: replace(tune, aliases=tuple(aliases[name])) for name, tune in tunes.items()}
 
 
-def induce_variants(name: str, poems: list[TunePoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
+def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
     """The variants of one tune, the most frequent first."""
     found = [variant for group in group_poems(poems, min_poems) if (variant := induce_variant(name, group))]
     labels = labelled(variant.form for variant in found)
@@ -95,8 +100,7 @@ def induce_variants(name: str, poems: list[TunePoem], min_poems: int = MIN_VARIA
 
 
 def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
-    """The pattern that a group follows; `None` if its poems share no rhymes, or disagree on their tone."""
-    counts = group.counts(group.everyone)
+    """The pattern that a group follows; `None` if its poems share no rhymes, disagree on their tone, or settle little."""
     rhyming = rhyming_lines(group)
     tone_of = _rhyme_tones(group, rhyming)
     if not rhyming or len(rhyming) - len(tone_of) > _MAX_UNDECIDED_RHYMES * len(rhyming):
@@ -104,16 +108,22 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
     rhymes = _renamed(_joined_across_tones(group, {line: rhyming[line] for line in tone_of}, tone_of))
     if not rhymes:
         return None
-    lines, shares, start = [], [], 0
-    for line, length in enumerate(group.division):
-        own = counts[start : start + length]
-        slots = [Slot(fixed_tone(*count)) for count in own]
-        if line in rhymes:
-            slots[-1] = Slot(tone_of.get(line, slots[-1].tone), rhymes[line])
-        lines.append(tuple(slots))
-        shares.append(tuple(round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in own))
-        start += length
-    return TuneVariant(Form(name, tuple(lines), _marks(group), echoes=_echoes(group)), len(group), tuple(shares))
+    counts = group.counts(group.everyone)
+    slots = [Slot(fixed_tone(*count)) for count in counts]
+    for line, rhyme in rhymes.items():
+        end = line_ends(group.division)[line]
+        slots[end] = Slot(tone_of.get(line, slots[end].tone), rhyme)
+    if sum(slot.tone is not None for slot in slots) < _MIN_FIXED_PLACES * len(slots):
+        return None
+    shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
+    form = Form(name, _divided(slots, group.division), _marks(group), echoes=_echoes(group))
+    return TuneVariant(form, len(group), _divided(shares, group.division))
+
+
+def _divided(places: Sequence[Item], lengths: Iterable[int]) -> tuple[tuple[Item, ...], ...]:
+    """One item a place, line by line."""
+    rest = iter(places)
+    return tuple(tuple(islice(rest, length)) for length in lengths)
 
 
 def _rhyme_tones(group: PoemGroup, rhyming: Mapping[int, str]) -> dict[int, Tone]:
@@ -141,7 +151,7 @@ def _joined_across_tones(group: PoemGroup, rhymes: Mapping[int, str], tone_of: M
     """
     counts = group.counts(group.everyone)
     ends = line_ends(group.division)
-    parts = [[{sound.part for sound in sounds(text[end])} for end in ends] for text in group.texts]
+    parts = [[parts_of(poem.sounds[end]) for end in ends] for poem in group.poems]
     # A line alone is a rhyme of one line, under a name that no other can have; `_renamed` drops it if it stays alone.
     tone_at = {line: fixed_tone(*counts[end]) for line, end in enumerate(ends)} | dict(tone_of)
     joined = {line: f"line {line}" for line, tone in tone_at.items() if tone} | dict(rhymes)
@@ -167,8 +177,8 @@ def _renamed(rhymes: Mapping[int, str]) -> dict[int, str]:
     }
 
 
-def _of_commonest_division(group: PoemGroup) -> list[TunePoem]:
-    return [poem for poem in group.poems if line_lengths(poem) == group.division]
+def _of_commonest_division(group: PoemGroup) -> list[SungPoem]:
+    return [poem for poem in group.poems if poem.lengths == group.division]
 
 
 def _marks(group: PoemGroup) -> str:

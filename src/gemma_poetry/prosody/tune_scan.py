@@ -5,11 +5,12 @@ In: lines and a tune, by name or as a `Tune`. Out: a `Scansion`; `not-judged` fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import Reading, readings, tones
+from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.scansion import Place, Scansion
@@ -75,19 +76,18 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
 
 
 def _not_judged(lines: Sequence[str], tune: Tune) -> Scansion:
-    places = tuple(tuple(_place(char) for char in line) for line in lines)
     if tune.poems < MIN_POEMS:
         reason = f"{tune.name} has {tune.poems} poems in the corpus, fewer than the {MIN_POEMS} that a template needs"
     else:
         reason = f"the {tune.poems} poems of {tune.name} in the corpus have no pattern in common"
-    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(reason,))
+    places = _unsung_places(lines)
+    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
 
 def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
-    table = [[_place(char) for char in line] for line in lines]
+    places = _unsung_places(lines)
     for sung in fit.places:
-        table[sung.line - 1][sung.position - 1] = _place(sung.char, sung, fit.parts)
-    places = tuple(map(tuple, table))
+        places[sung.line - 1][sung.position - 1] = _sung_place(sung, fit.parts)
     verdict = verdict_of(found.rule for found in fit.departures)
     if not any(place.tones for line in places for place in line):
         verdict = Verdict.NOT_JUDGED
@@ -98,30 +98,42 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         verdict,
         fit.every_reading,
         _rhyme_text(fit),
-        places,
+        _frozen(places),
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
         tuple(_remarks(fit)),
     )
 
 
-def _place(char: str, sung: SungPlace | None = None, parts: dict[str, int] | None = None) -> Place:
-    heard = "".join(tone.value for tone in Tone if tone in tones(char))
-    slot = sung.slot if sung else None
-    taken, reason = _taken(readings(char), slot.tone if slot else None, (parts or {}).get(slot.rhyme or "") if slot else None)
-    return Place(
-        char,
-        heard,
-        slot.tone.value if slot and slot.tone else "中",
-        (slot.rhyme or "") if slot else "",
-        taken,
-        reason,
-    )
+def _frozen(places: list[list[Place]]) -> tuple[tuple[Place, ...], ...]:
+    return tuple(map(tuple, places))
 
 
-def _taken(found: tuple[Reading, ...], tone: Tone | None, part: int | None) -> tuple[Reading | None, str]:
+def _unsung_places(lines: Sequence[str]) -> list[list[Place]]:
+    """The characters as they are when nothing is asked of them."""
+    return [
+        [Place(char, _tones_text(heard), "中", "", *_taken(heard, None, None)) for char, heard in zip(line, own)]
+        for line, own in zip(lines, interpret(lines))
+    ]
+
+
+def _sung_place(sung: SungPlace, parts: Mapping[str, int]) -> Place:
+    slot = sung.slot
+    rhyme = slot.rhyme or ""
+    expected = slot.tone.value if slot.tone else "中"
+    return Place(sung.char, _tones_text(sung.heard), expected, rhyme, *_taken(sung.heard, slot.tone, parts.get(rhyme)))
+
+
+def _tones_text(heard: Heard) -> str:
+    tones = {reading.tone for reading in heard.readings}
+    return "".join(tone.value for tone in Tone if tone in tones)
+
+
+def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading | None, str]:
+    """The reading that a place takes and why; `None` where several stay possible."""
+    found = heard.readings
     if len(found) == 1:
-        return found[0], "only reading"
+        return found[0], heard.reason or "only reading"
     if part is not None:
         rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
         if rhyming:
@@ -129,7 +141,7 @@ def _taken(found: tuple[Reading, ...], tone: Tone | None, part: int | None) -> t
     fitting = [reading for reading in found if reading.tone is tone]
     if fitting and len(fitting) < len(found):
         return fitting[0], "metre"
-    return None, ""
+    return (found[0], heard.reason) if heard.reason else (None, "")
 
 
 def _rhyme_text(fit: TuneFit) -> str:

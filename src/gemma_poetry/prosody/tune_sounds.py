@@ -1,6 +1,7 @@
 """What a 词 listens to: the tone class and the 词林正韵 part that a character may stand for.
 
-In: a character. Out: every `Sound` that one of its readings gives it; none for an unknown character.
+In: a poem, or the readings of a character. Out: every `Sound` that one of the readings gives; none for an unknown
+character.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import functools
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.lexicon import Reading
 
 
 class Sound(NamedTuple):
@@ -24,7 +25,22 @@ class Sound(NamedTuple):
     tone: Tone
 
 
+Sounds = frozenset[Sound]
+
+
 @functools.cache
-def sounds(char: str) -> frozenset[Sound]:
-    """Every sound of a character; empty if it has no known reading."""
-    return frozenset(Sound(reading.part, reading.tone) for reading in readings(char))
+def sounds_of(readings: tuple[Reading, ...]) -> Sounds:
+    """The sounds of a character with these readings."""
+    return frozenset(Sound(reading.part, reading.tone) for reading in readings)
+
+
+@functools.cache
+def tones_of(sounds: Sounds) -> frozenset[Tone]:
+    """The tone classes among sounds."""
+    return frozenset(sound.tone for sound in sounds)
+
+
+@functools.cache
+def parts_of(sounds: Sounds, tone: Tone | None = None) -> frozenset[int]:
+    """The parts among sounds, of one tone class where one is given."""
+    return frozenset(sound.part for sound in sounds if tone in (None, sound.tone))
