@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UnknownFormError, UsageError
 from gemma_poetry.generation.generator import GeneratedPoem
@@ -17,6 +18,7 @@ from gemma_poetry.verbs.generate import GenerateOptions, generate, plain_poem
 
 @pytest.fixture
 def loaded(monkeypatch, tiny, tokenizer):
+    monkeypatch.setattr(base, "locate", lambda spec: "/nowhere")
     monkeypatch.setattr(base, "load_model", lambda spec, **_: SimpleNamespace(model=tiny, tokenizer=tokenizer))
 
 
@@ -62,5 +64,38 @@ def test_a_file_is_written_whole(loaded, tmp_path, capsys):
 def test_impossible_wishes_are_told_before_a_model_is_loaded():
     with pytest.raises(UnknownFormError):
         generate(GenerateOptions("no such model", PoemRequest("十言绝句")))
-    with pytest.raises(UsageError, match="0 poems"):
+    with pytest.raises(UsageError, match="-n 0"):
         generate(GenerateOptions("no such model", PoemRequest("五绝"), count=0))
+
+
+def test_the_scansion_is_told_and_the_poem_strict(loaded, capsys):
+    generate(GenerateOptions("tiny", PoemRequest("五律"), count=3, as_json=True))
+    for line in capsys.readouterr().out.splitlines():
+        record = json.loads(line)
+        assert record["scansion"]["verdict"] == "strict" and record["scansion"]["every_reading"] is True
+        assert record["ppl_char"] > 1 and record["nearest_line"] is None
+
+
+def test_annotated_poems_show_tones_and_rhyme(loaded, capsys):
+    generate(GenerateOptions("tiny", PoemRequest("五绝", title="空山"), annotated=True))
+    shown = capsys.readouterr().out
+    assert "《空山》" in shown and "平" in shown and "仄" in shown and "韵" in shown
+
+
+def test_training_lines_are_kept_out_and_the_nearest_is_named(loaded, tmp_path, capsys):
+    data = tmp_path / "data"
+    corpus = Poem(("春风花月夜", "江上有人家"), "，。", title="旧作", author="某人", form="五言绝句")
+    write_jsonl(data / "train.jsonl", [corpus.to_record()])
+    # Every answer to this template stands in the corpus but for one character: 家 may not follow.
+    request = PoemRequest(template="江上有人□。", metre="free")
+    generate(GenerateOptions("tiny", request, count=8, as_json=True, data=data))
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(record["lines"] != ["江上有人家"] for record in records)
+    assert records[0]["nearest_line"] == {"text": "江上有人家", "author": "某人", "title": "旧作", "shared": 4}
+
+
+def test_it_is_told_when_no_known_lines_are_at_hand(loaded, capsys):
+    generate(GenerateOptions("tiny", PoemRequest("五绝")))
+    assert "no list of known lines" in capsys.readouterr().err
+    generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False)))
+    assert capsys.readouterr().err == ""

@@ -24,7 +24,7 @@ from transformers import LogitsProcessor
 
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.novelty_guard import SHORTEST_LINE, Hashes, LineGuard, extend_hash
+from gemma_poetry.generation.novelty_guard import SHORTEST_LINE, Hashes, LineGuard, extend_hash, hash_text
 from gemma_poetry.generation.token_index import TokenMasks
 
 _LINE_ENDS = re.compile(f"[{MARKS}]")
@@ -38,12 +38,12 @@ class Plan:
     Attributes:
         masks: The tokens that each state of its forms admits.
         distinct: No character comes twice, but for one said twice over (萧萧).
-        guard: Lines that the poem may not hold; `None`: any.
+        guards: Lines that the poem may not hold.
     """
 
     masks: TokenMasks
     distinct: bool = False
-    guard: LineGuard | None = None
+    guards: tuple[LineGuard, ...] = ()
 
     @functools.cached_property
     def given(self) -> frozenset[str]:
@@ -144,9 +144,9 @@ def own_limits(plan: Plan, track: Track) -> tuple[list[int], list[int] | None]:
         banned.extend(index.longer.get(word, ()))
     if plan.distinct:
         banned.extend(_repeated(plan, track, look.fixed))
-    if plan.guard is not None and not track.begun and not look.fixed:
+    if plan.guards and not track.begun and not look.fixed:
         for left in look.line_left:
-            banned.extend(_known_lines(plan, plan.guard, track, left))
+            banned.extend(_known_lines(plan, track, left))
     return banned, None
 
 
@@ -162,7 +162,7 @@ def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
         yield from index.longer.get(char, ())
 
 
-def _known_lines(plan: Plan, guard: LineGuard, track: Track, left: int) -> list[int]:
+def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
     """Tokens that would finish a known line, with `left` characters of the line to come."""
     if left == 0 or left > plan.masks.index.longest:
         return []
@@ -173,10 +173,11 @@ def _known_lines(plan: Plan, guard: LineGuard, track: Track, left: int) -> list[
     for length in (len(line) + left, *plan.echoed.get(number, ())):
         before = length - left
         if length >= SHORTEST_LINE and before >= 0:
-            hashes: Hashes = np.full(len(ids), guard.hash_prefix(line[len(line) - before :]), dtype=np.uint64)
+            hashes: Hashes = np.full(len(ids), hash_text(line[len(line) - before :]), dtype=np.uint64)
             for column in range(left):
                 hashes = extend_hash(hashes, codes[:, column])
-            known |= guard.knows(hashes)
+            for guard in plan.guards:
+                known |= guard.knows(hashes)
     return ids[known].tolist()
 
 

@@ -42,7 +42,7 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
             continue
         if plan.distinct and repeats_characters(lines, form):
             continue
-        if plan.guard is not None and known_lines(lines, form, plan.guard):
+        if known_lines(lines, form, plan.guards):
             continue
         if request.script == "traditional":
             written = as_given(form, request)
@@ -126,9 +126,13 @@ def repeats_characters(lines: Sequence[str], form: Form) -> bool:
     return False
 
 
-def known_lines(lines: Sequence[str], form: Form, guard: LineGuard) -> list[str]:
+def known_lines(lines: Sequence[str], form: Form, guards: Sequence[LineGuard]) -> list[str]:
     """The lines that stand in the corpus, those that were given whole left out."""
-    return [line for line, slots in zip(lines, form.lines) if any(slot.char is None for slot in slots) and line in guard]
+    return [
+        line
+        for line, slots in zip(lines, form.lines)
+        if any(slot.char is None for slot in slots) and any(line in guard for guard in guards)
+    ]
 
 
 def as_given(form: Form, request: PoemRequest) -> Form:

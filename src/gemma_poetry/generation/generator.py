@@ -89,7 +89,7 @@ class Generator:
         settings: Sampling and batch size.
         charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
         byte_characters: Also write characters that the vocabulary has only as bytes.
-        guard: The lines of the training corpus; needed by requests for novel poems, which without it are not checked.
+        guards: The lines of the corpora that the model was trained on, which novel poems do without.
         beams: Beams of each poem; 1 samples (or, at temperature 0, takes the likeliest token).
     """
 
@@ -101,12 +101,12 @@ class Generator:
         *,
         charset: frozenset[str] | None = None,
         byte_characters: bool = False,
-        guard: LineGuard | None = None,
+        guards: Sequence[LineGuard] = (),
         beams: int = 1,
     ) -> None:
         self.tokenizer = tokenizer
         self.settings = settings or GenerateSettings()
-        self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guard=guard)
+        self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Assessor(model, tokenizer)
         self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ from gemma_poetry.errors import DataError
 
 SHORTEST_LINE = 2
 """Lines of fewer characters are words, not lines: they are never taken for known."""
+
+KNOWN_LINES = "known_lines.npz"
+"""The file that DATA, RUN and model folders hold a guard in."""
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
@@ -65,6 +69,34 @@ def extend_hash(hashes: Hashes | np.uint64, codes: npt.NDArray[np.uint32]) -> Ha
     return extended
 
 
+def hash_text(text: str) -> np.uint64:
+    """The hash of a text, to be extended by candidates."""
+    hashed = int(_OFFSET)
+    for char in text:
+        hashed = ((hashed ^ _folded(char)) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
+    return np.uint64(hashed)
+
+
+def _hash_lines(lines: Iterable[str]) -> Hashes:
+    """The hashes of lines that are long enough, as often as they come."""
+    codes = np.frombuffer(("\n".join(lines) + "\n").encode("utf-32-le"), dtype=np.uint32)
+    ends = np.flatnonzero(codes == ord("\n"))
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    table = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    present = np.flatnonzero(np.bincount(codes))
+    table[present] = fold(map(chr, present.tolist()))
+    folded = table[codes]
+    lengths = ends - begins
+    found = [np.empty(0, dtype=np.uint64)]
+    for length in np.unique(lengths[lengths >= SHORTEST_LINE]).tolist():
+        chosen = begins[lengths == length]
+        hashes = np.full(len(chosen), _OFFSET, dtype=np.uint64)
+        for column in range(length):
+            hashes = extend_hash(hashes, folded[chosen + column])
+        found.append(hashes)
+    return np.concatenate(found)
+
+
 class LineGuard:
     """Known lines.
 
@@ -91,32 +123,16 @@ class LineGuard:
             error_rate: Share of unknown lines that are taken for known.
             provenance: What the lines are from, for reports.
         """
-        unique = sorted({line for line in lines if len(line) >= SHORTEST_LINE})
+        hashes = np.unique(_hash_lines(lines))
         per_line = -math.log(error_rate) / math.log(2) ** 2
-        size = max(64, math.ceil(per_line * len(unique) / 8))
-        guard = cls(np.zeros(size, dtype=np.uint8), max(1, round(per_line * math.log(2))), len(unique), provenance)
+        size = max(64, math.ceil(per_line * len(hashes) / 8))
+        guard = cls(np.zeros(size, dtype=np.uint8), max(1, round(per_line * math.log(2))), len(hashes), provenance)
         flags = np.zeros(size * 8, dtype=np.bool_)
-        start, stride = guard._spread(cls._hash_all(unique))
+        start, stride = guard._spread(hashes)
         for probe in range(guard.probes):
             flags[guard._place(start, stride, probe)] = True
         guard._bits = np.packbits(flags, bitorder="little")
         return guard
-
-    @staticmethod
-    def _hash_all(lines: Sequence[str]) -> Hashes:
-        alphabet = set().union(*map(set, lines))
-        table = {ord(char): chr(_folded(char)) for char in alphabet if _folded(char) != ord(char)}
-        by_length: dict[int, list[str]] = {}
-        for line in lines:
-            by_length.setdefault(len(line), []).append(line.translate(table))
-        found = []
-        for length, group in by_length.items():
-            codes = np.frombuffer("".join(group).encode("utf-32-le"), dtype=np.uint32).reshape(len(group), length)
-            hashes = np.full(len(group), _OFFSET, dtype=np.uint64)
-            for column in range(length):
-                hashes = extend_hash(hashes, codes[:, column])
-            found.append(hashes)
-        return np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
 
     @staticmethod
     def _spread(hashes: Hashes) -> tuple[Hashes, Hashes]:
@@ -129,13 +145,6 @@ class LineGuard:
         # The upper half of a product spreads 32 bits evenly over any size; a remainder would cost five times as much.
         place: Hashes = (((start + np.uint64(probe) * stride) & _LOW) * self._size) >> np.uint64(32)
         return place
-
-    def hash_prefix(self, text: str) -> np.uint64:
-        """The hash of a text, to be extended by candidates."""
-        hashed = int(_OFFSET)
-        for char in text:
-            hashed = ((hashed ^ _folded(char)) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
-        return np.uint64(hashed)
 
     def knows(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Which hashes are those of known lines.
@@ -158,7 +167,7 @@ class LineGuard:
     def __contains__(self, line: str) -> bool:
         if len(line) < SHORTEST_LINE:
             return False
-        return bool(self.knows(np.array([self.hash_prefix(line)]))[0])
+        return bool(self.knows(np.array([hash_text(line)]))[0])
 
     def save(self, path: Path) -> None:
         """Writes the guard.

@@ -5,7 +5,7 @@ In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class Planner:
         tokenizer: The tokenizer of the model that will write.
         charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
         byte_characters: Also write characters that the vocabulary has only as bytes.
-        guard: The lines of the training corpus.
+        guards: The lines of the corpora that the model was trained on.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Planner:
         *,
         charset: frozenset[str] | None = None,
         byte_characters: bool = False,
-        guard: LineGuard | None = None,
+        guards: Sequence[LineGuard] = (),
     ) -> None:
-        self.guard = guard
+        self.guards = tuple(guards)
         self._charset = charset
         spelt = _known_characters() if byte_characters else frozenset[str]()
         self.index = TokenIndex(tokenizer, terminator_id(tokenizer), spelt | (charset or frozenset()) if spelt else ())
@@ -65,8 +65,8 @@ class Planner:
         if key not in self._masks:
             automaton = Automaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
             self._masks[key] = TokenMasks(self.index, automaton)
-        guard = self.guard if request.novel else None
-        return prescription, Plan(self._masks[key], request.distinct or bool(request.answer), guard)
+        guards = self.guards if request.novel else ()
+        return prescription, Plan(self._masks[key], request.distinct or bool(request.answer), guards)
 
     def plan_form(self, form: Form) -> Plan:
         """The plan of a form that asks for no tones and no rhyme.

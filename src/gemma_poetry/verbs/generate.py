@@ -1,7 +1,8 @@
-"""`gemma-poetry generate`: poems of one form, on the screen or in a file.
+"""`gemma-poetry generate`: poems as they were asked for, on the screen or in a file.
 
-In: a model (run, folder, preset or Hub id) and what is asked of the poems. Out: poems on standard output (plain or
-JSON lines), or a JSONL file that appears when the last poem is written; progress goes to standard error.
+In: a model (run, folder, preset or Hub id), the wish that every poem grants, and how the poems are shown. Out: poems on
+standard output (plain, annotated, or JSON lines), or a JSONL file that appears when the last poem is written; progress
+and notices go to standard error.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import write_jsonl
+from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
+from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.generation.requests import PoemRequest, prescribe
+from gemma_poetry.progress import track
 
 if TYPE_CHECKING:
+    from gemma_poetry.evaluation.corpus_index import CorpusIndex
     from gemma_poetry.generation.generator import GeneratedPoem
+    from gemma_poetry.prosody.scansion import Scansion
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class GenerateOptions:
         as_json: JSON lines in place of plain poems.
         out: A JSONL file to write to, in place of standard output.
         settings: Sampling and batch size.
+        annotated: Show tones and rhyme beside each line, as `check` does.
+        best_of: Poems written for each that is kept.
+        beams: Beams of each poem; 1 samples.
+        byte_characters: Also write characters that the vocabulary has only as bytes.
+        data: A DATA folder: its training lines are kept out, and the nearest of them is named.
     """
 
     model: str
@@ -42,7 +53,12 @@ class GenerateOptions:
     seed: int | None = None
     as_json: bool = False
     out: Path | None = None
-    settings: GenerateSettings = field(default_factory=GenerateSettings)
+    settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+    annotated: bool = False
+    best_of: int = 1
+    beams: int = 1
+    byte_characters: bool = False
+    data: Path | None = None
 
 
 def generate(options: GenerateOptions) -> int:
@@ -51,29 +67,41 @@ def generate(options: GenerateOptions) -> int:
     Raises:
         UsageError: Fewer than one poem is asked for, or the wish cannot be met.
         ModelError: The model cannot be used.
-        GenerationError: Decoding met a dead end.
+        DataError: The DATA folder cannot be read.
+        GenerationError: Decoding met dead ends only.
         OutputError: The file cannot be written.
     """
-    if options.count < 1:
-        raise UsageError(f"cannot write {options.count} poems", expected="-n of at least 1")
+    for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
+        if value < 1:
+            raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
     # A wish that cannot be met is told before a model is loaded.
     prescribe(options.request)
-    poems = _track_progress(_poems(options), options.count)
+    corpus = _corpus_index(options.data) if options.data else None
+    poems = track(_poems(options), "Writing poems", options.count)
     if options.out is not None:
-        return write_jsonl(options.out, (poem_record(poem) for poem in poems))
+        return write_jsonl(options.out, (poem_record(poem, corpus) for poem in poems))
     written = 0
     for poem in poems:
         if options.as_json:
-            print(json.dumps(poem_record(poem), ensure_ascii=False), flush=True)
+            print(json.dumps(poem_record(poem, corpus), ensure_ascii=False), flush=True)
         else:
-            print(("\n" if written else "") + plain_poem(poem), flush=True)
+            shown = annotated_poem(poem) if options.annotated else plain_poem(poem)
+            print(("\n" if written else "") + shown, flush=True)
         written += 1
     return written
 
 
-def poem_record(generated: GeneratedPoem) -> dict[str, Any]:
-    """The JSON record of a poem."""
+def poem_record(generated: GeneratedPoem, corpus: CorpusIndex | None = None) -> dict[str, Any]:
+    """The JSON record of a poem.
+
+    Args:
+        generated: The poem.
+        corpus: The training corpus, in which the nearest line is looked up; `None` leaves that out (null).
+    """
+    from gemma_poetry.prosody.scansion_record import scansion_record
+
     poem = generated.poem
+    scansion = scansion_of(poem)
     return {
         "title": poem.title,
         "form": poem.kind,
@@ -81,7 +109,20 @@ def poem_record(generated: GeneratedPoem) -> dict[str, Any]:
         "script": poem.script,
         "seed": generated.seed,
         "lines": list(poem.lines),
+        "ppl_char": generated.merits.ppl_char if generated.merits else None,
+        "scansion": scansion_record(scansion) if scansion else None,
+        "nearest_line": _nearest_line(poem, corpus) if corpus else None,
     }
+
+
+def scansion_of(poem: Poem) -> Scansion | None:
+    """The scansion of a poem; `None` for a form that no rule judges (a couplet, a shape that a template gave)."""
+    from gemma_poetry.prosody.forms import FIXED_SHAPES
+    from gemma_poetry.prosody.scansion import scan
+
+    if poem.tune or poem.form in FIXED_SHAPES or poem.form.endswith("排律"):
+        return scan(poem.lines, poem.kind)
+    return None
 
 
 def plain_poem(generated: GeneratedPoem) -> str:
@@ -93,19 +134,74 @@ def plain_poem(generated: GeneratedPoem) -> str:
     return "\n".join([head, *couplets] if head else couplets)
 
 
+def annotated_poem(generated: GeneratedPoem) -> str:
+    """The poem with tones and rhyme beside each line, as `check` shows it."""
+    from gemma_poetry.verbs.check import CheckedPoem, rows
+
+    poem = generated.poem
+    scansion = scansion_of(poem)
+    if scansion is None:
+        return plain_poem(generated)
+    return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
+
+
+def find_guards(model: str, data: Path | None) -> list[LineGuard]:
+    """The known lines of the corpora behind a model: those of its base, of its run, and of a DATA folder.
+
+    Args:
+        model: A run, a model folder, a preset or a Hub id.
+        data: A DATA folder; its guard is made from its training poems where `prepare` left none.
+
+    Raises:
+        DataError: A file of known lines, or the DATA folder, cannot be read.
+    """
+    from gemma_poetry.model.base import is_run, locate, run_base
+
+    folders = []
+    if is_run(Path(model)):
+        folders.append(Path(model))
+        model = run_base(Path(model))
+    folders.append(Path(locate(model)))
+    guards = [LineGuard.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
+    if data is not None and (data / KNOWN_LINES).is_file():
+        guards.append(LineGuard.load(data / KNOWN_LINES))
+    elif data is not None:
+        lines = (line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
+        guards.append(LineGuard.build(lines, provenance=str(data)))
+    return guards
+
+
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
     from gemma_poetry.generation.generator import Generator
     from gemma_poetry.model.base import load_model
 
+    guards = find_guards(options.model, options.data) if options.request.novel else []
+    if options.request.novel and not guards:
+        print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
     loaded = load_model(options.model)
-    generator = Generator(loaded.model, loaded.tokenizer, options.settings)
-    return generator.write([options.request] * options.count, seed=options.seed)
+    generator = Generator(
+        loaded.model,
+        loaded.tokenizer,
+        options.settings,
+        byte_characters=options.byte_characters,
+        guards=guards,
+        beams=options.beams,
+    )
+    wishes = [options.request] * options.count
+    assess = options.as_json or options.out is not None
+    return generator.write(wishes, seed=options.seed, best_of=options.best_of, assess=assess)
 
 
-def _track_progress(poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
-    """Passes the poems on, with a progress bar on standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
+def _corpus_index(data: Path) -> CorpusIndex:
+    from gemma_poetry.evaluation.corpus_index import CorpusIndex
 
-    console = Console(file=sys.stderr)
-    yield from track(poems, description="poems", total=count, console=console, disable=not console.is_terminal, transient=True)
+    return CorpusIndex([Poem.from_record(record) for record in read_jsonl(data / "train.jsonl")])
+
+
+def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:
+    """The line of the corpus that comes nearest to a line of the poem, by the share of characters in the same places."""
+    found = [(near, len(line)) for line in poem.lines if (near := corpus.nearest_line(line)) is not None]
+    if not found:
+        return None
+    near, _ = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
+    return {"text": near.text, "author": near.poem.author, "title": near.poem.title, "shared": near.shared}
