@@ -13,7 +13,7 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
 from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.table import comparison_rows, estimate_text, system_rows, terminal_tables
+from gemma_poetry.evaluation.table import METRICS, comparison_rows, estimate_text, system_rows, terminal_tables
 
 SETTINGS = EvaluateSettings(bootstrap_samples=200)
 
@@ -165,6 +165,14 @@ def test_craft_is_compared_and_told_by_form(judged):
     assert judged.by_form["human"]["五言绝句"]["metre_any"].value == 1
     # One 绝句 in the corpus is nothing to learn couplets from, so the figure is left out.
     assert "parallel" not in judged.systems["human"]
+
+
+def test_every_figure_has_a_name_and_a_scale_for_people(judged):
+    found = {name for figures in judged.systems.values() for name in figures}
+    found |= {name for comparison in judged.comparisons for name in comparison.differences}
+    assert found <= set(METRICS)
+    rows = {row[0]: row[1:] for row in system_rows(judged)}
+    assert rows["lines that the corpus has ↓"][list(judged.systems).index("tuned") + 1].startswith("12.5% [")
 
 
 def test_without_a_corpus_there_is_no_novelty():

@@ -50,6 +50,20 @@ METRICS: dict[str, MetricText] = {
             ("chrf", "chrF"),
         )
     },
+    "form": MetricText("lines and lengths kept", "higher", percent=True),
+    "tones": MetricText("tones kept", "higher", percent=True),
+    "rhyme": MetricText("rhyme kept", "higher", percent=True),
+    "metre_any": MetricText("metre kept, some reading", "higher", percent=True),
+    "metre_every": MetricText("metre kept, every reading", "higher", percent=True),
+    "parallel": MetricText("middle couplets parallel", "higher", percent=True),
+    "title_first": MetricText("own title ranked first of ten", "higher", percent=True),
+    "title_reciprocal_rank": MetricText("own title, reciprocal rank", "higher", digits=3),
+    "distinct_1": MetricText("distinct characters", percent=True),
+    "distinct_2": MetricText("distinct pairs", percent=True),
+    "self_bleu": MetricText("self-BLEU", digits=2),
+    "copied_lines": MetricText("lines that the corpus has", "lower", percent=True),
+    "longest_span": MetricText("longest copied span (characters)", "lower", digits=2),
+    "nearest_line": MetricText("shared with the nearest line", "lower", percent=True),
 }
 
 
