@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from gemma_poetry.data.dataset import (
+    LengthGroupedSampler,
     PackedCollator,
     PackedDataset,
     PaddedCollator,
@@ -81,3 +82,23 @@ def test_a_packed_dataset_gives_back_the_samples():
     dataset = PackedDataset([SHORT, LONG, SHORT], 12)
     assert sorted(len(sample) for index in range(len(dataset)) for sample in dataset[index]) == [5, 5, 7]
     assert dataset.row_lengths == [12, 5]
+
+
+def test_length_grouped_batches_hold_every_poem_once_and_little_padding():
+    generator = torch.Generator().manual_seed(5)
+    lengths = torch.randint(20, 600, (1603,), generator=generator).tolist()
+    sampler = LengthGroupedSampler(lengths, 16, seed=2)
+    batches = list(sampler)
+    assert sorted(index for batch in batches for index in batch) == list(range(1603))
+    assert len(batches) == len(sampler) == 101
+    padded = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
+    assert padded < 1.1 * sum(lengths)
+    assert list(sampler) == batches
+    sampler.set_epoch(1)
+    assert list(sampler) != batches
+
+
+@pytest.mark.parametrize(("poems", "processes", "batches"), [(64, 2, 8), (70, 2, 8), (3, 1, 1), (65, 3, 9)])
+def test_every_process_gets_as_many_batches(poems, processes, batches):
+    sampler = LengthGroupedSampler([9] * poems, 8, seed=0, processes=processes)
+    assert len(list(sampler)) == len(sampler) == batches

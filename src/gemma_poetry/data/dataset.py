@@ -206,3 +206,48 @@ class TokenBudgetSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return self._count
+
+
+class LengthGroupedSampler(Sampler[list[int]]):
+    """Batches of a fixed number of poems of like length, in an order drawn anew each epoch.
+
+    Poems of a collection have from eight to a thousand characters: a batch drawn at random is mostly padding. Here a
+    hundred batches' worth of poems is drawn at random, sorted, and cut into batches, whose order is drawn again.
+
+    Args:
+        lengths: Tokens of each poem.
+        batch_size: Poems of a batch.
+        seed: Seed of the order; the epoch is added to it.
+        processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
+            each process gets the same number.
+    """
+
+    pool_batches = 100
+    # accelerate would share batches of one size by that size; the last batch is smaller and may come anywhere.
+    batch_size = None
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, processes: int = 1) -> None:
+        self.lengths = lengths
+        self.poems = batch_size
+        self.seed = seed
+        self.processes = processes
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws another order; the Trainer calls this at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        batches = -(-len(self.lengths) // self.poems)
+        return max(1, batches - batches % self.processes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=generator).tolist()
+        pool = self.poems * self.pool_batches
+        batches = []
+        for start in range(0, len(order), pool):
+            alike = sorted(order[start : start + pool], key=self.lengths.__getitem__)
+            batches += [alike[place : place + self.poems] for place in range(0, len(alike), self.poems)]
+        for place in torch.randperm(len(batches), generator=generator).tolist()[: len(self)]:
+            yield batches[place]

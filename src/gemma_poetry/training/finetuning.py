@@ -9,6 +9,7 @@ the loss curve and a manifest that names base model, data, recipe, seed, wall ti
 from __future__ import annotations
 
 import math
+import os
 import resource
 import time
 from collections.abc import Sequence
@@ -130,7 +131,7 @@ def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[Tokenized
 
 
 def _trainer(model: Any, tokenizer: Any, samples: list[TokenizedPoem], data: Path, out: Path, settings: TrainSettings) -> Any:
-    from gemma_poetry.data.dataset import PaddedCollator, PoemDataset
+    from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset
     from gemma_poetry.training.trainer import PoetryTrainer
 
     poems = [Poem.from_record(record) for record in read_jsonl(data / "val.jsonl")]
@@ -146,6 +147,9 @@ def _trainer(model: Any, tokenizer: Any, samples: list[TokenizedPoem], data: Pat
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [poem.characters for poem, _ in kept]),
         data_collator=PaddedCollator(int(tokenizer.pad_token_id)),
+        batch_sampler=LengthGroupedSampler(
+            list(map(len, samples)), settings.batch_size, settings.seed, int(os.environ.get("WORLD_SIZE", "1"))
+        ),
         processing_class=tokenizer,
     )
 
