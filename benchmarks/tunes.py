@@ -166,9 +166,8 @@ def main() -> None:
     shuffled = score(held_out, tunes, shuffler(0))
 
     judged = [tune for tune in tunes.values() if tune.judged]
-    print(
-        f"{len(judged)} tunes, {sum(len(tune.variants) for tune in judged)} variants induced from {len(learned):,} poems; {len(held_out):,} others scored\n"
-    )
+    variants = sum(len(tune.variants) for tune in judged)
+    print(f"{len(judged)} tunes, {variants} variants induced from {len(learned):,} poems; {len(held_out):,} others scored\n")
     print("| figure | poems not induced from | the same, shuffled |\n|---|---|---|")
     for row in rows(real, shuffled):
         print("| " + " | ".join(row) + " |")
