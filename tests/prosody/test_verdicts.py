@@ -1,0 +1,186 @@
+"""Verdicts by tables: the same as full scansion, and as trying every choice of readings one by one."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
+from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.script import convert
+from gemma_poetry.corpus.sources import open_source
+from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
+from gemma_poetry.prosody.interpretation import interpret
+from gemma_poetry.prosody.regulated import LINE_TYPES, chain, line_findings, line_verdict
+from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
+from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.scansion import scan
+from gemma_poetry.prosody.verdicts import broken_share, every_reading_passes, is_level_rhymed, regulated_verdict
+from tests.verse_writing import poems
+
+NAMES = {shape: name for name, shape in FIXED_SHAPES.items()}
+# Characters of two tones that neither word nor usage settles, put into verse that is certain.
+OPEN = "看過思教勝聽吹論乘聞應"
+
+
+@st.composite
+def unsettled_poems(draw: st.DrawFn) -> tuple[str, ...]:
+    """Poems near to a pattern: a few characters replaced by such as have both tones, or by any of another line."""
+    lines, characters = draw(st.sampled_from([(4, 5), (4, 7), (8, 5)]))
+    poem = [list(line) for line in draw(poems(draw(st.sampled_from(LINE_TYPES)), lines, characters))]
+    pool = OPEN + "".join(map("".join, poem))
+    for _ in range(draw(st.integers(0, 6))):
+        line, position = draw(st.integers(0, lines - 1)), draw(st.integers(0, characters - 1))
+        poem[line][position] = draw(st.sampled_from(pool))
+    return tuple(map("".join, poem))
+
+
+@settings(max_examples=150, deadline=None)
+@given(unsettled_poems())
+def test_verdicts_are_those_of_full_scansion(poem):
+    scansion = scan(poem, NAMES[len(poem), len(poem[0])])
+    assert regulated_verdict(poem) is scansion.verdict
+    assert scansion.every_reading == (scansion.verdict.passes and every_reading_passes(poem))
+
+
+def outcomes_one_by_one(poem) -> list[bool]:
+    """Whether the poem passes, for every choice of one reading a place."""
+    heard = interpret(poem)
+    sounds = [
+        [sorted({(reading.tone.value, reading.group if last else "") for reading in place.readings})
+         for place, last in zip(line, [False] * (len(line) - 1) + [True])]
+        for line in heard
+    ]  # fmt: skip
+    passes = []
+    for choice in itertools.product(*(place for line in sounds for place in line)):
+        chosen = iter(choice)
+        lines = [[next(chosen) for _ in line] for line in sounds]
+        passes.append(_passes(["".join(tone for tone, _ in line) for line in lines], [line[-1][1] for line in lines], poem))
+    return passes
+
+
+def _passes(tones, groups, poem) -> bool:
+    even = [line[-1] for line in poem[1::2]]
+    if len(set(groups[1::2])) > 1 or len(set(even)) < len(even):
+        return False
+    for opening in LINE_TYPES:
+        kinds = chain(opening, len(poem))
+        if opening.rhymed:
+            near = groups[0] == groups[1] or groups[0] in NEIGHBOUR_GROUPS.get(groups[1], ())
+            if not near or poem[0][-1] in even:
+                continue
+        thirds = [*(line[-3] for line in tones[1:]), ""]
+        if all(line_verdict(line_findings(line, kind, third)).passes for line, kind, third in zip(tones, kinds, thirds)):
+            return True
+    return False
+
+
+@settings(max_examples=60, deadline=None)
+@given(unsettled_poems())
+def test_any_and_every_reading_mean_what_they_say(poem):
+    heard = interpret(poem)
+    choices = 1
+    for line in heard:
+        for place in line:
+            choices *= len({reading.tone for reading in place.readings})
+    if choices > 512:
+        return
+    passes = outcomes_one_by_one(poem)
+    if any(passes):
+        assert regulated_verdict(poem).passes
+    assert every_reading_passes(poem) == all(passes)
+
+
+@pytest.mark.parametrize(
+    ("lines", "level"),
+    [
+        (["天", "山", "月", "关"], True),
+        (["天", "山", "月", "流"], True),  # all but one share a group
+        (["天", "山", "月", "雪"], False),
+        (["天", "月", "月", "雪"], False),
+    ],
+)
+def test_level_rhyme(lines, level):
+    assert is_level_rhymed(lines) is level
+
+
+def test_how_far_a_poem_is_from_regulated_verse():
+    kept = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+    assert broken_share(kept) == 0
+    # One joint of the second couplet, and then one line of it, broken.
+    assert broken_share((*kept[:2], *kept[:2])) == 0.5
+    assert broken_share((*kept[:2], "欲穷千里山", kept[3])) == 0.5
+
+
+@pytest.mark.parametrize(
+    "poem", [(), ("白日依山尽",), ("白日依山尽", "黄河入海流"), ("白日依山", "黄河入海") * 2, ("白日依山尽", "黄河入海") * 2]
+)
+def test_what_has_another_shape_is_no_regulated_verse(poem):
+    assert regulated_verdict(poem) is Verdict.FAIL
+    assert not every_reading_passes(poem)
+
+
+def test_an_unknown_character_is_open_but_never_certain():
+    poem = ("白日依𰻝尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+    assert regulated_verdict(poem) is Verdict.STRICT
+    assert not every_reading_passes(poem)
+
+
+@pytest.fixture(scope="module")
+def tang_poems(collection) -> dict[tuple[int, int], list[tuple[str, ...]]]:
+    found: dict[tuple[int, int], list[tuple[str, ...]]] = {shape: [] for shape in NAMES}
+    for part, file in open_source(str(collection)).files():
+        if part.era == "唐":
+            for raw in read_poems(file):
+                try:
+                    lines, _ = clean_lines(raw.paragraphs)
+                except RejectedError:
+                    continue
+                if len(set(map(len, lines))) == 1 and (len(lines), len(lines[0])) in found and is_level_rhymed(lines):
+                    found[len(lines), len(lines[0])].append(lines)
+    return found
+
+
+def one_group(lines: tuple[str, ...]) -> bool:
+    found = [{reading.group for reading in line[-1].readings if reading.tone is Tone.LEVEL} for line in interpret(lines)[1::2]]
+    return bool(set.intersection(*found))
+
+
+@pytest.mark.slow
+@pytest.mark.collection
+@pytest.mark.parametrize(("name", "expected"), [("五言律诗", 85), ("七言律诗", 92), ("五言绝句", 70), ("七言绝句", 89)])
+def test_pass_rates_of_tang_poems_are_those_of_the_trial(tang_poems, name, expected):
+    rhymed = [poem for poem in tang_poems[FIXED_SHAPES[name]] if one_group(poem)]
+    passed = sum(regulated_verdict(poem).passes for poem in rhymed)
+    assert abs(100 * passed / len(rhymed) - expected) <= 2
+    draw = random.Random(1)
+    width, shuffled = len(rhymed[0][0]), 0
+    for poem in rhymed:
+        chars = list("".join(poem))
+        draw.shuffle(chars)
+        shuffled += regulated_verdict(["".join(chars[at : at + width]) for at in range(0, len(chars), width)]).passes
+    assert shuffled <= 0.03 * len(rhymed)
+
+
+@pytest.mark.slow
+@pytest.mark.collection
+def test_verdicts_on_all_tang_poems_take_less_than_twenty_seconds(tang_poems):
+    every = [poem for found in tang_poems.values() for poem in found]
+    begin = time.process_time()
+    for poem in every:
+        regulated_verdict(poem)
+    assert time.process_time() - begin < 20
+
+
+@pytest.mark.slow
+@pytest.mark.collection
+def test_simplified_and_traditional_texts_get_the_same_verdict(tang_poems):
+    sample = random.Random(2).sample([poem for found in tang_poems.values() for poem in found], 4000)
+    texts = convert(["，".join(poem) for poem in sample], "simplified")
+    same = sum(regulated_verdict(poem) is regulated_verdict(text.split("，")) for poem, text in zip(sample, texts))
+    assert same >= 0.99 * len(sample)
