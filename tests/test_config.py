@@ -62,8 +62,13 @@ def test_all_faults_are_listed_at_once(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"train: [unclosed", "not valid YAML"), (b"- a\n- b\n", "no mapping"), (b"\xff\xfe\x00", "cannot be read"), (b"train: 3\n", "train")],
-)  # fmt: skip
+    [
+        (b"train: [unclosed", "not valid YAML"),
+        (b"- a\n- b\n", "no mapping"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"train: 3\n", "train"),
+    ],
+)
 def test_broken_files(tmp_path: Path, content, message):
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)

@@ -117,7 +117,7 @@ class TuneTable:
         named: dict[str, Tune] = {}
         # What is set later wins: a tune with a template before one without, a name before an alias.
         for judged in (False, True):
-            tunes = [tune for tune in reversed(self.tunes.values()) if tune.judged is judged]
+            tunes = [tune for tune in reversed(list(self.tunes.values())) if tune.judged is judged]
             named |= {alias: tune for tune in tunes for alias in tune.aliases}
             named |= {tune.name: tune for tune in tunes}
         return named

@@ -11,9 +11,7 @@ from typing import Any
 from gemma_poetry.config import Recipe
 
 
-def train(
-    data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
-) -> dict[str, Any]:
+def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = "") -> dict[str, Any]:
     """Trains, draws the curve, and returns the run's manifest.
 
     Raises:
