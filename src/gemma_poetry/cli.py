@@ -217,6 +217,15 @@ def generate(
     distinct: Annotated[bool, typer.Option("--distinct", help="No character twice, reduplication aside.")] = False,
     novel: Annotated[bool, typer.Option("--novel/--no-novel", help="No line of the training corpus.")] = True,
     script: Annotated[str, typer.Option("--script", help="simplified or traditional.")] = "simplified",
+    byte_characters: Annotated[
+        bool, typer.Option("--byte-characters", help="Also characters that the vocabulary has only as bytes.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
+    ] = None,
+    best_of: Annotated[int, typer.Option("--best-of", help="Poems written for each that is kept.")] = 1,
+    beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
+    annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
     seed: SeedOption = None,
@@ -249,7 +258,22 @@ def generate(
         novel=novel,
         script=_choice("--script", script, ("simplified", "traditional")),
     )
-    write(GenerateOptions(model, request, count, seed, as_json, out, settings))
+    write(
+        GenerateOptions(
+            model,
+            request,
+            count=count,
+            seed=seed,
+            as_json=as_json,
+            out=out,
+            settings=settings,
+            annotated=annotated,
+            best_of=best_of,
+            beams=beams,
+            byte_characters=byte_characters,
+            data=data,
+        )
+    )
 
 
 @app.command()
