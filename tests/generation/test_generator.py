@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import re
 
 import pytest
 import torch
 
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.errors import ConstraintError, UnknownFormError
+from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.constraints import Automaton
 from gemma_poetry.generation.decoder import batch_seed
 from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor
 from gemma_poetry.generation.generator import Generator
+from gemma_poetry.generation.merits import best_of
+from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
+from tests.generation.conftest import THOUSAND
+from tests.generation.mixed import random_request, shortcomings
 
 WARM = GenerateSettings(temperature=1.0, top_p=1.0, batch_size=4)
 REQUESTS = [
@@ -143,3 +149,92 @@ def test_a_full_table_is_begun_anew(tokenizer):
         (row,) = table.rows([(masks, state, b"")], scores)
         allowed = torch.nonzero(~table.table[row]).flatten().tolist()
         assert allowed == sorted(masks.admitted(state).tolist())
+
+
+def test_mixed_requests_are_granted_or_refused_with_a_reason(tiny, tokenizer):
+    draw = random.Random(4)
+    generator = Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=16))
+    granted, refused = [], 0
+    for _ in range(120):
+        request = random_request(draw, THOUSAND)
+        try:
+            generator.planner.plan(request)
+        except (ConstraintError, UnknownFormError) as refusal:
+            assert refusal.found
+            refused += 1
+        else:
+            granted.append(request)
+    assert len(granted) > 30 and refused > 20
+    poems = list(generator.write(granted))
+    assert {request: shortcomings(poem.poem, request) for poem, request in zip(poems, granted)} == {
+        request: [] for request in granted
+    }
+
+
+def test_tones_and_rhyme_hold_with_the_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
+    requests = [PoemRequest(form) for form in ("五绝", "七绝", "五律", "七律", "浣溪沙", "忆秦娥")]
+    for poem, request in zip(Generator(gemma_tiny, gemma_tokenizer, WARM).write(requests), requests):
+        assert shortcomings(poem.poem, request) == []
+
+
+def test_known_lines_are_never_written(tiny, tokenizer):
+    """Of 64 possible lines all but one are known: the one that is left must come."""
+    characters = "春江花月夜山水风"
+    lines = ["".join(pair) for pair in itertools.product(characters, repeat=2)]
+    guard = LineGuard.build(line for line in lines if line != "江月")
+    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    written = [poem.poem.lines for poem in generator.write([PoemRequest(template="□□。")] * 4)]
+    assert written == [("江月",)] * 4
+
+
+def test_without_the_guard_known_lines_may_come(tiny, tokenizer):
+    characters = "春江"
+    guard = LineGuard.build("".join(pair) for pair in itertools.product(characters, repeat=2))
+    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    (poem,) = generator.write([PoemRequest(template="□□。", novel=False)])
+    assert set(poem.poem.lines[0]) <= set(characters)
+    with pytest.raises(GenerationError, match="met a dead end 65 times"):
+        list(generator.write([PoemRequest(template="□□。")]))
+
+
+def test_a_dead_end_behind_the_first_line_is_backed_out_of(tiny, tokenizer):
+    """Line 3 can only be 山水, so the lines before it must leave 山 alone, which shows only at the end."""
+    characters = "春江花月夜山水风"
+    lines = ["".join(pair) for pair in itertools.product(characters, repeat=2)]
+    allowed = {"山水", "江月", "花夜", "山月", "山夜", "山风"}
+    guard = LineGuard.build(line for line in lines if line not in allowed)
+    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    poems = list(generator.write([PoemRequest(template="□□，□□，□水。", distinct=True)] * 8))
+    assert {poem.poem.lines[2] for poem in poems} == {"山水"}
+    assert all(len(set("".join(poem.poem.lines))) == 6 for poem in poems)
+    assert any(poem.attempts for poem in poems), "some had begun with 山"
+
+
+def test_characters_come_once_where_that_is_asked(tiny, tokenizer):
+    for poem in Generator(tiny, tokenizer, WARM).write([PoemRequest("七律", distinct=True)] * 4):
+        text = "".join(poem.poem.lines)
+        for char in set(text):
+            places = [place for place, other in enumerate(text) if other == char]
+            assert len(places) == 1 or places[1] - places[0] == 1 == len(places) - 1
+
+
+def test_traditional_output_keeps_what_was_given(tiny, tokenizer):
+    request = PoemRequest("五绝", acrostic="雲龍", script="traditional")
+    (poem,) = Generator(tiny, tokenizer, WARM).write([request])
+    assert "".join(line[0] for line in poem.poem.lines)[:2] == "雲龍" and poem.poem.script == "traditional"
+
+
+def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
+    request = PoemRequest("五绝", acrostic="鲸")
+    with pytest.raises(ConstraintError, match="'鲸' cannot be written"):
+        list(Generator(tiny, tokenizer, WARM).write([request]))
+    (poem,) = Generator(tiny, tokenizer, WARM, byte_characters=True).write([request])
+    assert poem.poem.lines[0][0] == "鲸" and shortcomings(poem.poem, request) == []
+
+
+def test_the_best_of_several_is_kept(tiny, tokenizer):
+    generator = Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8))
+    request = PoemRequest("五律", title="秋月")
+    every = list(generator.write([request] * 4, assess=True))
+    (kept,) = generator.write([request], best_of=4)
+    assert kept == every[best_of([poem.merits for poem in every])]

@@ -7,7 +7,7 @@ Out: the token ids that the model adds, terminator included. Sampling leaves the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,6 +59,7 @@ class Decoder:
         seed: int,
         *,
         starts: Sequence[Track] | None = None,
+        dead: Sequence[Collection[str]] | None = None,
         retrying: bool = False,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix, terminator included.
@@ -68,6 +69,7 @@ class Decoder:
             plans: What each completion must obey.
             seed: Seed of sampling.
             starts: Where each completion stands at the end of its prefix; `None`: at the beginning.
+            dead: For each prefix, running texts that are known to lead nowhere.
             retrying: Sample, even where the settings ask for the likeliest tokens or beams.
         """
         width = max(map(len, prefixes))
@@ -76,7 +78,7 @@ class Decoder:
         for row, prefix in enumerate(prefixes):
             ids[row, width - len(prefix) :] = torch.tensor(prefix)
             attention[row, width - len(prefix) :] = 1
-        processor = SlotProcessor(plans, width, self._table, starts)
+        processor = SlotProcessor(plans, width, self._table, starts, dead)
         device = next(self.model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
             torch.manual_seed(seed)

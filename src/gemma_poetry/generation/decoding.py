@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,11 +119,16 @@ def retrace(plan: Plan, tokens: Sequence[int], start: Track | None = None) -> Tr
     return track
 
 
-def own_limits(plan: Plan, track: Track) -> tuple[list[int], list[int] | None]:
+def own_limits(plan: Plan, track: Track, dead: Collection[str] = ()) -> tuple[list[int], list[int] | None]:
     """What the state admits but this sequence does not.
 
     Longer pieces are judged strictly (any that hold a used character are left out): every character can be written by
     itself, so nothing becomes unreachable by that.
+
+    Args:
+        plan: What the poem must obey.
+        track: Where the sequence stands.
+        dead: Running texts that are known to lead nowhere.
 
     Returns:
         Token ids that are forbidden; and, where a character of an earlier line is repeated, those that alone are admitted.
@@ -136,6 +141,9 @@ def own_limits(plan: Plan, track: Track) -> tuple[list[int], list[int] | None]:
     if look.echo:
         return [], index.ways(track.text[-look.echo], track.begun)
     banned: list[int] = []
+    for text in dead:
+        if text.startswith(track.text) and (rest := text[len(track.text) :]):
+            banned.extend(index.last_steps(rest, track.begun) if len(rest) == 1 else index.pieces.get(rest, ()))
     if masks.automaton.forms[0].echoes:
         banned.extend(index.crossing.tolist())
     for word in track.rhyme_words:
@@ -250,15 +258,22 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         prompt_tokens: Tokens of the (padded) prompts: the column where completions begin.
         table: Rows found before, to go on with.
         starts: Where each sequence stands at that column, if it has written something already.
+        dead: For each prompt, running texts that are known to lead nowhere.
     """
 
     def __init__(
-        self, plans: Sequence[Plan], prompt_tokens: int, table: MaskTable, starts: Sequence[Track] | None = None
+        self,
+        plans: Sequence[Plan],
+        prompt_tokens: int,
+        table: MaskTable,
+        starts: Sequence[Track] | None = None,
+        dead: Sequence[Collection[str]] | None = None,
     ) -> None:
         self.plans = list(plans)
         self.prompt_tokens = prompt_tokens
         self.table = table
         self.starts = list(starts) if starts else [begin(plan) for plan in plans]
+        self.dead = list(dead) if dead else [()] * len(self.plans)
         self._ids: torch.Tensor | None = None
         self._tracks: list[Track] = []
 
@@ -280,7 +295,7 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)], scores)
         forbidden = self.table.table[torch.tensor(rows, device=scores.device)]
         masked = scores.masked_fill(forbidden, -torch.inf)
-        self._mask_used(masked, plans, tracks, rows)
+        self._mask_used(masked, prompts, tracks, rows)
         return masked  # type: ignore[return-value]
 
     def _follow(self, ids: torch.Tensor, prompts: Sequence[int]) -> list[Track]:
@@ -299,13 +314,13 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             before = [by_ids[n, *row] for n, row in zip(prompts, ids[:, :-1].tolist())]
         return [advance(self.plans[n], track, token) for n, track, token in zip(prompts, before, last)]
 
-    def _mask_used(self, masked: torch.Tensor, plans: Sequence[Plan], tracks: Sequence[Track], rows: Sequence[int]) -> None:
+    def _mask_used(self, masked: torch.Tensor, prompts: Sequence[int], tracks: Sequence[Track], rows: Sequence[int]) -> None:
         """Masks, in place, what single sequences may not write, and gives those that are stuck the terminator."""
         sequences: list[int] = []
         tokens: list[int] = []
         doubtful: list[int] = []
-        for number, (plan, track) in enumerate(zip(plans, tracks)):
-            banned, alone = own_limits(plan, track)
+        for number, (prompt, track) in enumerate(zip(prompts, tracks)):
+            banned, alone = own_limits(self.plans[prompt], track, self.dead[prompt])
             if alone is not None:
                 kept = masked[number, alone]
                 masked[number] = -torch.inf
@@ -321,4 +336,4 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             chosen = torch.tensor(doubtful, device=masked.device)
             stuck = chosen[(masked[chosen] == -torch.inf).all(dim=1)].tolist()
             for number in stuck:
-                masked[number, plans[number].masks.index.terminator] = 0.0
+                masked[number, self.plans[prompts[number]].masks.index.terminator] = 0.0

@@ -8,8 +8,9 @@ Out: `GeneratedPoem`s, one a request and in the order of the requests, each as i
               GeneratedPoem <──finish (read, check, convert)──┬── whole and right <───────────────────────────┤
                                                               └── dead end: cut back some lines, decode again ┘
 
-A dead end is rare (a small rhyme group used up, a line that only the corpus can finish). It costs the lines behind the
-cut, at most `ATTEMPTS` times; then the request is given up with an error, and never answered with a wrong poem.
+A dead end is rare (a small rhyme group used up, a line that only the corpus can finish). The text that led there is not
+written again; the line that it stands in is begun anew, then the line before it, and at last the poem, `ATTEMPTS` times in
+all. Then the request is given up with an error, and never answered with a wrong poem.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 
     from gemma_poetry.generation.novelty_guard import LineGuard
 
-ATTEMPTS = 12
+ATTEMPTS = 64
 """How often one poem is taken up again behind a dead end before it is given up."""
+
+_ATTEMPTS_A_LINE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class GeneratedPoem:
 
 @dataclass(slots=True)
 class _Draft:
-    """A poem in the making: what was asked, and the tokens so far."""
+    """A poem in the making: what was asked, the tokens that are kept, the texts that led nowhere."""
 
     request: PoemRequest
     prescription: Prescription
@@ -77,6 +80,7 @@ class _Draft:
     prompt: list[int]
     kept: list[int]
     attempts: int = 0
+    dead: set[str] = field(default_factory=set)
     done: GeneratedPoem | None = None
 
 
@@ -172,6 +176,7 @@ class Generator:
             [draft.plan for draft in drafts],
             torch_seed,
             starts=starts,
+            dead=[draft.dead for draft in drafts],
             retrying=any(draft.attempts for draft in drafts),
         )
         for draft, added in zip(drafts, completions):
@@ -188,6 +193,7 @@ class Generator:
                     )
                     continue
             draft.attempts += 1
+            draft.dead.add(_last_choice(draft.plan, track.text))
             draft.kept = _cut_back(draft.plan, tokens, draft.attempts)
 
 
@@ -196,8 +202,21 @@ def _keep_best(poems: Iterator[GeneratedPoem], count: int) -> Iterator[Generated
         yield group[best_of([one.merits for one in group if one.merits is not None])]
 
 
+def _last_choice(plan: Plan, text: str) -> str:
+    """A dead text without the characters at its end that were given: what was chosen before them led there."""
+    automaton = plan.masks.automaton
+    while text and automaton.outlook(automaton.read(text[:-1])).fixed:
+        text = text[:-1]
+    return text
+
+
 def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
-    """What is kept of a draft that met a dead end: one finished line less at each attempt, at last none."""
+    """What is kept of a draft that met a dead end.
+
+    The lines before the one that it stands in; one line less after every `_ATTEMPTS_A_LINE` attempts; at last none.
+    """
+    if attempts > ATTEMPTS - 2 * _ATTEMPTS_A_LINE:
+        return []
     track = begin(plan)
     line_ends = [0]
     finished = 0
@@ -209,4 +228,5 @@ def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
         if lines > finished and not track.begun and track.text[-1] in MARKS:
             line_ends.append(count)
             finished = lines
-    return list(tokens[: line_ends[max(0, len(line_ends) - attempts)]])
+    back = 1 + (attempts - 1) // _ATTEMPTS_A_LINE
+    return list(tokens[: line_ends[max(0, len(line_ends) - back)]])

@@ -79,6 +79,7 @@ class TokenIndex:
         byte_characters: The characters among them that only bytes spell.
         spelling: The characters (as indices into `characters`) of each whole piece, by token id.
         singles: The token ids of the pieces that are just this character, by character.
+        pieces: The token ids of the pieces that spell a text, by the text.
         longer: The token ids of the pieces of several characters that hold this character, by character.
         repeating: The longer pieces in which a character comes twice and not side by side (一心一意).
         crossing: The longer pieces that hold a closing mark.
@@ -119,9 +120,11 @@ class TokenIndex:
         }
         self.singles: dict[str, list[int]] = {}
         self.longer: dict[str, list[int]] = {}
+        self.pieces: dict[str, list[int]] = {}
         repeating, crossing = [], []
         for index in self.spelling:
             text = whole[index]
+            self.pieces.setdefault(text, []).append(index)
             if len(text) == 1:
                 self.singles.setdefault(text, []).append(index)
                 continue
