@@ -15,6 +15,7 @@ In: 全唐诗 and 全宋诗. Out, in simplified characters:
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections import Counter, defaultdict
@@ -40,6 +41,8 @@ MIN_CLASSED, CLASSES, DIMENSIONS = 60, 100, 60
 MIN_VECTOR_PAIRS = 3
 MIN_CLASS_INFORMATION = 1.0
 SEED = 1
+# Every so many octaves one is held out of the counterparts, and tells afterwards how well they know 对仗.
+HELD_OUT_EVERY = 40
 
 
 def read(source: str) -> Iterator[tuple[str, ...]]:
@@ -113,10 +116,21 @@ def counterpart_lines(pairs: Counter[str]) -> list[str]:
     return lines
 
 
+def held_out_shares(poems: Sequence[tuple[str, ...]]) -> dict[str, float]:
+    """The share of couplets that count as parallel, by the table just written."""
+    from gemma_poetry.prosody.parallelism import parallelism
+
+    strangers = [(one[2], other[3]) for one, other in itertools.pairwise(poems) if len(one[2]) == len(other[3])]
+    couplets = {f"couplet {first // 2 + 1}": [(poem[first], poem[first + 1]) for poem in poems] for first in (0, 2, 4, 6)}
+    couplets["lines of two poems"] = strangers
+    return {what: sum(parallelism(*pair).parallel for pair in pairs) / len(pairs) for what, pairs in couplets.items()}
+
+
 def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
+    held_out: list[tuple[str, ...]] = []
     neighbours: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     poems = octaves = 0
@@ -126,6 +140,9 @@ def main(arguments: Sequence[str]) -> int:
             neighbours.update(line[first : first + 2] for first in foot_pairs(len(line)))
         if len(lines) == 8:
             octaves += 1
+            if octaves % HELD_OUT_EVERY == 0:
+                held_out.append(lines)
+                continue
             for first in (2, 4):
                 for one, other in zip(lines[first], lines[first + 1]):
                     if one != other:
@@ -135,6 +152,8 @@ def main(arguments: Sequence[str]) -> int:
     write_text(FOLDER / "neighbours.txt", "\n".join([head, *neighbour_lines(neighbours)]) + "\n")
     write_text(FOLDER / "counterparts.txt", "\n".join([head, *counterpart_lines(pairs)]) + "\n")
     print(head, file=sys.stderr)
+    for what, share in held_out_shares(held_out).items():
+        print(f"{what}: {100 * share:.1f}% parallel", file=sys.stderr)
     return 0
 
 

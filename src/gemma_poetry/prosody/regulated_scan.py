@@ -40,6 +40,7 @@ from gemma_poetry.prosody.verdicts import every_reading_passes
 # a line of another type for several wrong tones.
 _TONE_COST, _JOINT_COST = 2_000_000, 3_000_000
 _LICENCE_COSTS = {Verdict.STRICT: 0, Verdict.MINOR: 1, Verdict.RESCUED: 1_000}
+_LINES_OF_OCTAVE = 8
 
 
 class _Step(NamedTuple):
@@ -92,19 +93,22 @@ def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
-        tuple(_parallel_remarks(lines)) if len(lines) >= 8 else (),
+        tuple(_parallel_remarks(lines)) if len(lines) >= _LINES_OF_OCTAVE else (),
     )
 
 
 def _parallel_remarks(lines: Sequence[str]) -> list[str]:
     """What the couplets that ought to be parallel, all but the first and the last, have of it."""
+    middle = [parallelism(lines[index], lines[index + 1]) for index in range(2, len(lines) - 2, 2)]
+    if len(lines) > _LINES_OF_OCTAVE:
+        return [f"对仗: {sum(found.parallel for found in middle)} of {len(middle)} middle couplets are parallel"]
     remarks = []
-    for index in range(2, len(lines) - 2, 2):
-        found = parallelism(lines[index], lines[index + 1])
+    for number, found in enumerate(middle):
+        first = 2 * number + 3
         kind = "parallel" if found.parallel else "hardly parallel"
-        same = "".join(f"; {lines[index][position - 1]} opposite itself" for position in found.repeated)
+        same = "".join(f"; {lines[first - 1][position - 1]} opposite itself" for position in found.repeated)
         remarks.append(
-            f"lines {index + 1} and {index + 2} (对仗): {kind}, {sum(found.answered)} of {len(found.answered)} places{same}"
+            f"对仗 of lines {first} and {first + 1}: {kind}, {sum(found.answered)} of {len(found.answered)} places{same}"
         )
     return remarks
 
