@@ -1,0 +1,285 @@
+"""Does constrained generation keep every form, and what does that cost?
+
+    python benchmarks/generation.py PART ... --model MODEL --data DATA [--poems 500] [--tune-poems 50] [--runs 9]
+
+In: a model and the DATA that it was trained on. Out: a Markdown table for each PART, on standard output:
+
+    conformity  poems in each regulated form and in 20 tunes: strict by `prosody.scansion` under every reading? any line
+                that stands in the training corpus (looked up exactly, not in the guard)?
+    mixed       requests drawn at random over all options: granted as asked, or refused with a reason?
+    speed       constrained against unconstrained `generate` at the same batch and length, runs in turn, medians; and
+                against sampling until a poem conforms
+    likelihood  `ppl_char` of constrained, free and human poems under the model; the poem's own title ranked among ten
+
+Times are told by the wall and by the processor (the latter is fair on a busy machine).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gemma_poetry.artifacts import read_jsonl
+from gemma_poetry.config import load_recipe
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.prompts import Conditions
+from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
+from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
+from gemma_poetry.generation.finishing import split_lines
+from gemma_poetry.generation.generator import GeneratedPoem, Generator
+from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.model.base import load_model
+from gemma_poetry.model.scoring import score_completions
+from gemma_poetry.progress import track
+from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
+from gemma_poetry.prosody.scansion import scan
+from gemma_poetry.prosody.tunes import shipped_tunes
+from gemma_poetry.verbs.generate import find_guards
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+FORMS = tuple(FIXED_SHAPES)
+TUNES = 20
+TITLES = 10
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints a Markdown table."""
+    print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def corpus_lines(data: Path) -> frozenset[str]:
+    """Every line of the training poems."""
+    return frozenset(line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
+
+
+def conformity(generator: Generator, options: argparse.Namespace) -> None:
+    known = corpus_lines(options.data)
+    tunes = list(shipped_tunes().judged)[:TUNES]
+    wanted = [(form, options.poems) for form in FORMS] + [(tune, options.tune_poems) for tune in tunes]
+    rows = []
+    for name, count in wanted:
+        verdicts: Counter[str] = Counter()
+        every = copied = attempts = 0
+        for one in track(generator.write([PoemRequest(name)] * count), f"Writing {name}", count):
+            scansion = scan(one.poem.lines, one.poem.kind)
+            verdicts[scansion.verdict.value] += 1
+            every += scansion.every_reading
+            copied += any(len(line) > 1 and line in known for line in one.poem.lines)
+            attempts += one.attempts
+        rows.append((name, count, verdicts["strict"], every, copied, attempts))
+    rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows)))))
+    table(("form", "poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of"), rows)
+
+
+def mixed(generator: Generator, options: argparse.Namespace) -> None:
+    from tests.generation.mixed import random_request, shortcomings
+
+    characters = sorted(
+        {char for char in generator.planner.index.characters if char not in "，。"},
+        key=lambda char: generator.tokenizer.convert_tokens_to_ids(char),
+    )[:1500]
+    draw = random.Random(options.seed)
+    outcomes: Counter[str] = Counter()
+    for number in track(range(options.requests), "Mixed requests", options.requests):
+        request = random_request(draw, "".join(characters))
+        try:
+            (one,) = generator.write([request], seed=number)
+        except (ConstraintError, UnknownFormError) as refusal:
+            outcomes["refused with a reason" if refusal.found else "refused without a reason"] += 1
+        except GenerationError:
+            outcomes["given up within the stated bound"] += 1
+        else:
+            wrong = shortcomings(one.poem, request)
+            outcomes["wrong" if wrong else "granted"] += 1
+            if wrong:
+                print(request, one.poem.text, wrong, file=sys.stderr)
+    table(("outcome", "requests"), sorted(outcomes.items()))
+
+
+class _Clock:
+    """Seconds by the wall and by the processor."""
+
+    def __init__(self) -> None:
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        return time.perf_counter() - self.wall, time.process_time() - self.processor
+
+
+def _free(generator: Generator, name: str, title: str, count: int, seed: int, steps: int | None) -> list[str]:
+    """Running texts of unconstrained `generate`; `steps`: exactly so many tokens, else until the terminator."""
+    lines, characters = FIXED_SHAPES[name]
+    most = steps or lines * (characters + 1) + 8
+    prompt = encode_prompt(generator.tokenizer, Conditions(name, title))
+    ids = torch.tensor([prompt] * count)
+    settings = generator.settings
+    from transformers import GenerationConfig
+
+    end = generator.planner.index.terminator
+    configuration = GenerationConfig(
+        max_new_tokens=most, min_new_tokens=steps, do_sample=True, temperature=settings.temperature, top_k=settings.top_k,
+        top_p=settings.top_p, eos_token_id=end, pad_token_id=generator.tokenizer.pad_token_id, bos_token_id=prompt[0],
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        torch.manual_seed(seed)
+        model = generator.decoder.model
+        written = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=configuration)
+    return [decode_poem(generator.tokenizer, row) for row in written[:, len(prompt) :].tolist()]
+
+
+def _conforms(text: str, name: str) -> bool:
+    lines = split_lines(text, shape(name, *FIXED_SHAPES[name]))
+    if lines is None:
+        return False
+    scansion = scan(lines, name)
+    return scansion.verdict.value == "strict" and scansion.every_reading
+
+
+def speed(generator: Generator, options: argparse.Namespace) -> None:
+    batch = generator.settings.batch_size
+    rows = []
+    for name in FORMS:
+        lines, characters = FIXED_SHAPES[name]
+        steps = lines * (characters + 1) + 1
+        wishes = [PoemRequest(name, title="秋夜")] * batch
+        plain = [PoemRequest(name, title="秋夜", novel=False)] * batch
+        free_times, guarded_times, plain_times = [], [], []
+        conforming = sampled = 0
+        reject_wall = reject_processor = 0.0
+        # The first turn pays for masks and caches, which a person pays once; it is told apart.
+        first = _timed(_write, generator, plain, 0)
+        _write(generator, wishes, 0)
+        for run in range(1, options.runs + 1):
+            free_times.append(_timed(_free, generator, name, "秋夜", batch, run, steps))
+            plain_times.append(_timed(_write, generator, plain, run))
+            guarded_times.append(_timed(_write, generator, wishes, run))
+            clock = _Clock()
+            texts = _free(generator, name, "秋夜", batch, 1000 + run, None)
+            conforming += sum(_conforms(text, name) for text in texts)
+            wall, processor = clock.read()
+            reject_wall, reject_processor, sampled = reject_wall + wall, reject_processor + processor, sampled + batch
+        for number, clock_name in enumerate(("wall", "processor")):
+            free, plain_s, guarded = (
+                statistics.median(times[number] for times in column) for column in (free_times, plain_times, guarded_times)
+            )
+            spent = (reject_wall, reject_processor)[number]
+            # Where nothing conformed, one poem more would have been the first: the factor is at least this.
+            rate = max(conforming, 1) / spent
+            times = f"{'' if conforming else '≥ '}{batch / guarded / rate:.0f}"
+            share = f"{conforming}/{sampled}"
+            rows.append(
+                (name, clock_name, f"{batch / free:.1f}", f"{batch / plain_s:.1f}", f"{free / plain_s:.2f}",
+                 f"{batch / guarded:.1f}", f"{free / guarded:.2f}", f"{first[number]:.2f}", share, times)
+            )  # fmt: skip
+    table(
+        ("form", "clock", "free poems/s", "constrained poems/s", "ratio", "with guard poems/s", "ratio", "first batch s",
+         "free poems that conform", "times more conforming poems/s"),
+        rows,
+    )  # fmt: skip
+
+
+def _write(generator: Generator, wishes: Sequence[PoemRequest], seed: int) -> list[GeneratedPoem]:
+    return list(generator.write(wishes, seed=seed))
+
+
+def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    clock = _Clock()
+    work(*arguments)
+    return clock.read()
+
+
+def likelihood(generator: Generator, options: argparse.Namespace) -> None:
+    poems = [Poem.from_record(record) for record in read_jsonl(options.data / "test.jsonl")]
+    draw = random.Random(options.seed)
+    rows = []
+    for name in FORMS:
+        humans = [poem for poem in poems if poem.form == name and poem.title]
+        humans = draw.sample(humans, min(options.titles, len(humans)))
+        strict = [PoemRequest(name, poem.title) for poem in humans]
+        free = [PoemRequest(name, poem.title, metre="free", novel=False) for poem in humans]
+        for kind, texts in (
+            ("human", [poem.text for poem in humans]),
+            ("free (shape only)", [one.poem.text for one in generator.write(free)]),
+            ("constrained", [one.poem.text for one in generator.write(strict)]),
+        ):
+            titles = [poem.title for poem in humans]
+            first, reciprocal = _title_ranks(generator, name, titles, texts, draw)
+            ppl = _ppl_char(generator, name, titles, texts)
+            rows.append((name, kind, len(texts), f"{ppl:.1f}", f"{first:.0%}", f"{reciprocal:.2f}"))
+    heads = ("form", "poems", "n", "ppl_char", "own title first of ten", "mean reciprocal rank")
+    table(heads, rows)
+
+
+def _sample(generator: Generator, name: str, title: str, text: str) -> TokenizedPoem:
+    prompt = encode_prompt(generator.tokenizer, Conditions(name, title))
+    return TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
+
+
+def _ppl_char(generator: Generator, name: str, titles: Sequence[str], texts: Sequence[str]) -> float:
+    samples = [_sample(generator, name, title, text) for title, text in zip(titles, texts)]
+    nats = sum(score.nll for score in score_completions(generator.decoder.model, samples))
+    return math.exp(nats / sum(len(text) - text.count("，") - text.count("。") for text in texts))
+
+
+def _title_ranks(
+    generator: Generator, name: str, titles: Sequence[str], texts: Sequence[str], draw: random.Random
+) -> tuple[float, float]:
+    """How often a poem is likeliest under its own title among ten, and the mean reciprocal rank."""
+    samples = []
+    for number, (title, text) in enumerate(zip(titles, texts)):
+        others = draw.sample([other for place, other in enumerate(titles) if place != number and other != title], TITLES - 1)
+        samples += [_sample(generator, name, one, text) for one in (title, *others)]
+    scores = [score.nll for score in score_completions(generator.decoder.model, samples)]
+    ranks = []
+    for begin in range(0, len(scores), TITLES):
+        own, *others = scores[begin : begin + TITLES]
+        ranks.append(1 + sum(other < own for other in others))
+    return sum(rank == 1 for rank in ranks) / len(ranks), statistics.mean(1 / rank for rank in ranks)
+
+
+PARTS: dict[str, Callable[[Generator, argparse.Namespace], None]] = {
+    "conformity": conformity,
+    "mixed": mixed,
+    "speed": speed,
+    "likelihood": likelihood,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--poems", type=int, default=500, help="poems in each regulated form")
+    parser.add_argument("--tune-poems", type=int, default=50, help="poems in each tune")
+    parser.add_argument("--requests", type=int, default=200, help="mixed requests")
+    parser.add_argument("--titles", type=int, default=200, help="held-out titles of each form")
+    parser.add_argument("--runs", type=int, default=9, help="timed runs of each kind")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    loaded = load_model(options.model, device="cpu")
+    settings = load_recipe(None, [f"generate.seed={options.seed}"]).generate
+    guards = find_guards(options.model, options.data)
+    generator = Generator(loaded.model, loaded.tokenizer, settings, guards=guards)
+    known = sum(guard.lines for guard in guards)
+    print(f"model {loaded.name}, {torch.get_num_threads()} threads, {known:,} known lines, {settings}")
+    for part in options.parts:
+        print(f"\n## {part}")
+        PARTS[part](generator, options)
+
+
+if __name__ == "__main__":
+    main()
