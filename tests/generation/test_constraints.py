@@ -8,7 +8,8 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.constraints import NOWHERE, Automaton, flatten
+from gemma_poetry.generation.cells import flatten
+from gemma_poetry.generation.constraints import NOWHERE, Automaton
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
 
 LEVEL, OBLIQUE = Slot(Tone.LEVEL), Slot(Tone.OBLIQUE)

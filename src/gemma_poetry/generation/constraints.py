@@ -23,80 +23,11 @@ import numpy.typing as npt
 
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet, CharacterClass
+from gemma_poetry.generation.cells import Cell, flatten
 from gemma_poetry.prosody.forms import Form, Slot
 
 NOWHERE = -1
 """In a row of transitions: the class may not stand here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One place of the running text.
-
-    Attributes:
-        slot: What stands here; a closing mark is a slot with a fixed character.
-        line: The line, from 1.
-        position: The character in the line, from 1; 0 for the closing mark.
-        last: Whether it ends its line.
-        taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
-        echo: How many places back the character stands that this one repeats (叠句); 0: it repeats none.
-    """
-
-    slot: Slot
-    line: int
-    position: int
-    last: bool = False
-    taken: frozenset[str] = frozenset()
-    echo: int = 0
-
-
-def flatten(form: Form) -> tuple[Cell, ...]:
-    """The cells of a form's running text, closing marks included.
-
-    Raises:
-        ConstraintError: A line and the line that it repeats ask for different things.
-    """
-    lines, echoes = _unite_echoes(form)
-    fixed: dict[str, set[str]] = {}
-    for slots in lines:
-        for slot in slots:
-            if slot.rhyme and slot.char:
-                fixed.setdefault(slot.rhyme, set()).add(slot.char)
-    cells: list[Cell] = []
-    for line, (slots, mark) in enumerate(zip(lines, form.marks), 1):
-        for position, slot in enumerate(slots, 1):
-            echo = echoes.get(line, 0)
-            taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
-            cells.append(Cell(slot, line, position, position == len(slots), taken, echo))
-        cells.append(Cell(Slot(char=mark), line, 0))
-    return tuple(cells)
-
-
-def _unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
-    """The slots of a form, those of a repeating line and of what it repeats made equal, and how far each goes back."""
-    lines = [list(slots) for slots in form.lines]
-    begins, begin = [], 0
-    for slots in lines:
-        begins.append(begin)
-        begin += len(slots) + 1
-    echoes: dict[int, int] = {}
-    for line, earlier in form.echoes:
-        late, early = lines[line - 1], lines[earlier - 1]
-        shift = len(early) - len(late)
-        echoes[line] = begins[line - 1] - begins[earlier - 1] - shift
-        for position, slot in enumerate(late):
-            other = early[position + shift]
-            early[position + shift], late[position] = _meet(other, slot, earlier, line)
-    return lines, echoes
-
-
-def _meet(early: Slot, late: Slot, earlier: int, line: int) -> tuple[Slot, Slot]:
-    tones = {slot.tone for slot in (early, late)} - {None}
-    chars = {slot.char for slot in (early, late)} - {None}
-    if len(tones) > 1 or len(chars) > 1 or (early.rhyme and late.rhyme and early.rhyme != late.rhyme):
-        raise ConstraintError(f"line {line} repeats line {earlier}, but other characters or tones are asked of them")
-    tone, char = next(iter(tones), None), next(iter(chars), None)
-    return Slot(tone, early.rhyme or late.rhyme, char), Slot(tone, late.rhyme, char)
 
 
 Bindings = tuple[tuple[str, frozenset[str]], ...]
