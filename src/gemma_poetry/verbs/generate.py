@@ -21,6 +21,7 @@ from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.generation.requests import PoemRequest, prescribe
 from gemma_poetry.progress import track
+from gemma_poetry.prosody.forms import FULL_STOP
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -126,12 +127,11 @@ def scansion_of(poem: Poem) -> Scansion | None:
 
 
 def plain_poem(generated: GeneratedPoem) -> str:
-    """Title and author where given, then one couplet a line."""
+    """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。."""
     poem = generated.poem
     head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
-    lines = [line + mark for line, mark in zip(poem.lines, poem.marks)]
-    couplets = ["".join(lines[begin : begin + 2]) for begin in range(0, len(lines), 2)]
-    return "\n".join([head, *couplets] if head else couplets)
+    sentences = poem.text.replace(FULL_STOP, FULL_STOP + "\n").splitlines()
+    return "\n".join([head, *sentences] if head else sentences)
 
 
 def annotated_poem(generated: GeneratedPoem) -> str:
