@@ -48,3 +48,17 @@ def test_leakage_is_counted_from_the_poems_themselves(leaking: Collection) -> No
     card = dataset_card(leaking, stats, PrepareSettings(), "mini")
     assert "Clusters that span two splits: 1" in card
     assert f"`s` at commit `{'0' * 40}`" in card
+
+
+def test_tones_and_rhyme_of_the_regulated_forms_are_counted():
+    from gemma_poetry.corpus.poem import Poem
+    from gemma_poetry.corpus.stats import prosody_stats
+
+    right = Poem(("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"), "，。，。", form="五言绝句")
+    wrong = Poem(("山山山山山", "水水水水水", "天天天天天", "地地地地地"), "，。，。", form="五言绝句")
+    other = Poem(("江",), "。", form="杂言诗")
+    found = prosody_stats([right, right, right, wrong, other])
+    assert list(found) == ["五言绝句"]
+    assert found["五言绝句"]["n"] == 4
+    assert found["五言绝句"]["verdicts"] == {"fail": 0.25, "strict": 0.75}
+    assert found["五言绝句"]["rhyme_groups"]["十一尤"] == 3

@@ -105,6 +105,10 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
         ("splits", "  ".join(f"{name} {count:,}" for name, count in stats["splits"].items())),
         ("forms", "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
         ("characters a poem", f"{stats['mean_characters']:.1f}"),
+        (
+            "regulated verse that passes",
+            "  ".join(f"{form} {1 - found['verdicts'].get('fail', 0):.0%}" for form, found in stats["prosody"].items()),
+        ),
     ]
 
 
