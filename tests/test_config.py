@@ -94,3 +94,14 @@ def test_unknown_recipes(recipe, message):
 def test_unreadable_overrides(text):
     with pytest.raises(RecipeError):
         load_recipe(None, [text])
+
+
+def test_the_reference_of_recipes_is_current():
+    import importlib.util
+
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("write_recipe_reference", root / "scripts" / "write_recipe_reference.py")
+    assert spec and spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (root / "docs" / "recipes.md").read_text(encoding="utf-8") == script.reference()
