@@ -21,8 +21,8 @@ def reference() -> str:
     parts = [
         "# Recipes\n",
         "A recipe is a YAML file of sections; each verb reads its own. Name one with `--recipe NAME|FILE` and change any field",
-        f"with `--set section.key=value`. Packaged: {', '.join(recipe_names())}. An unknown or ill-typed field is refused, all of",
-        "them at once. This page is written by `python scripts/write_recipe_reference.py`.",
+        f"with `--set section.key=value`. Packaged: {', '.join(recipe_names())}. An unknown or ill-typed field is refused,",
+        "all of them at once. This page is written by `python scripts/write_recipe_reference.py`.",
     ]
     recipe = Recipe()
     for section in Recipe.model_fields:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.corpus.variants import fold
+from gemma_poetry.evaluation.folding import fold_all, fold_quickly
 from gemma_poetry.evaluation.statistics import Floats
 
 PARALLEL = "parallel"
@@ -51,7 +51,8 @@ class Parallelism:
     """
 
     def __init__(self, poems: Iterable[Poem], seed: int) -> None:
-        couplets = [_folded(couplet) for poem in poems for couplet in middle_couplets(poem.lines, poem.form)]
+        found = [couplet for poem in poems for couplet in middle_couplets(poem.lines, poem.form)]
+        couplets = list(zip(fold_all([first for first, _ in found]), fold_all([second for _, second in found])))
         self._seed = seed
         self._pairs = Counter(pair for couplet in couplets for pair in zip(*couplet))
         self._above: Counter[str] = Counter()
@@ -98,4 +99,4 @@ class Parallelism:
 
 def _folded(couplet: Couplet) -> Couplet:
     first, second = couplet
-    return fold(first), fold(second)
+    return fold_quickly(first), fold_quickly(second)

@@ -22,9 +22,9 @@ from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.formats import SourcePoem, read_poems
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import Script, convert, detect_script
-from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
 from gemma_poetry.evaluation.ceiling import RETRIEVAL
+from gemma_poetry.evaluation.folding import fold_quickly
 from gemma_poetry.evaluation.records import Protocol, Writing, read_writings
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.prosody.forms import SHORT_NAMES, alternating_marks, classify
@@ -103,12 +103,12 @@ def _writings(
 ) -> list[Writing]:
     references: dict[tuple[str, str], list[Poem]] = defaultdict(list)
     for judged_poem in judged:
-        references[fold(judged_poem.title), judged_poem.kind].append(judged_poem)
+        references[fold_quickly(judged_poem.title), judged_poem.kind].append(judged_poem)
     seen: dict[str, int] = defaultdict(int)
     writings = []
     for poem, (lines, marks) in zip(poems, texts):
         form = poem.tune or SHORT_NAMES.get(poem.form, poem.form) or classify(lines)
-        known = references.get((fold(poem.title), form), []) if poem.title else []
+        known = references.get((fold_quickly(poem.title), form), []) if poem.title else []
         # Several poems to one title answer its references in turn.
         number = seen[f"{poem.title}\x00{form}"]
         seen[f"{poem.title}\x00{form}"] += 1
