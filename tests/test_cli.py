@@ -61,7 +61,7 @@ def test_every_option_that_the_readme_uses_exists():
         (["evaluate", "--run", "/no/such", "--data", ".", "--out", "EVAL"], "manifest.json: no such file"),
         (["generate", "--form", "七言绝诗"], "七言绝句"),
         (["generate", "--model", "/no/such", "--form", "七言绝句"], "no model is called '/no/such'"),
-        (["generate", "--form", "七言绝句", "-n", "0"], "cannot write 0 poems"),
+        (["generate", "--form", "七言绝句", "-n", "0"], "-n 0 is asked for"),
         (["pretrain", "--data", "/no/such", "--out", "MODEL"], "/no/such/manifest.json"),
         (["pretrain", "--data", "/no/such", "--out", "MODEL", "--preset", "huge"], "pretrain.preset"),
         (["quickstart", "--recipe", "fast"], "no recipe is called 'fast'"),

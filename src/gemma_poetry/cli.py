@@ -72,21 +72,25 @@ def _choice(option: str, value: str, known: tuple[str, ...]) -> Any:
     return value
 
 
-def _print_tables(tables: Iterable[Any]) -> None:
+def _console() -> Any:
+    """Standard output; where it is no terminal, wide enough for every table."""
     from rich.console import Console
 
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+def _print_tables(tables: Iterable[Any]) -> None:
     for table in tables:
-        Console().print(table)
+        _console().print(table)
 
 
 def _print_rows(title: str, rows: list[tuple[str, str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, show_header=False, title_justify="left")
     for name, value in rows:
         table.add_row(name, value)
-    Console().print(table)
+    _console().print(table)
 
 
 @app.command()

@@ -99,3 +99,8 @@ def test_it_is_told_when_no_known_lines_are_at_hand(loaded, capsys):
     assert "no list of known lines" in capsys.readouterr().err
     generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False)))
     assert capsys.readouterr().err == ""
+
+
+def test_a_form_named_in_traditional_characters_is_taken(loaded, capsys):
+    assert generate(GenerateOptions("tiny", PoemRequest("五言絕句"), as_json=True)) == 1
+    assert json.loads(capsys.readouterr().out)["form"] == "五言绝句"

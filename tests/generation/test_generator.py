@@ -21,6 +21,7 @@ from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
+from gemma_poetry.prosody.scansion import scan
 from tests.generation.conftest import THOUSAND
 from tests.generation.mixed import random_request, shortcomings
 
@@ -222,6 +223,17 @@ def test_traditional_output_keeps_what_was_given(tiny, tokenizer):
     request = PoemRequest("五绝", acrostic="雲龍", script="traditional")
     (poem,) = Generator(tiny, tokenizer, WARM).write([request])
     assert "".join(line[0] for line in poem.poem.lines)[:2] == "雲龍" and poem.poem.script == "traditional"
+
+
+def test_names_may_be_written_in_traditional_characters(tiny, tokenizer):
+    requests = [
+        PoemRequest("七言絕句", rhymes=("七陽",), pattern="首句入韻", acrostic="雲", script="traditional"),
+        PoemRequest("減字木蘭花", title="雲"),
+    ]
+    first, second = Generator(tiny, tokenizer, WARM).write(requests)
+    assert first.poem.form == "七言绝句" and first.pattern.endswith("句入韵") and first.poem.lines[0][0] == "雲"
+    assert scan(first.poem.lines, "七言绝句").rhyme_group == "七阳"
+    assert second.poem.tune == "减字木兰花" and second.poem.title == "雲"
 
 
 def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):

@@ -18,7 +18,7 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import MARKS, Sounds
 from gemma_poetry.generation.novelty_guard import LineGuard
-from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe
+from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, with_given_texts
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
 
@@ -138,7 +138,7 @@ def known_lines(lines: Sequence[str], form: Form, guards: Sequence[LineGuard]) -
 def as_given(form: Form, request: PoemRequest) -> Form:
     """The form with the characters that a person gave as the person wrote them, in whatever script."""
     try:
-        written = prescribe(request)
+        written = prescribe(with_given_texts(request))
     except ConstraintError:
         # 雲 in one wish and 云 in another are one character only once they are simplified.
         return _unfixed(form)

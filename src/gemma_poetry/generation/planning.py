@@ -6,16 +6,14 @@ In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.generation.alphabet import Alphabet, is_han
 from gemma_poetry.generation.constraints import Automaton
 from gemma_poetry.generation.decoding import Plan
-from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe
+from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, simplify
 from gemma_poetry.generation.sounds import Book, LexiconSounds, Polyphones
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import Form
@@ -92,14 +90,6 @@ class Planner:
             sounds = LexiconSounds(*sounding) if sounding else None
             self._alphabets[sounding] = Alphabet(self.index.characters, sounds, charset)
         return self._alphabets[sounding]
-
-
-def simplify(request: PoemRequest) -> PoemRequest:
-    """The request with all its texts in simplified characters, which models are prompted in."""
-    names = ("form", "title", "author", "first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
-    texts = convert([getattr(request, name) for name in names], "simplified")
-    changed: dict[str, Any] = dict(zip(names, texts))
-    return replace(request, rhymes=tuple(convert(request.rhymes, "simplified")), **changed)
 
 
 def _known_characters() -> frozenset[str]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
+from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
 from gemma_poetry.generation.constraints import refusal
@@ -98,8 +99,25 @@ class Prescription:
         return Conditions(form=self.form, title=request.title, author=request.author)
 
 
+_GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
+
+
+def simplify(request: PoemRequest) -> PoemRequest:
+    """The request with all its texts in simplified characters, which models are prompted in."""
+    names = ("form", "title", "author", "pattern", *_GIVEN_TEXTS)
+    texts = convert([getattr(request, name) for name in names], "simplified")
+    changed: dict[str, Any] = dict(zip(names, texts))
+    return replace(request, rhymes=tuple(convert(request.rhymes, "simplified")), **changed)
+
+
+def with_given_texts(request: PoemRequest) -> PoemRequest:
+    """The request with its names in simplified characters, and what is to stand in the poem as the person wrote it."""
+    given: dict[str, Any] = {name: getattr(request, name) for name in _GIVEN_TEXTS}
+    return replace(simplify(request), **given)
+
+
 def prescribe(request: PoemRequest) -> Prescription:
-    """The prescription that grants a request.
+    """The prescription that grants a request, whose names are in simplified characters (see `simplify`).
 
     Raises:
         UnknownFormError: No form or tune is called so.

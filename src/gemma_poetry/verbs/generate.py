@@ -19,7 +19,7 @@ from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
-from gemma_poetry.generation.requests import PoemRequest, prescribe
+from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
 
@@ -76,7 +76,7 @@ def generate(options: GenerateOptions) -> int:
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
     # A wish that cannot be met is told before a model is loaded.
-    prescribe(options.request)
+    prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None
     poems = track(_poems(options), "Writing poems", options.count)
     if options.out is not None:
