@@ -77,17 +77,22 @@ test poems stand in their own splits. sha256 of the splits:
 ## Training
 
 {manifest["steps"]:,} steps, {manifest["tokens_seen"]:,} tokens, on two CPU cores in float32 (one thread each, two processes).
-
+{_remarks(manifest)}
 | setting | value |
 |---|---|
 {settings}
 """
 
 
+def _remarks(manifest: dict) -> str:
+    """What the manifest says of interruptions and labels, as sentences."""
+    return "".join(f"{manifest[name]}.\n" for name in ("sessions", "labels") if name in manifest)
+
+
 def _curve(model: Path) -> str:
     points = read_curve(model / "curve.jsonl")
     steps, values = series(points, "ppl_char")
-    rows = "\n".join(f"| {step:.0f} | {value:.1f} |" for step, value in zip(steps, values))
+    rows = "\n".join(f"| {step:.0f} | {value:.1f} |" for step, value in dict(zip(steps, values)).items())
     return f"""## Curve
 
 Perplexity a character on the first poems of the validation split, while training:
