@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.generation.finishing import fits, known_lines, repeats_characters, split_lines
+from gemma_poetry.generation.finishing import fits, known_lines, misread_line, repeats_characters, split_lines
 from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
@@ -94,3 +94,17 @@ def test_known_lines_but_not_those_that_were_given():
     assert known_lines(["空山", "新雨"], form, [guard]) == ["新雨"]
     assert known_lines(["空山", "明月"], form, [guard]) == []
     assert known_lines(["空山", "新雨"], form, []) == []
+
+
+def test_readings_beside_their_neighbours_count():
+    """明了 is 明瞭 to whoever reads by phrases, and 瞭 is 平 or 仄: by itself 了 is 仄 alone."""
+    form = Form("试", ((FREE, Slot(Tone.OBLIQUE)),), "。")
+    assert fits(["明了"], form, EVERY) and misread_line(["明了"], form, EVERY) == 1
+    assert misread_line(["明月"], form, EVERY) == 0
+    assert misread_line(["明了"], form, LexiconSounds("groups", "any")) == 0
+
+
+def test_a_misread_line_is_named_by_its_number():
+    oblique = (FREE, Slot(Tone.OBLIQUE))
+    form = Form("试", (oblique, oblique, oblique), "，，。")
+    assert misread_line(["明月", "明了", "明月"], form, EVERY) == 2

@@ -1,16 +1,17 @@
 """The last look at a poem: is it what was asked for, by another way than decoding went?
 
 In: a running text that decoding ended, and what was asked. Out: the `Poem` in the script that is wanted, and its pattern;
-or nothing, where it is wrong after all.
+or the line up to which it cannot stay, where it is wrong after all.
 
 The check reads the poem slot by slot against its forms, with no automaton and no tokens, and asks for what only a whole
-poem shows: rhyme words that differ, repeated lines, characters that come once, lines that no corpus has.
+poem shows: readings beside their neighbours, rhyme words that differ, repeated lines, characters that come once, lines
+that no corpus has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
@@ -21,13 +22,27 @@ from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, with_given_texts
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.interpretation import interpret
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.decoding import Plan
 
 
-def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> tuple[Poem, str] | None:
-    """The poem that a running text spells, and its pattern; `None` if it is not what was asked for.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A poem that is what was asked for.
+
+    Attributes:
+        poem: The poem, in the script that is wanted.
+        pattern: The pattern that it follows.
+    """
+
+    poem: Poem
+    pattern: str
+
+
+def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> Finished | int:
+    """The poem that a running text spells, or the line (from 1) up to which it cannot stay.
 
     Args:
         text: Lines with their closing marks, in simplified characters.
@@ -36,22 +51,26 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
         prescription: The forms that grant it.
     """
     sounds = LexiconSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    wrong = [len(form.lines) for form in prescription.forms[:1]]
     for form in prescription.forms:
         lines = split_lines(text, form)
         if lines is None or not fits(lines, form, sounds, prescription.rhymes):
             continue
-        if plan.distinct and repeats_characters(lines, form):
+        known = known_lines(lines, form, plan.guards)
+        if known or (plan.distinct and repeats_characters(lines, form)):
+            wrong.append(lines.index(known[0]) + 1 if known else len(lines))
             continue
-        if known_lines(lines, form, plan.guards):
-            continue
+        judged = form
         if request.script == "traditional":
-            written = as_given(form, request)
+            judged = as_given(form, request)
             lines = tuple(
                 "".join(slot.char or char for slot, char in zip(slots, line))
-                for slots, line in zip(written.lines, convert(lines, "traditional"))
+                for slots, line in zip(judged.lines, convert(lines, "traditional"))
             )
-            if not fits(lines, written, sounds, prescription.rhymes):
-                continue
+        misread = misread_line(lines, judged, sounds)
+        if misread or not fits(lines, judged, sounds, prescription.rhymes):
+            wrong.append(misread or len(lines))
+            continue
         poem = Poem(
             lines,
             form.marks,
@@ -61,8 +80,27 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
             tune=prescription.tune,
             script=request.script,
         )
-        return poem, form.pattern
-    return None
+        return Finished(poem, form.pattern)
+    return wrong[-1]
+
+
+def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
+    """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
+
+    Read by phrases, 了 in 明了 stands for 瞭, which is 平 or 仄, though 了 by itself is 仄.
+    """
+    if sounds is None or sounds.polyphones == "any":
+        return 0
+    groups: dict[str, frozenset[str]] = {}
+    for number, (slots, heard) in enumerate(zip(form.lines, interpret(lines)), 1):
+        for slot, place in zip(slots, heard):
+            if slot.tone is not None and {reading.tone for reading in place.readings} != {slot.tone}:
+                return number
+            if slot.rhyme:
+                own = frozenset(map(sounds.group, place.readings))
+                if len(own) != 1 or groups.setdefault(slot.rhyme, own) != own:
+                    return number
+    return 0
 
 
 def split_lines(text: str, form: Form) -> tuple[str, ...] | None:

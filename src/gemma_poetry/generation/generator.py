@@ -29,7 +29,7 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.constraints import NOWHERE
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.decoding import Plan, begin, retrace
-from gemma_poetry.generation.finishing import finish
+from gemma_poetry.generation.finishing import Finished, finish
 from gemma_poetry.generation.merits import Assessor, Candidate, Merits, best_of
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.requests import PoemRequest, Prescription
@@ -182,19 +182,32 @@ class Generator:
         for draft, added in zip(drafts, completions):
             tokens = [*draft.kept, *added]
             track = retrace(draft.plan, tokens)
+            dead = track.text
             if track.ended and track.state != NOWHERE:
                 text = decode_poem(self.tokenizer, tokens)
                 assert text == track.text, (text, track.text)
                 finished = finish(text, draft.plan, draft.request, draft.prescription)
-                if finished is not None:
-                    poem, pattern = finished
+                if isinstance(finished, Finished):
                     draft.done = GeneratedPoem(
-                        poem, draft.request, draft.prescription, pattern, seed, tuple(tokens), draft.attempts
+                        finished.poem,
+                        draft.request,
+                        draft.prescription,
+                        finished.pattern,
+                        seed,
+                        tuple(tokens),
+                        draft.attempts,
                     )
                     continue
+                dead = _up_to_line(text, finished)
             draft.attempts += 1
-            draft.dead.add(_last_choice(draft.plan, track.text))
-            draft.kept = _cut_back(draft.plan, tokens, draft.attempts)
+            draft.dead.add(_last_choice(draft.plan, dead))
+            draft.kept = _cut_back(draft.plan, tokens, draft.attempts, len(dead))
+
+
+def _up_to_line(text: str, line: int) -> str:
+    """The first lines of a running text, the last of them without its closing mark."""
+    ends = [match.start() for match in re.finditer(f"[{MARKS}]", text)]
+    return text[: ends[line - 1]]
 
 
 def _keep_best(poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
@@ -210,8 +223,8 @@ def _last_choice(plan: Plan, text: str) -> str:
     return text
 
 
-def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
-    """What is kept of a draft that met a dead end.
+def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int, length: int) -> list[int]:
+    """What is kept of a draft whose first `length` characters are dead.
 
     The lines before the one that it stands in; one line less after every `_ATTEMPTS_A_LINE` attempts; at last none.
     """
@@ -222,7 +235,7 @@ def _cut_back(plan: Plan, tokens: Sequence[int], attempts: int) -> list[int]:
     finished = 0
     for count, token in enumerate(tokens, 1):
         track = retrace(plan, [token], track)
-        if track.ended:
+        if track.ended or len(track.text) > length:
             break
         lines = sum(track.text.count(mark) for mark in MARKS)
         if lines > finished and not track.begun and track.text[-1] in MARKS:

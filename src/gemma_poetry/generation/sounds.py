@@ -50,12 +50,13 @@ class LexiconSounds:
         """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
         known = heard_widened(char, True).readings
         fitting = [reading for reading in known if tone is None or reading.tone is tone]
-        groups = frozenset(self._group(reading) for reading in fitting)
+        groups = frozenset(self.group(reading) for reading in fitting)
         if self.polyphones == "every" and (len(fitting) < len(known) or len(groups) > 1):
             return frozenset()
         return groups
 
-    def _group(self, reading: Reading) -> str:
+    def group(self, reading: Reading) -> str:
+        """The rhyme group of a reading, by this book."""
         return reading.group if self.book == "groups" else PART_NAMES[reading.part]
 
 
