@@ -89,7 +89,7 @@ def mixed(generator: Generator, options: argparse.Namespace) -> None:
 
     characters = sorted(
         {char for char in generator.planner.index.characters if char not in "，。"},
-        key=lambda char: generator.tokenizer.convert_tokens_to_ids(char),
+        key=generator.tokenizer.convert_tokens_to_ids,
     )[:1500]
     draw = random.Random(options.seed)
     outcomes: Counter[str] = Counter()
@@ -269,9 +269,10 @@ def main() -> None:
     parser.add_argument("--titles", type=int, default=200, help="held-out titles of each form")
     parser.add_argument("--runs", type=int, default=9, help="timed runs of each kind")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="generate.KEY=VALUE")
     options = parser.parse_args()
     loaded = load_model(options.model, device="cpu")
-    settings = load_recipe(None, [f"generate.seed={options.seed}"]).generate
+    settings = load_recipe(None, [f"generate.seed={options.seed}", *options.overrides]).generate
     guards = find_guards(options.model, options.data)
     generator = Generator(loaded.model, loaded.tokenizer, settings, guards=guards)
     known = sum(guard.lines for guard in guards)
