@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+KERAS_VENV ?= .venv-keras
+KERAS_INSTALLED := $(KERAS_VENV)/.installed
 
-.PHONY: quickstart test lint types tests clean
+.PHONY: quickstart test lint types tests keras keras-test clean
 
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,5 +32,17 @@ types: $(INSTALLED)
 tests: $(INSTALLED)
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/pytest --numprocesses 2 --dist loadfile
 
+# TensorFlow comes along with keras-hub: 3 GB that nobody else should have to install.
+keras: $(KERAS_INSTALLED)
+
+$(KERAS_INSTALLED): requirements-keras.txt requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(KERAS_VENV)
+	$(KERAS_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-keras.txt
+	$(KERAS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(KERAS_INSTALLED)
+
+keras-test: keras
+	for backend in torch jax; do KERAS_BACKEND=$$backend $(KERAS_VENV)/bin/pytest tests/keras_backend || exit 1; done
+
 clean:
-	rm -rf $(VENV) build dist runs
+	rm -rf $(VENV) $(KERAS_VENV) build dist runs
