@@ -101,6 +101,9 @@ def prepare(
     script: Annotated[str | None, typer.Option("--script", help="simplified or traditional.")] = None,
     forms: Annotated[str | None, typer.Option("--forms", help="Forms to keep, comma between them.")] = None,
     max_poems: Annotated[int | None, typer.Option("--max-poems", help="Poems to draw at random.")] = None,
+    export: Annotated[
+        str | None, typer.Option("--export", help="Also for other trainers: arrow, parquet, jsonl, comma between them.")
+    ] = None,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
@@ -113,7 +116,8 @@ def prepare(
     from gemma_poetry.verbs.prepare import prepare as run
 
     wanted = None if forms is None else [form_name(name.strip()) for name in forms.split(",")]
-    options = {"script": script, "forms": wanted, "max_poems": max_poems, "seed": seed}
+    exports = None if export is None else [name.strip() for name in export.split(",")]
+    options = {"script": script, "forms": wanted, "max_poems": max_poems, "exports": exports, "seed": seed}
     settings = _recipe(recipe, overrides, **{f"prepare__{name}": value for name, value in options.items()}).prepare
     check_output(out, source)
     stats = run(source, out, settings, load_tokenizer(model), model)

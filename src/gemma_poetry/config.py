@@ -44,6 +44,9 @@ class PrepareSettings(Section):
     near_duplicate_threshold: Share = Field(0.6, description="Jaccard similarity that makes two poems near-duplicates.")
     title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
     author_dropout: Share = Field(0.5, description="Probability that a training prompt leaves the author out.")
+    exports: tuple[Literal["arrow", "parquet", "jsonl"], ...] = Field(
+        (), description="Formats for other trainers, written to DATA/exports."
+    )
     seed: int = Field(1, description="Seed of splits, draws and dropout.")
 
 

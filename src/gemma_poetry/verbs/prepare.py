@@ -18,6 +18,8 @@ from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.corpus.stats import collection_stats, dataset_card
+from gemma_poetry.data.interchange import write_exports
+from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
 from gemma_poetry.errors import DataError, OutputError
 from gemma_poetry.progress import track
@@ -64,7 +66,8 @@ def prepare(
             write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
         write_json(folder / "stats.json", stats)
         write_text(folder / "README.md", dataset_card(collection, stats, settings, tokenizer_name))
-        write_manifest(folder, _manifest(collection, settings, tokenizer, tokenizer_name), FILES)
+        exported = _write_exports(folder, collection, settings) if settings.exports else []
+        write_manifest(folder, _manifest(collection, settings, tokenizer, tokenizer_name), [*FILES, *exported])
     return stats
 
 
@@ -116,6 +119,18 @@ def _write_records(path: Path, poems: Iterable[Poem]) -> None:
     with atomic_writer(path, binary=True) as stream:
         for poem in poems:
             stream.write(orjson.dumps(poem.to_record()) + b"\n")
+
+
+def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings) -> list[str]:
+    dropout = {"title_dropout": settings.title_dropout, "author_dropout": settings.author_dropout}
+    whole = {"title_dropout": 0.0, "author_dropout": 0.0}
+    rows = {
+        name: [
+            (dropped_conditions(poem, **(dropout if name == "train" else whole), seed=settings.seed), poem) for poem in poems
+        ]
+        for name, poems in collection.splits.items()
+    }
+    return write_exports(folder, rows, settings.exports, settings.seed)
 
 
 def _manifest(
