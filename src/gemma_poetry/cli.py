@@ -135,11 +135,12 @@ def pretrain(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     resume: ResumeOption = False,
+    start: Annotated[Path | None, typer.Option("--from", help="Begin with the weights of this pretrained MODEL.")] = None,
 ) -> None:
     """Train a Gemma 3 model from scratch on a prepared collection."""
     from gemma_poetry.training.pretraining import pretrain as run
 
-    manifest = run(data, out, _recipe(recipe, overrides, pretrain__preset=preset).pretrain, resume=resume)
+    manifest = run(data, out, _recipe(recipe, overrides, pretrain__preset=preset).pretrain, resume=resume, start=start)
     if manifest:
         rows = [("parameters", f"{manifest['parameters']:,}"), ("steps", f"{manifest['steps']:,}")]
         _print_rows(str(out), [*rows, *((name, f"{value:.1f}") for name, value in manifest["validation"].items())])

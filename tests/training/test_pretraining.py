@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gemma_poetry.artifacts import sha256_file
+from gemma_poetry.artifacts import read_json, sha256_file, write_json
 from gemma_poetry.config import load_recipe
-from gemma_poetry.errors import RunError
+from gemma_poetry.errors import ModelError, RunError
 from gemma_poetry.model.base import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
 from gemma_poetry.training.pretraining import pretrain
@@ -80,3 +80,31 @@ def test_a_model_that_is_there_is_not_written_over(trained):
     with pytest.raises(RunError, match="not empty"):
         pretrain(data, model, SETTINGS)
     assert sha256_file(model / "model.safetensors") == before
+
+
+def test_a_finished_model_is_trained_on(trained, tmp_path, monkeypatch):
+    data, model = trained
+    monkeypatch.setitem(PRESETS, "mini", TINY)
+    manifest = pretrain(data, tmp_path / "MODEL", SETTINGS, start=model)
+    assert manifest["began_with"]["weights_sha256"] == sha256_file(model / "model.safetensors")
+    assert manifest["began_with"]["steps"] == 12 and manifest["steps"] == 12
+    earlier = json.loads((model / "manifest.json").read_text())
+    assert manifest["validation"]["ppl_char"] < earlier["validation"]["ppl_char"]
+    assert (tmp_path / "MODEL" / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
+
+
+def test_a_beginning_that_saw_other_poems_is_refused(trained, tmp_path):
+    data, model = trained
+    other = tmp_path / "OTHER"
+    shutil.copytree(model, other)
+    manifest = read_json(other / "manifest.json")
+    manifest["data"]["clusters"]["train"] = "0" * 64
+    write_json(other / "manifest.json", manifest)
+    with pytest.raises(ModelError, match="trained on other poems"):
+        pretrain(data, tmp_path / "MODEL", SETTINGS, start=other)
+
+
+def test_a_beginning_of_another_shape_is_refused(trained, tmp_path):
+    data, model = trained
+    with pytest.raises(ModelError, match="preset 'mini'"):
+        pretrain(data, tmp_path / "MODEL", SETTINGS.model_copy(update={"preset": "350m"}), start=model)

@@ -6,6 +6,7 @@ In: the name of a preset and a tokenizer. Out: a Gemma 3 configuration and a fre
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import UsageError, nearest_names
@@ -89,3 +90,11 @@ def build_preset(name: str, tokenizer: PreTrainedTokenizerBase, seed: int) -> Ge
 
     torch.manual_seed(seed)
     return Gemma3ForCausalLM(preset_config(name, tokenizer)).to(torch.float32)
+
+
+def load_preset(folder: Path) -> Gemma3ForCausalLM:
+    """A model that `pretrain` wrote, in float32, for more training."""
+    import torch
+    from transformers import Gemma3ForCausalLM
+
+    return Gemma3ForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)

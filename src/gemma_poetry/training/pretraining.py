@@ -19,30 +19,35 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_manifest
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
-from gemma_poetry.errors import DataError
+from gemma_poetry.errors import DataError, ModelError
 
 WEIGHTS = "model.safetensors"
 
 
-def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool = False) -> dict[str, Any]:
-    """Trains a preset from scratch and writes MODEL.
+def pretrain(
+    data: Path, out: Path, settings: PretrainSettings, *, resume: bool = False, start: Path | None = None
+) -> dict[str, Any]:
+    """Trains a preset, from scratch or from a model of an earlier pretraining, and writes MODEL.
 
     Args:
         data: A DATA folder.
         out: The MODEL folder; new or empty unless `resume`.
         settings: The `pretrain` section of a recipe.
         resume: Go on from the newest complete checkpoint in `out`.
+        start: A finished MODEL whose weights and tokenizer the run begins with, in place of random weights. The rate
+            rises to its peak again and decays anew: the schedule "WSD-S" of Wen et al., arXiv 2410.05192.
 
     Returns:
         The manifest of the model (empty in all processes but the first).
 
     Raises:
         DataError: The data folder is missing, incomplete or altered.
+        ModelError: `start` has another shape, or was trained on other poems than the training split of `data`.
         RunError: `out` holds a run already.
         TrainingError: The loss became infinite.
         OutputError: The model cannot be written.
@@ -52,7 +57,7 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
 
     from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
-    from gemma_poetry.model.presets import build_preset
+    from gemma_poetry.model.presets import build_preset, load_preset
     from gemma_poetry.training.trainer import PoetryTrainer, is_main_process, prepare_folder
 
     checkpoint = prepare_folder(out, resume=resume, finished=WEIGHTS)
@@ -60,8 +65,14 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     poems = _read_poems(data / "train.jsonl")
     if not poems:
         raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
+    if start:
+        _check_start(start, poems, settings)
     if checkpoint:
         tokenizer = AutoTokenizer.from_pretrained(out)
+    elif start:
+        tokenizer = AutoTokenizer.from_pretrained(start)
+        if is_main_process():
+            tokenizer.save_pretrained(out)
     else:
         characters = collect_characters(poems, settings.minimum_count)
         tokenizer = build_character_tokenizer(characters)
@@ -71,7 +82,7 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     rows = PackedDataset(samples, settings.block_tokens)
     validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
     pad_id = int(tokenizer.pad_token_id)
-    model = build_preset(settings.preset, tokenizer, settings.seed)
+    model = load_preset(start) if start else build_preset(settings.preset, tokenizer, settings.seed)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
@@ -98,7 +109,26 @@ def pretrain(data: Path, out: Path, settings: PretrainSettings, *, resume: bool 
     if not is_main_process():
         return {}
     model.to(torch.bfloat16).save_pretrained(out)
-    return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer)
+    return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
+
+
+def _check_start(start: Path, poems: Sequence[Poem], settings: PretrainSettings) -> None:
+    """Refuses a beginning that would change the shape, or let poems kept from this run's training into its weights."""
+    manifest = check_manifest(start, [WEIGHTS, "config.json", "tokenizer.json"])
+    if manifest.get("preset") != settings.preset:
+        raise ModelError(
+            f"the model to begin with has the preset {manifest.get('preset')!r}",
+            expected=repr(settings.preset),
+            action=f"--preset {manifest.get('preset')}, or leave --from out",
+            where=start,
+        )
+    if manifest.get("data", {}).get("clusters", {}).get("train") != cluster_digest(poems):
+        raise ModelError(
+            "the model to begin with was trained on other poems than this training split",
+            expected="the same near-duplicate clusters in its manifest: else poems of val and test may be known to it",
+            action="prepare DATA from the collection and as for that model (same commit, shares, seed), or leave --from out",
+            where=start,
+        )
 
 
 def cluster_digest(poems: Iterable[Poem]) -> str:
@@ -204,6 +234,7 @@ def _write_manifest(
     final: dict[str, float],
     seconds: float,
     tokenizer: Any,
+    start: Path | None,
 ) -> dict[str, Any]:
     import torch
 
@@ -227,4 +258,10 @@ def _write_manifest(
         "torch_threads": torch.get_num_threads(),
         "seed": settings.seed,
     }
+    if start:
+        earlier = read_json(start / MANIFEST)
+        contents["began_with"] = {
+            "weights_sha256": sha256_file(start / WEIGHTS),
+            **{name: earlier.get(name) for name in ("steps", "tokens_seen", "validation", "began_with") if name in earlier},
+        }
     return write_manifest(out, contents, [WEIGHTS, "config.json", "tokenizer.json", "curve.jsonl"])
