@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from sacrebleu.metrics import BLEU
@@ -146,6 +147,33 @@ def judged():
 def test_poems_judged_on_their_own(judged, system, metric, value, n):
     estimate = judged.systems[system][metric]
     assert (estimate.value, estimate.n) == (pytest.approx(value), n)
+
+
+def test_n_counts_only_poems_that_can_be_judged():
+    free = replace(quatrain("tuned", "c", "君不见", "黄河之水天上来", "甲", "乙"), form="杂言诗")
+    octave = replace(quatrain("tuned", "d", *["一二三四五"] * 8), form="五言律诗", reference=("一二三四五",) * 8)
+    other = [replace(one, system="base") for one in (quatrain("tuned", "a", *KEPT), free)]
+    short = quatrain("tuned", "b", "一", "二", "三", "四")
+    results = evaluate_records(
+        Evidence(writings=[quatrain("tuned", "a", *KEPT), short, free, octave, *other], corpus=CORPUS), SETTINGS
+    )
+    tuned = results.systems["tuned"]
+    # 杂言诗 has no form to keep; only the 律诗 has middle couplets; the poem of single characters has no line to look up.
+    assert {name: tuned[name].n for name in ("form", "metre_any", "parallel_classes", "copied_lines")} == {
+        "form": 3, "metre_any": 3, "parallel_classes": 1, "copied_lines": 3,
+    }  # fmt: skip
+    assert tuned["metre_any"].value == 1 / 3
+    assert "杂言诗" not in results.by_form["tuned"]
+    (against,) = [one for one in results.comparisons if one.against == "base"]
+    assert (against.differences["metre_any"].n, against.win_rates["metre_any"].n) == (1, 1)
+    assert "parallel_classes" not in against.differences
+
+
+def test_ranks_and_metre_have_win_rates(judged):
+    (against,) = [one for one in judged.comparisons if one.against == "base"]
+    # Poem a: a broken first line against nothing kept, a tie; poem b keeps all rules.
+    assert against.win_rates["metre_any"].value == (0.5 + 1) / 2
+    assert {"bleu4_title", "chrf_title", "form", "rhyme"} < set(against.win_rates)
 
 
 def test_the_human_of_craft_is_the_reference_and_of_bleu_another_poet(judged):

@@ -43,5 +43,15 @@ def test_the_most_copied_come_first():
         "lines": ["床前明月光", "甲乙丙丁戊"],
         "span": {"text": "床前明月光", "author": "李白", "title": "静夜思", "source_id": "a"},
         "copied": [{"line": "床前明月光", "author": "李白", "title": "静夜思", "source_id": "a"}],
+        "nearest": [
+            {
+                "line": "床前明月光",
+                "text": "床前明月光",
+                "shared": 5,
+                "author": "李白",
+                "title": "静夜思",
+                "source_id": "a",
+            }
+        ],
     }
     assert NEW.to_record()["span"] is None

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.parallelism import Parallelism, middle_couplets
+from gemma_poetry.evaluation.parallelism import Parallelism, class_sums, middle_couplets
 
 UPPER, LOWER = "天山日云花春红高东大", "地水月雨鸟秋绿深西小"
 
@@ -71,3 +71,13 @@ def test_too_few_couplets_teach_nothing():
     few = Parallelism([regulated(draw, number) for number in range(20)], seed=1)
     assert few.answers_best(("天山日云花", "地水月雨鸟")) is None
     assert few.sums([(regulated(draw, 0).lines, "五言律诗")]).tolist() == [[0, 0]]
+
+
+def test_classes_of_words_need_no_corpus():
+    # 王维, 山居秋暝: couplets 2 and 3 are parallel.
+    poem = ("空山新雨后", "天气晚来秋", "明月松间照", "清泉石上流", "竹喧归浣女", "莲动下渔舟", "随意春芳歇", "王孙自可留")
+    crossed = (*poem[:3], poem[7], *poem[4:7], poem[3])
+    uneven = (*poem[:3], "清泉石上", *poem[4:])
+    form = "五言律诗"
+    sums = class_sums([(poem, form), (crossed, form), (uneven, form), (poem[:4], "五言绝句"), (poem[:7], form)])
+    assert sums.tolist() == [[2, 2], [1, 2], [1, 2], [0, 0], [0, 0]]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gemma_poetry.evaluation.statistics import Bootstrap, Difference, Estimate, jackknife, mean, win_rate
+from gemma_poetry.evaluation.statistics import Bootstrap, Difference, Estimate, jackknife, judged, mean, win_rate
 
 
 def rows(values):
@@ -87,6 +87,12 @@ def test_resamples_without_a_denominator_take_no_part():
     assert (estimate.value, estimate.low, estimate.high) == (1, 1, 1)
     nothing = bootstrap.estimate([(0, 0), (0, 0)], mean)
     assert math.isnan(nothing.value) and math.isnan(nothing.low)
+
+
+def test_poems_without_a_count_take_no_part_in_means_and_in_nothing_else_do_they_lack():
+    sums = np.array([(0.0, 0.0), (1.0, 2.0), (0.0, 1.0)])
+    assert judged(mean, sums).tolist() == [False, True, True]
+    assert judged(lambda totals: float(totals[0]), sums).all()
 
 
 def test_the_jackknife_of_a_mean_is_the_textbook_standard_error():

@@ -29,17 +29,18 @@ from gemma_poetry.evaluation.conformity import conformity_sums, judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
 from gemma_poetry.evaluation.novelty import most_copied, novelty_sums, trace
-from gemma_poetry.evaluation.parallelism import PARALLEL, Parallelism
+from gemma_poetry.evaluation.parallelism import PARALLEL, PARALLEL_CLASSES, Parallelism, class_sums
 from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Comparison, Results
-from gemma_poetry.evaluation.statistics import Bootstrap, Figure, Floats, mean, win_rate
+from gemma_poetry.evaluation.statistics import Bootstrap, Estimate, Figure, Floats, judged, mean, win_rate
 
 DEFAULT_PAIRS = (("tuned", "base"), ("tuned", HUMAN))
 _EXAMPLES = 5
 
 _Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
 _Rows = Mapping[str, Floats]
+_Units = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ def evaluate_records(
         _add_novelty(table, evidence.index or CorpusIndex(evidence.corpus))
         learned = Parallelism(evidence.corpus, settings.seed)
         table.add(PARALLEL, mean, table.rows(lambda own: learned.sums((one.lines, one.form) for one in own)))
+    table.add(PARALLEL_CLASSES, mean, table.rows(lambda own: class_sums((one.lines, one.form) for one in own)))
     ranks = _Table(results, evidence.title_ranks, settings)
     ranks.add("title_first", mean, ranks.rows(lambda own: [(one.rank == 1, 1) for one in own]))
-    ranks.add("title_reciprocal_rank", mean, ranks.rows(lambda own: [(1 / one.rank, 1) for one in own]))
+    reciprocal = ranks.rows(lambda own: [(1 / one.rank, 1) for one in own])
+    ranks.add("title_reciprocal_rank", mean, reciprocal)
+    ranks.add_wins("title_reciprocal_rank", {system: sums[:, 0] for system, sums in reciprocal.items()})
     results.comparisons = [comparison for comparison in results.comparisons if comparison.differences]
     return results
 
@@ -126,39 +130,49 @@ class _Table(Generic[_Record]):
         """
         for system, sums in rows.items():
             records = list(self.own[system].values())
-            if not np.isnan(figure(sums.sum(axis=0))):
-                self.results.systems.setdefault(system, {})[name] = self._bootstrap(records).estimate(sums, figure)
+            self._estimate(self.results.systems.setdefault(system, {}), name, figure, sums, records)
             if by_form:
-                self._add_by_form(system, name, figure, sums)
+                self._add_by_form(system, name, figure, sums, records)
         compared, compare = difference or (name, figure)
-        for comparison, ours, theirs, bootstrap in self._shared(rows):
-            if not np.isnan(compare(ours.sum(axis=0)) - compare(theirs.sum(axis=0))):
-                comparison.differences[compared] = bootstrap.difference(ours, theirs, compare)
+        for comparison, ours, theirs, units in self._shared(rows):
+            both = judged(figure, ours) & judged(figure, theirs)
+            if both.any():
+                bootstrap = self._bootstrap(units[both])
+                comparison.differences[compared] = bootstrap.difference(ours[both], theirs[both], compare)
 
     def add_wins(self, name: str, scores: _Rows) -> None:
         """Adds win rates.
 
         Args:
             name: The metric.
-            scores: A score of each poem of each system, the greater the better.
+            scores: A score of each poem of each system, the greater the better; NaN where it cannot be judged.
         """
-        for comparison, ours, theirs, bootstrap in self._shared(scores):
-            comparison.win_rates[name] = bootstrap.estimate(win_rate(ours, theirs), mean)
+        for comparison, ours, theirs, units in self._shared(scores):
+            both = ~np.isnan(ours) & ~np.isnan(theirs)
+            if both.any():
+                comparison.win_rates[name] = self._bootstrap(units[both]).estimate(win_rate(ours[both], theirs[both]), mean)
 
-    def _bootstrap(self, records: Sequence[_Record]) -> Bootstrap:
-        units = [record.unit for record in records]
-        return Bootstrap(units, samples=self._settings.bootstrap_samples, seed=self._settings.seed)
+    def _estimate(
+        self, figures: dict[str, Estimate], name: str, figure: Figure, sums: Floats, records: Sequence[_Record]
+    ) -> None:
+        """Adds the figure of those records that can be judged; nothing where there are none."""
+        chosen = judged(figure, sums)
+        if chosen.any():
+            figures[name] = self._bootstrap(_units(records)[chosen]).estimate(sums[chosen], figure)
 
-    def _add_by_form(self, system: str, name: str, figure: Figure, sums: Floats) -> None:
-        records = list(self.own[system].values())
+    def _bootstrap(self, units: _Units) -> Bootstrap:
+        return Bootstrap(units.tolist(), samples=self._settings.bootstrap_samples, seed=self._settings.seed)
+
+    def _add_by_form(self, system: str, name: str, figure: Figure, sums: Floats, records: Sequence[_Record]) -> None:
         for form in dict.fromkeys(record.form for record in records):
             chosen = [number for number, record in enumerate(records) if record.form == form]
-            if not np.isnan(figure(sums[chosen].sum(axis=0))):
-                estimate = self._bootstrap([records[number] for number in chosen]).estimate(sums[chosen], figure)
-                self.results.by_form.setdefault(system, {}).setdefault(form, {})[name] = estimate
+            found: dict[str, Estimate] = {}
+            self._estimate(found, name, figure, sums[chosen], [records[number] for number in chosen])
+            if found:
+                self.results.by_form.setdefault(system, {}).setdefault(form, {}).update(found)
 
-    def _shared(self, rows: _Rows) -> Iterator[tuple[Comparison, Floats, Floats, Bootstrap]]:
-        """Each comparison with the rows of the poems that both of its systems have."""
+    def _shared(self, rows: _Rows) -> Iterator[tuple[Comparison, Floats, Floats, _Units]]:
+        """Each comparison with the rows, and the units, of the poems that both of its systems have."""
         for comparison in self.results.comparisons:
             ours, theirs = self.own.get(comparison.system, {}), self.own.get(comparison.against, {})
             poems = [source for source in ours if source in theirs]
@@ -167,8 +181,12 @@ class _Table(Generic[_Record]):
                     comparison,
                     rows[comparison.system][_places(ours, poems)],
                     rows[comparison.against][_places(theirs, poems)],
-                    self._bootstrap([ours[source] for source in poems]),
+                    _units([ours[source] for source in poems]),
                 )
+
+
+def _units(records: Sequence[_Record]) -> _Units:
+    return np.array([record.unit for record in records], dtype=np.str_)
 
 
 def _places(own: Mapping[str, object], poems: Sequence[str]) -> list[int]:
@@ -189,9 +207,9 @@ def _add_overlaps(table: _Table[Writing], protocol: Protocol) -> None:
         rows = table.rows(lambda own, overlap=overlap: overlap.sums(*_texts(own)))  # type: ignore[misc]
         table.add(f"{overlap.name}_{protocol.value}", overlap.figure, rows)
         table.results.signatures[overlap.name] = overlap.signature
-    one = metrics.sentence_bleu()
-    rows = table.rows(lambda own: [one.figure(row) for row in one.sums(*_texts(own))])
-    table.add_wins(f"bleu4_{protocol.value}", rows)
+    for one in (metrics.sentence_bleu(), metrics.chrf()):
+        scores = table.rows(lambda own, one=one: [one.figure(row) for row in one.sums(*_texts(own))])  # type: ignore[misc]
+        table.add_wins(f"{one.name}_{protocol.value}", scores)
 
 
 def _texts(records: Sequence[Writing]) -> tuple[list[str], list[str]]:
@@ -213,7 +231,10 @@ def whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
 def _add_conformity(table: _Table[Writing]) -> None:
     sums = {system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()}
     for name in next(iter(sums.values()), {}):
-        table.add(name, mean, {system: shares[name] for system, shares in sums.items()}, by_form=True)
+        rows = {system: shares[name] for system, shares in sums.items()}
+        table.add(name, mean, rows, by_form=True)
+        kept = {system: np.where(own[:, 1] > 0, own[:, 0], np.nan) for system, own in rows.items()}
+        table.add_wins(name, kept)
 
 
 def _add_diversity(table: _Table[Writing]) -> None:

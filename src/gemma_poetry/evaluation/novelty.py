@@ -49,6 +49,11 @@ class Provenance:
             "lines": list(self.lines),
             "span": self.span and {"text": self.span.text, **_source(self.span)},
             "copied": [{"line": line, **_source(near)} for line, near in self.copied],
+            "nearest": [
+                {"line": line, "text": near.text, "shared": near.shared, **_source(near)}
+                for line, near in zip(self.judged, self.nearest)
+                if near is not None
+            ],
         }
 
 

@@ -1,7 +1,13 @@
 """Whether the middle couplets of regulated verse are parallel (对仗).
 
-In: the 律诗 of a corpus; then written poems. Out: for each, how many of its two middle couplets hold together, for the
-figure `parallel`: the share of couplets whose second line answers the first better than nine others would.
+In: the 律诗 of a corpus; then written poems. Out: for each, how many of its two middle couplets hold together, for two
+figures:
+
+    parallel            couplets whose second line answers the first better than nine others would
+    parallel_classes    couplets of which three places and more hold words of a kind (`prosody.parallelism`)
+
+The second needs no corpus, so that anybody's poems can be judged: 72% of real middle couplets count, 4% of lines put
+together at random. The first knows what is usual in the corpus at hand, and asks for a better answer, not for any.
 
 Which characters answer each other is learned from the corpus's own middle couplets, place by place: how much more often
 两 stands above 一 than chance would have it (pointwise mutual information, counts smoothed). A second line is ranked
@@ -22,8 +28,10 @@ import numpy as np
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.folding import fold_all, fold_quickly
 from gemma_poetry.evaluation.statistics import Floats
+from gemma_poetry.prosody.parallelism import parallelism
 
 PARALLEL = "parallel"
+PARALLEL_CLASSES = "parallel_classes"
 LEAST_COUPLETS = 200
 """Couplets that must be there to learn from."""
 
@@ -40,6 +48,20 @@ def middle_couplets(lines: Sequence[str], form: str) -> list[Couplet]:
     if form not in _FORMS or len(lines) != 8:
         return []
     return [(lines[first], lines[first + 1]) for first in _FIRST_LINES]
+
+
+def class_sums(poems: Iterable[tuple[Sequence[str], str]]) -> Floats:
+    """Rows (couplets that count as parallel by their classes of words, couplets) for `statistics.mean`, one a poem.
+
+    Args:
+        poems: Lines and form of each poem.
+    """
+    rows = []
+    for lines, form in poems:
+        couplets = middle_couplets(lines, form)
+        kept = sum(len(first) == len(second) and parallelism(first, second).parallel for first, second in couplets)
+        rows.append((kept, len(couplets)))
+    return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
 
 
 class Parallelism:

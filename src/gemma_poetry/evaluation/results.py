@@ -62,6 +62,7 @@ class Results:
         comparisons: Pairs of systems.
         signatures: sacrebleu's account of each of its metrics.
         copied: By system: the poems that share the longest spans with the corpus, with their sources.
+        exposure: What can be told of the judged poems and the training of the models: records of `Exposure`.
     """
 
     systems: dict[str, dict[str, Estimate]] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Results:
     comparisons: list[Comparison] = field(default_factory=list)
     signatures: dict[str, str] = field(default_factory=dict)
     copied: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    exposure: list[dict[str, Any]] = field(default_factory=list)
 
     def to_record(self) -> dict[str, Any]:
         """The record that stands in `results.json`."""
@@ -80,6 +82,7 @@ class Results:
             "comparisons": [comparison.to_record() for comparison in self.comparisons],
             "signatures": self.signatures,
             "copied": self.copied,
+            "exposure": self.exposure,
         }
 
     @classmethod
@@ -99,6 +102,7 @@ class Results:
             comparisons=[Comparison.from_record(comparison) for comparison in record.get("comparisons", [])],
             signatures=dict(record.get("signatures", {})),
             copied=dict(record.get("copied", {})),
+            exposure=list(record.get("exposure", [])),
         )
 
 

@@ -157,6 +157,16 @@ def mean(totals: Floats) -> float:
     return float(totals[0] / totals[1]) if totals[1] else math.nan
 
 
+def judged(figure: Figure, sums: Floats) -> npt.NDArray[np.bool_]:
+    """Which poems take part in a figure: for `mean` those with a count, for all others every one.
+
+    Args:
+        figure: The figure.
+        sums: The sums of each poem, (poems, columns).
+    """
+    return sums[:, 1] > 0 if figure is mean else np.ones(len(sums), dtype=np.bool_)
+
+
 def win_rate(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> Floats:
     """Rows (poems, 2) for `mean`: 1 where ours is the greater, one half where both are equal.
 

@@ -14,8 +14,8 @@ Poems are encoded from their records with the model's own tokenizer, so that any
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,6 @@ from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jso
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
-from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import DataError, UsageError
 from gemma_poetry.evaluation.ceiling import retrieval_writings
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -35,7 +34,6 @@ from gemma_poetry.evaluation.records import (
     LIKELIHOODS,
     TITLE_RANKS,
     Likelihood,
-    Protocol,
     TitleRank,
     Writing,
     write_records,
@@ -43,20 +41,17 @@ from gemma_poetry.evaluation.records import (
 from gemma_poetry.evaluation.references import (
     HUMAN,
     HumanReferences,
-    as_writing,
     can_be_rewritten,
     human_writings,
     select_poems,
-    skipped,
 )
 from gemma_poetry.evaluation.report import Report, report_html, report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.strangers import read_strangers
-from gemma_poetry.evaluation.titles import rank_title, title_choices
-from gemma_poetry.progress import stage, steps, track
+from gemma_poetry.progress import stage
+from gemma_poetry.verbs.evaluate_models import exposures, rank_titles, score, write
 
 if TYPE_CHECKING:
-    from gemma_poetry.generation.continuation import Continuation
     from gemma_poetry.model.base import LoadedModel
 
 _Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
@@ -147,6 +142,8 @@ def evaluate(options: EvaluateOptions) -> Results:
         return judged[0][3]
     evidence, pairs = _combined([entry[:3] for entry in judged], strangers, ground)
     results = evaluate_records(evidence, options.settings, pairs)
+    told = {record["sentence"]: record for *_, own in judged for record in own.exposure}
+    results.exposure = list(told.values())
     out = _comparison_folder(options)
     if out is not None:
         _write_out(out, evidence, results, _about(options, None, ground))
@@ -210,17 +207,22 @@ def _evaluate_run(
 
     settings = options.settings
     loaded = load_model(spec)
-    likelihoods = list(_score(loaded, ground.scored))
+    likelihoods = list(score(loaded, ground.scored))
     writings = [
-        *_write(loaded, ground.rewritten, options),
+        *write(loaded, ground.rewritten, settings, options.sampling),
         *human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed)),
         *(retrieval_writings(ground.rewritten, ground.index) if ground.index else ()),
     ]
-    ranks = list(_rank_titles(loaded, list(whole_poems([*writings, *strangers])), settings))
+    ranks = list(rank_titles(loaded, list(whole_poems([*writings, *strangers])), settings))
     foreign = {writing.system for writing in strangers}
     own_ranks = [rank for rank in ranks if rank.system not in foreign]
     evidence = Evidence(likelihoods, writings, own_ranks, ground.others, ground.index)
     results = evaluate_records(evidence, settings)
+    assert options.data is not None
+    for exposure in exposures(loaded, ground.poems, spec, options.data, options.split):
+        results.exposure.append(exposure.to_record())
+        if exposure.doubtful:
+            print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
     out = _run_folder(options, spec, name)
     _write_out(out, evidence, results, _about(options, loaded, ground), Path(spec))
     return loaded.base, replace(evidence, title_ranks=ranks), results
@@ -236,81 +238,6 @@ def _comparison_folder(options: EvaluateOptions) -> Path | None:
     if options.out is not None:
         return options.out / COMPARISON if options.runs else options.out
     return Path(options.runs[0]) / "eval" / COMPARISON if options.runs else None
-
-
-def _systems(loaded: LoadedModel) -> tuple[str, ...]:
-    """The systems inside one loaded model."""
-    return ("base", "tuned") if loaded.adapted else (loaded.name,)
-
-
-def _as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextManager[Any]:
-    """While it is open, the loaded model is that system."""
-    if loaded.adapted and system == "base":
-        adapter: contextlib.AbstractContextManager[Any] = loaded.model.disable_adapter()
-        return adapter
-    return contextlib.nullcontext()
-
-
-def _score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
-    from gemma_poetry.data.tokenization import encode_poems
-    from gemma_poetry.model.scoring import score_completions
-
-    samples = list(encode_poems(loaded.tokenizer, poems))
-    for system in _systems(loaded):
-        with _as_system(loaded, system), steps(f"Scoring poems ({system})", len(samples)) as advance:
-            scores = score_completions(loaded.model, samples, progress=advance)
-        for poem, score in zip(poems, scores):
-            yield Likelihood(system, poem.source_id, poem.cluster_id, poem.kind, score.nll, score.tokens, poem.characters)
-
-
-def _write(loaded: LoadedModel, poems: Sequence[Poem], options: EvaluateOptions) -> Iterator[Writing]:
-    from gemma_poetry.generation.continuation import continue_poems
-    from gemma_poetry.generation.generator import Generator
-
-    if not poems:
-        return
-    sampling = options.sampling.model_copy(update={"batch_size": options.settings.batch_size})
-    generator = Generator(loaded.model, loaded.tokenizer, sampling)
-    # Poems of one length share a batch, so that no step is spent on padding.
-    poems = sorted(poems, key=lambda poem: (poem.characters, poem.source_id))
-    for system in _systems(loaded):
-        for protocol in Protocol:
-            wishes = [_continuation(poem, protocol) for poem in poems]
-            with _as_system(loaded, system):
-                written = continue_poems(generator, wishes, seed=options.settings.seed)
-                description = f"Writing poems ({system}, from the {protocol.value})"
-                for poem, lines in zip(poems, track(written, description, len(poems))):
-                    yield as_writing(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
-
-
-def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
-    from gemma_poetry.generation.continuation import Continuation
-
-    given = skipped(protocol)
-    return Continuation(
-        # The author is left out: the human beside it was not told whom to write like either.
-        conditions=Conditions(form=poem.kind, title=poem.title),
-        opening="".join(line + mark for line, mark in zip(poem.lines[:given], poem.marks)),
-        lengths=tuple(map(len, poem.lines[given:])),
-        marks=poem.marks[given:],
-    )
-
-
-def _rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: EvaluateSettings) -> Iterator[TitleRank]:
-    """Ranks the title of each poem among others, all by the base model."""
-    from gemma_poetry.data.tokenization import encode_samples
-    from gemma_poetry.model.scoring import score_completions
-
-    choices = title_choices(poems, settings.seed)
-    samples = [
-        (Conditions(form=writing.form, title=title), "".join(map("".join, zip(writing.lines, writing.marks))))
-        for writing, titles in choices
-        for title in titles
-    ]
-    with _as_system(loaded, "base"), steps("Scoring poems under other titles", len(samples)) as advance:
-        scores = iter(score_completions(loaded.model, list(encode_samples(loaded.tokenizer, samples)), progress=advance))
-    for writing, titles in choices:
-        yield rank_title(writing, [next(scores).nll for _ in titles])
 
 
 def _combined(
