@@ -1,53 +1,58 @@
 """Finding and loading a model, and refusing what cannot be trusted.
 
-    spec: `mini` │ RUN folder │ model folder │ Hub id
-            └──> locate ──> check (Gemma? complete? safetensors?) ──> LoadedModel(model, tokenizer)
+    spec: `mini` │ RUN folder │ adapter folder │ model folder │ Hub id
+            └──> locate ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
+                 adapter: its base first, then the adapter, each tensor of it in its place
 
 In: what a person writes after `--model`. Out: a causal language model of transformers with its tokenizer; a RUN gives
-the base model with its adapter on top.
+the base model with its adapter on top. Multimodal checkpoints keep their own class, so that an adapter's names fit the
+stock checkpoint; their towers are never called.
 """
 
 from __future__ import annotations
 
-import json
-import struct
+import os
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, read_json
-from gemma_poetry.errors import (
-    DataError,
-    IncompleteModelError,
-    ModelAccessError,
-    ModelError,
-    NotAGemmaError,
-    RunError,
-    UnsafeModelError,
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.model.checkpoint import (
+    check_adapter_weights,
+    check_model_folder,
+    refuse_not_finite,
+    weights_fingerprint,
 )
+from gemma_poetry.model.families import FAMILIES, TOWER_PACKAGES, choose_attention, choose_device, choose_dtype
+from gemma_poetry.model.hub import fetch
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+__all__ = [
+    "ADAPTER",
+    "DEFAULT_MODEL",
+    "FAMILIES",
+    "LoadedModel",
+    "check_model_folder",
+    "choose_device",
+    "choose_dtype",
+    "is_run",
+    "load_model",
+    "load_tokenizer",
+    "locate",
+    "packaged_model",
+    "run_base",
+]
+
 DEFAULT_MODEL = "mini"
 ADAPTER = "adapter"
-
-# `model_type` of a configuration -> the family's name. Multimodal types are used for their text part only.
-FAMILIES: dict[str, str] = {
-    "gemma": "Gemma 1",
-    "gemma2": "Gemma 2",
-    "gemma3": "Gemma 3",
-    "gemma3_text": "Gemma 3",
-    "gemma3n": "Gemma 3n",
-    "gemma3n_text": "Gemma 3n",
-    "gemma4": "Gemma 4",
-    "gemma4_text": "Gemma 4",
-}
-# Gemma 2 caps its attention logits, which the fused attention kernels leave out.
-_EAGER_FAMILIES = {"gemma2"}
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5")
+_ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class LoadedModel:
         name: What people call it: the preset, the Hub id, or the folder's name.
         base: The spec of the base model (equal to the spec where there is no adapter).
         adapted: Whether an adapter is on top.
+        folder: Where the base model's files lie; in the Hub's cache for a Hub id.
+        revision: The commit of a Hub id; `None` for folders.
     """
 
     model: Any
@@ -67,11 +74,32 @@ class LoadedModel:
     name: str
     base: str
     adapted: bool
+    folder: Path
+    revision: str | None = None
 
     @property
     def device(self) -> torch.device:
         """Where the model's weights are."""
         return next(self.model.parameters()).device
+
+    def identity(self) -> dict[str, Any]:
+        """What tells the base model from others, for manifests: spec, name, revision, fingerprint of the weights."""
+        return {
+            "spec": self.base,
+            "name": self.name,
+            "revision": self.revision,
+            "weights_fingerprint": weights_fingerprint(self.folder),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    """An adapter on disk, and the base model that it was trained on, as far as that is known."""
+
+    folder: Path
+    base: str
+    revision: str | None
+    fingerprint: str | None
 
 
 def packaged_model(name: str) -> Path | None:
@@ -82,11 +110,11 @@ def packaged_model(name: str) -> Path | None:
 
 def is_run(path: Path) -> bool:
     """Whether a folder is a RUN (an adapter with its manifest)."""
-    return (path / ADAPTER / "adapter_config.json").is_file()
+    return (path / ADAPTER / _ADAPTER_CONFIG).is_file()
 
 
 def locate(spec: str) -> str:
-    """What transformers is to load: a folder for presets and paths, else a Hub id.
+    """What is to be loaded: a folder for presets and paths, else a Hub id.
 
     Raises:
         ModelError: The folder that was named does not exist.
@@ -106,104 +134,40 @@ def locate(spec: str) -> str:
     )
 
 
-def check_model_folder(folder: Path) -> str:
-    """Refuses a folder that is no complete, safe Gemma checkpoint.
-
-    Args:
-        folder: A model folder in the published layout.
-
-    Returns:
-        Its `model_type`.
+def run_base(run: Path) -> str:
+    """The spec of the base model that a RUN was trained on.
 
     Raises:
-        NotAGemmaError: The configuration is missing or of no known Gemma family.
-        UnsafeModelError: Weights are pickled, or the configuration asks for remote code.
-        IncompleteModelError: Weights are missing or cut short.
+        RunError: The RUN has no manifest or it names no base.
     """
+    return str(_base_entry(run)["spec"])
+
+
+def _base_entry(run: Path) -> dict[str, Any]:
     try:
-        config = read_json(folder / "config.json")
-    except DataError as error:
-        raise NotAGemmaError(
-            "the folder has no readable config.json", where=folder, expected="a Gemma checkpoint folder"
+        entry: dict[str, Any] = read_json(run / MANIFEST)["base"]
+        entry["spec"]
+    except (DataError, KeyError, TypeError) as error:
+        raise RunError(
+            "the run has no manifest that names its base model", where=run, action="train again, or name a complete run"
         ) from error
-    model_type = _check_config(config, folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = [path.name for pattern in _PICKLED for path in folder.glob(pattern)]
-        if pickled:
-            raise UnsafeModelError(
-                f"the weights are pickled ({', '.join(sorted(pickled)[:3])})",
-                where=folder,
-                expected="*.safetensors; unpickling can run any code",
-                action="convert them with safetensors in a sandbox, or get a safetensors copy",
+    return entry
+
+
+def _find_adapter(path: Path) -> _Adapter | None:
+    """The adapter of a RUN, or of a plain PEFT folder; `None` for anything else."""
+    if is_run(path):
+        entry = _base_entry(path)
+        return _Adapter(path / ADAPTER, str(entry["spec"]), entry.get("revision"), entry.get("weights_fingerprint"))
+    if (path / _ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
+        config = read_json(path / _ADAPTER_CONFIG)
+        base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+        if not base:
+            raise RunError(
+                f"{_ADAPTER_CONFIG} names no base model", where=path, action="name the RUN folder that the adapter is from"
             )
-        raise IncompleteModelError("the folder has no weights", where=folder, expected="*.safetensors")
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        named = set(read_json(index).get("weight_map", {}).values())
-        missing = sorted(name for name in named if not (folder / name).is_file())
-        if missing:
-            raise IncompleteModelError(
-                f"{len(missing)} of {len(named)} shards are missing: {', '.join(missing[:3])}",
-                where=folder,
-                action="download the checkpoint again",
-            )
-    for path in weights:
-        _check_safetensors(path)
-    return model_type
-
-
-def _check_config(config: dict[str, Any], where: Path | str) -> str:
-    model_type = str(config.get("model_type", ""))
-    if config.get("auto_map"):
-        raise UnsafeModelError(
-            "the configuration asks for code from its repository (auto_map)",
-            where=where,
-            expected="a model class that transformers itself has",
-            action="use the original Gemma checkpoint",
-        )
-    if model_type not in FAMILIES:
-        raise NotAGemmaError(
-            f"the model is of type {model_type!r}",
-            where=where,
-            expected=f"one of {', '.join(FAMILIES)}",
-            action="name a Gemma checkpoint",
-        )
-    return model_type
-
-
-def _check_safetensors(path: Path) -> None:
-    """Compares a file's size with what its header promises: a download that broke off is named as such."""
-    size = path.stat().st_size
-    try:
-        with open(path, "rb") as stream:
-            (header_bytes,) = struct.unpack("<Q", stream.read(8))
-            if header_bytes > size:
-                raise ValueError("header longer than the file")
-            header = json.loads(stream.read(header_bytes))
-        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise IncompleteModelError(
-            "the file has no readable safetensors header", where=path, action="download it again"
-        ) from error
-    if 8 + header_bytes + end != size:
-        raise IncompleteModelError(
-            f"the file has {size} bytes", where=path, expected=f"{8 + header_bytes + end} bytes", action="download it again"
-        )
-
-
-def choose_dtype(model_type: str, wanted: str = "auto") -> torch.dtype:
-    """The arithmetic of a model: bfloat16 on GPUs that have it, else float32 (float16 overflows in Gemma 3).
-
-    Args:
-        model_type: The configuration's `model_type`.
-        wanted: `auto`, `bfloat16` or `float32`.
-    """
-    import torch
-
-    if wanted == "auto":
-        wanted = "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
-    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+        return _Adapter(path, str(base), config.get("revision"), None)
+    return None
 
 
 def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
@@ -212,114 +176,161 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: There is none, or it cannot be reached.
     """
+    adapter = _find_adapter(Path(spec))
+    if adapter is not None:
+        return _read_tokenizer(_folder_of(locate(adapter.base), adapter.revision, weights=False))
+    return _read_tokenizer(_folder_of(locate(spec), weights=False))
+
+
+def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> Path:
+    path = Path(location)
+    return path if path.is_dir() else fetch(location, revision=revision, weights=weights)
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    if is_run(Path(spec)):
-        return load_tokenizer(run_base(Path(spec)))
-    location = locate(spec)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
-    except OSError as error:
-        raise _access_error(location, error) from error
-    except ValueError as error:
-        raise ModelError(f"the tokenizer cannot be read ({error})", where=location) from error
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise ModelError(
+            f"the tokenizer cannot be read ({_first_line(error)})",
+            where=folder,
+            expected="tokenizer.json or tokenizer.model of a Gemma checkpoint",
+            action="download the checkpoint's tokenizer files again",
+        ) from error
     return tokenizer
 
 
-def run_base(run: Path) -> str:
-    """The spec of the base model that a RUN was trained on.
-
-    Raises:
-        RunError: The RUN has no manifest or it names no base.
-    """
-    try:
-        base = read_json(run / MANIFEST)["base"]["spec"]
-    except (DataError, KeyError, TypeError) as error:
-        raise RunError(
-            "the run has no manifest that names its base model", where=run, action="train again, or name a complete run"
-        ) from error
-    return str(base)
-
-
 def load_model(spec: str, *, device: str | None = None, dtype: str = "auto") -> LoadedModel:
-    """Loads a model by preset, RUN folder, model folder or Hub id.
+    """Loads a model by preset, RUN folder, adapter folder, model folder or Hub id.
 
     Args:
         spec: What `--model` names.
-        device: `cpu`, `cuda`, ...; `None` takes the first GPU where there is one.
-        dtype: `auto`, `bfloat16` or `float32`.
+        device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
+        dtype: `auto`, `bfloat16`, `float32`; `float16` for Gemma 1 and 2 on a GPU.
 
     Raises:
-        ModelError: And its kinds: see `check_model_folder`.
-        RunError: A RUN folder that is incomplete.
+        ModelError: And its kinds: see `check_model_folder`, `hub.fetch`.
+        RunError: A RUN folder that is incomplete, or whose adapter fits another base model.
+        UsageError: A dtype that the family or device fails on.
     """
-    path = Path(spec)
-    if is_run(path):
-        return _load_run(path, device=device, dtype=dtype)
-    import torch
+    adapter = _find_adapter(Path(spec))
+    if adapter is not None:
+        return _load_adapted(Path(spec), adapter, device=device, dtype=dtype)
+    return _load_base(spec, None, device=device, dtype=dtype)
 
+
+def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: str) -> LoadedModel:
     location = locate(spec)
-    model = _load_weights(location, dtype)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folder = _folder_of(location, revision, weights=True)
+    model = _load_weights(folder, device, dtype)
+    model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
+    path = Path(spec)
     name = spec if not path.is_dir() else path.resolve().name
-    return LoadedModel(model.to(device).eval(), load_tokenizer(spec), name, spec, adapted=False)
+    commit = None if Path(location).is_dir() else folder.name
+    return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
 
 
-def _load_weights(location: str, dtype: str) -> Any:
+def _load_weights(folder: Path, device: str | None, dtype: str) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    if Path(location).is_dir():
-        model_type = check_model_folder(Path(location))
-    else:
-        try:
-            config = AutoConfig.from_pretrained(location, trust_remote_code=False)
-        except OSError as error:
-            raise _access_error(location, error) from error
-        model_type = _check_config(config.to_dict(), location)
+    model_type = check_model_folder(folder)
+    _require_towers(model_type, folder)
+    arithmetic = choose_dtype(model_type, dtype, device)
     # Its bar counts tensors of a file that is read in a moment.
     disable_progress_bar()
-    attention = "eager" if model_type in _EAGER_FAMILIES else "sdpa"
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            location,
-            dtype=choose_dtype(model_type, dtype),
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        attention = choose_attention(config)
+    except Exception as error:  # strict configurations raise classes of their own
+        raise NotAGemmaError(
+            f"config.json cannot be read as a {FAMILIES[model_type]} configuration ({_first_line(error)})",
+            where=folder,
+            action="download config.json again",
+        ) from error
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=config,
+            dtype=arithmetic,
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
-    except OSError as error:
-        raise _access_error(location, error) from error
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise _unfitting(folder, model_type, _first_line(error)) from error
+    missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    if missing or unexpected:
+        faults = [f"{len(missing)} weights are missing (first: {missing[0]})"] if missing else []
+        faults += [f"{len(unexpected)} have no place (first: {unexpected[0]})"] if unexpected else []
+        raise _unfitting(folder, model_type, ", ".join(faults))
+    # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
+    sharded = device is None and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
+    if not sharded:
+        model = model.to(choose_device(device))
+    refuse_not_finite(model, str(folder))
+    return model
 
 
-def _load_run(run: Path, *, device: str | None, dtype: str) -> LoadedModel:
-    from peft import PeftModel
-
-    if not (run / ADAPTER / "adapter_model.safetensors").is_file():
-        raise RunError("the adapter has no weights", where=run / ADAPTER, expected="adapter_model.safetensors")
-    _check_safetensors(run / ADAPTER / "adapter_model.safetensors")
-    base = load_model(run_base(run), device=device, dtype=dtype)
-    try:
-        model = PeftModel.from_pretrained(base.model, str(run / ADAPTER))
-    except RuntimeError as error:
-        raise RunError(
-            f"the adapter does not fit the base model {base.name!r} ({str(error).splitlines()[0]})",
-            where=run / ADAPTER,
-            expected="the base model that the adapter was trained on",
-        ) from error
-    return LoadedModel(model.eval(), base.tokenizer, run.resolve().name, base.base, adapted=True)
-
-
-def _access_error(location: str, error: OSError) -> ModelAccessError:
-    text = str(error)
-    if "gated" in text or "401" in text or "403" in text:
-        return ModelAccessError(
-            f"{location} is gated",
-            expected="an account that accepted Google's Gemma terms",
-            action=f"accept them at https://huggingface.co/{location} and set HF_TOKEN to a read token of that account",
+def _require_towers(model_type: str, folder: Path) -> None:
+    package = TOWER_PACKAGES.get(model_type)
+    if package is not None and find_spec(package) is None:
+        raise ModelError(
+            f"{FAMILIES[model_type]} has a tower that the package {package} builds, which is not installed",
+            where=folder,
+            expected=f"{package} (and torchvision) beside transformers",
+            action=f"pip install {package}",
         )
-    return ModelAccessError(
-        f"{location} cannot be loaded ({text.splitlines()[0] if text else error!r})",
-        expected="a reachable Hub repository or a complete folder",
-        action="check the name and the network, or name a folder",
+
+
+def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelError:
+    return IncompleteModelError(
+        f"the weights are not those of the {FAMILIES[model_type]} model that config.json describes: {reason}",
+        where=folder,
+        expected="config.json and weights of one and the same checkpoint, complete",
+        action="download the whole checkpoint again",
     )
+
+
+def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: str) -> LoadedModel:
+    from peft import PeftModel, get_peft_model_state_dict
+
+    if not (adapter.folder / _ADAPTER_WEIGHTS).is_file():
+        raise RunError(
+            "the adapter has no weights", where=adapter.folder, expected=_ADAPTER_WEIGHTS, action="resume the training"
+        )
+    found = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
+    base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
+    if adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder):
+        raise _misfit(adapter, base, "the base model's weights are others than those that it was trained on")
+    try:
+        model = PeftModel.from_pretrained(base.model, str(adapter.folder))
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise _misfit(adapter, base, _first_line(error)) from error
+    # PEFT only warns of these; the adapter would then do nothing, or half of what was trained.
+    wanted = set(get_peft_model_state_dict(model))
+    if wanted != found:
+        amiss = sorted(wanted ^ found)
+        raise _misfit(
+            adapter,
+            base,
+            f"{len(wanted - found)} tensors are missing and {len(found - wanted)} have no place, the first of them {amiss[0]}",
+        )
+    return LoadedModel(model.eval(), base.tokenizer, path.resolve().name, base.base, True, base.folder, base.revision)
+
+
+def _misfit(adapter: _Adapter, base: LoadedModel, reason: str) -> RunError:
+    return RunError(
+        f"the adapter does not fit the base model {base.base!r}: {reason}",
+        where=adapter.folder,
+        expected=f"{adapter.base!r} as it was when the adapter was trained on it",
+        action="put that base model back in its place, or train again on the one that is there",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else repr(error)

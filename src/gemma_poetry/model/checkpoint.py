@@ -1,0 +1,234 @@
+"""Checkpoints on disk: complete, safe, of a Gemma family, or refused with what to do next.
+
+    folder ──config.json──> family? remote code? ──index, *.safetensors──> all there? cut short? ──> model_type
+
+In: a model folder in the published layout. Out: its `model_type` and a fingerprint of its weights; nothing is unpickled
+and no code of the folder is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import read_json
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
+from gemma_poetry.model.families import FAMILIES
+
+if TYPE_CHECKING:
+    import torch
+
+INDEX = "model.safetensors.index.json"
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+_SAMPLES, _SAMPLE_BYTES = 16, 65536
+
+
+def check_model_folder(folder: Path) -> str:
+    """Refuses a folder that is no complete, safe Gemma checkpoint.
+
+    Args:
+        folder: A model folder in the published layout.
+
+    Returns:
+        Its `model_type`.
+
+    Raises:
+        NotAGemmaError: The configuration is missing or of no known Gemma family.
+        UnsafeModelError: Weights are pickled, or the configuration asks for remote code.
+        IncompleteModelError: Weights are missing or cut short.
+    """
+    model_type = check_config(folder)
+    weights = weight_files(folder)
+    if not weights:
+        refuse_pickled((path.name for path in folder.iterdir()), folder)
+        raise IncompleteModelError(
+            "the folder has no weights",
+            where=folder,
+            expected="model.safetensors, or its shards with their index",
+            action="download the checkpoint again",
+        )
+    shards = _check_shards(folder, {path.name for path in weights})
+    for path in weights:
+        tensors = _check_safetensors(path)
+        missing = sorted(shards.get(path.name, set()) - tensors)
+        if missing:
+            raise IncompleteModelError(
+                f"{len(missing)} tensors that {INDEX} promises are not in it: {', '.join(missing[:3])}",
+                where=path,
+                action="download the checkpoint again",
+            )
+    return model_type
+
+
+def check_config(folder: Path) -> str:
+    """Refuses a configuration that is of no Gemma, or wants code of its own; returns its `model_type`.
+
+    Raises:
+        NotAGemmaError: The configuration is missing or of no known Gemma family.
+        UnsafeModelError: The configuration asks for remote code.
+    """
+    try:
+        config = read_json(folder / "config.json")
+    except DataError as error:
+        raise NotAGemmaError(
+            "the folder has no readable config.json",
+            where=folder,
+            expected="a Gemma checkpoint folder",
+            action="name the folder that config.json lies in, or download the checkpoint again",
+        ) from error
+    model_type = str(config.get("model_type", "")) if isinstance(config, dict) else ""
+    if isinstance(config, dict) and config.get("auto_map"):
+        raise UnsafeModelError(
+            "the configuration asks for code from its repository (auto_map)",
+            where=folder,
+            expected="a model class that transformers itself has",
+            action="use the original Gemma checkpoint",
+        )
+    if model_type not in FAMILIES:
+        raise NotAGemmaError(
+            f"the model is of type {model_type!r}",
+            where=folder,
+            expected=f"one of {', '.join(FAMILIES)}",
+            action="name a Gemma checkpoint",
+        )
+    return model_type
+
+
+def refuse_pickled(names: Iterable[str], where: Path | str) -> None:
+    """Names pickled weights as the reason why there are no others.
+
+    Raises:
+        UnsafeModelError: Some of the files hold pickled weights.
+    """
+    pickled = sorted(name for name in names if name.endswith(_PICKLED) and name != "training_args.bin")
+    if pickled:
+        raise UnsafeModelError(
+            f"the weights are pickled ({', '.join(pickled[:3])})",
+            where=where,
+            expected="*.safetensors; unpickling can run any code",
+            action="convert them with safetensors in a sandbox, or get a safetensors copy",
+        )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's weights, an adapter's left aside."""
+    return sorted(path for path in folder.glob("*.safetensors") if not path.name.startswith("adapter_"))
+
+
+def _check_shards(folder: Path, present: set[str]) -> dict[str, set[str]]:
+    """The tensors that each shard should have, by the index; empty without an index."""
+    expected: dict[str, set[str]] = {}
+    if (folder / INDEX).is_file():
+        for tensor, name in read_json(folder / INDEX).get("weight_map", {}).items():
+            expected.setdefault(name, set()).add(tensor)
+    named = set(expected)
+    for name in present:
+        if found := _SHARD.fullmatch(name):
+            named |= {f"{found[1]}-{number:05}-of-{found[3]}.safetensors" for number in range(1, int(found[3]) + 1)}
+    missing = sorted(named - present)
+    if missing:
+        raise IncompleteModelError(
+            f"{len(missing)} of {len(named)} shards are missing: {', '.join(missing[:3])}",
+            where=folder,
+            expected="all shards of the checkpoint",
+            action="download the checkpoint again",
+        )
+    return expected
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file, and how many bytes the file should have.
+
+    Raises:
+        IncompleteModelError: The header cannot be read.
+    """
+    try:
+        with open(path, "rb") as stream:
+            (header_bytes,) = struct.unpack("<Q", stream.read(8))
+            if header_bytes > path.stat().st_size:
+                raise ValueError("header longer than the file")
+            header = json.loads(stream.read(header_bytes))
+        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IncompleteModelError(
+            "the file has no readable safetensors header", where=path, action="download it again"
+        ) from error
+    header.pop("__metadata__", None)
+    return header, 8 + header_bytes + end
+
+
+def _check_safetensors(path: Path) -> set[str]:
+    """Compares a file's size with what its header promises; returns the names of its tensors."""
+    header, expected = read_header(path)
+    size = path.stat().st_size
+    if size != expected:
+        raise IncompleteModelError(
+            f"the file has {size} bytes", where=path, expected=f"{expected} bytes", action="download it again"
+        )
+    return set(header)
+
+
+def check_adapter_weights(path: Path) -> set[str]:
+    """The names of an adapter's tensors, its file complete.
+
+    Raises:
+        IncompleteModelError: The file is cut short.
+    """
+    return _check_safetensors(path)
+
+
+def weights_fingerprint(folder: Path) -> str:
+    """A sha256 that tells one set of weights from another in a moment, whatever their size.
+
+    It covers names, sizes and headers of the files, and 16 samples of 64 KiB from each: two checkpoints that differ in
+    training differ in nearly every value.
+
+    Args:
+        folder: A model folder.
+    """
+    digest = hashlib.sha256()
+    for path in weight_files(folder):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with open(path, "rb") as stream:
+            for place in range(_SAMPLES):
+                stream.seek(max(0, size - _SAMPLE_BYTES) * place // (_SAMPLES - 1))
+                digest.update(stream.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def refuse_not_finite(model: torch.nn.Module, where: str) -> None:
+    """Refuses weights that hold NaN or an infinity: every later figure would be NaN.
+
+    Args:
+        model: A loaded model.
+        where: What the model is called, for the message.
+
+    Raises:
+        ModelError: A weight is not finite; the tensor is named.
+    """
+    import torch
+
+    names, finite = [], []
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            # Under FSDP only one process holds the weights; the others get theirs from it later.
+            if weight.is_meta or not weight.is_floating_point() or weight.numel() == 0:
+                continue
+            lowest, highest = weight.aminmax()  # both are NaN where any value is
+            names.append(name)
+            finite.append(torch.isfinite(lowest) & torch.isfinite(highest))
+    broken = [name for name, whole in zip(names, torch.stack(finite).tolist()) if not whole] if finite else []
+    if broken:
+        raise ModelError(
+            f"{len(broken)} of {len(names)} weights hold NaN or an infinity, the first of them {broken[0]}",
+            where=where,
+            expected="finite weights",
+            action="download the checkpoint again, or go back to the checkpoint that it was trained from",
+        )

@@ -1,0 +1,108 @@
+"""What differs between the Gemma families: arithmetic, attention, and where the language model sits.
+
+In: a configuration of transformers, a device, what a person asked for. Out: the dtype, the attention implementation, and
+the device that a model is loaded with.
+
+| family | why it is not like the others |
+|---|---|
+| Gemma 1 | 256 dimensions a head, no windows |
+| Gemma 2 | attention logits are soft-capped: fused kernels leave the cap out, so attention is eager |
+| Gemma 3 | activations reach 800,000, float16 ends at 65,504: bfloat16 or float32 only; from 4B on with a vision tower |
+| Gemma 3n | per-layer embeddings, key-value sharing, vision tower from timm, audio tower |
+| Gemma 4 | as 3n, global layers with 512 dimensions a head: beyond flash-attention, so attention is sdpa |
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+# `model_type` of a configuration -> the family's name. Multimodal types are used for their text part only.
+FAMILIES: dict[str, str] = {
+    "gemma": "Gemma 1",
+    "gemma2": "Gemma 2",
+    "gemma3": "Gemma 3",
+    "gemma3_text": "Gemma 3",
+    "gemma3n": "Gemma 3n",
+    "gemma3n_text": "Gemma 3n",
+    "gemma4": "Gemma 4",
+    "gemma4_text": "Gemma 4",
+}
+_FLOAT16_FAMILIES = ("gemma", "gemma2")
+# Towers of these types are built by a package that transformers does not bring along.
+TOWER_PACKAGES = {"gemma3n": "timm"}
+
+
+def choose_device(wanted: str | None = None) -> str:
+    """Where a model is loaded to.
+
+    Args:
+        wanted: `cpu`, `cuda`, `cuda:1`, ...; `None`: the GPU that a launcher gave this process, else the first GPU, else
+            the CPU.
+    """
+    import torch
+
+    if wanted is not None:
+        return wanted
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+
+
+def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = None) -> torch.dtype:
+    """The arithmetic of a model: bfloat16 on GPUs that have it, else float32.
+
+    Args:
+        model_type: The configuration's `model_type`.
+        wanted: `auto`, `bfloat16`, `float32`, or, for Gemma 1 and 2 on a GPU, `float16`.
+        device: Where the model will be; `None`: see `choose_device`.
+
+    Raises:
+        UsageError: float16 for a family or a device that it fails on, or an unknown name.
+    """
+    import torch
+
+    on_gpu = choose_device(device).startswith("cuda")
+    known = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
+    if wanted == "auto":
+        return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if wanted not in known:
+        raise UsageError(f"no dtype is called {wanted!r}", expected=f"auto, {', '.join(known)}")
+    if wanted == "float16" and model_type not in _FLOAT16_FAMILIES:
+        raise UsageError(
+            f"float16 was asked for, in which {FAMILIES.get(model_type, model_type)} overflows to NaN",
+            expected="bfloat16, or float32 where the GPU has no bfloat16 (float16 ends at 65,504; activations go beyond)",
+            action="leave the dtype at auto",
+        )
+    if wanted == "float16" and not on_gpu:
+        raise UsageError("float16 was asked for on a CPU", expected="bfloat16 or float32", action="leave the dtype at auto")
+    return known[wanted]
+
+
+def choose_attention(config: Any) -> str:
+    """The attention implementation that computes what the checkpoint was trained with.
+
+    Flash-attention is never chosen: it ends at 256 dimensions a head, and batches of poems are short.
+
+    Args:
+        config: A configuration of transformers, multimodal or text.
+
+    Returns:
+        `eager` where attention logits are soft-capped (sdpa has no such cap), else `sdpa`.
+    """
+    return "eager" if getattr(config.get_text_config(), "attn_logit_softcapping", None) else "sdpa"
+
+
+def language_model_prefix(model: Any) -> str:
+    """The name that the decoder's modules begin with, a dot at its end: `model.` or `model.language_model.`.
+
+    Args:
+        model: A causal language model of transformers, not wrapped by PEFT.
+    """
+    decoder = model.get_decoder()
+    return next(name + "." for name, module in model.named_modules() if module is decoder)

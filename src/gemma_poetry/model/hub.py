@@ -1,0 +1,119 @@
+"""Checkpoints on the Hugging Face Hub, brought to this machine as a folder.
+
+In: a repository's name, and a revision where it matters. Out: a folder in the Hub's cache with configuration, tokenizer
+and, where they are wanted, safetensors weights; from then on a Hub model is checked and loaded like any other folder.
+The token is read from `HF_TOKEN` (or `hf auth login`) by huggingface_hub itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gemma_poetry.errors import ModelAccessError
+from gemma_poetry.model.checkpoint import refuse_pickled, weight_files
+
+_TEXTS = ["*.json", "*.model", "*.jinja", "*.txt"]
+_WEIGHTS = "*.safetensors"
+
+
+def fetch(repository: str, *, revision: str | None = None, weights: bool = True) -> Path:
+    """Downloads what is missing in the cache of a repository.
+
+    Args:
+        repository: `owner/name`.
+        revision: A branch, tag or commit; `None`: the main branch.
+        weights: Whether the weights are wanted too.
+
+    Returns:
+        The snapshot's folder; its name is the commit.
+
+    Raises:
+        ModelAccessError: The repository is gated, missing or unreachable, or the disk is full.
+        UnsafeModelError: It has pickled weights only.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        folder = Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=[*_TEXTS, _WEIGHTS] if weights else _TEXTS,
+                ignore_patterns=["*/*"],  # other formats lie in folders
+            )
+        )
+    except GatedRepoError as error:
+        raise _gated(repository) from error
+    except RevisionNotFoundError as error:
+        raise ModelAccessError(
+            f"{repository} has no revision {revision!r}", expected="a branch, tag or commit of it", action="check the revision"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelAccessError(
+            f"{repository} is not on the Hub, or is private",
+            expected="a public repository, or one that your token may read",
+            action="check the spelling; for a private repository set HF_TOKEN to a read token",
+        ) from error
+    except HFValidationError as error:
+        raise ModelAccessError(f"{repository!r} is no name of a Hub repository", expected="owner/name") from error
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(repository, error) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            raise _gated(repository) from error
+        raise _unreachable(repository, error) from error
+    except OSError as error:
+        raise _unreachable(repository, error) from error
+    if weights and not weight_files(folder):
+        refuse_pickled(_names(repository, folder.name), repository)
+    return folder
+
+
+def _names(repository: str, commit: str) -> list[str]:
+    from huggingface_hub import list_repo_files
+
+    try:
+        return list_repo_files(repository, revision=commit)
+    except OSError as error:
+        raise _unreachable(repository, error) from error
+
+
+def _gated(repository: str) -> ModelAccessError:
+    from huggingface_hub import constants, get_token
+
+    page = f"{constants.ENDPOINT}/{repository}"
+    if get_token() is None:
+        return ModelAccessError(
+            f"{repository} is gated, and no token is set",
+            expected="an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)",
+            action=f"accept the terms at {page}, then set HF_TOKEN to a read token of that account "
+            f"({constants.ENDPOINT}/settings/tokens)",
+        )
+    return ModelAccessError(
+        f"{repository} is gated, and the account of the token in use may not read it",
+        expected="an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)",
+        action=f"accept the terms at {page} with the account that HF_TOKEN belongs to; a fine-grained token also needs "
+        "the permission to read gated repositories",
+    )
+
+
+def _unreachable(repository: str, error: Exception) -> ModelAccessError:
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    text = str(error).strip().splitlines()
+    reason = "HF_HUB_OFFLINE is set" if offline else (text[0] if text else repr(error))
+    return ModelAccessError(
+        f"{repository} cannot be reached, and is not complete in the cache ({reason})",
+        expected="a network connection, or the checkpoint in a folder",
+        action="check the name and the network (HF_ENDPOINT for a mirror), or download the checkpoint elsewhere and name "
+        "its folder",
+    )
