@@ -47,7 +47,7 @@ class Server:
     def start(self) -> None:
         """Starts it and waits until it answers."""
         # A pipe that nobody reads would fill up and halt the server.
-        self.output = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.output = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (closed by `stop`)
         self.process = subprocess.Popen(
             self._command, env=self._environment, stdout=self.output, stderr=subprocess.STDOUT, text=True
         )

@@ -1,0 +1,376 @@
+"""Building a study: poems of systems and of people, mixed, checked and dealt out.
+
+    generations of each system ──┐
+    held-out poems (people)    ──┼─> titles with a poem by every system ──design──> tasks of each rater, ids opaque
+    shuffled poems, repeats    ──┘                                            └────> the key, with lines the corpus has
+
+In: writings of the systems, the held-out poems, an index of the other poems. Out: `Plan`, everything that `write_study` puts on
+disk. Titles that every system has written to come first; if they do not suffice, titles are filled with poems to other
+titles, same forms together, and the key's notes say so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gemma_poetry.artifacts import atomic_folder, write_json, write_jsonl, write_manifest, write_text
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.errors import UsageError
+from gemma_poetry.evaluation.corpus_index import CorpusIndex
+from gemma_poetry.evaluation.human.design import Allotment, balanced_design
+from gemma_poetry.evaluation.human.study import (
+    COMPARE,
+    ITEMS,
+    KEY,
+    LINKS,
+    RATE,
+    RATERS,
+    SETTINGS,
+    TOKENS,
+    Item,
+    Key,
+    Source,
+    Task,
+    hash_token,
+    key_record,
+    new_token,
+    write_private_json,
+)
+from gemma_poetry.evaluation.novelty import Provenance, trace
+from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.references import HUMAN
+
+LONGEST_POEM = 160
+"""Longer poems tire raters and are left out, in characters."""
+
+LONGEST_LINE = 40
+LONGEST_TITLE = 60
+MOST_RATERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """How large a study is.
+
+    Attributes:
+        poems: Titles; each has a poem by every system and by a person.
+        raters: Private links.
+        ratings: Poems a rater rates, without checks.
+        pairs: Pairs a rater compares, without checks.
+        checks: Shuffled poems among a rater's poems.
+        repeats: Poems that a rater sees a second time.
+        seed: Seed of every draw but the tokens.
+    """
+
+    poems: int
+    raters: int
+    ratings: int = 20
+    pairs: int = 10
+    checks: int = 2
+    repeats: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A poem that can be shown, before it has an id."""
+
+    system: str
+    title: str
+    form: str
+    lines: tuple[str, ...]
+    marks: str
+    source_id: str
+
+    @property
+    def is_fit(self) -> bool:
+        lengths = list(map(len, self.lines))
+        return bool(lengths) and sum(lengths) <= LONGEST_POEM and max(lengths) <= LONGEST_LINE
+
+    def shown_as(self, item: str) -> Item:
+        title = _clean(self.title)[:LONGEST_TITLE]
+        return Item(item, title, _clean(self.form)[:LONGEST_TITLE], tuple(map(_clean, self.lines)), self.marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study before it is written.
+
+    Attributes:
+        items: The poems, in no telling order.
+        tasks: Rater -> tasks.
+        key: The organiser's part.
+        settings: How it was made.
+    """
+
+    items: Sequence[Item]
+    tasks: Mapping[str, Sequence[Task]]
+    key: Key
+    settings: BuildSettings
+
+
+def _clean(text: str) -> str:
+    """Text without control and direction characters, which would let a poem rearrange the page around it."""
+    return "".join(char for char in text if char.isprintable())
+
+
+def plan_study(
+    writings: Iterable[Writing], held_out: Sequence[Poem], index: CorpusIndex | None, settings: BuildSettings
+) -> Plan:
+    """Chooses poems and deals them out.
+
+    Args:
+        writings: What the systems wrote; those that were given a first couplet are passed over.
+        held_out: Real poems that no system has learned from.
+        index: The poems that systems may have learned from, to flag copied lines; `None` flags nothing.
+        settings: How large the study is.
+
+    Raises:
+        UsageError: The wished-for size cannot be had from these poems.
+    """
+    _check(settings)
+    notes: list[str] = []
+    candidates = _candidates(writings, held_out, notes)
+    blocks = _blocks(candidates, settings, notes)
+    systems = (*(system for system in candidates if system != HUMAN), HUMAN)
+    used = {block[HUMAN].source_id for block in blocks}
+    spare = [poem for poem in _as_candidates(held_out) if poem.is_fit and poem.source_id not in used]
+    design = balanced_design(
+        len(blocks), len(systems), settings.raters, ratings=settings.ratings, pairs=settings.pairs, seed=settings.seed
+    )
+    dealer = _Dealer(systems, blocks, spare or [block[HUMAN] for block in blocks], index, settings)
+    width = max(2, len(str(settings.raters)))
+    tasks = {f"R{number:0{width}}": dealer.deal(own) for number, own in enumerate(design, 1)}
+    return Plan(dealer.shown(), tasks, Key(systems, dealer.sources, tuple(notes)), settings)
+
+
+def _check(settings: BuildSettings) -> None:
+    for name, least, most in (
+        ("poems", 1, 10_000), ("raters", 1, MOST_RATERS), ("ratings", 1, 500), ("pairs", 0, 500), ("checks", 0, 50),
+        ("repeats", 0, 50),
+    ):  # fmt: skip
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            raise UsageError(f"--{name} cannot be {value}", expected=f"{least} to {most}")
+
+
+def _as_candidates(poems: Iterable[Poem]) -> list[_Candidate]:
+    return [_Candidate(HUMAN, poem.title, poem.kind, poem.lines, poem.marks, poem.source_id) for poem in poems]
+
+
+def _candidates(writings: Iterable[Writing], held_out: Sequence[Poem], notes: list[str]) -> dict[str, list[_Candidate]]:
+    """System -> its poems; people last. Poems that are empty or too long are counted and left out."""
+    found: dict[str, list[_Candidate]] = defaultdict(list)
+    for writing in writings:
+        if writing.protocol is Protocol.TITLE:
+            found[writing.system].append(
+                _Candidate(writing.system, writing.title, writing.form, writing.lines, writing.marks, writing.source_id)
+            )
+    if not found:
+        raise UsageError(
+            "the files hold no whole poems", expected="poems written from a title", action="name other --generations"
+        )
+    found[HUMAN] = _as_candidates(held_out)
+    for system, poems in found.items():
+        fit = [poem for poem in poems if poem.is_fit]
+        if len(fit) < len(poems) and system != HUMAN:
+            notes.append(f"{system}: {len(poems) - len(fit)} of {len(poems)} poems are empty or too long to be shown")
+        found[system] = fit
+    return dict(found)
+
+
+def _blocks(
+    candidates: Mapping[str, Sequence[_Candidate]], settings: BuildSettings, notes: list[str]
+) -> list[dict[str, _Candidate]]:
+    """Titles, each with one poem by every system."""
+    generator = random.Random(f"blocks {settings.seed}")
+    by_source = {system: {poem.source_id: poem for poem in reversed(poems)} for system, poems in candidates.items()}
+    common = sorted(set.intersection(*(set(poems) for poems in by_source.values())))
+    generator.shuffle(common)
+    blocks = [{system: poems[source] for system, poems in by_source.items()} for source in common[: settings.poems]]
+    if len(blocks) == settings.poems:
+        return blocks
+    missing = settings.poems - len(blocks)
+    rest: dict[str, list[_Candidate]] = {}
+    for system, poems in candidates.items():
+        taken = {block[system].source_id for block in blocks}
+        left = [poem for poem in poems if poem.source_id not in taken]
+        generator.shuffle(left)
+        rest[system] = left
+        if len(left) < missing:
+            raise UsageError(
+                f"{system} has {len(left) + len(blocks)} poems that can be shown, {settings.poems} are asked for",
+                expected=f"--poems at most {len(left) + len(blocks)}",
+                action="ask for fewer poems, or write more",
+            )
+    notes.append(f"{missing} of {settings.poems} titles are not shared: there, systems are compared on poems to other titles")
+    shortest = min((system for system in rest if system != HUMAN), key=lambda system: len(rest[system]))
+    for wanted in [poem.form for poem in rest[shortest][:missing]]:
+        blocks.append({system: _take(poems, wanted) for system, poems in rest.items()})
+    return blocks
+
+
+def _take(poems: list[_Candidate], form: str) -> _Candidate:
+    """Takes a poem of a form off the list, any if there is none."""
+    place = next((number for number, poem in enumerate(poems) if poem.form == form), 0)
+    return poems.pop(place)
+
+
+class _Dealer:
+    """Turns an allotment into tasks, giving every poem shown an opaque id and an entry in the key."""
+
+    def __init__(
+        self,
+        systems: Sequence[str],
+        blocks: Sequence[Mapping[str, _Candidate]],
+        spare: Sequence[_Candidate],
+        index: CorpusIndex | None,
+        settings: BuildSettings,
+    ) -> None:
+        self._systems, self._blocks, self._spare = systems, blocks, spare
+        self._index, self._settings = index, settings
+        self._generator = random.Random(f"deal {settings.seed}")
+        self._items: dict[str, Item] = {}
+        self._shared: dict[tuple[int, str], str] = {}
+        self.sources: dict[str, Source] = {}
+
+    def shown(self) -> list[Item]:
+        """Everything that somebody is shown, sorted by ids that say nothing."""
+        return [self._items[item] for item in sorted(self._items)]
+
+    def _new_id(self) -> str:
+        while True:
+            item = f"{self._generator.getrandbits(48):012x}"
+            if item not in self._items:
+                return item
+
+    def _item(self, title: int, system: int) -> str:
+        """The id of a poem, one for all raters."""
+        name = self._systems[system]
+        if (title, name) not in self._shared:
+            poem = self._blocks[title][name]
+            item = self._new_id()
+            self._items[item] = poem.shown_as(item)
+            found = trace(poem.lines, self._index) if self._index is not None else None
+            self.sources[item] = Source(name, f"T{title + 1:03}", source_id=poem.source_id, **_flags(found))
+            self._shared[title, name] = item
+        return self._shared[title, name]
+
+    def _shuffled(self, poem: _Candidate) -> str:
+        """A new item with the characters of a poem in another order, the shape kept."""
+        text = list("".join(poem.lines))
+        self._generator.shuffle(text)
+        rest = iter(text)
+        lines = tuple("".join(next(rest) for _ in line) for line in poem.lines)
+        item = self._new_id()
+        self._items[item] = _Candidate("", poem.title, poem.form, lines, poem.marks, "").shown_as(item)
+        self.sources[item] = Source("", "", shuffled_from=poem.source_id)
+        return item
+
+    def _repeated(self, item: str) -> str:
+        copy = self._new_id()
+        original = self._items[item]
+        self._items[copy] = Item(copy, original.title, original.form, original.lines, original.marks)
+        self.sources[copy] = Source(self.sources[item].system, self.sources[item].title, repeats=item)
+        return copy
+
+    def deal(self, own: Allotment) -> list[Task]:
+        """The tasks of one rater: poems to rate with checks and repeats among them, then pairs."""
+        draw, settings = self._generator, self._settings
+        rated = [self._item(cell.title, cell.system) for cell in own.cells]
+        sequence = list(rated)
+        # A repeat comes in the last third, of a poem of the first third: far enough apart not to be remembered by its place.
+        third = len(rated) // 3
+        for item in draw.sample(rated[:third], min(settings.repeats, third)):
+            sequence.insert(draw.randint(len(sequence) - third, len(sequence)), self._repeated(item))
+        for poem in draw.sample(self._spare, min(settings.checks, len(self._spare))):
+            # Never first: a rater must have met real poems before.
+            sequence.insert(draw.randint(min(1, len(sequence)), len(sequence)), self._shuffled(poem))
+        pairs = [(self._item(match.title, match.left), self._item(match.title, match.right)) for match in own.matches]
+        if pairs and settings.checks:
+            poem = draw.choice(self._spare)
+            real = self._new_id()
+            self._items[real] = poem.shown_as(real)
+            self.sources[real] = Source("", "", source_id=poem.source_id)
+            sides = [real, self._shuffled(poem)]
+            draw.shuffle(sides)
+            pairs.insert(draw.randint(0, len(pairs)), (sides[0], sides[1]))
+        kinds: list[tuple[str, tuple[str, ...]]] = [
+            *((RATE, (item,)) for item in sequence),
+            *((COMPARE, pair) for pair in pairs),
+        ]
+        return [Task(f"{number:03}", kind, items) for number, (kind, items) in enumerate(kinds, 1)]
+
+
+def _flags(found: Provenance | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    record = found.to_record()
+    return {"copied": record["copied"], "longest_span": record["span"]["text"] if record["span"] else ""}
+
+
+def write_study(folder: Path, plan: Plan, about: Mapping[str, Any], base_url: str) -> list[tuple[str, str]]:
+    """Writes a study; the folder must not exist yet, since it would take answers with it.
+
+    Returns:
+        Rater and private link, also in `links.csv`.
+
+    Raises:
+        UsageError: The folder exists.
+        OutputError: It cannot be written.
+    """
+    if folder.exists():
+        raise UsageError(
+            "the folder exists", expected="a new one", where=folder, action="name another --out: answers may be in it"
+        )
+    tokens = {rater: new_token() for rater in plan.tasks}
+    links = [(rater, f"{base_url.rstrip('/')}/?r={token}") for rater, token in tokens.items()]
+    with atomic_folder(folder) as partial:
+        write_jsonl(partial / ITEMS, map(asdict, plan.items))
+        for rater, tasks in plan.tasks.items():
+            write_json(partial / RATERS / f"{rater}.json", {"rater": rater, "tasks": [asdict(task) for task in tasks]})
+        write_json(partial / TOKENS, {rater: hash_token(token) for rater, token in tokens.items()})
+        write_json(partial / SETTINGS, asdict(plan.settings))
+        write_private_json(partial / KEY, key_record(plan.key))
+        rows = io.StringIO()
+        csv.writer(rows).writerows([("rater", "link"), *links])
+        write_text(partial / LINKS, rows.getvalue())
+        os.chmod(partial / LINKS, 0o600)
+        files = [ITEMS, TOKENS, SETTINGS, KEY, *(f"{RATERS}/{rater}.json" for rater in plan.tasks)]
+        write_manifest(partial, about, files)
+    return links
+
+
+def summary(plan: Plan) -> list[tuple[str, str]]:
+    """What the organiser wants to know of a new study, as rows of name and value."""
+    sources = plan.key.sources.values()
+    shown: Counter[str] = Counter()
+    ratings: Counter[str] = Counter()
+    for tasks in plan.tasks.values():
+        for task in tasks:
+            source = plan.key.sources[task.items[0]]
+            if task.kind == RATE and source.system and not source.repeats:
+                shown[source.system] += 1
+                ratings[task.items[0]] += 1
+    counts = sorted(ratings.values())
+    rows = [
+        ("systems", ", ".join(plan.key.systems)),
+        ("ratings of each system", ", ".join(f"{shown[system]}" for system in plan.key.systems)),
+        ("poems rated, raters a poem", f"{len(counts)}, {counts[0]} to {counts[-1]}" if counts else "0"),
+        ("tasks a rater", str(len(next(iter(plan.tasks.values()))))),
+    ]
+    for system in plan.key.systems:
+        own = [source for source in sources if source.system == system and not source.repeats]
+        copying = sum(bool(source.copied) for source in own)
+        rows.append((f"{system}: poems with lines of the corpus", f"{copying} of {len(own)}"))
+    if counts and counts[0] < 2:
+        rows.append(("note", "some poems have one rater only: agreement is computed from the others"))
+    return [*rows, *(("note", note) for note in plan.key.notes)]
