@@ -1,0 +1,225 @@
+"""How much memory a LoRA or QLoRA fine-tuning needs, before anything is loaded.
+
+In: a Gemma configuration of transformers (its shape is read from a model on the meta device, which has no data) and the settings
+of a training. Out: a `MemoryEstimate` in bytes.
+
+The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
+
+    weights       e per parameter. Quantized (NF4, double quantization): 4.127 bits for each parameter of the linear layers
+                  inside the transformer layers, 2 bytes for all others. Pruning drops rows of the token embedding.
+    adapter       16 bytes per LoRA parameter: float32 weight, gradient and two moments of AdamW.
+    activations   what automatic differentiation keeps for the backward pass, B·T times, summed over the layers:
+                    each norm            its input in float32 (on the path that is float32 already, no second copy)
+                    attention            queries, keys and values at the width of the queries, the output: 4 · e · q
+                    feed-forward         gate, activated gate and up: 3 · e · f
+                    each adapted layer   its input after dropout, e · in, and the dropout mask, 1 · in
+                  and the gradients of one layer in flight. With gradient checkpointing the input of each layer,
+                  e · hidden, and all of the above for the one layer that is computed again.
+    logits        for N completion tokens: the logits, their log-softmax and its gradient, each N · vocabulary float32; in
+                  bfloat16 twice 2 bytes more. (The trainer lets no prompt position reach the head.)
+    runtime       the process itself with its libraries, measured.
+
+The terms follow from the code of transformers and PEFT; `tests/model/test_memory.py` compares them with what autograd
+really keeps, and `benchmarks/memory.py` with the peaks of real trainings (docs/results.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
+NF4_BITS = 4.127
+"""Bits a parameter: 4, and 32-bit scales of blocks of 64 quantized to 8 bits themselves in blocks of 256 (QLoRA,
+arXiv 2305.14314, section 3)."""
+RUNTIME_BYTES = 650 * 2**20
+"""Resident memory of a process that has imported torch, transformers and PEFT, before a model is loaded; measured on CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A linear layer inside the transformer layers: its short name, inputs and outputs."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """The numbers of a Gemma text model that its memory depends on.
+
+    Attributes:
+        vocabulary: Rows of the token embedding.
+        hidden: Hidden size.
+        layers: Transformer layers.
+        parameters: All parameters; a tied head counts once.
+        row_parameters: Parameters of one vocabulary row: hidden size, twice that with an untied head.
+        projections: The linear layers of the transformer layers, in order.
+        norm_width: Sum of the widths of the norms of the transformer layers, heads counted.
+        streams: Residual streams that run side by side (AltUp of Gemma 3n has 4, all others 1).
+    """
+
+    vocabulary: int
+    hidden: int
+    layers: int
+    parameters: int
+    row_parameters: int
+    projections: tuple[Projection, ...]
+    norm_width: int
+    streams: int = 1
+
+    def total_outputs(self, name: str) -> int:
+        """Outputs of the linear layers of one name, over all layers."""
+        return sum(projection.outputs for projection in self.projections if projection.name == name)
+
+    @property
+    def linear_parameters(self) -> int:
+        """Parameters that 4-bit quantization covers."""
+        return sum(projection.inputs * projection.outputs for projection in self.projections)
+
+    def lora_parameters(self, rank: int, targets: Sequence[str] = DEFAULT_TARGETS) -> int:
+        """Parameters of an adapter: rank · (inputs + outputs) of each adapted layer."""
+        return sum(rank * (found.inputs + found.outputs) for found in self.projections if found.name in targets)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Peak memory of a fine-tuning, in bytes, by part (see the module)."""
+
+    weights: int
+    adapter: int
+    activations: int
+    logits: int
+    runtime: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.adapter + self.activations + self.logits + self.runtime
+
+
+def read_shape(config: Any) -> ModelShape:
+    """The shape of the text model of a configuration, from a model on the meta device: no weight is ever allocated.
+
+    Args:
+        config: A Gemma configuration of transformers, of the text model or with other parts around it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    text = config.get_text_config()
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(text)
+    model.tie_weights()
+    linear = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and ".layers." in f".{name}"
+    ]
+    tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    return ModelShape(
+        vocabulary=text.vocab_size,
+        hidden=text.hidden_size,
+        layers=text.num_hidden_layers,
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        row_parameters=text.hidden_size * (1 if tied else 2),
+        projections=tuple(
+            Projection(name.rpartition(".")[2], module.in_features, module.out_features) for name, module in linear
+        ),
+        norm_width=_norm_width(model, text),
+        streams=getattr(text, "altup_num_inputs", 1),
+    )
+
+
+def _norm_width(model: Any, text: Any) -> int:
+    """Widths of all norms inside the layers; one for queries or keys works on every head."""
+    width = 0
+    for name, module in model.named_modules():
+        if not type(module).__name__.endswith("RMSNorm") or ".layers." not in f".{name}":
+            continue
+        owner = model.get_submodule(name.rpartition(".")[0])
+        kind = name.rpartition(".")[2]
+        projection = getattr(owner, {"q_norm": "q_proj", "k_norm": "k_proj", "v_norm": "v_proj"}.get(kind, ""), None)
+        width += projection.out_features if projection is not None else text.hidden_size
+    return width
+
+
+def estimate_memory(
+    shape: ModelShape,
+    *,
+    batch: int,
+    tokens: int,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    lora_rank: int = 8,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    dropout: bool = True,
+    vocabulary_rows: int | None = None,
+    completion_tokens: int | None = None,
+    gradient_checkpointing: bool = False,
+    quantized: bool = False,
+) -> MemoryEstimate:
+    """The peak memory of a fine-tuning.
+
+    Args:
+        shape: The model's shape, from `read_shape`.
+        batch: Rows of a batch.
+        tokens: Tokens of a row.
+        dtype: Arithmetic, and the frozen weights where they are not quantized.
+        lora_rank: Rank of the updates; 0: no training, scoring or generation alone (no adapter, nothing kept).
+        targets: Short names of the adapted linear layers.
+        dropout: Whether the updates have dropout.
+        vocabulary_rows: Rows that pruning leaves of the vocabulary; `None`: all.
+        completion_tokens: Labelled tokens of a batch; `None`: every token.
+        gradient_checkpointing: Keep only the input of each layer.
+        quantized: NF4 weights in the linear layers of the transformer layers (QLoRA).
+    """
+    element = 4 if dtype == "float32" else 2
+    rows = shape.vocabulary if vocabulary_rows is None else vocabulary_rows
+    parameters = shape.parameters - (shape.vocabulary - rows) * shape.row_parameters
+    adapter = shape.lora_parameters(lora_rank, targets)
+    positions = batch * tokens
+    labelled = positions if completion_tokens is None else completion_tokens
+    return MemoryEstimate(
+        weights=_weights(shape, parameters, element, quantized=quantized),
+        adapter=16 * adapter,
+        activations=_activations(shape, positions, element, targets, dropout, gradient_checkpointing) if lora_rank else 0,
+        logits=labelled * rows * ((12 if element == 4 else 16) if lora_rank else (4 if element == 4 else 6)),
+        runtime=RUNTIME_BYTES,
+    )
+
+
+def _weights(shape: ModelShape, parameters: int, element: int, *, quantized: bool) -> int:
+    if not quantized:
+        return parameters * element
+    linear = shape.linear_parameters
+    return int(linear * NF4_BITS / 8) + (parameters - linear) * 2
+
+
+def _activations(
+    shape: ModelShape, positions: int, element: int, targets: Sequence[str], dropout: bool, checkpointing: bool
+) -> int:
+    layer_bytes = kept_bytes(shape, element, targets, dropout=dropout) / shape.layers
+    # Backward through the widest part of a layer holds its gradients and those of the residual stream.
+    flight = element * (2 * shape.total_outputs("gate_proj") // shape.layers + 3 * shape.hidden)
+    if checkpointing:
+        return int(positions * (shape.layers * shape.hidden * shape.streams * element + layer_bytes + flight))
+    return int(positions * (shape.layers * layer_bytes + flight))
+
+
+def kept_bytes(shape: ModelShape, element: int, targets: Sequence[str] = DEFAULT_TARGETS, *, dropout: bool = True) -> int:
+    """What automatic differentiation keeps of one token through all layers, in bytes.
+
+    Args:
+        shape: The model's shape.
+        element: Bytes of an element of the arithmetic.
+        targets: Short names of the adapted linear layers.
+        dropout: Whether the updates have dropout.
+    """
+    adapted = sum(projection.inputs for projection in shape.projections if projection.name in targets)
+    return (
+        4 * shape.norm_width
+        + 4 * element * shape.total_outputs("q_proj")
+        + 3 * element * shape.total_outputs("gate_proj")
+        + adapted * (element + 1 if dropout else element)
+    )
