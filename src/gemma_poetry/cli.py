@@ -47,6 +47,11 @@ def _recipe(recipe: str | None, overrides: list[str] | None, **settings: Any) ->
     return load_recipe(recipe, [*(overrides or []), *named])
 
 
+def _names(listed: str | None) -> list[str] | None:
+    """The names of an option that takes several, with a comma (Chinese or not) between them."""
+    return None if listed is None else [name.strip() for name in listed.replace("，", ",").split(",") if name.strip()]
+
+
 def _print_json(value: Any) -> None:
     import json
 
@@ -101,6 +106,10 @@ def prepare(
     model: ModelOption = "mini",
     script: Annotated[str | None, typer.Option("--script", help="simplified or traditional.")] = None,
     forms: Annotated[str | None, typer.Option("--forms", help="Forms to keep, comma between them.")] = None,
+    authors: Annotated[str | None, typer.Option("--authors", help="Authors to keep, comma between them.")] = None,
+    title_words: Annotated[
+        str | None, typer.Option("--title-words", help="Keep poems with one of these words in the title, comma between them.")
+    ] = None,
     max_poems: Annotated[int | None, typer.Option("--max-poems", help="Poems to draw at random.")] = None,
     export: Annotated[
         str | None, typer.Option("--export", help="Also for other trainers: arrow, parquet, jsonl, comma between them.")
@@ -116,9 +125,16 @@ def prepare(
     from gemma_poetry.verbs.prepare import check_output, summary
     from gemma_poetry.verbs.prepare import prepare as run
 
-    wanted = None if forms is None else [form_name(name.strip()) for name in forms.split(",")]
-    exports = None if export is None else [name.strip() for name in export.split(",")]
-    options = {"script": script, "forms": wanted, "max_poems": max_poems, "exports": exports, "seed": seed}
+    wanted = _names(forms)
+    options = {
+        "script": script,
+        "forms": wanted and [form_name(name) for name in wanted],
+        "authors": _names(authors),
+        "title_words": _names(title_words),
+        "max_poems": max_poems,
+        "exports": _names(export),
+        "seed": seed,
+    }
     settings = _recipe(recipe, overrides, **{f"prepare__{name}": value for name, value in options.items()}).prepare
     check_output(out, source)
     stats = run(source, out, settings, load_tokenizer(model), model)
@@ -284,6 +300,30 @@ def generate(
             data=data,
         )
     )
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path, typer.Option("--data", help="A DATA folder.")],
+    model: ModelOption = "mini",
+    out: Annotated[Path | None, typer.Option("--out", help="Where the RUN would be written: its disk is looked at.")] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look a training over before an hour is spent on it; exit status 1 when it would be in vain."""
+    from gemma_poetry.model.findings import has_fault
+    from gemma_poetry.verbs.doctor import doctor as examine
+    from gemma_poetry.verbs.doctor import findings_table
+
+    findings = []
+    for finding in examine(model, data, _recipe(recipe, overrides), out=out):
+        findings.append(finding)
+        if as_json:
+            _print_json(finding.to_record())
+    if not as_json:
+        _print_tables([findings_table(findings)])
+    sys.exit(1 if has_fault(findings) else 0)
 
 
 @app.command()

@@ -33,6 +33,10 @@ class PrepareSettings(Section):
     script: Literal["simplified", "traditional"] = Field("simplified", description="Script of the prepared poems.")
     forms: tuple[str, ...] = Field((), description="Forms (体裁) to keep; empty keeps all.")
     eras: tuple[str, ...] = Field((), description="Eras (朝代) to keep; empty keeps all.")
+    authors: tuple[str, ...] = Field((), description="Authors (作者) to keep; empty keeps all.")
+    title_words: tuple[str, ...] = Field(
+        (), description="Keep poems whose title holds one of these words, e.g. [塞, 从军]; empty keeps all."
+    )
     max_poems: int | None = Field(None, ge=1, description="Poems to draw at random (seeded) from those kept; null: all.")
     min_characters: int = Field(8, ge=1, description="Shorter poems are rejected, in Han characters.")
     max_characters: int = Field(1000, ge=1, description="Longer poems are rejected, in Han characters.")

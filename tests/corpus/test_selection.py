@@ -38,19 +38,28 @@ def test_eras() -> None:
     assert choose(poems, PrepareSettings(eras=("宋",)), "s") == poems[1:]
 
 
+def test_authors_and_title_words() -> None:
+    poems = [poem(0, 4, 5, author="王维", title="山居"), poem(1, 4, 5, author="王维", title="塞上"), poem(2, 4, 5, title="出塞")]
+    assert choose(poems, PrepareSettings(authors=("王维",)), "s") == poems[:2]
+    assert choose(poems, PrepareSettings(title_words=("从军", "塞")), "s") == poems[1:]
+    assert choose(poems, PrepareSettings(authors=("王维",), title_words=("塞",)), "s") == [poems[1]]
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "found"),
     [
         ({"forms": ("五行诗",)}, UnknownFormError, "五行诗"),
         ({"forms": ("六言诗",)}, UsageError, "no poems of the form '六言诗'"),
         ({"eras": ("清",)}, UsageError, "no poems of the era '清'"),
-        ({"forms": ("五言绝句",), "eras": ("宋",)}, UsageError, "both the forms and the eras"),
+        ({"forms": ("五言绝句",), "eras": ("宋",)}, UsageError, "meets all of the forms, eras"),
+        ({"authors": ("李百",)}, UsageError, "no poems of the author '李百'.*\n.*\n.*李白"),
+        ({"title_words": ("塞",)}, UsageError, "meets all of the forms, eras"),
         ({"mean_characters": 30.0}, UsageError, "without prepare.max_poems"),
         ({"mean_characters": 900.0, "max_poems": 2}, UsageError, "cannot be drawn"),
     ],
 )
 def test_wishes_that_cannot_be_met(settings: dict[str, object], error: type[UsageError], found: str) -> None:
-    poems = [poem(0, 4, 5, form="五言绝句", era="唐"), poem(1, 8, 5, form="五言律诗", era="宋")]
+    poems = [poem(0, 4, 5, form="五言绝句", era="唐", author="李白"), poem(1, 8, 5, form="五言律诗", era="宋")]
     with pytest.raises(error, match=found):
         choose(poems, PrepareSettings.model_validate(settings), "s")
 

@@ -1,4 +1,4 @@
-"""A choice of poems: by form, by era, and a seeded draw of a number of them with a wanted mean length.
+"""A choice of poems: by form, era, author and title, and a seeded draw of a number of them with a wanted mean length.
 
 In: all kept poems and the settings. Out: some of them, in the same order. The draw is keyed by the text of a poem,
 so that it depends on the seed and the poems, not on their order.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from gemma_poetry.prosody.forms import form_name
 MEAN_TOLERANCE = 0.02
 _MAX_TILT = 50.0
 _BISECTIONS = 60
+_NAMES_SHOWN = 12
 
 
 def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> list[Poem]:
@@ -33,7 +35,7 @@ def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> lis
 
     Args:
         poems: All kept poems.
-        settings: `forms`, `eras`, `max_poems`, `mean_characters` and `seed` are read.
+        settings: `forms`, `eras`, `authors`, `title_words`, `max_poems`, `mean_characters` and `seed` are read.
         source: How an error names the collection.
 
     Raises:
@@ -44,19 +46,16 @@ def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> lis
     if settings.forms:
         chosen = _of_forms(chosen, settings.forms, source)
     if settings.eras:
-        eras = Counter(poem.era for poem in poems)
-        for era in settings.eras:
-            if era not in eras:
-                raise UsageError(
-                    f"the collection has no poems of the era {era!r}",
-                    where=source,
-                    expected=f"one of {' '.join(name for name, _ in eras.most_common() if name) or '(it names none)'}",
-                    action="correct prepare.eras",
-                )
-        chosen = [poem for poem in chosen if poem.era in settings.eras]
+        chosen = _named(chosen, poems, "era", settings.eras, source)
+    if settings.authors:
+        chosen = _named(chosen, poems, "author", settings.authors, source)
+    if settings.title_words:
+        chosen = [poem for poem in chosen if any(word in poem.title for word in settings.title_words)]
     if not chosen:
         raise UsageError(
-            "no poem is of both the forms and the eras asked for", where=source, action="widen prepare.forms or prepare.eras"
+            "no poem meets all of the forms, eras, authors and title words asked for",
+            where=source,
+            action="widen prepare.forms, prepare.eras, prepare.authors or prepare.title_words",
         )
     if settings.max_poems is None:
         if settings.mean_characters is not None:
@@ -67,6 +66,25 @@ def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> lis
             )
         return chosen
     return _draw(chosen, settings.max_poems, settings.mean_characters, settings.seed, source)
+
+
+def _named(
+    chosen: list[Poem], poems: Sequence[Poem], field: Literal["era", "author"], wanted: Sequence[str], source: str
+) -> list[Poem]:
+    """Those of the chosen poems whose era or author is one of the wanted."""
+    counts = Counter[str](getattr(poem, field) for poem in poems)
+    for name in wanted:
+        if name not in counts:
+            present = [known for known, _ in counts.most_common() if known]
+            near = nearest_names(name, present)
+            more = " …" if len(present) > _NAMES_SHOWN else ""
+            raise UsageError(
+                f"the collection has no poems of the {field} {name!r}",
+                where=source,
+                expected=f"one of {' '.join(present[:_NAMES_SHOWN]) or '(it names none)'}{more}",
+                action=f"did you mean {' or '.join(near)}?" if near else f"correct prepare.{field}s",
+            )
+    return [poem for poem in chosen if getattr(poem, field) in wanted]
 
 
 def _of_forms(poems: list[Poem], wanted: Sequence[str], source: str) -> list[Poem]:
