@@ -1,49 +1,72 @@
 """LoRA through PEFT, on the language model's own projections and nowhere else.
 
 In: a causal language model and the `lora` section of a recipe. Out: a `PeftModel` and the names of what it matched.
+
+Vision and audio towers reuse names such as `q_proj` (Gemma 4 wraps theirs in a class that PEFT refuses); an update there
+would train nothing and break serving. So only modules below the decoder count, never a name by itself. Embeddings and
+head are left alone: they are one tied matrix, and PEFT would save two copies of which a merge keeps one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import UsageError
+from gemma_poetry.model.families import language_model_prefix
 
-# Vision and audio towers reuse names such as q_proj; an update there would train nothing and break serving.
-_TOWER = re.compile(r"(vision|audio|image|speech)[^.]*\.")
-_LAYER = re.compile(r"\blayers\.(\d+)\.")
+_LAYER = re.compile(r"layers\.(\d+)\.")
 
 
 def matched_modules(model: Any, settings: LoraSettings) -> list[str]:
     """The full names of the linear layers that get an update, in the model's order.
 
     Raises:
-        UsageError: Nothing matches.
+        UsageError: One of the targets, or one of the layers, matches nothing.
     """
     import torch
 
-    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    matched = [
-        name
-        for name in linear
-        if name.rpartition(".")[2] in settings.targets and not _TOWER.search(name) and _in_layers(name, settings.layers)
-    ]
-    if not matched:
-        present = sorted({name.rpartition(".")[2] for name in linear if _LAYER.search(name)})
-        layers = 1 + max((int(found[1]) for name in linear if (found := _LAYER.search(name))), default=-1)
+    prefix = language_model_prefix(model)
+    linear = {
+        name: int(found[1])
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and name.startswith(prefix)
+        and (found := _LAYER.match(name.removeprefix(prefix)))
+    }
+    chosen = [name for name, layer in linear.items() if settings.layers is None or layer in settings.layers]
+    matched = [name for name in chosen if _short(name) in settings.targets]
+    idle = [target for target in settings.targets if target not in {_short(name) for name in matched}]
+    idle_layers = sorted(set(settings.layers or ()) - {linear[name] for name in matched})
+    if idle or idle_layers:
+        what = [f"the targets {idle}"] if idle else []
+        what += [f"the layers {idle_layers}"] if idle_layers else []
+        present, last = sorted(set(map(_short, linear))), max(linear.values(), default=-1)
         raise UsageError(
-            f"lora.targets {list(settings.targets)} with lora.layers {settings.layers} match nothing",
-            expected=f"some of {', '.join(present)} in layers 0 to {layers - 1}",
+            f"{' and '.join(what)} match nothing (lora.targets {list(settings.targets)}, lora.layers {settings.layers})",
+            expected=f"some of {', '.join(present)} in layers 0 to {last}; embeddings and head are tied and never trained",
             action="change --set lora.targets=[...] or lora.layers",
         )
     return matched
 
 
-def _in_layers(name: str, layers: tuple[int, ...] | None) -> bool:
-    found = _LAYER.search(name)
-    return found is not None and (layers is None or int(found[1]) in layers)
+def describe_matches(names: Sequence[str]) -> str:
+    """What LoRA matched, in one line: `72: q_proj, k_proj, v_proj, o_proj of layers 0-17`.
+
+    Args:
+        names: Names of `matched_modules`.
+    """
+    layers = sorted({int(found[1]) for name in names if (found := _LAYER.search(name))})
+    spans = [[layers[0], layers[0]]] if layers else []
+    for layer in layers[1:]:
+        if layer == spans[-1][1] + 1:
+            spans[-1][1] = layer
+        else:
+            spans.append([layer, layer])
+    ranges = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return f"{len(names)}: {', '.join(dict.fromkeys(map(_short, names)))} of layers {ranges}"
 
 
 def add_adapter(model: Any, settings: LoraSettings, seed: int) -> tuple[Any, list[str]]:
@@ -58,7 +81,7 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int) -> tuple[Any, lis
         The `PeftModel`, and the names of the matched modules.
 
     Raises:
-        UsageError: Nothing matches the targets.
+        UsageError: A target or a layer matches nothing.
     """
     import torch
     from peft import LoraConfig, TaskType, get_peft_model
@@ -69,18 +92,35 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int) -> tuple[Any, lis
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]
         lora_dropout=settings.dropout,
-        target_modules=_target(model, names, settings),
+        target_modules=_target(model, names),
         use_dora=settings.dora,
         use_rslora=settings.rslora,
         bias="none",
     )
     torch.manual_seed(seed)
-    return get_peft_model(model, config), names
+    # The commit of a Hub model, so that plain PEFT puts the adapter on the weights that it was trained on.
+    revision = getattr(model.config, "_commit_hash", None)
+    return get_peft_model(model, config, revision=revision), names
 
 
-def _target(model: Any, names: list[str], settings: LoraSettings) -> list[str] | str:
-    """The shortest target that PEFT resolves to exactly these modules: the short names, else a pattern."""
-    same_names = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in settings.targets]
-    if same_names == names:
-        return list(settings.targets)
-    return "^(" + "|".join(re.escape(name) for name in names) + ")$"
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _target(model: Any, names: list[str]) -> list[str] | str:
+    """The shortest target that PEFT resolves to exactly these modules: their short names, else a pattern."""
+    every = [name for name, _ in model.named_modules()]
+    shorts = list(dict.fromkeys(map(_short, names)))
+    if [name for name in every if _short(name) in shorts] == names:
+        return shorts
+    prefix = re.escape(language_model_prefix(model))
+    layers = sorted({int(found[1]) for name in names if (found := _LAYER.search(name))})
+    parents = dict.fromkeys(name.split(".")[-2] for name in names)
+    pattern = rf"{prefix}layers\.({_either(layers)})\.({_either(parents)})\.({_either(shorts)})"
+    if [name for name in every if re.fullmatch(pattern, name)] == names:
+        return pattern
+    return "(" + "|".join(map(re.escape, names)) + ")"
+
+
+def _either(choices: Any) -> str:
+    return "|".join(map(str, choices))

@@ -81,7 +81,7 @@ def train_adapter(
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
     contents = {
         "kind": "run",
-        "base": {"spec": model_spec, "name": loaded.name, "weights_sha256": _weights_hash(model_spec)},
+        "base": {**loaded.identity(), "weights_sha256": _weights_hash(model_spec)},
         "data": {
             "folder": str(data),
             "manifest_sha256": sha256_file(data / MANIFEST),
