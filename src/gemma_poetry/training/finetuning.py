@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def train_adapter(
         OutputError: The run cannot be written.
     """
     from gemma_poetry.model.base import load_model
-    from gemma_poetry.model.lora import add_adapter
+    from gemma_poetry.model.lora import add_adapter, describe_matches
     from gemma_poetry.training.trainer import is_main_process, prepare_folder
 
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
@@ -68,6 +69,8 @@ def train_adapter(
             "no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens or prepare more poems"
         )
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed)
+    if is_main_process():
+        print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     if recipe.train.gradient_checkpointing:
         model.enable_input_require_grads()
     trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train)

@@ -12,7 +12,7 @@ from gemma_poetry.config import Recipe
 
 
 def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = "") -> dict[str, Any]:
-    """Trains, draws the curve, and returns the run's manifest.
+    """Trains, draws the curve, and returns the run's manifest; of several processes only the first has one.
 
     Raises:
         GemmaPoetryError: See `training.finetuning.train_adapter`.
@@ -21,16 +21,20 @@ def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = F
     from gemma_poetry.training.finetuning import train_adapter
 
     manifest = train_adapter(data, model, out, recipe, resume=resume, recipe_name=recipe_name)
-    plot_curves(read_curve(out / "curve.jsonl"), out / "curve.png")
+    if manifest:
+        plot_curves(read_curve(out / "curve.jsonl"), out / "curve.png")
     return manifest
 
 
 def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     """What a person wants to know of a finished run, as (name, value) rows."""
+    from gemma_poetry.model.lora import describe_matches
+
     validation = manifest.get("validation", {})
     return [
         ("base model", manifest["base"]["name"]),
-        ("LoRA modules", f"{len(manifest['lora_modules'])} ({manifest['trainable_parameters']:,} parameters)"),
+        ("LoRA modules", describe_matches(manifest["lora_modules"])),
+        ("LoRA parameters", f"{manifest['trainable_parameters']:,}"),
         ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
         *((f"validation {name}", f"{value:.2f}") for name, value in validation.items()),
         ("wall time", f"{manifest['wall_seconds']:.0f} s"),
