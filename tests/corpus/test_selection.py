@@ -39,7 +39,11 @@ def test_eras() -> None:
 
 
 def test_authors_and_title_words() -> None:
-    poems = [poem(0, 4, 5, author="王维", title="山居"), poem(1, 4, 5, author="王维", title="塞上"), poem(2, 4, 5, title="出塞")]
+    poems = [
+        poem(0, 4, 5, author="王维", title="山居"),
+        poem(1, 4, 5, author="王维", title="塞上"),
+        poem(2, 4, 5, title="出塞"),
+    ]
     assert choose(poems, PrepareSettings(authors=("王维",)), "s") == poems[:2]
     assert choose(poems, PrepareSettings(title_words=("从军", "塞")), "s") == poems[1:]
     assert choose(poems, PrepareSettings(authors=("王维",), title_words=("塞",)), "s") == [poems[1]]
