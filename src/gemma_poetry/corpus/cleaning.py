@@ -49,7 +49,7 @@ class Rejection(str, Enum):
     SHORT = "too short"
     LONG = "too long"
     DUPLICATE = "exact duplicate"
-    NOT_CHOSEN = "not chosen (forms, eras, max_poems)"
+    NOT_CHOSEN = "not chosen (form, era, author, title, number)"
 
 
 class RejectedError(Exception):
