@@ -76,17 +76,28 @@ test poems stand in their own splits. sha256 of the splits:
 
 ## Training
 
-{manifest["steps"]:,} steps, {manifest["tokens_seen"]:,} tokens, on two CPU cores in float32 (one thread each, two processes).
-{_remarks(manifest)}
+{manifest["steps"]:,} steps, {manifest["tokens_seen"]:,} tokens.
+{_beginning(manifest)}{_remarks(manifest)}
 | setting | value |
 |---|---|
 {settings}
 """
 
 
+def _beginning(manifest: dict) -> str:
+    """What the run began with, as a sentence; nothing where it was random weights."""
+    earlier = manifest.get("began_with")
+    if not earlier:
+        return ""
+    return (
+        f"It began with the weights of an earlier run of {earlier['steps']:,} steps and {earlier['tokens_seen']:,} tokens on the "
+        f"same training poems (`ppl_char` {earlier['validation']['ppl_char']:.1f} on validation), and raised the rate again.\n"
+    )
+
+
 def _remarks(manifest: dict) -> str:
     """What the manifest says of interruptions and labels, as sentences."""
-    return "".join(f"{manifest[name]}.\n" for name in ("sessions", "labels") if name in manifest)
+    return "".join(f"{manifest[name]}.\n" for name in ("machine", "sessions", "labels") if name in manifest)
 
 
 def _curve(model: Path) -> str:
