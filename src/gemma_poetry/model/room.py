@@ -1,0 +1,54 @@
+"""What a machine has free, and what a model was seen to keep.
+
+In: a device, or a model that is about to run forward. Out: bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def gib(amount: float) -> str:
+    """Bytes as GiB with two digits."""
+    return f"{amount / 2**30:.2f} GiB"
+
+
+def available_memory(device: torch.device | str) -> int:
+    """Bytes that are free where a model will be: on the GPU, else in the machine's RAM."""
+    import psutil
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+@contextmanager
+def activation_meter(model: Any) -> Iterator[list[int]]:
+    """Counts the bytes that autograd keeps while the block runs; parameters, and tensors kept twice, count once.
+
+    The outputs of the block must live until the count is read: freed storages would be taken for others.
+
+    Yields:
+        A list whose only item is the number of bytes so far.
+    """
+    import torch
+
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept: set[int] = set()
+    total = [0]
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights and storage.data_ptr() not in kept:
+            kept.add(storage.data_ptr())
+            total[0] += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield total

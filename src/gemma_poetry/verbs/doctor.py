@@ -1,0 +1,178 @@
+"""`gemma-poetry doctor`: a training looked over before an hour is spent on it.
+
+In: a base model, a DATA folder, a recipe. Out: findings, worst news included, and whether training would be in vain.
+
+    DATA ──manifest, tokenizer──> samples ──sample_checks──┐
+    disk, memory for the weights ──────────────────────────┼──> findings
+    model ──diagnosis (one real step)──────────────────────┘
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import check_manifest
+from gemma_poetry.config import Recipe
+from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.model.findings import Finding, fault_of, judge
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from transformers import PreTrainedTokenizerBase
+
+    from gemma_poetry.data.tokenization import TokenizedPoem
+
+_COLOURS = {"ok": "green", "warning": "yellow", "fault": "bold red"}
+
+
+def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -> Iterator[Finding]:
+    """Looks a training over.
+
+    Args:
+        model: The base model: preset, folder or Hub id.
+        data: A DATA folder.
+        recipe: The recipe that training would use.
+        out: Where the run would be written, for the space on its disk; `None`: here.
+
+    Yields:
+        Findings as they come; those that need what a fault took away are left out.
+
+    Raises:
+        ModelError: The model, or its tokenizer, cannot be found.
+        RunError: The model is a run, not a base model.
+        DataError: There is no DATA folder.
+    """
+    from gemma_poetry.model.base import is_run, load_tokenizer, run_base
+
+    if is_run(Path(model)):
+        raise RunError("the model is a run, not a base model", where=model, action=f"name its base, {run_base(Path(model))}")
+    if not data.is_dir():
+        raise DataError("no such folder", where=data, action="run gemma-poetry prepare first")
+    tokenizer = load_tokenizer(model)
+    findings, samples = _check_data(data, tokenizer, recipe)
+    yield from findings
+    yield check_disk(out or Path(), model, recipe)
+    available, room = check_room(model, recipe)
+    yield room
+    if room.verdict == "fault" or samples is None:
+        return
+    yield from _check_model(model, tokenizer, samples, recipe, available)
+
+
+def _check_data(
+    data: Path, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> tuple[list[Finding], list[TokenizedPoem] | None]:
+    """Findings on DATA, and its samples where they can be read."""
+    from gemma_poetry.data.tokenization import check_tokenizer, read_tokenized
+    from gemma_poetry.model.sample_checks import check_samples
+
+    findings: list[Finding] = []
+    try:
+        manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
+    except DataError as error:
+        return [fault_of("data", error)], None
+    findings.append(Finding("data", "ok", f"{data}: as its manifest tells", "the files that prepare wrote"))
+    try:
+        check_tokenizer(manifest, tokenizer, data)
+        findings.append(Finding("tokenizer", "ok", "the one that the data was made with", "the same for model and data"))
+        samples = read_tokenized(data / "train.txt", tokenizer)
+    except DataError as error:
+        check = "tokenizer" if isinstance(error, TokenizerMismatchError) else "data"
+        return [*findings, fault_of(check, error)], None
+    return [*findings, *check_samples(samples, tokenizer, recipe.train.max_tokens)], samples
+
+
+def _check_model(
+    model: str, tokenizer: PreTrainedTokenizerBase, samples: list[TokenizedPoem], recipe: Recipe, available: int
+) -> Iterator[Finding]:
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.diagnosis import diagnose
+    from gemma_poetry.progress import stage
+
+    try:
+        with stage("Loading the model"):
+            loaded = load_model(model, dtype=recipe.train.dtype)
+    except (ModelError, UsageError) as error:
+        yield fault_of("model", error)
+        return
+    yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available)
+
+
+def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
+    """Whether the weights find room at all, told from their files before they are loaded.
+
+    Returns:
+        Bytes that are free, and the finding.
+    """
+    import torch
+
+    from gemma_poetry.model.base import locate
+    from gemma_poetry.model.checkpoint import weight_files
+    from gemma_poetry.model.room import available_memory, gib
+
+    available = available_memory("cuda" if torch.cuda.is_available() else "cpu")
+    folder = Path(locate(model))
+    if not folder.is_dir():
+        return available, Finding("room", "ok", f"{gib(available)} free", "room for the weights (not downloaded yet)")
+    half = recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and torch.cuda.is_available())
+    wanted = sum(map(parameter_count, weight_files(folder))) * (2 if half else 4)
+    return available, judge(
+        "room",
+        wanted <= available,
+        f"{gib(wanted)} of weights in {'bfloat16' if half else 'float32'}, {gib(available)} free",
+        "room for the weights",
+        "choose a smaller model, or a machine with more memory",
+    )
+
+
+def parameter_count(weights: Path) -> int:
+    """How many numbers a safetensors file holds."""
+    from gemma_poetry.model.checkpoint import read_header
+
+    header, _ = read_header(weights)
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+
+
+def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
+    """Space for the checkpoints of a run: adapter, gradients' moments, and one more while the oldest is removed.
+
+    The adapter's size is not known before the model is; 2% of the weights is more than rank 64 takes.
+    """
+    from gemma_poetry.model.base import locate
+    from gemma_poetry.model.room import gib
+
+    folder = Path(locate(model))
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
+    adapter = weights // 50
+    wanted = (recipe.train.save_limit + 1) * 3 * adapter + adapter + 64 * 2**20
+    place = next(path for path in [out.absolute(), *out.absolute().parents] if path.exists())
+    free = shutil.disk_usage(place).free
+    found = f"{gib(free)} free at {place}, {gib(wanted)} for {recipe.train.save_limit} checkpoints, {gib(weights)} to merge"
+    expected = "space for checkpoints, and for a merged export"
+    action = "free some space, choose another --out, or lower train.save_limit"
+    if free < wanted:
+        return Finding("disk", "fault", found, expected, action)
+    return judge("disk", free >= wanted + weights, found, expected, action, otherwise="warning")
+
+
+def findings_table(findings: list[Finding]) -> Table:
+    """The findings for a terminal."""
+    from rich.table import Table
+
+    table = Table(title="doctor", title_justify="left")
+    for name in ("check", "", "found", "expected", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        verdict = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(finding.check, verdict, *map(_plain, (finding.found, finding.expected, finding.action)))
+    return table
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)
