@@ -90,8 +90,8 @@ def _beginning(manifest: dict) -> str:
     if not earlier:
         return ""
     return (
-        f"It began with the weights of an earlier run of {earlier['steps']:,} steps and {earlier['tokens_seen']:,} tokens on the "
-        f"same training poems (`ppl_char` {earlier['validation']['ppl_char']:.1f} on validation), and raised the rate again.\n"
+        f"It began with the weights of an earlier run: {earlier['steps']:,} steps and {earlier['tokens_seen']:,} tokens on "
+        f"the same training poems (`ppl_char` {earlier['validation']['ppl_char']:.1f} in validation), at a rate raised again.\n"
     )
 
 
