@@ -7,7 +7,7 @@ Out: the token ids that the model adds, terminator included. Sampling leaves the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,6 +61,7 @@ class Decoder:
         starts: Sequence[Track] | None = None,
         dead: Sequence[Collection[str]] | None = None,
         retrying: bool = False,
+        watch: Callable[[list[str]], None] | None = None,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix, terminator included.
 
@@ -71,6 +72,7 @@ class Decoder:
             starts: Where each completion stands at the end of its prefix; `None`: at the beginning.
             dead: For each prefix, running texts that are known to lead nowhere.
             retrying: Sample, even where the settings ask for the likeliest tokens or beams.
+            watch: Is told the running text of every sequence at each step; what it raises ends decoding.
         """
         width = max(map(len, prefixes))
         ids = torch.full((len(prefixes), width), self._padding, dtype=torch.long)
@@ -78,7 +80,7 @@ class Decoder:
         for row, prefix in enumerate(prefixes):
             ids[row, width - len(prefix) :] = torch.tensor(prefix)
             attention[row, width - len(prefix) :] = 1
-        processor = SlotProcessor(plans, width, self._table, starts, dead)
+        processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         device = next(self.model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
             torch.manual_seed(seed)

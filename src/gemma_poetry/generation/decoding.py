@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -259,6 +259,7 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         table: Rows found before, to go on with.
         starts: Where each sequence stands at that column, if it has written something already.
         dead: For each prompt, running texts that are known to lead nowhere.
+        watch: Is told the running text of every sequence at each step.
     """
 
     def __init__(
@@ -268,12 +269,14 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         table: MaskTable,
         starts: Sequence[Track] | None = None,
         dead: Sequence[Collection[str]] | None = None,
+        watch: Callable[[list[str]], None] | None = None,
     ) -> None:
         self.plans = list(plans)
         self.prompt_tokens = prompt_tokens
         self.table = table
         self.starts = list(starts) if starts else [begin(plan) for plan in plans]
         self.dead = list(dead) if dead else [()] * len(self.plans)
+        self.watch = watch
         self._ids: torch.Tensor | None = None
         self._tracks: list[Track] = []
 
@@ -291,6 +294,8 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         prompts = [number for number in range(len(self.plans)) for _ in range(each)]
         self._tracks = tracks = self._follow(input_ids, prompts)
         self._ids = input_ids
+        if self.watch is not None:
+            self.watch([track.text for track in tracks])
         plans = [self.plans[number] for number in prompts]
         rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)], scores)
         forbidden = self.table.table[torch.tensor(rows, device=scores.device)]

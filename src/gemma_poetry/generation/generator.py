@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,9 @@ ATTEMPTS = 64
 """How often one poem is taken up again behind a dead end before it is given up."""
 
 _ATTEMPTS_A_LINE = 8
+
+Watch = Callable[[dict[int, str]], None]
+"""Is told running texts, by the number of the poem among all that are written (from 0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,13 @@ class Generator:
         self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
 
     def write(
-        self, requests: Sequence[PoemRequest], *, seed: int | None = None, best_of: int = 1, assess: bool = False
+        self,
+        requests: Sequence[PoemRequest],
+        *,
+        seed: int | None = None,
+        best_of: int = 1,
+        assess: bool = False,
+        watch: Watch | None = None,
     ) -> Iterator[GeneratedPoem]:
         """Writes one poem a request, in order, a batch at a time.
 
@@ -126,6 +135,7 @@ class Generator:
             seed: Seed of sampling; `None`: that of the settings.
             best_of: Poems that are written for each request, of which the one with most merits is kept.
             assess: Tell the merits, also where one poem a request is written.
+            watch: Is told the running texts of the poems in hand at each step; what it raises ends the writing.
 
         Raises:
             ConstraintError: A wish cannot be met.
@@ -137,17 +147,20 @@ class Generator:
             prescription, plan = self.planner.plan(request)
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(request, prescription))
             drafts += [_Draft(request, prescription, plan, prompt, []) for _ in range(best_of)]
-        written = self._write_all(drafts, seed, assess or best_of > 1)
+        written = self._write_all(drafts, seed, assess or best_of > 1, watch)
         return written if best_of == 1 else _keep_best(written, best_of)
 
-    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool) -> Iterator[GeneratedPoem]:
+    def _write_all(
+        self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None
+    ) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
             for attempt in range(ATTEMPTS + 1):
-                unfinished = [draft for draft in batch if draft.done is None]
+                unfinished = [place for place, draft in enumerate(batch) if draft.done is None]
                 if unfinished:
-                    self._decode(unfinished, batch_seed(seed, number, attempt), seed)
+                    told = _numbered(watch, [start + place for place in unfinished]) if watch else None
+                    self._decode([batch[place] for place in unfinished], batch_seed(seed, number, attempt), seed, told)
             for draft in batch:
                 if draft.done is None:
                     raise GenerationError(
@@ -168,7 +181,9 @@ class Generator:
         merits = self._assessor.assess(candidates)
         return [replace(one, merits=own) for one, own in zip(poems, merits)]
 
-    def _decode(self, drafts: Sequence[_Draft], torch_seed: int, seed: int) -> None:
+    def _decode(
+        self, drafts: Sequence[_Draft], torch_seed: int, seed: int, watch: Callable[[list[str]], None] | None
+    ) -> None:
         """Goes on with drafts, and finishes those that come out right."""
         starts = [retrace(draft.plan, draft.kept) for draft in drafts]
         completions = self.decoder.decode(
@@ -178,6 +193,7 @@ class Generator:
             starts=starts,
             dead=[draft.dead for draft in drafts],
             retrying=any(draft.attempts for draft in drafts),
+            watch=watch,
         )
         for draft, added in zip(drafts, completions):
             tokens = [*draft.kept, *added]
@@ -202,6 +218,16 @@ class Generator:
             draft.attempts += 1
             draft.dead.add(_last_choice(draft.plan, dead))
             draft.kept = _cut_back(draft.plan, tokens, draft.attempts, len(dead))
+
+
+def _numbered(watch: Watch, numbers: Sequence[int]) -> Callable[[list[str]], None]:
+    """Tells texts under the numbers of their poems; of the beams of one poem, the first."""
+
+    def told(texts: list[str]) -> None:
+        each = len(texts) // len(numbers)
+        watch(dict(zip(numbers, texts[::each])))
+
+    return told
 
 
 def _up_to_line(text: str, line: int) -> str:

@@ -1,0 +1,171 @@
+"""What else could stand in one place of a poem, the likeliest first.
+
+In: a finished poem, the request that it grants, one place of it. Out: `Alternative`s: characters that keep everything that
+was asked for (form, tones, rhyme, new lines) with all other characters as they are, ranked by how likely the model finds
+the whole poem with each.
+
+    request + poem with one blank ──plan──> admitted characters ──likeliest by what stands before──> some dozens
+                                          <──sorted by the whole poem's likelihood──finish (checked) ──┘
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
+from gemma_poetry.errors import ConstraintError
+from gemma_poetry.generation.constraints import NOWHERE
+from gemma_poetry.generation.decoding import Plan
+from gemma_poetry.generation.finishing import Finished, finish
+from gemma_poetry.generation.generator import Generator
+from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.wishes import BLANK
+from gemma_poetry.model.scoring import score_completions
+from gemma_poetry.prosody.forms import Form
+
+WEIGHED = 32
+"""Characters that are weighed by the whole poem: those likeliest after what stands before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A character that could stand in the place.
+
+    Attributes:
+        char: The character, in the poem's script.
+        poem: The whole poem with it.
+        share: Its probability among those that were weighed, 0 to 1.
+        current: Whether it is the one that stands there now.
+    """
+
+    char: str
+    poem: Poem
+    share: float
+    current: bool
+
+
+def alternatives(
+    generator: Generator, request: PoemRequest, poem: Poem, line: int, position: int, *, count: int = 12
+) -> list[Alternative]:
+    """The likeliest characters for one place; the one that stands there is always among them if it may stay.
+
+    Args:
+        generator: The model at work.
+        request: What the poem grants.
+        poem: The poem.
+        line: The line, from 1.
+        position: The character in the line, from 1.
+        count: Alternatives that are returned at most, the current character not counted.
+
+    Raises:
+        ConstraintError: There is no such place, the character was asked for, or the poem does not grant the request.
+    """
+    if not (1 <= line <= len(poem.lines) and 1 <= position <= len(poem.lines[line - 1])):
+        raise ConstraintError(f"the poem has no character {position} in line {line}", action="choose a place of the poem")
+    places = _places_that_repeat(_form_of(generator, request, poem), line, position)
+    wish = replace(request, template=blanked(poem, places))
+    prescription, plan = generator.planner.plan(wish)
+    form = prescription.forms[0]
+    first = min(places)
+    if form.lines[first[0] - 1][first[1] - 1].char is not None:
+        raise ConstraintError(
+            f"line {line}, character {position} was asked for", action="take it out of what is asked for, or choose another"
+        )
+    conditions = generator.planner.conditions(wish, prescription)
+    prompt = encode_prompt(generator.tokenizer, conditions)
+    found: list[tuple[str, Poem, TokenizedPoem]] = []
+    own = _spell(form, places, "")
+    likeliest = _likeliest(generator, prompt, plan, own[: own.index("")])
+    current = poem.lines[line - 1][position - 1]
+    for char in likeliest:
+        text = "".join(_spell(form, places, char))
+        finished = finish(text, plan, wish, prescription)
+        if isinstance(finished, Finished):
+            sample = TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
+            found.append((finished.poem.lines[line - 1][position - 1], finished.poem, sample))
+            if len(found) == WEIGHED:
+                break
+    return _ranked(generator, found, current, count)
+
+
+def _ranked(
+    generator: Generator, found: Sequence[tuple[str, Poem, TokenizedPoem]], current: str, count: int
+) -> list[Alternative]:
+    scores = [-score.nll for score in score_completions(generator.decoder.model, [sample for _, _, sample in found])]
+    highest = max(scores, default=0.0)
+    weights = [math.exp(score - highest) for score in scores]
+    ranked = sorted(
+        (Alternative(char, poem, weight / sum(weights), char == current) for (char, poem, _), weight in zip(found, weights)),
+        key=lambda one: -one.share,
+    )
+    others = [one for one in ranked if not one.current][:count]
+    return [one for one in ranked if one.current or one in others]
+
+
+def blanked(poem: Poem, places: set[tuple[int, int]]) -> str:
+    """A poem as a template: its text with blanks in these places (line and position from 1)."""
+    return "".join(
+        "".join(BLANK if (number, place) in places else char for place, char in enumerate(line, 1)) + mark
+        for number, (line, mark) in enumerate(zip(poem.lines, poem.marks), 1)
+    )
+
+
+def _form_of(generator: Generator, request: PoemRequest, poem: Poem) -> Form:
+    prescription, _ = generator.planner.plan(request)
+    lengths = tuple(map(len, poem.lines))
+    for form in prescription.forms:
+        if form.line_lengths == lengths:
+            return form
+    raise ConstraintError(
+        f"the poem has lines of {'/'.join(map(str, lengths))} characters",
+        expected=f"the lines of {prescription.forms[0].name} that was asked for",
+    )
+
+
+def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, int]]:
+    """The place and all that repeat it or that it repeats (叠句)."""
+    places = {(line, position)}
+    for _ in form.echoes:
+        for late, early in form.echoes:
+            shift = form.line_lengths[early - 1] - form.line_lengths[late - 1]
+            for number, place in list(places):
+                if number == late:
+                    places.add((early, place + shift))
+                elif number == early and place > shift:
+                    places.add((late, place - shift))
+    return places
+
+
+def _spell(form: Form, places: set[tuple[int, int]], char: str) -> list[str]:
+    """The running text of a form whose characters are given, `char` in the places that are not; an item a character."""
+    spelt: list[str] = []
+    for number, (slots, mark) in enumerate(zip(form.lines, form.marks), 1):
+        spelt.extend(char if (number, place) in places else slot.char or "" for place, slot in enumerate(slots, 1))
+        spelt.append(mark)
+    return spelt
+
+
+def _likeliest(generator: Generator, prompt: Sequence[int], plan: Plan, before: Sequence[str]) -> list[str]:
+    """The characters that may come after a text, the likeliest first: each with the pieces that begin with it."""
+    import torch
+
+    text = "".join(before)
+    masks, index = plan.masks, plan.masks.index
+    state = masks.automaton.read(text)
+    if state == NOWHERE:
+        return []
+    # Without the terminator that closes every completion.
+    tokens = [*prompt, *(encode_completion(generator.tokenizer, text)[:-1] if text else ())]
+    model = generator.decoder.model
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        logits = model(torch.tensor([tokens], device=device)).logits[0, -1].float().cpu()
+    weights: dict[str, list[int]] = {}
+    for token in masks.admitted(state).tolist():
+        if token in index.spelling:
+            weights.setdefault(index.characters[index.spelling[token][0]], []).append(token)
+    scores = {char: float(torch.logsumexp(logits[ids], dim=0)) for char, ids in weights.items()}
+    return sorted(scores, key=lambda char: -scores[char])
