@@ -171,12 +171,16 @@ def train(
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     resume: ResumeOption = False,
+    keep_vocabulary: Annotated[
+        bool, typer.Option("--keep-vocabulary", help="Train over all rows of the vocabulary, not those that DATA can need.")
+    ] = False,
 ) -> None:
     """Fine-tune a model with LoRA on a prepared collection."""
     from gemma_poetry.verbs.train import summary
     from gemma_poetry.verbs.train import train as run
 
-    manifest = run(data, model, out, _recipe(recipe, overrides), resume=resume, recipe_name=recipe or "")
+    settings = _recipe(recipe, overrides, train__vocabulary="whole" if keep_vocabulary else None)
+    manifest = run(data, model, out, settings, resume=resume, recipe_name=recipe or "")
     if manifest:
         _print_rows(str(out), summary(manifest))
 
@@ -303,6 +307,80 @@ def generate(
 
 
 @app.command()
+def studio(
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="A model that can be chosen; may be repeated; default mini.")
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--run", help="A RUN: it and its base can be chosen, its curves are shown; may be repeated."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; beyond this machine a password is required.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=1, max=65535)] = 7860,
+    password_file: Annotated[Path | None, typer.Option("--password-file", help="A file with the password in line 1.")] = None,
+    max_requests: Annotated[int, typer.Option("--max-requests", help="Requests a visitor and minute.")] = 30,
+    max_poems: Annotated[int, typer.Option("--max-poems", help="Poems a request.")] = 4,
+    max_characters: Annotated[int, typer.Option("--max-characters", help="Characters of input a request.")] = 2000,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Open a page to compose, check and compare poems, in Chinese and English."""
+    from gemma_poetry.verbs.studio import StudioOptions
+    from gemma_poetry.verbs.studio import studio as serve
+
+    serve(
+        StudioOptions(
+            models=tuple(models or ()),
+            runs=tuple(runs or ()),
+            host=host,
+            port=port,
+            password_file=password_file,
+            requests=max_requests,
+            poems=max_poems,
+            characters=max_characters,
+            settings=_recipe(recipe, overrides).generate,
+        )
+    )
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Option("--run", help="The RUN to export.")],
+    to: Annotated[str, typer.Option("--to", help="peft, merged, ollama, gguf or hub.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default RUN/export/TO.")] = None,
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="auto (as in the base model), float32 or bfloat16, of merged weights.")
+    ] = "auto",
+    repository: Annotated[str, typer.Option("--repo", help="owner/name on the Hub.")] = "",
+    private: Annotated[bool, typer.Option("--private/--public", help="Whether a new repository is private.")] = True,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run for other programs, and compare what they will load with the run."""
+    from gemma_poetry.verbs.export import DTYPES, TARGETS, ExportOptions
+    from gemma_poetry.verbs.export import export as write
+
+    exported = write(
+        ExportOptions(
+            run=run,
+            to=_choice("--to", to, TARGETS),
+            out=out,
+            dtype=_choice("--dtype", dtype, DTYPES),
+            repository=repository,
+            private=private,
+            sampling=_recipe(recipe, overrides).generate,
+        )
+    )
+    if as_json:
+        _print_json(exported.to_record())
+    else:
+        _print_rows(str(exported.folder), exported.rows())
+
+
+@app.command()
 def doctor(
     data: Annotated[Path, typer.Option("--data", help="A DATA folder.")],
     model: ModelOption = "mini",
@@ -324,6 +402,134 @@ def doctor(
     if not as_json:
         _print_tables([findings_table(findings)])
     sys.exit(1 if has_fault(findings) else 0)
+
+
+rate = typer.Typer(help="What people think: blind studies, a rating page, their statistics.", no_args_is_help=True)
+app.add_typer(rate, name="rate")
+
+
+@rate.command("build")
+def rate_build(
+    generations: Annotated[
+        list[Path], typer.Option("--generations", help="Poems of a system: generations.jsonl or any file; may be repeated.")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="A DATA folder: real poems, and the corpus to find copied lines in.")],
+    out: Annotated[Path, typer.Option("--out", help="The STUDY folder to write.")],
+    poems: Annotated[int, typer.Option("--poems", help="Titles, each with a poem by every system and by a poet.")] = 40,
+    raters: Annotated[int, typer.Option("--raters", help="Private links.")] = 12,
+    ratings: Annotated[int, typer.Option("--ratings", help="Poems a rater rates.")] = 20,
+    pairs: Annotated[int, typer.Option("--pairs", help="Pairs a rater compares.")] = 10,
+    checks: Annotated[int, typer.Option("--checks", help="Shuffled poems among them, to see who reads.")] = 2,
+    repeats: Annotated[int, typer.Option("--repeats", help="Poems that come a second time.")] = 2,
+    base_url: Annotated[str, typer.Option("--base-url", help="Where raters will reach the page.")] = "http://127.0.0.1:7861",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every draw but the links.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Mix poems of systems and poets into a blind, balanced study with a private link for each rater."""
+    from gemma_poetry.evaluation.human.building import BuildSettings, summary
+    from gemma_poetry.verbs.rate import build, build_record
+
+    settings = BuildSettings(poems, raters, ratings, pairs, checks, repeats, seed)
+    plan, links = build(generations, data, out, settings, base_url)
+    if as_json:
+        _print_json(build_record(plan, links))
+    else:
+        _print_rows(str(out), [*summary(plan), ("private links", str(out / "links.csv"))])
+
+
+@rate.command("serve")
+def rate_serve(
+    study: Annotated[Path, typer.Argument(help="A STUDY folder.")],
+    host: Annotated[str, typer.Option("--host", help="The address to listen on; loopback unless named.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 7861,
+) -> None:
+    """Serve the rating page; every click is saved, a link goes on where it was left."""
+    from gemma_poetry.verbs.rate import serve
+
+    serve(study, host, port)
+
+
+@rate.command("report")
+def rate_report(
+    study: Annotated[Path, typer.Argument(help="A STUDY folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where the files go; default STUDY/report.")] = None,
+    only_attentive: Annotated[
+        bool, typer.Option("--only-attentive", help="Leave out raters that the checks speak against.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the intervals.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Means, agreement, preferences and the raters' quality, with intervals; a picture and an anonymous data file."""
+    from gemma_poetry.evaluation.human.report import report_tables
+    from gemma_poetry.verbs.rate import report
+
+    found, folder = report(study, out, seed=seed, only_attentive=only_attentive)
+    if as_json:
+        _print_json(found.to_record())
+    else:
+        _print_tables(report_tables(found))
+        print(f"files in {folder}")
+
+
+@rate.command("simulate")
+def rate_simulate(
+    effect: Annotated[float, typer.Option("--effect", help="Steps (of 1 to 5) between one system and the next.")] = 0.4,
+    systems: Annotated[int, typer.Option("--systems", help="Systems, people included.")] = 3,
+    raters: Annotated[str, typer.Option("--raters", help="Numbers of raters to try, comma between them.")] = "6,12,24",
+    poems: Annotated[str, typer.Option("--poems", help="Numbers of titles to try, comma between them.")] = "20,40",
+    ratings: Annotated[int, typer.Option("--ratings", help="Poems a rater rates.")] = 20,
+    pairs: Annotated[int, typer.Option("--pairs", help="Pairs a rater compares.")] = 10,
+    studies: Annotated[int, typer.Option("--studies", help="Simulated studies of each size.")] = 200,
+    out: Annotated[Path | None, typer.Option("--out", help="A JSON file to write to.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate raters with known effects: do the statistics find them, and how many raters and poems does that take?"""
+    from gemma_poetry.evaluation.human.simulation import SimulationSettings, simulation_tables
+    from gemma_poetry.verbs.rate import simulate
+
+    settings = SimulationSettings(
+        effect, systems, _numbers("--raters", raters), _numbers("--poems", poems), ratings, pairs, studies, seed
+    )
+    found = simulate(settings, out)
+    if as_json:
+        _print_json(found.to_record())
+    else:
+        _print_tables(simulation_tables(found))
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them.
+
+    Raises:
+        UsageError: One of them is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} cannot be {text!r}", expected="whole numbers with commas between them") from error
+
+
+@app.command()
+def models(
+    tokens: Annotated[int, typer.Option("--tokens", help="Length of a poem with its prompt, in tokens.")] = 128,
+    vocabulary_rows: Annotated[
+        int | None, typer.Option("--vocabulary-rows", help="Rows that vocabulary pruning leaves; default: all.")
+    ] = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Families and presets: parameters, licence, memory for LoRA and QLoRA, and what fits here."""
+    from gemma_poetry.verbs.models import model_records, models_table, this_machine
+
+    settings = _recipe(recipe, overrides)
+    machine = this_machine(settings)
+    records = model_records(settings, machine, tokens=tokens, vocabulary_rows=vocabulary_rows)
+    if as_json:
+        _print_all(records)
+    else:
+        _print_tables([models_table(list(records), settings, machine, tokens=tokens)])
 
 
 @app.command()

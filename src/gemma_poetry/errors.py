@@ -22,6 +22,7 @@ Out: one exception whose text a person can act on, and the exit status that the 
     ├── TrainingError             a training that would waste the hours spent on it (NaN, no labels)
     ├── GenerationError           decoding met a dead end within its stated bound
     └── OutputError               the result could not be written (disk full, no permission)
+        └── ExportError           an export that does not write what its run writes
 """
 
 from __future__ import annotations
@@ -138,6 +139,10 @@ class GenerationError(GemmaPoetryError):
 
 class OutputError(GemmaPoetryError):
     """The result could not be written."""
+
+
+class ExportError(OutputError):
+    """An export that does not write what its run writes."""
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:

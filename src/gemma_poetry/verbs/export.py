@@ -1,0 +1,200 @@
+"""`gemma-poetry export`: a run for other programs, compared with the run before it is believed.
+
+In: a RUN and what it is to become. Out: a folder (or a Hub repository) and the figures of the comparison; a wrong export
+is an error and leaves nothing behind.
+
+    peft    adapter, tokenizer, card            PeftModel.from_pretrained, vLLM with --enable-lora
+    merged  one model, tokenizer, card          transformers, vLLM, converters
+    gguf    model.gguf                          llama.cpp, LM Studio
+    ollama  model.gguf or merged, Modelfile     ollama create
+    hub     peft or merged, uploaded
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, read_json, write_manifest, write_text
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.errors import DataError, OutputError, UsageError
+from gemma_poetry.generation.novelty_guard import KNOWN_LINES
+
+if TYPE_CHECKING:
+    from gemma_poetry.model.export import ExportCheck, ExportSource
+
+TARGETS = ("peft", "merged", "ollama", "gguf", "hub")
+DTYPES = ("auto", "float32", "bfloat16")
+GGUF_NAME = "model.gguf"
+MODELFILE = "Modelfile"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What the command line asks for.
+
+    Attributes:
+        run: The RUN.
+        to: One of `TARGETS`.
+        out: The folder to write; `None`: `RUN/export/TO`.
+        dtype: Of merged weights; `auto`: as in the base checkpoint.
+        repository: `owner/name` on the Hub.
+        private: Whether a new repository is private.
+        sampling: What the export recommends to those who sample from it.
+    """
+
+    run: Path
+    to: str
+    out: Path | None = None
+    dtype: str = "auto"
+    repository: str = ""
+    private: bool = True
+    sampling: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        to: What the run became.
+        folder: The folder.
+        check: How run and export compare.
+        commit: The commit on the Hub, empty for all else.
+    """
+
+    to: str
+    folder: Path
+    check: ExportCheck
+    commit: str = ""
+
+    def to_record(self) -> dict[str, Any]:
+        """The result as a JSON value."""
+        found: dict[str, Any] = {"to": self.to, "folder": str(self.folder), "check": self.check.to_record()}
+        return found | ({"commit": self.commit} if self.commit else {})
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The result for a terminal."""
+        check = self.check
+        found = [
+            ("fixed poems", f"{check.poems}, {check.run:.4f} nats a token by the run, {check.export:.4f} by the export"),
+            ("widest difference", f"{check.difference:.6f} nats a token (the adapter changes {check.effect:.4f})"),
+        ]
+        return found + ([("commit", self.commit)] if self.commit else [])
+
+
+def export(options: ExportOptions) -> Exported:
+    """Exports a run.
+
+    Raises:
+        UsageError: The target, or what it needs, cannot be.
+        RunError: The run is incomplete, or its base is another than it was.
+        ModelError: The base model cannot be used.
+        ExportError: What was written is not what the run writes.
+        OutputError: The folder cannot be written.
+    """
+    from gemma_poetry.model.export import open_run
+
+    if options.to == "hub" and not options.repository:
+        raise UsageError("no repository is named", expected="owner/name on the Hub", action="add --repo owner/name")
+    out = options.out or options.run / "export" / options.to
+    _check_output(out, options.run)
+    source = open_run(options.run)
+    if options.to == "gguf":
+        from gemma_poetry.model.gguf_file import require_gguf
+
+        require_gguf(source.loaded.model.config)
+    commit = ""
+    with atomic_folder(out) as folder:
+        check = _write(options, source, folder)
+        files = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+        contents = {"kind": "export", "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
+        write_manifest(folder, contents | {"base": read_json(options.run / MANIFEST)["base"]}, files)
+        if options.to == "hub":
+            from gemma_poetry.model.publishing import upload
+
+            commit = upload(folder, options.repository, private=options.private)
+    return Exported(options.to, out, check, commit)
+
+
+def _write(options: ExportOptions, source: ExportSource, folder: Path) -> ExportCheck:
+    from gemma_poetry.model.export import write_adapter, write_merged
+    from gemma_poetry.model.gguf_file import gguf_installed
+    from gemma_poetry.model.ollama import modelfile
+    from gemma_poetry.model.publishing import is_hub_id
+
+    tokenizer, sampling = source.loaded.tokenizer, options.sampling
+    guard = source.loaded.folder / KNOWN_LINES
+    if options.to == "peft" or (options.to == "hub" and is_hub_id(source.loaded.base)):
+        check = write_adapter(source, folder)
+        _write_card(source, folder, check, merged=False)
+        return check
+    if options.to == "gguf":
+        return _write_gguf(source, folder, options.dtype)
+    if options.to == "ollama" and gguf_installed() and _as_gguf(source.loaded.model.config):
+        check, weights = _write_gguf(source, folder, options.dtype), f"./{GGUF_NAME}"
+    else:
+        check, weights = write_merged(source, folder, options.dtype, sampling), "."
+        if guard.is_file():
+            shutil.copyfile(guard, folder / KNOWN_LINES)  # so that `generate` keeps off the base's corpus too
+        _write_card(source, folder, check, merged=True)
+    if options.to == "ollama":
+        write_text(folder / MODELFILE, modelfile(tokenizer, weights, sampling))
+    return check
+
+
+def _as_gguf(config: Any) -> bool:
+    from gemma_poetry.model.gguf_file import require_gguf
+
+    try:
+        require_gguf(config)
+    except UsageError:
+        return False
+    return True
+
+
+def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
+    from gemma_poetry.model.export import compare, merge, score_fixed_poems, stored_dtype
+    from gemma_poetry.model.gguf_file import check_tokens, read_gguf, write_gguf
+
+    dtype = stored_dtype(source.loaded) if dtype == "auto" else dtype
+    path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
+    model = merge(source)
+    config = copy.deepcopy(model.config)
+    write_gguf(model, tokenizer, path, dtype)
+    del model
+    gc.collect()
+    check_tokens(path, tokenizer)
+    return compare(source.reference, score_fixed_poems(read_gguf(path, config), tokenizer), dtype, path)
+
+
+def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
+    from gemma_poetry.model.publishing import model_card
+
+    manifest = read_json(source.run / MANIFEST)
+    write_text(folder / "README.md", model_card(manifest, source.loaded.tokenizer, check, merged=merged))
+
+
+def _check_output(out: Path, run: Path) -> None:
+    """Refuses to write over anything but an older export.
+
+    Raises:
+        OutputError: The folder holds something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        kind = read_json(out / MANIFEST).get("kind")
+    except (DataError, AttributeError):
+        kind = None
+    if kind != "export" or out.resolve() == run.resolve():
+        raise OutputError(
+            "the folder is not empty and holds no export",
+            where=out,
+            expected="a new folder, or an older export to replace",
+            action="choose another --out",
+        )
