@@ -104,6 +104,9 @@ def prepare(
     source: Annotated[str, typer.Option("--source", help="sample, chinese-poetry, or a folder, archive or file.")],
     out: Annotated[Path, typer.Option("--out", help="The DATA folder to write.")],
     model: ModelOption = "mini",
+    domain: Annotated[str, typer.Option("--domain", help="Language or style of the texts; see gemma-poetry domains.")] = (
+        "classical-chinese"
+    ),
     script: Annotated[str | None, typer.Option("--script", help="simplified or traditional.")] = None,
     forms: Annotated[str | None, typer.Option("--forms", help="Forms to keep, comma between them.")] = None,
     authors: Annotated[str | None, typer.Option("--authors", help="Authors to keep, comma between them.")] = None,
@@ -120,15 +123,16 @@ def prepare(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a collection into DATA: cleaned, classified, deduplicated, split without leaks, tokenized."""
+    from gemma_poetry.domains.registry import load_domain
     from gemma_poetry.model.base import load_tokenizer
-    from gemma_poetry.prosody.forms import form_name
     from gemma_poetry.verbs.prepare import check_output, summary
     from gemma_poetry.verbs.prepare import prepare as run
 
+    taught = load_domain(domain)
     wanted = _names(forms)
     options = {
         "script": script,
-        "forms": wanted and [form_name(name) for name in wanted],
+        "forms": wanted and [taught.form_name(name) for name in wanted],
         "authors": _names(authors),
         "title_words": _names(title_words),
         "max_poems": max_poems,
@@ -137,7 +141,7 @@ def prepare(
     }
     settings = _recipe(recipe, overrides, **{f"prepare__{name}": value for name, value in options.items()}).prepare
     check_output(out, source)
-    stats = run(source, out, settings, load_tokenizer(model), model)
+    stats = run(source, out, settings, load_tokenizer(model), model, taught)
     if as_json:
         _print_json(stats)
     else:
@@ -255,6 +259,7 @@ def generate(
     ] = None,
     best_of: Annotated[int, typer.Option("--best-of", help="Poems written for each that is kept.")] = 1,
     beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
+    domain: Annotated[str, typer.Option("--domain", help="Language or style; default that of the run.")] = "",
     annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
@@ -302,6 +307,7 @@ def generate(
             beams=beams,
             byte_characters=byte_characters,
             data=data,
+            domain=domain,
         )
     )
 
@@ -536,12 +542,21 @@ def models(
 def check(
     file: Annotated[str, typer.Argument(help="A file of poems, or - for standard input.")] = "-",
     form: Annotated[str, typer.Option("--form", help="auto, or the form or tune that every poem must keep.")] = "auto",
+    domain: Annotated[str, typer.Option("--domain", help="Language or style of the texts.")] = "classical-chinese",
     as_json: JsonOption = False,
 ) -> None:
     """Name every fault of form, tones and rhyme, with line and position."""
     from gemma_poetry.verbs.check import check as run
 
-    sys.exit(run(file, form, as_json=as_json))
+    sys.exit(run(file, form, as_json=as_json, domain=domain))
+
+
+@app.command()
+def domains(as_json: JsonOption = False) -> None:
+    """The languages and styles that are known, those of other packages included."""
+    from gemma_poetry.verbs.domains import domain_lines, domain_records
+
+    _print_all(domain_records() if as_json else domain_lines())
 
 
 tunes = typer.Typer(help="词牌: the tunes that are known, and templates of one's own.", no_args_is_help=True)

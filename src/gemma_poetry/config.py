@@ -77,6 +77,14 @@ class TrainSettings(Section):
         "auto", description="Arithmetic; auto: bfloat16 on GPUs that have it."
     )
     gradient_checkpointing: bool = Field(False, description="Recompute activations to save memory.")
+    vocabulary: Literal["auto", "pruned", "whole"] = Field(
+        "auto",
+        description="Rows of the vocabulary in training: those that the data can need, or all; "
+        "auto: pruned where that drops a quarter of the model's parameters.",
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
+    )
 
 
 class LoraSettings(Section):

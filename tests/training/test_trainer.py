@@ -12,7 +12,8 @@ from torch.nn import functional
 from gemma_poetry.data.dataset import PackedCollator, PaddedCollator, PoemDataset
 from gemma_poetry.data.tokenization import encode_poems
 from gemma_poetry.errors import RunError
-from gemma_poetry.training.trainer import CompletionHead, completion_losses, newest_checkpoint, prepare_folder
+from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
+from gemma_poetry.training.trainer import newest_checkpoint, prepare_folder
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 

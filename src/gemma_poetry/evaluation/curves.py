@@ -1,12 +1,13 @@
 """The curves of a training: loss and perplexity over steps.
 
 In: the points of `RUN/curve.jsonl`, records with `step` and `loss`, or `step`, `validation_loss` and perplexities.
-Out: a PNG, or the same picture as SVG text for a report.
+Out: a PNG, or the same two pictures as SVG text for a report, in the colours of the page that they stand in.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from gemma_poetry.artifacts import atomic_writer, read_jsonl
 Point = Mapping[str, Any]
 
 _LOSSES = {"loss": "training", "validation_loss": "validation"}
-_PERPLEXITIES = {"ppl_token": "a token", "ppl_char": "a character"}
+_PERPLEXITIES = {
+    "ppl_token": "a token",
+    "ppl_char": "a character",
+    "ppl_token_kept_rows": "a token, over the kept rows",
+    "ppl_char_kept_rows": "a character, over the kept rows",
+}
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
@@ -49,26 +55,67 @@ def plot_curves(points: Sequence[Point], path: Path) -> None:
         picture.savefig(stream, format="png", dpi=120)
 
 
-def curves_svg(points: Sequence[Point]) -> str:
-    """The same picture as an `<svg>` element to stand inside a page."""
+def curves_svg(points: Sequence[Point]) -> list[str]:
+    """Loss and perplexity as two `<svg>` elements that take their colours and letters from the page around them."""
     from matplotlib import rc_context
 
-    buffer = io.StringIO()
-    # A fixed salt for the ids and no metadata: the same curve gives the same text.
-    with rc_context({"svg.hashsalt": "curves"}):
-        _draw(points).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    # Text stays text, in the page's letters; a fixed salt for the ids: the same curve gives the same element.
+    style = {"svg.hashsalt": "curves", "svg.fonttype": "none", "axes.prop_cycle": _placeholders(), "font.size": 9}
+    elements = []
+    with rc_context({**style, **dict.fromkeys(_INKED, _INK)}):
+        for curves, label in ((_LOSSES, "loss (nats a token)"), (_PERPLEXITIES, "validation perplexity")):
+            figure, axes = _canvas((5.2, 3.3), 1)
+            _plot(axes, points, curves, label)
+            _dress(axes)
+            buffer = io.StringIO()
+            unknown = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            figure.savefig(buffer, format="svg", metadata=unknown, transparent=True)
+            elements.append(_themed(buffer.getvalue(), label))
+    return elements
 
 
-def _draw(points: Sequence[Point]) -> Any:
+# Colours that stand for those of the page until the picture is drawn.
+_INK, _CURVES = "#010203", {"#0a0b0c": "var(--second)", "#1a1b1c": "var(--tuned)"}
+_INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color")
+
+
+def _placeholders() -> Any:
+    from cycler import cycler
+
+    return cycler(color=list(_CURVES))
+
+
+def _dress(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    legend = axes.get_legend()
+    if legend is not None:
+        legend.get_frame().set_visible(False)
+
+
+def _themed(drawn: str, label: str) -> str:
+    text = drawn[drawn.index("<svg") :]
+    for placeholder, colour in {_INK: "var(--ink)", **_CURVES}.items():
+        text = text.replace(placeholder, colour)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text))
+    # Ids of two pictures in one page must differ; hashed ones may not.
+    name = "loss" if "loss" in label else "perplexity"
+    text = re.sub(r'(id="|#)([\w.-]+)(?=[")])', rf"\1{name}-\2", text)
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{label} over steps"', text, count=1)
+
+
+def _canvas(size: tuple[float, float], axes: int) -> tuple[Any, Any]:
     # The object-oriented interface: no global state, no display, safe beside a notebook's own figures.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    losses, perplexities = figure.subplots(1, 2)
+    return figure, figure.subplots(1, axes)
+
+
+def _draw(points: Sequence[Point]) -> Any:
+    figure, (losses, perplexities) = _canvas((10, 4), 2)
     _plot(losses, points, _LOSSES, "loss (nats a token)")
     _plot(perplexities, points, _PERPLEXITIES, "validation perplexity")
     return figure

@@ -4,18 +4,23 @@
 
 In: a DATA folder, a model, and the `train` and `lora` sections of a recipe. Out: `RUN/adapter/`, a plain PEFT folder, with
 the loss curve and a manifest that names base model, data, recipe, seed, wall time and peak memory.
+
+Where the vocabulary is most of the model it is pruned for the training (`model.vocabulary`). The perplexities of the
+manifest are over the full vocabulary all the same: the adapter is loaded on the stock model for them, as people will.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_manifest
 from gemma_poetry.config import Recipe, TrainSettings
@@ -23,8 +28,13 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 
+if TYPE_CHECKING:
+    from gemma_poetry.model.vocabulary import KeptVocabulary
+
 ADAPTER = "adapter"
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
+COMPILE_STEPS = 200
+"""Compiling takes about a minute; shorter trainings do not earn it back."""
 _STARTED = "started.json"
 
 
@@ -68,18 +78,19 @@ def train_adapter(
         raise TrainingError(
             "no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens or prepare more poems"
         )
-    model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed)
+    _compile_layers(loaded.model, recipe.train, len(samples))
+    vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
+    model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
-    if recipe.train.gradient_checkpointing:
-        model.enable_input_require_grads()
-    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train)
+    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
     final = trainer.evaluate() if len(trainer.eval_dataset) else {}
     if not is_main_process():
         return {}
+    measured = {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")}
     model.save_pretrained(str(out / ADAPTER))
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
     contents = {
@@ -89,6 +100,8 @@ def train_adapter(
             "folder": str(data),
             "manifest_sha256": sha256_file(data / MANIFEST),
             "train_poems": len(samples),
+            # Generation asks the run what language it was taught.
+            **({"domain": data_manifest["domain"]} if "domain" in data_manifest else {}),
         },
         "recipe": {
             "name": recipe_name,
@@ -99,12 +112,37 @@ def train_adapter(
         "lora_modules": matched,
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "steps": trainer.state.global_step,
-        "validation": {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")},
+        "validation": measured,
         "wall_seconds": round(seconds, 1),
         "resumed": checkpoint is not None,
         "peak_memory_bytes": _peak_memory(),
     }
+    if vocabulary is not None:
+        contents["vocabulary"] = {"kept_rows": vocabulary.kept, "rows": vocabulary.rows}
+        held_out, characters = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
+        # The stock model takes the place of the pruned one, never both at once.
+        del trainer, model, loaded, vocabulary
+        contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, characters), **measured}
     return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
+
+
+def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters: int) -> dict[str, float]:
+    """Perplexities of held-out poems over the full vocabulary, from the stock model with the adapter on top."""
+    import torch
+
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.scoring import score_completions
+
+    if not samples:
+        return {}
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
+    nats = sum(score.nll for score in scores)
+    perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
+    return perplexities | ({"ppl_char": math.exp(nats / characters)} if characters else {})
 
 
 def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None) -> None:
@@ -133,7 +171,51 @@ def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[Tokenized
     return [sample for sample in samples if len(sample) <= max_tokens]
 
 
-def _trainer(model: Any, tokenizer: Any, samples: list[TokenizedPoem], data: Path, out: Path, settings: TrainSettings) -> Any:
+def _compile_layers(model: Any, settings: TrainSettings, samples: int) -> None:
+    """Compiles the transformer layers, one by one: they are alike, so that one compilation serves them all."""
+    import torch
+
+    from gemma_poetry.model.families import language_model_prefix
+
+    steps = settings.max_steps or _steps(settings, samples)
+    if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available() and steps >= COMPILE_STEPS):
+        for layer in model.get_submodule(f"{language_model_prefix(model)}layers"):
+            # Batches of poems have many lengths; a graph for each would never be done compiling.
+            layer.compile(dynamic=True)
+
+
+def _prune(
+    model: Any, tokenizer: Any, samples: Sequence[TokenizedPoem], data: Path, settings: TrainSettings
+) -> KeptVocabulary | None:
+    """Prunes the model's vocabulary to what DATA can need, where that is wanted or worthwhile."""
+    from gemma_poetry.model.vocabulary import han_characters, is_worthwhile, needed_ids, prune_vocabulary
+    from gemma_poetry.training.trainer import is_main_process
+
+    if settings.vocabulary == "whole":
+        return None
+    validation = read_tokenized(data / "val.txt", tokenizer)
+    kept = needed_ids(tokenizer, chain(samples, validation), han_characters(data.glob("*.jsonl")))
+    if settings.vocabulary == "auto" and not is_worthwhile(model, kept):
+        return None
+    vocabulary = prune_vocabulary(model, kept)
+    if is_main_process():
+        print(
+            f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept, "
+            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over the kept rows",
+            file=sys.stderr,
+        )
+    return vocabulary
+
+
+def _trainer(
+    model: Any,
+    tokenizer: Any,
+    samples: list[TokenizedPoem],
+    data: Path,
+    out: Path,
+    settings: TrainSettings,
+    vocabulary: KeptVocabulary | None,
+) -> Any:
     from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset
     from gemma_poetry.training.trainer import PoetryTrainer
 
@@ -154,7 +236,12 @@ def _trainer(model: Any, tokenizer: Any, samples: list[TokenizedPoem], data: Pat
             list(map(len, samples)), settings.batch_size, settings.seed, int(os.environ.get("WORLD_SIZE", "1"))
         ),
         processing_class=tokenizer,
+        vocabulary=vocabulary,
     )
+
+
+def _steps(settings: TrainSettings, samples: int) -> int:
+    return math.ceil(settings.epochs * math.ceil(samples / (settings.batch_size * settings.gradient_accumulation)))
 
 
 def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool) -> Any:
@@ -162,8 +249,7 @@ def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool
     from transformers import TrainingArguments
 
     on_accelerator = torch.cuda.is_available()
-    steps_per_epoch = math.ceil(samples / (settings.batch_size * settings.gradient_accumulation))
-    total = settings.max_steps or math.ceil(settings.epochs * steps_per_epoch)
+    total = settings.max_steps or _steps(settings, samples)
     return TrainingArguments(
         output_dir=str(out),
         num_train_epochs=settings.epochs,

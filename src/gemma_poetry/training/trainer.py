@@ -7,26 +7,25 @@ What is changed, and why:
 
 - The loss is the sum of the negative log-likelihoods of completion tokens over their number in the whole
   accumulated batch, so that batch 8 x 1 and 1 x 8 give the same gradient.
-- Prompt positions never reach the head: it sees (N, hidden) for the N completion tokens in place of (B, T, hidden).
-  With a vocabulary of 262,144 pieces the head is most of a small Gemma's work.
-- Validation reports `ppl_token` and `ppl_char` from corpus-level sums, never a mean of means.
+- Prompt positions never reach the head, and the logits of completions never stand in memory at once
+  (`training.completion_loss`).
+- Validation reports `ppl_token` and `ppl_char` from corpus-level sums, never a mean of means. On a pruned vocabulary
+  their names end in `_kept_rows`: the softmax runs over fewer pieces there, and figures of the two kinds do not compare.
 - A checkpoint counts only once its last file is written: a killed run resumes from the newest complete one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
-from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -36,57 +35,14 @@ from transformers.trainer_utils import EvalPrediction
 from gemma_poetry.artifacts import atomic_writer, write_json
 from gemma_poetry.data.dataset import IGNORED
 from gemma_poetry.errors import RunError, TrainingError
+from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
 
 COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
 LOGS = "logs"
-
-
-class CompletionHead:
-    """Lets only chosen positions of the hidden states into a model's output head.
-
-    A hook inside `forward`, so that wrappers around the model (PEFT, DDP, FSDP) and each family's own treatment of
-    the logits (soft-capping) stay as they are.
-
-    Args:
-        model: A causal language model of transformers, wrapped by PEFT or not.
-    """
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        head = model.get_output_embeddings()  # type: ignore[operator]
-        self._chosen: torch.Tensor | None = None
-        self._hook = head.register_forward_pre_hook(self._select)
-
-    def _select(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        if self._chosen is None:
-            return None
-        return (inputs[0][self._chosen],)  # (B, T, hidden) -> (N, hidden)
-
-    @contextlib.contextmanager
-    def only(self, chosen: torch.Tensor) -> Iterator[None]:
-        """While the block runs, the head sees only the positions where `chosen` (B, T) is true."""
-        self._chosen = chosen
-        try:
-            yield
-        finally:
-            self._chosen = None
-
-
-def completion_losses(model: torch.nn.Module, head: CompletionHead, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Negative log-likelihoods of the labelled tokens, in nats, row after row: (N,).
-
-    Args:
-        model: The model, wrapped or not.
-        head: The `CompletionHead` of that model.
-        batch: `input_ids`, `labels` (B, T) and `attention_mask` or `position_ids`.
-    """
-    targets = torch.full_like(batch["labels"], IGNORED)
-    targets[:, :-1] = batch["labels"][:, 1:]
-    chosen = targets != IGNORED
-    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids") if name in batch}
-    with head.only(chosen):
-        logits = model(**inputs, use_cache=False).logits  # (N, pieces)
-    return functional.cross_entropy(logits.float(), targets[chosen], reduction="none")
+KEPT_ROWS = "_kept_rows"
+"""What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
 
 class PoetryTrainer(Trainer):
@@ -96,11 +52,18 @@ class PoetryTrainer(Trainer):
         groups: Names of the groups that validation reports apart (the forms), by index.
         batch_sampler: Yields the training batches, in place of the Trainer's own batching.
         evaluation_collator: Makes the padded validation batches, where training batches are made otherwise.
+        vocabulary: The rows that the model has, where its vocabulary was pruned.
         **arguments: What `transformers.Trainer` takes.
     """
 
     def __init__(
-        self, *, groups: Sequence[str] = (), batch_sampler: Any = None, evaluation_collator: Any = None, **arguments: Any
+        self,
+        *,
+        groups: Sequence[str] = (),
+        batch_sampler: Any = None,
+        evaluation_collator: Any = None,
+        vocabulary: KeptVocabulary | None = None,
+        **arguments: Any,
     ) -> None:
         self._groups = tuple(groups)
         self._batch_sampler = batch_sampler
@@ -109,7 +72,8 @@ class PoetryTrainer(Trainer):
         # The loss below divides by the number of labelled tokens itself, over all accumulated batches.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
-        self._head = CompletionHead(self.model)
+        self._head = CompletionHead(self.model, vocabulary)
+        self._suffix = KEPT_ROWS if vocabulary else ""
         folder = Path(self.args.output_dir)
         if is_main_process():
             self.add_callback(_LogWriter(folder / LOGS))
@@ -185,13 +149,13 @@ class PoetryTrainer(Trainer):
     def _validation_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         figures, groups = torch.as_tensor(prediction.predictions), torch.as_tensor(prediction.label_ids)
         nats, tokens, characters = figures.sum(0).tolist()
-        metrics = {"loss": nats / tokens, "ppl_token": math.exp(nats / tokens)}
+        metrics = {"loss": nats / tokens, f"ppl_token{self._suffix}": math.exp(nats / tokens)}
         if characters:
-            metrics["ppl_char"] = math.exp(nats / characters)
+            metrics[f"ppl_char{self._suffix}"] = math.exp(nats / characters)
             for index, name in enumerate(self._groups):
                 group_nats, _, group_characters = figures[groups == index].sum(0).tolist()
                 if group_characters:
-                    metrics[f"ppl_char/{name}"] = math.exp(group_nats / group_characters)
+                    metrics[f"ppl_char{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
         return metrics
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:

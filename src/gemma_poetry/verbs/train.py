@@ -35,8 +35,16 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("base model", manifest["base"]["name"]),
         ("LoRA modules", describe_matches(manifest["lora_modules"])),
         ("LoRA parameters", f"{manifest['trainable_parameters']:,}"),
+        *_vocabulary_row(manifest),
         ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
         *((f"validation {name}", f"{value:.2f}") for name, value in validation.items()),
         ("wall time", f"{manifest['wall_seconds']:.0f} s"),
         ("peak memory", f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
     ]
+
+
+def _vocabulary_row(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    pruned = manifest.get("vocabulary")
+    if pruned is None:
+        return []
+    return [("vocabulary in training", f"{pruned['kept_rows']:,} of {pruned['rows']:,} rows")]

@@ -1,0 +1,197 @@
+"""A model that trains on the rows of its vocabulary that the data can need.
+
+    DATA ──needed_ids──> kept ids ──prune_vocabulary──> the same model with shorter tables, ids remapped inside it
+
+In: a loaded causal language model of any Gemma family, its tokenizer, and the samples and characters of a collection.
+Out: the model with only the kept rows in its token embedding, its head (tied or not) and its per-layer embeddings
+(Gemma 3n and 4), and a `KeptVocabulary` that says which row each id has.
+
+A small Gemma is mostly vocabulary: of the 268 million parameters of Gemma 3 270M, 168 million are its 262,144 rows, and
+the head multiplies with all of them at every token, while all of classical poetry uses some 14,000 pieces. The
+tokenizer stays as it is: without its rarer pieces it would lose the merges that lead to others. Ids keep their
+meaning outside the model too; each table looks its row up when it is called, and an id whose row was dropped is an error,
+never another row.
+
+Hidden states are those of the whole model, bit for bit, on any text that the kept pieces cover. What changes is the
+normaliser of the loss: the softmax runs over the kept rows. The probability that the whole model gives to pieces which no
+poem has is not pushed down by such a training; docs/training.md measures what that makes. An adapter sits on the layers
+alone, so it fits the stock model unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gemma_poetry.data.tokenization import TokenizedPoem, stop_ids
+from gemma_poetry.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DROPPED = -1
+"""The row of an id that was not kept."""
+WORTHWHILE_SHARE = 0.25
+"""Share of a model's parameters that pruning must drop to be done unasked."""
+_PER_LAYER = "embed_tokens_per_layer"
+_TABLE = "row_of_id"
+_READ_CHARACTERS = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVocabulary:
+    """Which rows a pruned model has.
+
+    Attributes:
+        row_of_id: The row of each id, `DROPPED` where there is none, (rows before,), on the device of the embedding.
+        kept: Rows that were kept.
+        rows: Rows of the whole vocabulary.
+        parameters: Parameters that were dropped, in all tables.
+    """
+
+    row_of_id: torch.Tensor
+    kept: int
+    rows: int
+    parameters: int
+
+    def targets(self, ids: torch.Tensor) -> torch.Tensor:
+        """The rows of ids, as targets for the pruned head.
+
+        Raises:
+            UsageError: An id was not kept.
+        """
+        rows = self.row_of_id.to(ids.device)[ids]
+        if bool((rows == DROPPED).any()):
+            raise UsageError(
+                f"the id {int(ids[rows == DROPPED][0])} has no row in the pruned model",
+                expected=f"text that its {self.kept:,} kept pieces cover",
+                action="train with --keep-vocabulary",
+            )
+        return rows
+
+
+def needed_ids(tokenizer: PreTrainedTokenizerBase, samples: Iterable[TokenizedPoem], characters: Iterable[str]) -> torch.Tensor:
+    """The ids that training on a collection can need: its own, all its characters', the specials and the byte pieces.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        samples: Tokenized poems of every split that is read.
+        characters: The Han characters of the collection.
+
+    Returns:
+        The ids in ascending order, (K,).
+    """
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    needed: set[int] = {int(index) for index in tokenizer.all_special_ids}
+    needed.update(stop_ids(tokenizer))
+    needed.update(vocabulary[piece] for byte in range(256) if (piece := f"<0x{byte:02X}>") in vocabulary)
+    for sample in samples:
+        needed.update(sample.prompt_ids)
+        needed.update(sample.completion_ids)
+    alone = sorted(set(characters))
+    if alone:
+        encoded: Any = tokenizer(alone, add_special_tokens=False, return_attention_mask=False)
+        for ids in encoded["input_ids"]:
+            needed.update(ids)
+    return torch.tensor(sorted(needed))
+
+
+def han_characters(files: Iterable[Path]) -> set[str]:
+    """All Han characters in UTF-8 files: of lines, titles and authors alike."""
+    found: set[str] = set()
+    for path in files:
+        with open(path, encoding="utf-8") as stream:
+            while chunk := stream.read(_READ_CHARACTERS):
+                found.update(chunk)
+    return {character for character in found if _is_han(character)}
+
+
+def _is_han(character: str) -> bool:
+    code = ord(character)
+    return (
+        0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x3FFFF or 0xF900 <= code <= 0xFAFF
+    ) or code == 0x3007
+
+
+def pruned_parameters(model: Any, kept: torch.Tensor) -> int:
+    """How many parameters `prune_vocabulary` would drop."""
+    tables = {id(weight): weight for weight in (module.weight for module in _tables(model))}
+    return sum((len(weight) - int((kept < len(weight)).sum())) * weight.shape[1] for weight in tables.values())
+
+
+def is_worthwhile(model: Any, kept: torch.Tensor) -> bool:
+    """Whether pruning drops enough of the model to be done unasked."""
+    return pruned_parameters(model, kept) >= WORTHWHILE_SHARE * sum(weight.numel() for weight in model.parameters())
+
+
+def prune_vocabulary(model: Any, kept: torch.Tensor) -> KeptVocabulary:
+    """Drops all rows but the kept ones from every table of a model, in place.
+
+    The configuration stays as it is: its numbers describe ids, which keep their meaning, and PEFT takes another
+    `vocab_size` for a sign that embeddings were trained.
+
+    Args:
+        model: A causal language model of transformers, not yet wrapped by PEFT.
+        kept: The ids to keep, ascending, (K,).
+
+    Raises:
+        ModelError: A table is no plain matrix, or the model has no such ids.
+    """
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    if not len(kept) or int(kept[-1]) >= rows:
+        raise ModelError(
+            f"the data has the id {int(kept[-1]) if len(kept) else None}, the model {rows} rows",
+            expected="data that was prepared with this model's tokenizer",
+            action="run prepare again with --model set to the model that you train",
+        )
+    dropped = pruned_parameters(model, kept)
+    shared: dict[int, torch.nn.Parameter] = {}
+    for module in list(_tables(model)):
+        weight = module.weight
+        if id(weight) not in shared:
+            mine = kept[kept < len(weight)].to(weight.device)
+            shared[id(weight)] = torch.nn.Parameter(weight.data[mine], requires_grad=weight.requires_grad)
+        module.weight = shared[id(weight)]
+        if isinstance(module, torch.nn.Embedding):
+            _remap(module, kept, len(weight))
+        else:
+            module.out_features = len(module.weight)
+            if module.bias is not None:
+                module.bias = torch.nn.Parameter(module.bias.data[kept.to(weight.device)], requires_grad=False)
+    table = model.get_input_embeddings().get_buffer(_TABLE)
+    return KeptVocabulary(table, len(kept), rows, dropped)
+
+
+def _tables(model: Any) -> Iterator[Any]:
+    """Every module that has a row for each id: token embedding, head, per-layer embeddings."""
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    per_layer = [module for name, module in model.named_modules() if name.rpartition(".")[2] == _PER_LAYER]
+    for module in (embedding, head, *per_layer):
+        if not isinstance(module, torch.nn.Embedding) and type(module) is not torch.nn.Linear:
+            raise ModelError(
+                f"the vocabulary lies in a {type(module).__name__}, which cannot be pruned",
+                expected="plain matrices",
+                action="train with --keep-vocabulary",
+            )
+        yield module
+
+
+def _remap(module: torch.nn.Embedding, kept: torch.Tensor, rows: int) -> None:
+    mine = kept[kept < rows]
+    table = torch.full((rows,), DROPPED, dtype=torch.long)
+    table[mine] = torch.arange(len(mine))
+    module.register_buffer(_TABLE, table.to(module.weight.device), persistent=False)
+    module.register_forward_pre_hook(_look_up)
+    module.num_embeddings = len(mine)
+    if module.padding_idx is not None:
+        padding = int(table[module.padding_idx])
+        module.padding_idx = None if padding == DROPPED else padding
+
+
+def _look_up(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    # A dropped id has the row -1, which an embedding refuses: no text is ever read as another.
+    return (module.get_buffer(_TABLE)[inputs[0]], *inputs[1:])
