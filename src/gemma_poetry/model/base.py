@@ -255,7 +255,8 @@ def _load_weights(folder: Path, device: str | None, dtype: str) -> Any:
             str(folder),
             config=config,
             dtype=arithmetic,
-            attn_implementation=attention,
+            # Towers keep their own: Gemma 4's audio tower refuses sdpa.
+            attn_implementation={"text_config": attention} if "text_config" in config.sub_configs else attention,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,

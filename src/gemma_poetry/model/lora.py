@@ -69,13 +69,14 @@ def describe_matches(names: Sequence[str]) -> str:
     return f"{len(names)}: {', '.join(dict.fromkeys(map(_short, names)))} of layers {ranges}"
 
 
-def add_adapter(model: Any, settings: LoraSettings, seed: int) -> tuple[Any, list[str]]:
+def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | None = None) -> tuple[Any, list[str]]:
     """Wraps a model with fresh LoRA updates.
 
     Args:
         model: The base model; its weights are frozen.
         settings: The `lora` section of a recipe.
         seed: Seed of the initial updates.
+        revision: Commit of a Hub model, written into the adapter: plain PEFT then takes the weights it was trained on.
 
     Returns:
         The `PeftModel`, and the names of the matched modules.
@@ -98,8 +99,6 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int) -> tuple[Any, lis
         bias="none",
     )
     torch.manual_seed(seed)
-    # The commit of a Hub model, so that plain PEFT puts the adapter on the weights that it was trained on.
-    revision = getattr(model.config, "_commit_hash", None)
     return get_peft_model(model, config, revision=revision), names
 
 
