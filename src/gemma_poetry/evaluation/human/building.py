@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import random
 from collections import Counter, defaultdict
@@ -25,7 +26,7 @@ from gemma_poetry.artifacts import atomic_folder, write_json, write_jsonl, write
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
-from gemma_poetry.evaluation.human.design import Allotment, balanced_design
+from gemma_poetry.evaluation.human.design import Allotment, Match, balanced_design
 from gemma_poetry.evaluation.human.study import (
     COMPARE,
     ITEMS,
@@ -143,8 +144,22 @@ def plan_study(
     systems = (*(system for system in candidates if system != HUMAN), HUMAN)
     used = {block[HUMAN].source_id for block in blocks}
     spare = [poem for poem in _as_candidates(held_out) if poem.is_fit and poem.source_id not in used]
+    alike = frozenset(
+        Match(title, first, second)
+        for title, block in enumerate(blocks)
+        for first, second in itertools.combinations(range(len(systems)), 2)
+        if block[systems[first]].lines == block[systems[second]].lines
+    )
+    if alike:
+        notes.append(f"{len(alike)} times two systems wrote the same poem to a title: these are rated, not compared")
     design = balanced_design(
-        len(blocks), len(systems), settings.raters, ratings=settings.ratings, pairs=settings.pairs, seed=settings.seed
+        len(blocks),
+        len(systems),
+        settings.raters,
+        ratings=settings.ratings,
+        pairs=settings.pairs,
+        seed=settings.seed,
+        alike=alike,
     )
     dealer = _Dealer(systems, blocks, spare or [block[HUMAN] for block in blocks], index, settings)
     width = max(2, len(str(settings.raters)))

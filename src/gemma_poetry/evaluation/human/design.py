@@ -9,7 +9,8 @@ So within a group every system stands at every place once, every poem of the gro
 follows each other equally often (first-order carry-over; E. J. Williams, Aust. J. Sci. Res. A 2 (1949), 149). Groups take
 their titles in turn, so that over the study titles are rated equally often, give or take one.
 Pairs go through all pairs of systems in turn, both sides swapped on every second round; the title is the one that this pair
-of systems was compared on least, and one that the rater has not rated as long as there is such a title.
+of systems was compared on least, and one that the rater has not rated as long as there is such a title. Titles to which both
+wrote the same poem are passed over.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 
@@ -64,7 +65,9 @@ def williams_rows(size: int) -> list[list[int]]:
     return rows if size % 2 == 0 else [*rows, *(row[::-1] for row in rows)]
 
 
-def balanced_design(titles: int, systems: int, raters: int, *, ratings: int, pairs: int, seed: int) -> list[Allotment]:
+def balanced_design(
+    titles: int, systems: int, raters: int, *, ratings: int, pairs: int, seed: int, alike: Set[Match] = frozenset()
+) -> list[Allotment]:
     """Allots poems and pairs to raters.
 
     Args:
@@ -74,6 +77,7 @@ def balanced_design(titles: int, systems: int, raters: int, *, ratings: int, pai
         ratings: Poems a rater rates, at most one a title.
         pairs: Pairs a rater compares, at most one a title.
         seed: Seed of every draw.
+        alike: Titles and systems (left is the smaller number) that there is nothing to choose between.
     """
     assert titles > 0 and systems > 1 and raters > 0, (titles, systems, raters)
     generator = random.Random(f"design {seed}")
@@ -89,12 +93,12 @@ def balanced_design(titles: int, systems: int, raters: int, *, ratings: int, pai
         for member in range(systems):
             row_of = [rows[half + (member + place // systems) % systems] for place in range(ratings)]
             cells.append(tuple(Cell(title, row_of[place][place % systems]) for place, title in enumerate(own)))
-    matches = _matches(cells[:raters], titles, systems, min(pairs, titles), generator)
+    matches = _matches(cells[:raters], titles, systems, min(pairs, titles), generator, alike)
     return [Allotment(own, compared) for own, compared in zip(cells, matches)]
 
 
 def _matches(
-    cells: Sequence[tuple[Cell, ...]], titles: int, systems: int, pairs: int, generator: random.Random
+    cells: Sequence[tuple[Cell, ...]], titles: int, systems: int, pairs: int, generator: random.Random, alike: Set[Match]
 ) -> list[tuple[Match, ...]]:
     kinds = list(itertools.combinations(range(systems), 2))
     generator.shuffle(kinds)
@@ -108,7 +112,10 @@ def _matches(
         for _ in range(pairs):
             first, second = kinds[number % len(kinds)]
             draws = {title: generator.random() for title in range(titles)}
-            candidates = [title for title in range(titles) if title not in taken]
+            candidates = [one for one in range(titles) if one not in taken and Match(one, first, second) not in alike]
+            if not candidates:
+                number += 1
+                continue
             # A title that was rated is an old acquaintance: one of its two poems, or a third, has been judged already.
             title = min(candidates, key=lambda one: (one in rated, compared[first, second, one], draws[one]))
             taken.add(title)

@@ -11,14 +11,13 @@ finite where one system won every time; with hundreds of choices they are not fe
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from gemma_poetry.evaluation.human.resampling import TwoWayBootstrap, interval
+from gemma_poetry.evaluation.human.resampling import TwoWayBootstrap
 from gemma_poetry.evaluation.statistics import Estimate, Floats
 
 PRIOR_WINS = 0.1
@@ -107,25 +106,29 @@ def estimate_preferences(choices: Sequence[Choice], systems: Sequence[str], *, s
         rows[number, first, second] += choice.won
         rows[number, second, first] += 1 - choice.won
     bootstrap = TwoWayBootstrap([one.rater for one in choices], [one.title for one in choices], samples=samples, seed=seed)
-    flat = rows.reshape(len(choices), -1)
-    total = flat.sum(axis=0).reshape(count, count)
-    drawn = bootstrap.totals(flat).reshape(-1, count, count)
-    # A resample in which some pair never met is still connected by the prior, but says nothing of that pair.
-    value, spread = bradley_terry(total, prior_wins=PRIOR_WINS), bradley_terry(drawn, prior_wins=PRIOR_WINS)
-    met = total + total.T
-    strengths = {
-        system: Estimate(float(value[one]), *interval(spread[:, one]), int(met[one].sum())) for system, one in place.items()
-    }
-    differences: dict[tuple[str, str], Estimate] = {}
-    win_rates: dict[tuple[str, str], Estimate] = {}
-    for system, against in itertools.combinations(systems, 2):
-        one, other = place[system], place[against]
-        played = int(met[one, other])
-        differences[system, against] = Estimate(
-            float(value[one] - value[other]), *interval(spread[:, one] - spread[:, other]), played
-        )
-        with np.errstate(invalid="ignore"):
-            rates = drawn[:, one, other] / (drawn[:, one, other] + drawn[:, other, one])
-        rate = float(total[one, other] / played) if played else math.nan
-        win_rates[system, against] = Estimate(rate, *interval(rates), played)
+    pairs = list(itertools.combinations(systems, 2))
+
+    def figures(totals: Floats) -> Floats:
+        wins = totals.reshape(-1, count, count)
+        # A resample in which some pair never met is still connected by the prior.
+        strengths = bradley_terry(wins, prior_wins=PRIOR_WINS)  # (resamples, systems)
+        columns = [strengths]
+        for system, against in pairs:
+            one, other = place[system], place[against]
+            with np.errstate(invalid="ignore"):
+                rates = wins[:, one, other] / (wins[:, one, other] + wins[:, other, one])
+            columns += [strengths[:, one] - strengths[:, other], rates]
+        return np.column_stack(columns)
+
+    spread = bootstrap.spread(rows.reshape(len(choices), -1), figures)
+    met = rows.sum(axis=0)
+    met = met + met.T
+    figure = list(zip(spread.value.tolist(), spread.low.tolist(), spread.high.tolist()))
+    strengths = {system: Estimate(*figure[one], round(met[one].sum())) for system, one in place.items()}
+    differences, win_rates = {}, {}
+    for number, (system, against) in enumerate(pairs):
+        played = round(met[place[system], place[against]])
+        differences[system, against] = Estimate(*figure[count + 2 * number], played)
+        value, low, high = figure[count + 2 * number + 1]
+        win_rates[system, against] = Estimate(value, max(low, 0.0), min(high, 1.0), played)
     return Preferences(strengths, differences, win_rates)

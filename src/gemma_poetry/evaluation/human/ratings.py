@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gemma_poetry.evaluation.human.questions import ASPECT_NAMES
-from gemma_poetry.evaluation.human.resampling import TwoWayBootstrap, interval
-from gemma_poetry.evaluation.statistics import Difference, Estimate
+from gemma_poetry.evaluation.human.questions import ASPECT_NAMES, SCALE
+from gemma_poetry.evaluation.human.resampling import TwoWayBootstrap
+from gemma_poetry.evaluation.statistics import Difference, Estimate, Floats
 
 OVERALL = "overall"
 
@@ -89,15 +89,24 @@ def estimate_means(ratings: Iterable[Rating], systems: Sequence[str], *, samples
         rows[number, place[rating.system]] = rating.step
         rows[number, len(systems) + place[rating.system]] = 1
     bootstrap = TwoWayBootstrap([one.rater for one in given], [one.title for one in given], samples=samples, seed=seed)
-    sums, counts = np.split(np.concatenate([rows.sum(axis=0)[None], bootstrap.totals(rows)]), 2, axis=1)
-    with np.errstate(invalid="ignore"):
-        means = np.where(counts > 0, sums / counts, math.nan)  # (1 + samples, systems): all ratings, then the resamples
+    pairs = list(itertools.combinations(systems, 2))
+
+    def figures(totals: Floats) -> Floats:
+        sums, counts = np.split(totals, 2, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(counts > 0, sums / counts, math.nan)  # (resamples, systems)
+        gaps = [means[:, place[first]] - means[:, place[second]] for first, second in pairs]
+        return np.column_stack([means, *gaps])
+
+    spread = bootstrap.spread(rows, figures)
+    value, low, high = (ends.tolist() for ends in (spread.value, spread.low, spread.high))
+    counts = rows[:, len(systems) :].sum(axis=0).astype(int).tolist()
     found = {
-        system: Estimate(float(means[0, one]), *interval(means[1:, one]), int(counts[0, one])) for system, one in place.items()
+        system: Estimate(value[one], max(low[one], SCALE[0]), min(high[one], SCALE[-1]), counts[one])
+        for system, one in place.items()
     }
-    differences = {}
-    for first, second in itertools.combinations(systems, 2):
-        gaps = means[:, place[first]] - means[:, place[second]]
-        both = int(counts[0, place[first]] + counts[0, place[second]])
-        differences[first, second] = Difference(float(gaps[0]), *interval(gaps[1:]), both)
+    differences = {
+        (first, second): Difference(value[one], low[one], high[one], counts[place[first]] + counts[place[second]])
+        for one, (first, second) in enumerate(pairs, len(systems))
+    }
     return Means(found, differences)

@@ -1,0 +1,186 @@
+"""What every page of ours is served in: bounds on what comes in, and headers that keep everything else out.
+
+In: Gradio blocks and their styles. Out: a FastAPI application that refuses large requests and paths that the page does not
+use, loads nothing from other hosts, and gives addresses away to nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import gradio
+    from fastapi import FastAPI
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_REQUEST = 64 * 1024
+"""The largest body that a page takes, in bytes: some forty times what a screen of answers needs."""
+
+LONGEST_ADDRESS = 2048
+"""The longest path with its query, in bytes."""
+
+# Gradio compiles small functions out of strings ('unsafe-eval') and styles itself inline; everything else is our own host.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    b"content-security-policy": _POLICY.encode(),
+    # The address holds the token of a private link.
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"x-robots-tag": b"noindex, nofollow",
+}
+_NEVER_CACHED = re.compile(r"/|/config|/gradio_api/.*")
+# Gradio can take files, serve files, fetch for others and show who used it; a page of ours needs none of it.
+_REFUSED = re.compile(
+    r"/gradio_api/(upload|file[=/]|proxy=|stream|component_server|process_recording|run-history|profiling|runs|monitoring|"
+    r"vibe-|call|api/|openapi|mcp|dev/).*|/(file[=/]|proxy=|upload|monitoring|runs|dev/).*"
+)
+
+
+class _Bounds:
+    """Refuses what is too large or none of the page's business, and adds the headers to every answer."""
+
+    def __init__(self, app: Application, refused: re.Pattern[str] = _REFUSED) -> None:
+        self._app, self._refused = app, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # No page of ours opens a web socket.
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        received = 0
+
+        async def bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > LARGEST_REQUEST:
+                raise _TooLargeError
+            return message
+
+        started = False
+
+        async def framed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                own = dict(_HEADERS)
+                if _NEVER_CACHED.fullmatch(scope["path"]):
+                    own[b"cache-control"] = b"no-store"
+                kept = [(name, value) for name, value in message["headers"] if name.lower() not in own]
+                message = {**message, "headers": [*kept, *own.items()]}
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal:
+            await _answer(framed, refusal)
+            return
+        try:
+            await self._app(scope, bounded, framed)
+        except _TooLargeError:
+            if not started:
+                await _answer(framed, 413)
+
+    def _refusal(self, scope: Scope) -> int:
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > LONGEST_ADDRESS:
+            return 414
+        if self._refused.match(scope["path"]):
+            return 403
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        return 413 if not declared.isdigit() or int(declared) > LARGEST_REQUEST else 0
+
+
+class _TooLargeError(Exception):
+    """A body ran over the bound while it was read."""
+
+
+async def _answer(send: Send, status: int) -> None:
+    text = {403: b"not served here", 413: b"too large", 414: b"too long"}[status]
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+def quiet_gradio() -> Any:
+    """Gradio, imported so that it tells nobody that it runs."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import gradio
+
+    return gradio
+
+
+def calm_theme() -> Any:
+    """The theme of all pages: fonts of the reader's own machine, nothing fetched."""
+    gradio = quiet_gradio()
+    serif = ("Noto Serif CJK SC", "Source Han Serif SC", "Songti SC", "STSong", "SimSun", "Georgia", "serif")
+    return gradio.themes.Base(font=list(serif), font_mono=["ui-monospace", "monospace"])
+
+
+def framed_application(
+    blocks: gradio.Blocks,
+    *,
+    css: Path,
+    head: str = "",
+    theme: Any = None,
+    door: Callable[[str, str], bool] | None = None,
+    door_message: str = "",
+    waiting: int | None = None,
+) -> FastAPI:
+    """The application that serves a page.
+
+    Args:
+        blocks: The page.
+        css: Its style sheet.
+        head: More of the HTML head.
+        theme: Its theme; `None`: that of all pages.
+        door: Who may come in, by user name and password; `None`: everybody.
+        door_message: What is said at the door.
+        waiting: Requests that wait in Gradio's queue at most; `None`: any number.
+    """
+    gradio = quiet_gradio()
+    from fastapi import FastAPI
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Bounds)
+    blocks.queue(api_open=False, max_size=waiting)
+    return gradio.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        footer_links=[],
+        show_error=True,
+        ssr_mode=False,
+        mcp_server=False,
+        run_history=False,
+        enable_monitoring=False,
+        theme=theme or calm_theme(),
+        css_paths=css,
+        head=head,
+        auth=door,
+        auth_message=door_message or None,
+    )
+
+
+def serve_application(app: FastAPI, host: str, port: int) -> None:
+    """Serves an application until it is told to end (SIGINT, SIGTERM).
+
+    Addresses are not logged: they hold the tokens of private links.
+    """
+    import uvicorn
+
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=3)

@@ -1,0 +1,155 @@
+"""`gemma-poetry rate`: what people think of the poems.
+
+    build      generations, DATA ──> STUDY/, a private link a rater
+    serve      STUDY ──> the rating page; answers go to STUDY/answers.sqlite
+    report     STUDY ──> STUDY/report/: figures, a picture, an anonymous data file
+    simulate   known effects ──> whether the statistics find them, and how many raters and poems that takes
+
+In: the files named. Out: the files named, rows or records for the terminal.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_json, write_jsonl
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.splits import SPLITS
+from gemma_poetry.errors import DataError, UsageError
+from gemma_poetry.evaluation.corpus_index import CorpusIndex
+from gemma_poetry.evaluation.human.answers import AnswerStore
+from gemma_poetry.evaluation.human.building import BuildSettings, Plan, plan_study, write_study
+from gemma_poetry.evaluation.human.picture import draw_comparison
+from gemma_poetry.evaluation.human.report import HumanReport, anonymous_records, report_study
+from gemma_poetry.evaluation.human.study import ANSWERS, read_key, read_study
+from gemma_poetry.evaluation.records import Writing
+from gemma_poetry.evaluation.strangers import read_strangers
+from gemma_poetry.progress import stage
+
+if TYPE_CHECKING:
+    from gemma_poetry.evaluation.human.simulation import Simulated, SimulationSettings
+
+HELD_OUT = "test"
+REPORT = "report"
+
+
+def build(
+    generations: Sequence[Path], data: Path, out: Path, settings: BuildSettings, base_url: str
+) -> tuple[Plan, list[tuple[str, str]]]:
+    """Builds a study from the poems of systems and the held-out poems of DATA.
+
+    Returns:
+        The plan, and rater and private link.
+
+    Raises:
+        UsageError: The size wished for cannot be had, or the folder exists.
+        DataError: DATA is missing, incomplete or altered.
+        SourceError: A file of poems cannot be read.
+        OutputError: The study cannot be written.
+    """
+    if not generations:
+        raise UsageError("there are no poems to rate", expected="--generations FILE, once for each system or run")
+    check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
+    by_split = {split: [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")] for split in SPLITS}
+    held_out = by_split.pop(HELD_OUT)
+    writings: list[Writing] = []
+    for path in generations:
+        writings += read_strangers(path, held_out, {writing.system for writing in writings})
+    with stage("Indexing the other splits"):
+        index = CorpusIndex([poem for split in by_split.values() for poem in split])
+    plan = plan_study(writings, held_out, index, settings)
+    about = {
+        "generations": [{"file": str(path), "sha256": sha256_file(path)} for path in generations],
+        "data": {"folder": str(data), "manifest_sha256": sha256_file(data / MANIFEST)},
+        "build": asdict(settings),
+    }
+    return plan, write_study(out, plan, about, base_url)
+
+
+def serve(study: Path, host: str, port: int) -> None:
+    """Serves the rating page until it is told to end.
+
+    Raises:
+        DataError: The folder is no study, or was altered.
+        OutputError: The database of answers cannot be written.
+        UsageError: Gradio is not installed.
+    """
+    require_gradio()
+    from gemma_poetry.studio.rating_page import serve_study
+
+    serve_study(study, host, port)
+
+
+def require_gradio() -> None:
+    """Says what to install where the pages cannot be served.
+
+    Raises:
+        UsageError: Gradio is not installed.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise UsageError("Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'")
+
+
+def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: bool) -> tuple[HumanReport, Path]:
+    """Counts the answers of a study and writes `report.json`, `answers.jsonl`, `comments.jsonl` and `comparison.png`.
+
+    Returns:
+        The report, and where its files are.
+
+    Raises:
+        DataError: The folder is no study, or nobody has answered yet.
+        OutputError: The files cannot be written.
+    """
+    study, key = read_study(study_folder), read_key(study_folder)
+    if not (study_folder / ANSWERS).is_file():
+        raise DataError(
+            "there are no answers yet",
+            where=study_folder / ANSWERS,
+            expected="the answers of at least one rater",
+            action=f"let raters answer: gemma-poetry rate serve {study_folder}",
+        )
+    store = AnswerStore(study_folder / ANSWERS)
+    found, gathered = report_study(study, key, store.all_answers(), store.all_views(), seed=seed, only_attentive=only_attentive)
+    folder = out or study_folder / REPORT
+    write_json(folder / "report.json", found.to_record())
+    write_jsonl(folder / "answers.jsonl", anonymous_records(study, gathered))
+    comments = ({"rater": rater, "task": task, "comment": text} for rater, task, text in store.all_comments())
+    write_jsonl(folder / "comments.jsonl", comments)
+    draw_comparison(found, folder / "comparison.png")
+    return found, folder
+
+
+def simulate(settings: SimulationSettings, out: Path | None) -> Simulated:
+    """Simulates studies with known effects.
+
+    Raises:
+        UsageError: A setting is out of its range.
+        OutputError: `out` cannot be written.
+    """
+    from gemma_poetry.evaluation.human.simulation import simulate as run
+
+    found = run(settings)
+    if out is not None:
+        write_json(out, found.to_record())
+    return found
+
+
+def build_record(plan: Plan, links: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The record that `rate build --json` prints; links are in `links.csv` alone, since logs are kept."""
+    return {
+        "systems": list(plan.key.systems),
+        "items": len(plan.items),
+        "raters": len(links),
+        "tasks_a_rater": len(next(iter(plan.tasks.values()))),
+        "flagged": {
+            system: sum(
+                bool(source.copied) for source in plan.key.sources.values() if source.system == system and not source.repeats
+            )
+            for system in plan.key.systems
+        },
+        "notes": list(plan.key.notes),
+    }
