@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -41,8 +42,24 @@ def test_the_picture_is_a_png_that_replaces_an_older_one(tmp_path, points):
     assert [entry.name for entry in path.parent.iterdir()] == ["curve.png"]
 
 
-def test_the_svg_stands_alone_and_is_the_same_each_time():
-    svg = curves_svg(POINTS)
-    assert svg.startswith("<svg") and svg.rstrip().endswith("</svg>")
-    assert "http" not in svg.replace("http://www.w3.org/", "")
-    assert svg == curves_svg(POINTS)
+def test_the_pictures_stand_alone_and_are_the_same_each_time():
+    pictures = curves_svg(POINTS)
+    assert len(pictures) == 2 and pictures == curves_svg(POINTS)
+    for picture in pictures:
+        assert picture.startswith("<svg") and picture.rstrip().endswith("</svg>")
+        assert "http" not in picture.replace("http://www.w3.org/", "")
+
+
+def test_colours_and_letters_are_those_of_the_page():
+    loss, perplexity = curves_svg(POINTS)
+    assert "var(--second)" in loss and "var(--tuned)" in loss and "var(--ink)" in loss
+    assert not re.search(r"#0[0-9a-c]0[0-9a-c]0[0-9a-c]|#1a1b1c", loss + perplexity)
+    assert ">validation</text>" in loss and ">a character</text>" in perplexity
+    assert "DejaVu" not in loss
+
+
+def test_ids_of_both_pictures_differ_so_that_one_page_can_hold_them():
+    loss, perplexity = ({*re.findall(r'id="([^"]+)"', picture)} for picture in curves_svg(POINTS))
+    assert loss and not loss & perplexity
+    for picture, known in zip(curves_svg(POINTS), (loss, perplexity)):
+        assert {*re.findall(r'href="#([^"]+)"', picture), *re.findall(r"url\(#([^)]+)\)", picture)} <= known

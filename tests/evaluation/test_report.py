@@ -10,7 +10,8 @@ import pytest
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
 from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing
-from gemma_poetry.evaluation.report import Report, report_html, report_markdown
+from gemma_poetry.evaluation.report import Report, record_groups, report_html
+from gemma_poetry.evaluation.report_markdown import report_markdown
 
 KEPT = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 NASTY = "<script>alert(1)</script>|\n# x"
@@ -24,7 +25,8 @@ def writing(system: str, title: str = "登楼", lines: tuple[str, ...] = KEPT) -
 
 @pytest.fixture(scope="module")
 def report():
-    writings = [writing("base"), writing("tuned"), writing("tuned", NASTY, (NASTY, *KEPT[1:]))]
+    broken = writing("tuned", "夜登", (*KEPT[:3], "更上一层山"))
+    writings = [writing("base"), writing("tuned"), writing("tuned", NASTY, (NASTY, *KEPT[1:])), broken]
     likelihoods = [
         Likelihood(system, source, "", "五言绝句", nll, 25, 20)
         for system, nll in (("base", 80.0), ("tuned", 60.0))
@@ -32,7 +34,8 @@ def report():
     ]
     results = evaluate_records(Evidence(likelihoods, writings), EvaluateSettings(bootstrap_samples=100))
     curve = [{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}]
-    return Report(f"Run {NASTY}", results, writings, curve, {"Manifest": {"name": NASTY}})
+    results.exposure = [{"verdict": "unknown", "poems": 2, "known": None, "sentence": f"Nobody knows {NASTY}"}]
+    return Report(f"Run {NASTY}", results, writings, {NASTY: curve}, {"Manifest": {"name": NASTY}}, f"of {NASTY}")
 
 
 class Tags(HTMLParser):
@@ -77,11 +80,23 @@ def test_figures_poems_and_manifest_are_there(report):
         "tuned less base",
         "By form",
         "writing-mode: vertical-rl",
+        "prefers-color-scheme: dark",
         "Manifest",
+        "perplexity 15.2, BLEU-4 0.48",
+        "protocols that are not known",
+        "held-out poem",
     ):
         assert wanted in page, wanted
-    assert "<ruby>白<rt>仄</rt></ruby>" in page and "<ruby>流<rt>平</rt></ruby>" in page
-    assert '<td class="better">better</td>' in page
+    assert re.search(r'<td class="better" [^>]*>better</td>', page)
+
+
+def test_characters_carry_their_tones_rhymes_and_faults(report):
+    page = report_html(report)
+    for char, sign, marks in (("白", "●", ""), ("依", "○", ""), ("流", "○", "rhyme")):
+        assert f'<ruby class="{marks}">{char}<rt>{sign}</rt></ruby>' in page, char
+    (fault,) = set(re.findall(r'<ruby class="rhyme fault" title="([^"]+)">山<rt>○</rt></ruby>', page))
+    assert fault == "出韵: out of rhyme"
+    assert {"合律", "不合", "句式不合"} <= set(re.findall(r'class="verdict[^"]*" lang="zh">([^<]+)<', page))
 
 
 def test_nothing_from_outside_becomes_markup(report):
@@ -89,6 +104,15 @@ def test_nothing_from_outside_becomes_markup(report):
     text = report_markdown(report)
     assert "<script" not in text.split("## Manifest")[0]
     assert "\n# x" not in text
+    assert "Nobody knows" in report_html(report) and "> Nobody knows" in text
+
+
+def test_records_become_rows_in_groups():
+    record = {"kind": "run", "train": {"rate": 0.001, "layers": None, "deep": {"x": [1, 2]}}, "none": []}
+    assert record_groups(record) == {
+        "": [("kind", "run"), ("none", "—")],
+        "train": [("rate", "0.001"), ("layers", "—"), ("deep.x", "1  2")],
+    }
 
 
 def test_markdown_tables_have_one_width(report):
@@ -106,4 +130,4 @@ def test_a_report_of_likelihoods_alone_has_no_empty_sections():
         Evidence([Likelihood("mini", "a", "", "词", 60, 25, 20)]), EvaluateSettings(bootstrap_samples=100)
     )
     for text in (report_html(Report("mini", results)), report_markdown(Report("mini", results))):
-        assert "Poems" not in text and "Training" not in text and "Longest copied" not in text
+        assert "Poems<" not in text and "## Poems" not in text and ">Training" not in text and "Longest copied" not in text

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import write_jsonl, write_manifest
+from gemma_poetry.artifacts import sha256_file, write_jsonl, write_manifest
 from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
 from gemma_poetry.errors import DataError, ModelError, OutputError, SourceError, UsageError
 from gemma_poetry.evaluation.records import Protocol, read_likelihoods, read_writings
+from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from tests.tiny import make_poems, save_data, save_model
 
@@ -125,9 +127,27 @@ def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
 
 def test_the_reports_show_the_run(results, run):
     page = (run / "eval" / "report.html").read_text(encoding="utf-8")
-    assert "tuned less base" in page and "<ruby>" in page
+    assert "tuned less base" in page and "<ruby class=" in page
     assert f"{results['systems']['tuned']['ppl_char']['value']:.2f}" in page
     assert "## Figures" in (run / "eval" / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_a_model_may_have_read_before_is_told(results, run, data, tmp_path, capsys):
+    # A folder without a manifest, under a run whose manifest names no DATA: nothing is known of either.
+    assert [record["verdict"] for record in results["exposure"]] == ["unknown", "unknown"]
+    known = LineGuard.build([line for poem in make_poems(POEMS, 2000) for line in poem.lines])
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["data"] = {"manifest_sha256": sha256_file(data / "manifest.json")}
+    read, told = tmp_path / "read", tmp_path / "run"
+    shutil.copytree(run / "base", read)
+    shutil.copytree(run / "adapter", told / "adapter")
+    known.save(read / KNOWN_LINES)
+    (told / "manifest.json").write_text(json.dumps(manifest | {"base": {"spec": str(read)}}), encoding="utf-8")
+    found = evaluate(options(told, data)).exposure
+    assert [record["verdict"] for record in found] == ["seen", "kept-out"] and found[0]["known"] == POEMS
+    captured = capsys.readouterr()
+    assert f"of {POEMS} poems {POEMS} (100.0%)" in captured.err and captured.out == ""
+    assert "Seen in training" in (told / "eval" / "report.html").read_text(encoding="utf-8")
 
 
 def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, tmp_path):

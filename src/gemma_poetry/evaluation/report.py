@@ -1,55 +1,48 @@
-"""The report of an evaluation: one HTML file that needs no network, and the same in Markdown.
+"""The report of an evaluation: one HTML file that needs no network, made to be looked at.
 
-In: a `Report` (results, curves, sample poems, recipe and manifest). Out: `report.html` to look at, `report.md` to quote.
+    Results ──report_figures──> bars on scales ──┐
+    writings ──report_poems──> marked poems ─────┼── assets/report/report.html ──> report.html
+    curve ──curves──> SVG ───────────────────────┘   (Jinja2, everything escaped)
 
-Everything that comes from outside (titles, poems, paths) is escaped: a stranger's poem is text, whatever it holds.
+In: a `Report` (results, curves, sample poems, recipe and manifest). Out: the page, without scripts and outside files.
+
+Everything that comes from outside (titles, poems, paths) is escaped by the template engine: a stranger's poem is text,
+whatever it holds.
 """
 
 from __future__ import annotations
 
-import html
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.curves import Point, curves_svg
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.described import CAVEAT, DESCRIBED
+from gemma_poetry.evaluation.records import Writing
+from gemma_poetry.evaluation.report_figures import colours, form_panels, metric_groups, tiles
+from gemma_poetry.evaluation.report_poems import REFERENCE, sample_titles
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.table import (
-    COMPARISON_HEADS,
-    SYSTEM_HEADS,
-    comparison_rows,
-    estimate_text,
-    label,
-    system_rows,
-)
+from gemma_poetry.evaluation.table import COMPARISON_HEADS, SYSTEM_HEADS, comparison_rows, system_rows
 
-_SAMPLE_TITLES = 6
-_BY_FORM = ("ppl_char", "metre_any", "metre_every", "rhyme")
-_NOTES = (
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SAMPLE_TITLES = 6
+COPIED_SPANS = 3
+NOTES = (
     "Intervals are 95% bootstrap intervals over poems, near-duplicates drawn together; those of distinct characters and"
     " pairs come from leaving out one poem at a time.",
+    "n counts the poems that a figure can judge: a poem in a form without known rules is in no figure of metre.",
     "The human of BLEU and chrF is another poet's poem to the same or the nearest title; in all other rows it is the held-out"
     " poem itself.",
     "Retrieval is the poem of the corpus that scores best against the reference: a ceiling for copying, not a system.",
     "BLEU and chrF count Han characters; closing marks follow from the form and are left out.",
+    "Lines and lengths: both are given to a model when it writes, so that BLEU compares words and not lengths. Tones and"
+    " rhyme are left to the model here; `generate` guarantees them.",
 )
-_STYLE = """
-body { font-family: "Noto Serif CJK SC", "Source Han Serif SC", "Songti SC", SimSun, Georgia, serif; max-width: 70rem;
-  margin: 2rem auto; padding: 0 1rem; color: #222; background: #fdfcf9; line-height: 1.5 }
-h1, h2 { font-weight: 600 } h2 { border-bottom: 1px solid #d8d2c4; margin-top: 2.5rem }
-.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e8e3d8; white-space: nowrap }
-th:first-child, td:first-child { text-align: left } td.better { color: #18641f } td.worse { color: #9b1c1c }
-svg { max-width: 100%; height: auto } .poems { display: flex; flex-wrap: wrap; gap: 1.2rem }
-figure { margin: 0; padding: .8rem; background: #fff; border: 1px solid #e8e3d8; border-radius: 4px }
-figcaption { font-size: .85rem; color: #666; max-width: 14rem }
-.poem { writing-mode: vertical-rl; font-size: 1.25rem; letter-spacing: .12em; max-height: 22rem }
-.poem p { margin: 0 .35rem } ruby rt { font-size: .5em; color: #8a7d5c; letter-spacing: 0 }
-pre { background: #f4f1ea; padding: .8rem; overflow-x: auto; font-size: .82rem } .note { color: #555; font-size: .88rem }
-"""
+_ASSETS = "assets/report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,163 +53,104 @@ class Report:
         title: Its heading.
         results: The figures.
         writings: The poems that samples are taken from.
-        curve: Points of the training curve; may be empty.
+        curves: Points of training curves, by run; may be empty.
         details: What else belongs on record, by heading: the evaluation's settings, the run's manifest.
+        subtitle: What was judged on what, in a sentence.
     """
 
     title: str
     results: Results
     writings: Sequence[Writing] = ()
-    curve: Sequence[Point] = ()
+    curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    subtitle: str = ""
 
 
 def report_html(report: Report) -> str:
-    """The report as one HTML page without scripts and outside files."""
+    """The report as one HTML page."""
+    from markupsafe import Markup
+
     results = report.results
-    parts = [f"<h1>{_text(report.title)}</h1>", "<h2>Figures</h2>"]
-    parts.append(_html_table([*SYSTEM_HEADS, *results.systems], system_rows(results)))
-    parts += [f'<p class="note">{_text(note)}</p>' for note in _NOTES]
-    for comparison in results.comparisons:
-        parts.append(f"<h2>{_text(comparison.system)} less {_text(comparison.against)}</h2>")
-        parts.append(_html_table(COMPARISON_HEADS, comparison_rows(comparison)))
-    rows = _form_rows(results)
-    if rows:
-        parts += ["<h2>By form</h2>", _html_table(_form_heads(results), rows)]
-    if report.curve:
-        parts += ["<h2>Training</h2>", curves_svg(report.curve)]
-    samples = _samples(report.writings)
-    if samples:
-        parts += ["<h2>Poems</h2>", *(_html_poems(title, poems) for title, poems in samples)]
-    copied = _copied_rows(results)
-    if copied:
-        parts += ["<h2>Longest copied spans</h2>", _html_table(_COPIED_HEADS, copied)]
-    for heading, value in report.details.items():
-        parts += [f"<h2>{_text(heading)}</h2>", f"<pre>{_text(_json(value))}</pre>"]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(report.title)}</title><style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    page: str = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            # Ours, not a stranger's: the style sheet, and the pictures that matplotlib draws of numbers.
+            style=Markup(_asset("report.css")),
+            curves={
+                name: [Markup(picture) for picture in curves_svg(points)] for name, points in report.curves.items() if points
+            },
+            tiles=tiles(results),
+            groups=metric_groups(results),
+            forms=form_panels(results),
+            colours=colours(results),
+            system_heads=[*SYSTEM_HEADS, *results.systems],
+            system_rows=system_rows(results),
+            comparison_heads=COMPARISON_HEADS,
+            comparisons=[(one, comparison_rows(one)) for one in results.comparisons],
+            samples=sample_titles(report.writings, SAMPLE_TITLES),
+            reference=REFERENCE,
+            copied=copied_spans(results),
+            described=DESCRIBED if any("ppl_token" in own or "bleu4_title" in own for own in results.systems.values()) else (),
+            caveat=CAVEAT,
+            notes=NOTES,
+            details={heading: record_groups(value) for heading, value in report.details.items()},
+        )
+    )
+    return page
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
 
 
-def report_markdown(report: Report) -> str:
-    """The report as Markdown, without the pictures."""
-    results = report.results
-    parts = [f"# {_cell(report.title)}", "## Figures", _markdown_table([*SYSTEM_HEADS, *results.systems], system_rows(results))]
-    parts.append("\n".join(f"- {note}" for note in _NOTES))
-    for comparison in results.comparisons:
-        parts.append(f"## {_cell(comparison.system)} less {_cell(comparison.against)}")
-        parts.append(_markdown_table(COMPARISON_HEADS, comparison_rows(comparison)))
-    rows = _form_rows(results)
-    if rows:
-        parts += ["## By form", _markdown_table(_form_heads(results), rows)]
-    samples = _samples(report.writings)
-    if samples:
-        parts.append("## Poems")
-    for title, poems in samples:
-        parts.append(f"### {_cell(title)}")
-        parts += [f"{_cell(poem.system)}: {_cell(_running_text(poem))}" for poem in poems]
-    copied = _copied_rows(results)
-    if copied:
-        parts += ["## Longest copied spans", _markdown_table(_COPIED_HEADS, copied)]
-    for heading, value in report.details.items():
-        parts += [f"## {_cell(heading)}", "\n".join(f"    {line}" for line in _json(value).splitlines())]
-    return "\n\n".join(parts) + "\n"
+def _asset(name: str) -> str:
+    return resources.files("gemma_poetry").joinpath(_ASSETS, name).read_text(encoding="utf-8")
 
 
-def _samples(writings: Sequence[Writing]) -> list[tuple[str, list[Writing]]]:
-    """Some titles, each with what every system wrote to it and the held-out poem."""
-    by_poem: dict[str, list[Writing]] = {}
-    for writing in writings:
-        if writing.protocol is Protocol.TITLE:
-            by_poem.setdefault(writing.source_id, []).append(writing)
-    fullest = sorted(by_poem.values(), key=lambda poems: -len(poems))
-    return [(f"{poems[0].title} ({poems[0].form})", poems) for poems in fullest[:_SAMPLE_TITLES]]
+def copied_spans(results: Results) -> list[dict[str, Any]]:
+    """The longest shared spans of each system, three each: the span, the line around it, where the corpus has it."""
+    spans = []
+    for system, examples in results.copied.items():
+        for example in examples[:COPIED_SPANS]:
+            if example["span"]:
+                span, text = example["span"], "".join(example["lines"])
+                begin = text.find(span["text"])
+                near = max(example.get("nearest", []), key=lambda one: one["shared"] / len(one["line"]), default=None)
+                spans.append(
+                    {
+                        "system": system,
+                        "text": span["text"],
+                        "before": text[max(0, begin - 4) : begin],
+                        "after": text[begin + len(span["text"]) :][:4],
+                        "source": f"{span['author']}《{span['title']}》",
+                        "nearest": near and {**near, "source": f"{near['author']}《{near['title']}》"},
+                    }
+                )
+    return spans
 
 
-def _running_text(writing: Writing) -> str:
-    return "".join(map("".join, zip(writing.lines, writing.marks)))
+def record_groups(record: Any) -> dict[str, list[tuple[str, str]]]:
+    """A JSON record as rows (name, value), in groups by its first level; scalars of the first level stand in group ''."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, value in record.items() if isinstance(record, Mapping) else [("", record)]:
+        rows = list(_flat(value, ""))
+        if len(rows) == 1 and not rows[0][0]:
+            groups.setdefault("", []).append((name, rows[0][1]))
+        elif rows:
+            groups[name] = rows
+    return groups
 
 
-def _form_heads(results: Results) -> list[str]:
-    return ["form", "metric", *results.by_form]
-
-
-def _form_rows(results: Results) -> list[list[str]]:
-    forms = dict.fromkeys(form for own in results.by_form.values() for form in own)
-    rows = []
-    for form in forms:
-        for name in _BY_FORM:
-            figures = [own.get(form, {}).get(name) for own in results.by_form.values()]
-            if any(figure is not None for figure in figures):
-                cells = [estimate_text(name, figure) + (f" ({figure.n})" if figure else "") for figure in figures]
-                rows.append([form, label(name), *cells])
-    return rows
-
-
-_COPIED_HEADS = ("system", "span", "source")
-
-
-def _copied_rows(results: Results) -> list[list[str]]:
-    return [
-        [system, example["span"]["text"], f"{example['span']['author']}《{example['span']['title']}》"]
-        for system, examples in results.copied.items()
-        for example in examples
-        if example["span"]
-    ]
-
-
-def _html_poems(title: str, poems: Iterable[Writing]) -> str:
-    return f'<h3>{_text(title)}</h3><div class="poems">{"".join(map(_html_poem, poems))}</div>'
-
-
-def _html_poem(writing: Writing) -> str:
-    """A poem in vertical columns, the tones beside its characters."""
-    columns = []
-    for line, mark, tones in zip(writing.lines, writing.marks, _tones(writing)):
-        ruby = "".join(f"<ruby>{_text(char)}<rt>{_text(tone)}</rt></ruby>" for char, tone in zip(line, tones))
-        columns.append(f"<p>{ruby}{_text(mark)}</p>")
-    source = writing.origin.get("title", "")
-    caption = _text(writing.system) + (f": {_text(writing.origin.get('author', ''))}《{_text(source)}》" if source else "")
-    return f'<figure><div class="poem">{"".join(columns)}</div><figcaption>{caption}</figcaption></figure>'
-
-
-def _tones(writing: Writing) -> list[list[str]]:
-    """The tone of each character: 平, 仄, 通 for both; blank where the poem cannot be read."""
-    from gemma_poetry.prosody.scansion import scan_auto
-
-    try:
-        places = scan_auto(writing.lines).places
-    except (TextError, UnknownFormError):
-        return [[""] * len(line) for line in writing.lines]
-    return [["通" if len(place.tones) > 1 else place.tones for place in line] for line in places]
-
-
-def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{_text(cell)}</th>" for cell in heads)
-    body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _html_cell(cell: str) -> str:
-    marked = f' class="{cell}"' if cell in ("better", "worse") else ""
-    return f"<td{marked}>{_text(cell)}</td>"
-
-
-def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _cell(text: str) -> str:
-    """Text for Markdown: nothing in it opens a tag, a table cell or a new line."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def _flat(value: Any, name: str) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [row for key, inner in value.items() for row in _flat(inner, f"{name}.{key}" if name else str(key))]
+    if isinstance(value, (list, tuple)):
+        return [(name, "  ".join(map(str, value)) or "—")]
+    return [(name, f"{value:g}" if isinstance(value, float) else "—" if value in (None, "") else str(value))]

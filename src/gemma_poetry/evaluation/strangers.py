@@ -19,8 +19,8 @@ from pathlib import Path
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
-from gemma_poetry.corpus.formats import SourcePoem, read_poems
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.errors import SourceError
 from gemma_poetry.evaluation.ceiling import RETRIEVAL

@@ -45,7 +45,8 @@ from gemma_poetry.evaluation.references import (
     human_writings,
     select_poems,
 )
-from gemma_poetry.evaluation.report import Report, report_html, report_markdown
+from gemma_poetry.evaluation.report import Report, report_html
+from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.strangers import read_strangers
 from gemma_poetry.progress import stage
@@ -146,7 +147,7 @@ def evaluate(options: EvaluateOptions) -> Results:
     results.exposure = list(told.values())
     out = _comparison_folder(options)
     if out is not None:
-        _write_out(out, evidence, results, _about(options, None, ground))
+        _write_out(out, evidence, results, _about(options, None, ground), {name: spec for spec, name in names.items()})
     return results
 
 
@@ -224,7 +225,7 @@ def _evaluate_run(
         if exposure.doubtful:
             print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
     out = _run_folder(options, spec, name)
-    _write_out(out, evidence, results, _about(options, loaded, ground), Path(spec))
+    _write_out(out, evidence, results, _about(options, loaded, ground), {name: spec})
     return loaded.base, replace(evidence, title_ranks=ranks), results
 
 
@@ -278,22 +279,43 @@ def _called(records: Sequence[_Record], names: Mapping[str, str]) -> list[_Recor
     return [replace(record, system=names[record.system]) for record in records if record.system in names]
 
 
-def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any], run: Path | None = None) -> None:
+def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any], runs: Mapping[str, str]) -> None:
+    """Writes records, reports and results.
+
+    Args:
+        out: The folder.
+        evidence: What the figures were computed from.
+        results: The figures.
+        about: What was evaluated, and how.
+        runs: The specs of the RUNs and models by the name that they have in tables.
+    """
     # Written last, so that it never stands beside poems that it is not about.
     (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, evidence.likelihoods)
     write_records(out / GENERATIONS, evidence.writings)
     write_records(out / TITLE_RANKS, evidence.title_ranks)
-    details = {"Evaluation": about}
-    if run is not None and (run / MANIFEST).is_file():
-        details["Run"] = read_json(run / MANIFEST)
-    curve = read_curve(run / CURVE) if run is not None and (run / CURVE).is_file() else []
+    folders = {name: Path(spec) for name, spec in runs.items()}
+    details = {"Recipe": about} | {
+        f"Manifest of {name}": read_json(folder / MANIFEST) for name, folder in folders.items() if (folder / MANIFEST).is_file()
+    }
     report = Report(
-        f"Evaluation of {', '.join(about['runs'] + about['generations'])}", results, evidence.writings, curve, details
+        f"Evaluation of {', '.join(about['runs'] + about['generations'])}",
+        results,
+        evidence.writings,
+        {name: read_curve(folder / CURVE) for name, folder in folders.items() if (folder / CURVE).is_file()},
+        details,
+        _subtitle(about),
     )
     write_text(out / "report.html", report_html(report))
     write_text(out / "report.md", report_markdown(report))
     write_json(out / RESULTS, {"about": about, **results.to_record()})
+
+
+def _subtitle(about: Mapping[str, Any]) -> str:
+    data = about["data"]
+    judged = f"{data['split']} split of {data['folder']}, {data['poems']:,} poems" if data else "poems judged on their own"
+    base = f"base model {about['base']}, " if about["base"] else ""
+    return f"{base}{judged}; seed {about['evaluate']['seed']}"
 
 
 def _about(options: EvaluateOptions, loaded: LoadedModel | None, ground: _Ground) -> dict[str, Any]:

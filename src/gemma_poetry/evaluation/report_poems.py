@@ -1,0 +1,167 @@
+"""Sample poems for a report: every character with its tone, its rhyme and its faults.
+
+In: writings of several systems to the same titles. Out: `SampleTitle`s, plain values that a page sets in columns.
+
+A poem is read against the form that was asked for; one that cannot be (wrong shape, no rules) is shown without marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gemma_poetry.errors import TextError, UnknownFormError
+from gemma_poetry.evaluation.ceiling import RETRIEVAL
+from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.prosody.forms import alternating_marks
+from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion_record import OPEN, tone_mark
+
+REFERENCE = "held-out poem"
+"""What the poem that the title is from is called."""
+
+TONE_SIGNS = {"平": "○", "仄": "●", OPEN: "◐"}
+"""The signs that books of metre use: level, oblique, either."""
+
+_LONGEST_SAMPLE = 64
+_VERDICTS = {
+    Verdict.STRICT: "合律",
+    Verdict.MINOR: "小拗",
+    Verdict.RESCUED: "拗救",
+    Verdict.FAIL: "不合",
+    Verdict.NOT_JUDGED: "不判",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCharacter:
+    """A character where it stands.
+
+    Attributes:
+        char: The character.
+        sign: The sign of its tone; empty where it is not known.
+        rhymes: Whether it stands in a rhyme place.
+        fault: The rule that is broken here, for people; empty where none is.
+    """
+
+    char: str
+    sign: str = ""
+    rhymes: bool = False
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePoem:
+    """A poem of one system.
+
+    Attributes:
+        system: The system.
+        source: Author and title of the poem, where no model wrote it; else empty.
+        lines: The characters, line by line.
+        marks: One closing mark a line.
+        verdict: What the scansion says, in Chinese.
+        passes: Whether it keeps its form; `None`: it is not judged.
+        rhyme: The rhyme group, empty where there is none.
+    """
+
+    system: str
+    source: str
+    lines: tuple[tuple[SampleCharacter, ...], ...]
+    marks: str
+    verdict: str
+    passes: bool | None
+    rhyme: str
+
+    @property
+    def text(self) -> str:
+        """The running text."""
+        return "".join("".join(one.char for one in line) + mark for line, mark in zip(self.lines, self.marks))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTitle:
+    """What the systems wrote to one title.
+
+    Attributes:
+        title: 题目
+        form: 体裁 or 词牌
+        poems: The poems, the held-out one last.
+    """
+
+    title: str
+    form: str
+    poems: tuple[SamplePoem, ...]
+
+
+def sample_titles(writings: Sequence[Writing], count: int) -> list[SampleTitle]:
+    """Some titles with everything that was written to them: those that most systems answered, forms in turn.
+
+    Args:
+        writings: The writings; only whole poems from a title are shown, and not the retrieval ceiling.
+        count: How many titles at most.
+    """
+    by_poem: dict[str, list[Writing]] = {}
+    for writing in writings:
+        if writing.protocol is Protocol.TITLE and writing.system != RETRIEVAL:
+            by_poem.setdefault(writing.source_id, []).append(writing)
+    fullest = sorted(by_poem.values(), key=lambda poems: (-len(poems), _length(poems[0]) > _LONGEST_SAMPLE))
+    return [_sample(poems) for poems in list(_forms_in_turn(fullest))[:count]]
+
+
+def _length(writing: Writing) -> int:
+    return len(writing.reference_text or writing.text)
+
+
+def _forms_in_turn(poems: Sequence[list[Writing]]) -> Iterator[list[Writing]]:
+    """The same lists: one of each form and number of systems, then a second one, and so on."""
+    seen: dict[str, int] = {}
+    rounds = []
+    for place, own in enumerate(poems):
+        form = own[0].form
+        seen[form] = seen.get(form, 0) + 1
+        rounds.append((-len(own), _length(own[0]) > _LONGEST_SAMPLE, seen[form], place))
+    for *_, place in sorted(rounds):
+        yield poems[place]
+
+
+def _sample(writings: Sequence[Writing]) -> SampleTitle:
+    first = writings[0]
+    shown = list(writings)
+    if first.reference:
+        marks = first.marks if len(first.marks) == len(first.reference) else alternating_marks(len(first.reference))
+        shown.append(replace(first, system=REFERENCE, lines=first.reference, marks=marks, origin={}))
+    return SampleTitle(first.title, first.form, tuple(map(_poem, shown)))
+
+
+def _poem(writing: Writing) -> SamplePoem:
+    # A stranger's file may be named as the origin; it is the system already.
+    title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
+    source = f"{author}《{title}》" if title else str(author)
+    marks = writing.marks.ljust(len(writing.lines), "　")
+    try:
+        scansion = scan(writing.lines, writing.form)
+    except UnknownFormError:
+        return SamplePoem(writing.system, source, _bare(writing.lines), marks, "不判", None, "")
+    except TextError:
+        return SamplePoem(writing.system, source, _bare(writing.lines), marks, "句式不合", False, "")
+    verdict = scansion.verdict
+    passes = None if verdict is Verdict.NOT_JUDGED else verdict.passes
+    return SamplePoem(writing.system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
+
+
+def _bare(lines: Sequence[str]) -> tuple[tuple[SampleCharacter, ...], ...]:
+    return tuple(tuple(map(SampleCharacter, line)) for line in lines)
+
+
+def _read(scansion: Scansion) -> tuple[tuple[SampleCharacter, ...], ...]:
+    faults = {(fault.line, fault.position): f"{fault.rule.chinese}: {fault.rule.english}" for fault in scansion.faults}
+    return tuple(
+        tuple(
+            SampleCharacter(
+                place.char, TONE_SIGNS.get(tone_mark(place), ""), bool(place.rhyme), faults.get((line, position), "")
+            )
+            for position, place in enumerate(places, 1)
+        )
+        for line, places in enumerate(scansion.places, 1)
+    )
