@@ -77,6 +77,56 @@ def spoil_pickled(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def spoil_shard_without_index(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00003.safetensors")
+
+
+def spoil_tensor(folder):
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"model.norm.weight": "model.safetensors", "model.gone.weight": "model.safetensors"}})
+    )
+
+
+def change_weights(folder, change):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def spoil_missing_weights(folder):
+    change_weights(folder, lambda weights: weights.pop("model.layers.1.mlp.up_proj.weight"))
+
+
+def spoil_surplus_weights(folder):
+    change_weights(folder, lambda weights: weights.update({"model.layers.9.mlp.up_proj.weight": torch.zeros(2)}))
+
+
+def spoil_nan(folder):
+    change_weights(folder, lambda weights: weights["model.layers.0.mlp.up_proj.weight"][0, 0].fill_(torch.nan))
+
+
+def spoil_infinity(folder):
+    change_weights(folder, lambda weights: weights["model.norm.weight"][3].fill_(-torch.inf))
+
+
+def spoil_other_family(folder):
+    change_config(folder, model_type="gemma2")
+
+
+def spoil_shape(folder):
+    change_config(folder, intermediate_size=128)
+
+
+def spoil_field(folder):
+    change_config(folder, hidden_size="wide")
+
+
+def spoil_tokenizer(folder):
+    (folder / "tokenizer.json").write_text("{}")
+
+
 def spoil_shard(folder):
     (folder / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}})
@@ -95,12 +145,23 @@ def spoil_shard(folder):
         (spoil_header, IncompleteModelError, "header"),
         (spoil_no_weights, IncompleteModelError, "no weights"),
         (spoil_shard, IncompleteModelError, "1 of 2 shards are missing: model-00002-of-00002"),
+        (spoil_shard_without_index, IncompleteModelError, "2 of 3 shards are missing: model-00002-of-00003"),
+        (spoil_tensor, IncompleteModelError, "1 tensors that .* promises are not in it: model.gone.weight"),
+        (spoil_missing_weights, IncompleteModelError, r"1 weights are missing \(first: model.layers.1.mlp.up_proj"),
+        (spoil_surplus_weights, IncompleteModelError, r"1 have no place \(first: model.layers.9.mlp.up_proj"),
+        (spoil_nan, ModelError, "1 of 28 weights hold NaN or an infinity, the first of them model.layers.0.mlp.up_proj"),
+        (spoil_infinity, ModelError, "the first of them model.norm.weight"),
+        (spoil_other_family, IncompleteModelError, "not those of the Gemma 2 model that config.json describes"),
+        (spoil_shape, IncompleteModelError, "not those of the Gemma 3 model that config.json describes"),
+        (spoil_field, NotAGemmaError, "cannot be read as a Gemma 3 configuration"),
+        (spoil_tokenizer, ModelError, "the tokenizer cannot be read"),
     ],
 )
 def test_a_spoilt_folder_is_refused(folder, spoil, error, message):
     spoil(folder)
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         load_model(str(folder))
+    assert raised.value.where.startswith(str(folder)) and raised.value.action
 
 
 def test_the_check_names_the_family(good):

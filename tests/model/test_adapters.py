@@ -1,0 +1,162 @@
+"""Adapters on their base: in place to the last tensor, or refused with the base's name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gemma_poetry.artifacts import write_json
+from gemma_poetry.config import LoraSettings
+from gemma_poetry.errors import IncompleteModelError, RunError
+from gemma_poetry.model.base import load_model, load_tokenizer
+from gemma_poetry.model.checkpoint import weights_fingerprint
+from gemma_poetry.model.lora import add_adapter
+from tests.families import save_family
+
+IDS = torch.arange(380, 400)[None]
+
+
+def make_run(base: Path, out: Path, settings: LoraSettings | None = None) -> Path:
+    """A RUN whose adapter says something: its updates are random, not zero."""
+    loaded = load_model(str(base), device="cpu")
+    adapted, _ = add_adapter(loaded.model, settings or LoraSettings(rank=2), seed=3, revision=loaded.revision)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(generator=torch.Generator().manual_seed(4))
+    adapted.save_pretrained(str(out / "adapter"))
+    write_json(out / "manifest.json", {"base": loaded.identity()})
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, Path]:
+    place = tmp_path_factory.mktemp("adapters")
+    base = save_family(place / "base", "gemma3_text", instruction_tuned=True)
+    return base, make_run(base, place / "RUN")
+
+
+@pytest.fixture
+def base_and_run(made, tmp_path) -> tuple[Path, Path]:
+    """Copies to spoil; the run names the copy of its base."""
+    base, run = shutil.copytree(made[0], tmp_path / "base"), shutil.copytree(made[1], tmp_path / "RUN")
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["base"]["spec"] = str(base)
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    return Path(base), Path(run)
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(input_ids=IDS).logits
+
+
+def test_a_run_is_its_base_with_the_adapter_on(made):
+    base, run = made
+    tuned, plain = load_model(str(run), device="cpu"), load_model(str(base), device="cpu")
+    assert tuned.adapted and tuned.folder == base and tuned.revision is None
+    on = logits(tuned.model)
+    with tuned.model.disable_adapter():
+        off = logits(tuned.model)
+    assert torch.equal(off, logits(plain.model)) and (on - off).abs().max() > 0.1
+
+
+def test_a_plain_peft_folder_is_a_model_too(made):
+    base, run = made
+    folder = load_model(str(run / "adapter"), device="cpu")
+    assert (folder.name, folder.base, folder.adapted) == ("adapter", str(base), True)
+    assert torch.equal(logits(folder.model), logits(load_model(str(run), device="cpu").model))
+    assert load_tokenizer(str(run / "adapter")).chat_template
+
+
+def change_adapter(run, change):
+    path = run / "adapter" / "adapter_model.safetensors"
+    save_file(change(load_file(path)), path)
+
+
+def other_weights(base, run):
+    save_family(base, "gemma3_text", instruction_tuned=True, seed=1)
+
+
+def other_shape(base, run):
+    save_family(base, "gemma3_text", instruction_tuned=True, hidden_size=48)
+
+
+def other_family(base, run):
+    save_family(base, "gemma3", instruction_tuned=True)
+
+
+def missing_tensor(base, run):
+    change_adapter(run, lambda tensors: dict(list(tensors.items())[1:]))
+
+
+def surplus_tensor(base, run):
+    change_adapter(run, lambda tensors: tensors | {"base_model.model.model.layers.9.x.lora_A.weight": torch.zeros(2)})
+
+
+def other_prefix(base, run):
+    """Named as the multimodal class names its decoder, which PEFT passes over with a warning."""
+    change_adapter(
+        run, lambda tensors: {k.replace("model.layers", "model.language_model.layers"): t for k, t in tensors.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (other_weights, "weights are others than those that it was trained on"),
+        (other_shape, "weights are others than those that it was trained on"),
+        (other_family, "weights are others than those that it was trained on"),
+        (missing_tensor, "1 tensors are missing and 0 have no place"),
+        (surplus_tensor, "0 tensors are missing and 1 have no place"),
+        (other_prefix, "32 tensors are missing and 32 have no place"),
+    ],
+)
+def test_a_misfit_names_the_base(base_and_run, spoil, reason):
+    base, run = base_and_run
+    spoil(base, run)
+    with pytest.raises(RunError, match=reason) as raised:
+        load_model(str(run), device="cpu")
+    assert f"does not fit the base model '{base}'" in raised.value.found and raised.value.action
+
+
+@pytest.mark.parametrize("spoil", [other_shape, other_family, missing_tensor, other_prefix])
+def test_a_plain_folder_without_manifest_is_checked_by_its_tensors(base_and_run, spoil):
+    base, run = base_and_run
+    config = run / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": str(base)}))
+    spoil(base, run)
+    with pytest.raises(RunError, match="does not fit the base model"):
+        load_model(str(run / "adapter"), device="cpu")
+
+
+def test_an_adapter_cut_short_or_missing_is_refused(base_and_run):
+    _, run = base_and_run
+    path = run / "adapter" / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(IncompleteModelError, match="bytes"):
+        load_model(str(run))
+    path.unlink()
+    with pytest.raises(RunError, match="the adapter has no weights"):
+        load_model(str(run))
+
+
+def test_an_adapter_that_names_no_base_is_refused(base_and_run):
+    _, run = base_and_run
+    config = run / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": None}))
+    with pytest.raises(RunError, match="names no base model"):
+        load_model(str(run / "adapter"))
+
+
+def test_the_fingerprint_sees_one_changed_training_step(made, tmp_path):
+    base = shutil.copytree(made[0], tmp_path / "base")
+    before = weights_fingerprint(base)
+    weights = load_file(base / "model.safetensors")
+    save_file({name: weight * (1 + 1e-4) for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
+    assert before == weights_fingerprint(made[0]) != weights_fingerprint(base)
