@@ -1,22 +1,24 @@
 """How much memory a LoRA or QLoRA fine-tuning needs, before anything is loaded.
 
-In: a Gemma configuration of transformers (its shape is read from a model on the meta device, which has no data) and the settings
-of a training. Out: a `MemoryEstimate` in bytes.
+In: a Gemma configuration of transformers (its shape is read from a model on the meta device, which has no data) and the
+settings of a training. Out: a `MemoryEstimate` in bytes.
 
 The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
 
     weights       e per parameter. Quantized (NF4, double quantization): 4.127 bits for each parameter of the linear layers
                   inside the transformer layers, 2 bytes for all others. Pruning drops rows of the token embedding.
     adapter       16 bytes per LoRA parameter: float32 weight, gradient and two moments of AdamW.
-    activations   what automatic differentiation keeps for the backward pass, B·T times, summed over the layers:
-                    each norm            its input in float32 (on the path that is float32 already, no second copy)
-                    attention            queries, keys and values at the width of the queries, the output: 4 · e · q
+    activations   what automatic differentiation keeps for the backward pass, B · T times, summed over the layers:
+                    each norm            its input in float32, 4 bytes
+                    attention            queries, keys and values at the queries' width, the output: 4 · e · q
+                    eager attention      soft-capped scores and probabilities (Gemma 2): 8 · heads · T
                     feed-forward         gate, activated gate and up: 3 · e · f
-                    each adapted layer   its input after dropout, e · in, and the dropout mask, 1 · in
+                    each adapted layer   its input after dropout in float32 and the mask, 8 · in (5 · in on a GPU)
+                    AltUp (Gemma 3n)     its residual streams thrice: 3 · e · streams · hidden
                   and the gradients of one layer in flight. With gradient checkpointing the input of each layer,
                   e · hidden, and all of the above for the one layer that is computed again.
-    logits        for N completion tokens: the logits, their log-softmax and its gradient, each N · vocabulary float32; in
-                  bfloat16 twice 2 bytes more. (The trainer lets no prompt position reach the head.)
+    logits        those of one chunk of tokens thrice, 3 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and the
+                  gradient of their hidden states, e · N · hidden: the frozen head is differentiated chunk by chunk.
     runtime       the process itself with its libraries, measured.
 
 The terms follow from the code of transformers and PEFT; `tests/model/test_memory.py` compares them with what autograd
@@ -29,10 +31,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gemma_poetry.model.families import choose_attention
+
 DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 NF4_BITS = 4.127
 """Bits a parameter: 4, and 32-bit scales of blocks of 64 quantized to 8 bits themselves in blocks of 256 (QLoRA,
 arXiv 2305.14314, section 3)."""
+CHUNK_BYTES = 64 * 2**20
+"""Logits that the trainer's loss has in memory at a time, in float32, in bytes."""
 RUNTIME_BYTES = 650 * 2**20
 """Resident memory of a process that has imported torch, transformers and PEFT, before a model is loaded; measured on CPU."""
 
@@ -59,6 +65,7 @@ class ModelShape:
         projections: The linear layers of the transformer layers, in order.
         norm_width: Sum of the widths of the norms of the transformer layers, heads counted.
         streams: Residual streams that run side by side (AltUp of Gemma 3n has 4, all others 1).
+        eager_heads: Heads of all layers where attention keeps its scores (Gemma 2), else 0.
     """
 
     vocabulary: int
@@ -69,6 +76,7 @@ class ModelShape:
     projections: tuple[Projection, ...]
     norm_width: int
     streams: int = 1
+    eager_heads: int = 0
 
     def total_outputs(self, name: str) -> int:
         """Outputs of the linear layers of one name, over all layers."""
@@ -129,6 +137,7 @@ def read_shape(config: Any) -> ModelShape:
         ),
         norm_width=_norm_width(model, text),
         streams=getattr(text, "altup_num_inputs", 1),
+        eager_heads=text.num_hidden_layers * text.num_attention_heads if choose_attention(text) == "eager" else 0,
     )
 
 
@@ -179,12 +188,13 @@ def estimate_memory(
     parameters = shape.parameters - (shape.vocabulary - rows) * shape.row_parameters
     adapter = shape.lora_parameters(lora_rank, targets)
     positions = batch * tokens
+    kept = kept_bytes(shape, element, tokens, targets, dropout=dropout)
     labelled = positions if completion_tokens is None else completion_tokens
     return MemoryEstimate(
         weights=_weights(shape, parameters, element, quantized=quantized),
         adapter=16 * adapter,
-        activations=_activations(shape, positions, element, targets, dropout, gradient_checkpointing) if lora_rank else 0,
-        logits=labelled * rows * ((12 if element == 4 else 16) if lora_rank else (4 if element == 4 else 6)),
+        activations=int(positions * _kept_and_in_flight(kept, shape, element, gradient_checkpointing)) if lora_rank else 0,
+        logits=3 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
         runtime=RUNTIME_BYTES,
     )
 
@@ -196,30 +206,46 @@ def _weights(shape: ModelShape, parameters: int, element: int, *, quantized: boo
     return int(linear * NF4_BITS / 8) + (parameters - linear) * 2
 
 
-def _activations(
-    shape: ModelShape, positions: int, element: int, targets: Sequence[str], dropout: bool, checkpointing: bool
-) -> int:
-    layer_bytes = kept_bytes(shape, element, targets, dropout=dropout) / shape.layers
+def _kept_and_in_flight(kept: int, shape: ModelShape, element: int, checkpointing: bool) -> float:
+    """Bytes of one token at the peak, given those that are kept of it through all layers."""
     # Backward through the widest part of a layer holds its gradients and those of the residual stream.
-    flight = element * (2 * shape.total_outputs("gate_proj") // shape.layers + 3 * shape.hidden)
+    flight = element * (2 * shape.total_outputs("gate_proj") / shape.layers + 3 * shape.hidden)
     if checkpointing:
-        return int(positions * (shape.layers * shape.hidden * shape.streams * element + layer_bytes + flight))
-    return int(positions * (shape.layers * layer_bytes + flight))
+        return shape.layers * shape.hidden * shape.streams * element + kept / shape.layers + flight
+    return kept + flight
 
 
-def kept_bytes(shape: ModelShape, element: int, targets: Sequence[str] = DEFAULT_TARGETS, *, dropout: bool = True) -> int:
+def kept_bytes(
+    shape: ModelShape, element: int, tokens: int, targets: Sequence[str] = DEFAULT_TARGETS, *, dropout: bool = True
+) -> int:
     """What automatic differentiation keeps of one token through all layers, in bytes.
 
     Args:
         shape: The model's shape.
         element: Bytes of an element of the arithmetic.
+        tokens: Tokens of the row that the token stands in.
         targets: Short names of the adapted linear layers.
         dropout: Whether the updates have dropout.
     """
-    adapted = sum(projection.inputs for projection in shape.projections if projection.name in targets)
+    altup = 3 * element * shape.layers * shape.streams * shape.hidden if shape.streams > 1 else 0
     return (
         4 * shape.norm_width
         + 4 * element * shape.total_outputs("q_proj")
+        + 8 * shape.eager_heads * tokens
         + 3 * element * shape.total_outputs("gate_proj")
-        + adapted * (element + 1 if dropout else element)
+        + _adapted_inputs(shape, element, targets, dropout)
+        + altup
     )
+
+
+def _adapted_inputs(shape: ModelShape, element: int, targets: Sequence[str], dropout: bool) -> int:
+    adapted = [projection for projection in shape.projections if projection.name in targets]
+    if dropout:
+        return 8 * sum(projection.inputs for projection in adapted)
+    if element < 4:
+        # PEFT turns the input of each adapted layer into the adapter's float32.
+        return 4 * sum(projection.inputs for projection in adapted)
+    # The input itself is kept: once for projections that share it, not again where attention keeps it as its output.
+    shared = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
+    kept = [found for found in adapted if found.name != "o_proj" and shared.get(found.name) not in targets]
+    return element * sum(projection.inputs for projection in kept)

@@ -1,0 +1,145 @@
+"""`gemma-poetry models`: which Gemmas there are, and which of them this machine can fine-tune.
+
+In: a recipe (its batch size, LoRA section and dtype decide) and a length in tokens. Out: one record a model: family,
+parameters, licence, memory for LoRA and QLoRA, and what of it fits into the memory that is free here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gemma_poetry.config import Recipe
+from gemma_poetry.errors import UsageError
+
+OWN_LICENCE = "MIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a training would run.
+
+    Attributes:
+        device: `cpu` or `cuda:0`.
+        dtype: The arithmetic that it would have there.
+        free: Memory that is free, in bytes.
+    """
+
+    device: str
+    dtype: str
+    free: int
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether 4-bit weights can be trained on: their kernels want a GPU."""
+        return self.device != "cpu"
+
+
+def this_machine(recipe: Recipe) -> Machine:
+    """The device that a training with this recipe would take, and its free memory."""
+    import torch
+
+    from gemma_poetry.model.families import choose_device, choose_dtype
+    from gemma_poetry.model.room import available_memory
+
+    device = choose_device()
+    dtype = choose_dtype("gemma3_text", recipe.train.dtype, device)
+    return Machine(device, "float32" if dtype is torch.float32 else "bfloat16", available_memory(device))
+
+
+def model_records(
+    recipe: Recipe, machine: Machine, *, tokens: int, vocabulary_rows: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """One record a model, the smallest family first.
+
+    Args:
+        recipe: Its `train` and `lora` sections are used.
+        machine: Where the training would run.
+        tokens: Tokens of a poem with its prompt.
+        vocabulary_rows: Rows that pruning leaves of the vocabulary; `None`: all.
+
+    Raises:
+        UsageError: A length or a number of rows below one.
+    """
+    from gemma_poetry.model.families import FAMILIES
+    from gemma_poetry.model.memory import estimate_memory, read_shape
+
+    if tokens < 1 or (vocabulary_rows is not None and vocabulary_rows < 1):
+        raise UsageError("a length of no tokens or a vocabulary of no rows", expected="numbers from 1")
+    for name, tuned, licence, config in _configurations():
+        shape = read_shape(config)
+        rows = None if vocabulary_rows is None else min(vocabulary_rows, shape.vocabulary)
+        estimates = {
+            method: estimate_memory(
+                shape,
+                batch=recipe.train.batch_size,
+                tokens=tokens,
+                dtype="bfloat16" if method == "qlora" or machine.dtype == "bfloat16" else "float32",
+                lora_rank=recipe.lora.rank,
+                targets=recipe.lora.targets,
+                dropout=recipe.lora.dropout > 0,
+                vocabulary_rows=rows,
+                gradient_checkpointing=recipe.train.gradient_checkpointing,
+                quantized=method == "qlora",
+            ).total
+            for method in ("lora", "qlora")
+        }
+        yield {
+            "name": name,
+            "tuned": tuned,
+            "family": FAMILIES[config.model_type],
+            "parameters": shape.parameters,
+            "vocabulary": shape.vocabulary,
+            "licence": licence,
+            "lora_parameters": shape.lora_parameters(recipe.lora.rank, recipe.lora.targets),
+            "lora_bytes": estimates["lora"],
+            "qlora_bytes": estimates["qlora"],
+            "fits": [
+                method
+                for method, needed in estimates.items()
+                if needed <= machine.free and (method == "lora" or machine.quantizes)
+            ],
+        }
+
+
+def _configurations() -> Iterator[tuple[str, str, str, Any]]:
+    """Name, name of the instruction-tuned checkpoint, licence and configuration of each model."""
+    from gemma_poetry.model.base import DEFAULT_MODEL, load_tokenizer
+    from gemma_poetry.model.presets import PRESETS, preset_config
+    from gemma_poetry.model.published import PUBLISHED
+
+    tokenizer = load_tokenizer(DEFAULT_MODEL)
+    for preset in PRESETS:
+        yield preset, "", OWN_LICENCE, preset_config(preset, tokenizer)
+    for model in PUBLISHED:
+        yield model.name, model.tuned, model.licence, model.config()
+
+
+def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine, *, tokens: int) -> Any:
+    """The records as a table for the terminal."""
+    from rich.table import Table
+
+    from gemma_poetry.model.room import gib
+
+    table = Table(
+        title=f"LoRA of rank {recipe.lora.rank}, {recipe.train.batch_size} poems of {tokens} tokens a step",
+        caption=f"{gib(machine.free)} free on {machine.device}, {machine.dtype} there; QLoRA in bfloat16, on GPUs. Parameters "
+        "and memory are of the language model: the towers for pictures and sound, which poems never use, come on top.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("model", "family", "parameters", "LoRA", "QLoRA", "fits here", "licence"):
+        table.add_column(heading, justify="right" if heading in {"parameters", "LoRA", "QLoRA"} else "left")
+    for record in records:
+        names = {"lora": "LoRA", "qlora": "QLoRA"}
+        table.add_row(
+            record["name"],
+            record["family"],
+            f"{record['parameters'] / 1e6:,.0f}M",
+            gib(record["lora_bytes"]),
+            gib(record["qlora_bytes"]),
+            ", ".join(names[method] for method in record["fits"]) or "no",
+            record["licence"],
+        )
+    return table

@@ -1,0 +1,76 @@
+"""The models verb: every family and preset, with figures that follow the recipe and the machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import UsageError
+from gemma_poetry.model.families import FAMILIES
+from gemma_poetry.verbs import models as verb
+from gemma_poetry.verbs.models import Machine, model_records, models_table
+
+CPU = Machine("cpu", "float32", 8 * 2**30)
+GPU = Machine("cuda:0", "bfloat16", 16 * 2**30)
+
+
+@pytest.fixture(autouse=True)
+def three_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest of ours and two published ones; counting the others is the test of model.memory."""
+    every = list(verb._configurations())
+    assert {FAMILIES[config.model_type] for *_, config in every} == set(FAMILIES.values())
+    chosen = {"mini", "google/gemma-3-270m", "google/gemma-3-4b-pt"}
+    monkeypatch.setattr(verb, "_configurations", lambda: iter([entry for entry in every if entry[0] in chosen]))
+
+
+def records(machine: Machine, *overrides: str, **options: int) -> dict[str, dict]:
+    found = model_records(load_recipe(None, overrides), machine, **({"tokens": 128} | options))
+    return {record["name"]: record for record in found}
+
+
+def test_a_record_says_what_the_model_is():
+    found = records(CPU)["google/gemma-3-270m"]
+    assert (found["family"], found["parameters"], found["licence"]) == ("Gemma 3", 268_098_176, "Gemma Terms of Use")
+    assert found["tuned"] == "google/gemma-3-270m-it"
+    assert records(CPU)["mini"]["licence"] == "MIT"
+    json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("machine", "name", "fits"),
+    [
+        (CPU, "mini", ["lora"]),
+        (CPU, "google/gemma-3-270m", ["lora"]),
+        (Machine("cpu", "float32", 2**30), "google/gemma-3-270m", []),
+        (CPU, "google/gemma-3-4b-pt", []),
+        (GPU, "google/gemma-3-270m", ["lora", "qlora"]),
+        (GPU, "google/gemma-3-4b-pt", []),
+        (Machine("cuda:0", "bfloat16", 30 * 2**30), "google/gemma-3-4b-pt", ["lora", "qlora"]),
+        (Machine("cpu", "float32", 400 * 2**30), "google/gemma-3-4b-pt", ["lora"]),
+    ],
+)
+def test_what_fits_follows_from_the_free_memory_and_the_device(machine, name, fits):
+    assert records(machine)[name]["fits"] == fits
+
+
+def test_recipe_and_options_decide_the_memory():
+    name = "google/gemma-3-270m"
+    plain = records(CPU)[name]["lora_bytes"]
+    assert records(CPU, "train.batch_size=2")[name]["lora_bytes"] < plain / 2
+    assert records(CPU, "train.gradient_checkpointing=true")[name]["lora_bytes"] < plain
+    assert records(CPU, vocabulary_rows=14_000)[name]["lora_bytes"] < plain - 600 * 2**20
+    assert records(CPU, "lora.rank=64")[name]["lora_parameters"] == 8 * records(CPU)[name]["lora_parameters"]
+
+
+def test_the_table_has_a_row_a_model():
+    recipe = load_recipe()
+    table = models_table(list(records(GPU).values()), recipe, GPU, tokens=128)
+    assert table.row_count == 3 and list(table.columns[5].cells) == ["LoRA, QLoRA", "LoRA, QLoRA", "no"]
+
+
+@pytest.mark.parametrize("options", [{"tokens": 0}, {"vocabulary_rows": 0}])
+def test_numbers_below_one_are_refused(options):
+    with pytest.raises(UsageError):
+        records(CPU, **options)
