@@ -25,7 +25,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": {"errors", "config", "artifacts", "progress", "prosody", "corpus.poem", "corpus.script", "data", "model"},
     "evaluation": {"errors", "config", "artifacts", "progress", "prosody", "corpus"},
     "domains": {"errors", "corpus.poem", "prosody", "data.prompts"},
-    "studio": {"errors", "config", "artifacts", "generation", "prosody", "evaluation.human"},
+    "studio": {
+        "errors",
+        "config",
+        "artifacts",
+        "corpus.poem",
+        "generation",
+        "prosody",
+        "evaluation.human",
+        "evaluation.curves",
+    },
 }
 UNBOUND = {"cli", "verbs"}  # they put the rooms together
 LIGHT = ["errors", "config", "artifacts", "prosody", "corpus", "evaluation", "cli", "generation.constraints"]

@@ -21,7 +21,7 @@ from gemma_poetry.generation.constraints import NOWHERE
 from gemma_poetry.generation.decoding import Plan
 from gemma_poetry.generation.finishing import Finished, finish
 from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.requests import PoemRequest, simplify
 from gemma_poetry.generation.wishes import BLANK
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.forms import Form
@@ -77,10 +77,12 @@ def alternatives(
     conditions = generator.planner.conditions(wish, prescription)
     prompt = encode_prompt(generator.tokenizer, conditions)
     found: list[tuple[str, Poem, TokenizedPoem]] = []
-    own = _spell(form, places, "")
-    likeliest = _likeliest(generator, prompt, plan, own[: own.index("")])
+    before = _spell(form, places, "")
+    likeliest = _likeliest(generator, prompt, plan, before[: before.index("")])
     current = poem.lines[line - 1][position - 1]
-    for char in likeliest:
+    # The one that stands there is weighed however unlikely it is; models write in simplified characters.
+    own = simplify(replace(request, template=blanked(poem, set()))).template[before.index("")]
+    for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)]:
         text = "".join(_spell(form, places, char))
         finished = finish(text, plan, wish, prescription)
         if isinstance(finished, Finished):

@@ -1,0 +1,153 @@
+"""What the engine says to a terminal in English, as the page says it: in Chinese on the Chinese page.
+
+In: a message of an error, a remark, an advice. Out: the same in Chinese, where its wording is known here; else as it is, for
+a message that is read with effort is better than none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gemma_poetry.studio.texts import Language
+
+_REFUSAL = re.compile(r"(?P<form>\S+) cannot be written so: (?P<reasons>.+)")
+_PATTERNS = re.compile(r"(?P<reason>.+?) \((?P<patterns>[^()]*[起韵字体][^()]*)\)")
+_WISHES = {
+    "the first line": "首句",
+    "the acrostic": "藏头",
+    "the acrostic of last characters": "藏尾",
+    "the template": "留白",
+    "the rhyme words": "韵脚字",
+}
+_WISH = "(" + "|".join(sorted(map(re.escape, _WISHES), key=len, reverse=True)) + ")"
+
+# Each message whole, its changing parts as groups.
+_TABLE: tuple[tuple[str, str], ...] = (
+    # wishes
+    (f"{_WISH} has (\\d+) characters, (\\S+) has (\\d+) lines", r"\1有 \2 字，\3 只有 \4 句"),
+    (f"{_WISH} has '(.+)' at character (\\d+)", r"\1第 \3 字「\2」不是汉字"),
+    (f"line (\\d+), character (\\d+): {_WISH} asks for (.), {_WISH} for (.)", r"第 \1 句第 \2 字：\3要「\4」，\5要「\6」"),
+    (r"the first line has (\d+) characters, line 1 of (\S+) has (\d+)", r"首句有 \1 字，\2 首句应有 \3 字"),
+    (r"the template has (\d+) lines, (\S+) has (\d+)", r"留白有 \1 句，\2 只有 \3 句"),
+    (r"line (\d+) of the template has (\d+) characters, (\S+) has (\d+) there", r"留白第 \1 句有 \2 字，\3 此句应有 \4 字"),
+    (r"the template is empty", "留白是空的"),
+    (r"(\d+) rhyme words are given, (\S+) rhymes (\d+) times", r"给了 \1 个韵脚字，\2 有 \3 个韵脚"),
+    (r"line (\d+) repeats line (\d+), but other characters or tones are asked of them", r"第 \1 句叠第 \2 句，所求却不相同"),
+    # what a form allows
+    (r"line (\d+), character (\d+): (.) is read 平 and 仄, the tone (.) is asked for .*",
+     r"第 \1 句第 \2 字：「\3」平仄两读，此处须\4"),
+    (r"line (\d+), character (\d+): (.) does not have the tone (.)", r"第 \1 句第 \2 字：「\3」不是\4声，此处须\4"),
+    (r"line (\d+), character (\d+): (.) does not have a rhyme", r"第 \1 句第 \2 字：「\3」不能入韵"),
+    (r"line (\d+), character (\d+): (.) has readings in several rhymes .*", r"第 \1 句第 \2 字：「\3」有数读，分属不同的韵"),
+    (r"line (\d+), character (\d+): (.) has no known reading, .* is asked for", r"第 \1 句第 \2 字：未知「\3」之音"),
+    (r"line (\d+), character (\d+): no character at hand has .*", r"第 \1 句第 \2 字：没有合用的字"),
+    (r"line (\d+), character (\d+): '(.)' cannot be written with the model's vocabulary",
+     r"第 \1 句第 \2 字：模型的字表里没有「\3」"),
+    (r"lines ([\d, ]+): a rhyme word comes twice in (.+)", r"第 \1 句：韵脚字重复（\2）"),
+    (r"lines ([\d, ]+): no rhyme group has words for all of them with (.+)", r"第 \1 句：\2 不在同一韵部"),
+    (r"lines ([\d, ]+): no rhyme group has words for all of them", r"第 \1 句：没有一个韵部够用"),
+    (r"lines ([\d, ]+): cannot rhyme in (\S+): (.+) is not in it", r"第 \1 句：\3 不属 \2"),
+    (r"lines ([\d, ]+): cannot rhyme in (\S+): it has too few words at hand", r"第 \1 句：\2 可用的字太少"),
+    (r"(\S+) is a rhyme of (.) tone", r"\1 是\2声韵"),
+    (r"a level rhyme, as (\S+) has", r"平声韵，如 \1 所用"),
+    (r"choose one of the 30 level groups, 一东 to 十五咸", "在平声三十韵（一东至十五咸）中选一个"),
+    (r"(\d+) rhymes are asked for, (\S+) has (\d+)", r"求 \1 个韵，\2 只有 \3 个"),
+    (r"(?:平水韵 has no group|词林正韵 has no part) '(.+)'", r"没有名为「\1」的韵部"),
+    (r"no pattern is called '(.+)'", r"没有名为「\1」的格式"),
+    (r"choose one of these, or a word of its name", "选其中之一，或其名中的一个词"),
+    (r"a pattern is asked for, and free metre too", "既求格式，又求不拘平仄"),
+    (r"leave one of them out", "去掉其中一项"),
+    (r"wishes that at least one pattern of the form can meet", "所求至少合于此体裁的一种格式"),
+    (r"change the wish that is named, or choose another form or pattern", "改动上述所求，或换体裁、格式"),
+    (r"a poem of (-?\d+) lines is asked for", r"求 \1 句的诗"),
+    (r"1 to (\d+) lines", r"1 至 \1 句"),
+    (r"(\S+) has no shape of its own", r"\1 没有固定的样式"),
+    (r"a form with a shape, a 词牌, or a template that gives the shape", "有固定样式的体裁、词牌，或以留白给出样式"),
+    (r"no form or tune \(词牌\) is called '(.+)'", r"没有名为「\1」的体裁或词牌"),
+    (r"one of (.+), or one of (\d+) tunes", r"\1，或 \2 个词牌之一"),
+    (r"the tune (\S+) has no template: (\d+) poems, too few or too unlike each other",
+     r"词牌 \1 没有格律：语料中只有 \2 首，太少或不齐"),
+    (r"a tune with at least (\d+) poems of a common pattern", r"至少有 \1 首同格之词的词牌"),
+    (r"did you mean (.+)\?", r"是不是 \1？"),
+    (r"Han characters only", "只用汉字"),
+    (r"Han characters, □ for blanks, ， and 。", "汉字，□ 表空白，以及，。"),
+    (r"e\.g\. (.+)", r"例：\1"),
+    (r"at most (\d+)", r"至多 \1"),
+    (r"at least one line", "至少一句"),
+    (r"leave (?:some|the rhyme) out", "去掉一些韵"),
+    (r"(\S+) met a dead end (\d+) times", r"\1 写了 \2 次都走到死路"),
+    (r"a way to finish the poem under all that was asked of it", "在所有要求之下能写完此诗"),
+    (r"ask for less at once, try another seed, or allow more characters or known lines", "少求一些，或换一个种子再试"),
+    # poems to check
+    (r"line (\d+) \((.+)\) has (\d+) characters", r"第 \1 句（\2）有 \3 字"),
+    (r"(\d+) characters in each line, as (\S+) has", r"每句 \1 字，如 \2"),
+    (r"the poem has (\d+) lines", r"全诗有 \1 句"),
+    (r"(\d+) lines, as (\S+) has", r"\1 句，如 \2"),
+    (r"there is one line only \((.+)\)", r"只有一句（\1）"),
+    (r"a poem of two lines at least", "至少两句的诗"),
+    (r"give the whole poem, its lines apart by punctuation or white space", "贴入全诗，各句以标点或空格分开"),
+    (r"mend the (?:line|poem), or name another form", "改好它，或另选体裁"),
+    (r"it cannot be read: .*", "读不出诗句"),
+    (r"lines of Chinese characters, apart by punctuation or white space", "汉字诗句，以标点或空格分开"),
+    (r"take everything else out", "去掉其他内容"),
+    # remarks and advice
+    (r"as ancient verse \(古体\), which asks for rhyme alone, it passes", "若作古体论（只论押韵），则合"),
+    (r"(\S+) has no rule to judge by", r"\1 无格律可依"),
+    (r"(\d+) lines are too few to tell a rhyme", r"只有 \1 句，看不出韵"),
+    (r"no tune \(词牌\) fits the lines: name one", "没有词牌与句式相合，请指定一个"),
+    (r"(\S+) has (\d+) poems in the corpus, fewer than the (\d+) that a template needs",
+     r"语料中 \1 只有 \2 首，不足 \3 首，故不判"),
+    (r"the (\d+) poems of (\S+) in the corpus have no pattern in common", r"语料中 \2 的 \1 首没有共同格律，故不判"),
+    (r"对仗 of lines (\d+) and (\d+): parallel, (\d+) of (\d+) places", r"第 \1、\2 句对仗：工整，\4 处中 \3 处相对"),
+    (r"对仗 of lines (\d+) and (\d+): hardly parallel, (\d+) of (\d+) places", r"第 \1、\2 句对仗：不甚工，\4 处中 \3 处相对"),
+    (r"对仗: (\d+) of (\d+) middle couplets are parallel", r"对仗：中间 \2 联有 \1 联相对"),
+    (r"line (\d+), position (\d+): (\d+)% of (\d+) poems have (.) here", r"第 \1 句第 \2 字：\4 首中百分之 \3 此处用\5"),
+    (r"build lines (\d+) and (\d+) as (\S+) (\S+), or those before them on the other pattern",
+     r"第 \1、\2 句改作 \3 \4，或改其前两句"),
+    (r"build line (\d+) as (\S+)", r"第 \1 句改作 \2"),
+    (r"put (.) there", r"此处用「\1」"),
+)  # fmt: skip
+# Advice that speaks of the command line, as the page can follow it: Chinese, English.
+_ON_THE_PAGE: dict[str, tuple[str, str]] = {
+    "give --template, e.g. □□□□，□□□□□□。, or choose another form": (
+        "在「留白」里给出样式，例：□□□□，□□□□□□。，或另选体裁",
+        "give a template with blanks, e.g. □□□□，□□□□□□。, or choose another form",
+    ),
+    "see `gemma-poetry tunes list`": ("在列表里选一个", "choose one of the list"),
+    "choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus": (
+        "在列表里另选一个词牌",
+        "choose another tune of the list",
+    ),
+    "name a form, e.g. --form 七言绝句": ("选一种体裁，例：七言绝句", "choose a form, e.g. 七言绝句"),
+}
+_COMPILED = tuple((re.compile(pattern), said) for pattern, said in _TABLE)
+
+
+def translated(text: str, language: Language) -> str:
+    """A message of the engine in the language of the page."""
+    if text in _ON_THE_PAGE:
+        return _ON_THE_PAGE[text][language != "zh"]
+    if language != "zh":
+        return text
+    if refusal := _REFUSAL.fullmatch(text):
+        reasons = [_reason(part) for part in refusal["reasons"].split("; ")]
+        return f"{refusal['form']} 不能这样写：" + "；".join(reasons)
+    return _said(text)
+
+
+def _reason(text: str) -> str:
+    said = _said(text)
+    if said == text and (found := _PATTERNS.fullmatch(text)):
+        return f"{_said(found['reason'])}（{found['patterns'].replace(', ', '、')}）"
+    return said
+
+
+def _said(text: str) -> str:
+    for pattern, said in _COMPILED:
+        if found := pattern.fullmatch(text):
+            return re.sub(r"\\(\d)", lambda group: _word(found[int(group[1])]), said)
+    return text
+
+
+def _word(text: str) -> str:
+    return _WISHES.get(text, text).replace(", ", "、")

@@ -1,0 +1,182 @@
+"""The tabs that check, compare and show runs, in Gradio.
+
+In: a `Workshop`. Out: their components and what they do, over the functions of the `*_page` modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from gemma_poetry.studio.check_page import AUTO, check_text, checked_html
+from gemma_poetry.studio.compare_page import Pair, compare, pair_html
+from gemma_poetry.studio.compose import Wish
+from gemma_poetry.studio.draft_page import progress_html
+from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, blank, form_choices, language_of, layout_of, visitor
+from gemma_poetry.studio.problems import problem_html
+from gemma_poetry.studio.runs_page import curves, facts_html, palette
+from gemma_poetry.studio.texts import Language, say
+from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.workshop import Workshop
+
+
+def check_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            text = words.add(
+                gr.Textbox(lines=7, max_lines=20, elem_id="pasted"),
+                label="check_text",
+                placeholder="check_hint",
+                info="check_info",
+            )
+            form = gr.Dropdown(
+                [(say("auto", "zh"), AUTO), *form_choices()],
+                value=AUTO,
+                allow_custom_value=True,
+                elem_id="check-form",
+                num_choices_shown=None,
+            )
+            words.add(
+                form,
+                lambda language: {
+                    "label": say("check_form", language),
+                    "choices": [(say("auto", language), AUTO), *form_choices()],
+                },
+            )
+            go = words.add(gr.Button(variant="primary", elem_id="check", size="lg"), value="check_go")
+        with gr.Column(scale=6, min_width=320):
+            poems = gr.State(())
+            view = gr.HTML(blank("empty_check", "zh"), elem_id="checked", elem_classes="paper", apply_default_css=False)
+
+    def shown(poems: Any, code: str, columns: str, tones: bool) -> str:
+        language = language_of(code)
+        return checked_html(poems, layout_of(columns, tones), language) if poems else blank("empty_check", language)
+
+    def on_check(
+        code: str, columns: str, tones: bool, text: str, form: str, request: gr.Request
+    ) -> tuple[tuple[Any, ...], str]:
+        language = language_of(code)
+        try:
+            found = check_text(workshop, str(text or ""), str(form or ""), visitor(request), language)
+        except Exception as error:
+            return (), problem_html(error, language)
+        return found, shown(found, code, columns, tones)
+
+    go.click(on_check, [*look, text, form], [poems, view], **HIDDEN)
+    return lambda code, columns, tones, poems: [shown(poems, code, columns, tones)], [poems], [view]
+
+
+def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
+    names = list(workshop.models)
+    first, second = workshop.pairs[0] if workshop.pairs else (names[0], names[-1])
+    with gr.Row(equal_height=False):
+        form = words.add(
+            gr.Dropdown(
+                form_choices(),
+                value="七言绝句",
+                allow_custom_value=True,
+                elem_id="pair-form",
+                min_width=150,
+                num_choices_shown=None,
+            ),
+            label="form",
+        )
+        title = words.add(
+            gr.Textbox(elem_id="pair-title", max_lines=1, min_width=150), label="poem_title", placeholder="poem_title_hint"
+        )
+        author = words.add(
+            gr.Textbox(elem_id="pair-author", max_lines=1, min_width=150), label="author", placeholder="author_hint"
+        )
+        seed = words.add(gr.Textbox(elem_id="pair-seed", max_lines=1, min_width=150), label="seed")
+    with gr.Row(equal_height=False):
+        left = words.add(gr.Dropdown(names, value=first, elem_id="left", min_width=150), label="left")
+        right = words.add(gr.Dropdown(names, value=second, elem_id="right", min_width=150), label="right")
+        go = words.add(gr.Button(variant="primary", elem_id="compare", size="lg", min_width=150), value="compare_go")
+    pair = gr.State(None)
+    empty = "empty_compare" if len(names) > 1 else "one_model"
+    view = gr.HTML(blank(empty, "zh"), elem_id="pair", apply_default_css=False)
+
+    def shown(pair: Pair | None, layout: Layout, language: Language) -> str:
+        return pair_html(pair, layout, language) if pair else blank(empty, language)
+
+    def on_compare(
+        code: str,
+        columns: str,
+        tones: bool,
+        form: str,
+        title: str,
+        author: str,
+        seed: str,
+        left: str,
+        right: str,
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, Any]]:
+        language, layout = language_of(code), layout_of(columns, tones)
+        wish = Wish(str(form or ""), str(title or ""), str(author or ""), seed=str(seed or ""))
+        before = ""
+        try:
+            for step in compare(workshop, wish, (str(left), str(right)), visitor(request), language):
+                if isinstance(step, Pair):
+                    before = pair_html(step, layout, language)
+                    yield step, before
+                else:
+                    yield gr.skip(), before + progress_html(step, layout, language)
+        except Exception as error:
+            yield None, problem_html(error, language)
+
+    go.click(
+        on_compare,
+        [*look, form, title, author, seed, left, right],
+        [pair, view],
+        **HIDDEN,
+        concurrency_limit=workshop.limits.waiting + 1,
+        concurrency_id="writing",
+    )
+    return (
+        lambda code, columns, tones, pair: [shown(pair, layout_of(columns, tones), language_of(code))],
+        [pair],
+        [view],
+    )
+
+
+def runs_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Blocks) -> Redraw:
+    names = list(workshop.runs)
+    chosen = words.add(gr.CheckboxGroup(names, value=names, elem_id="runs", visible=len(names) > 1), label="runs_choose")
+    message = gr.HTML("", apply_default_css=False)
+    with gr.Row(equal_height=False):
+        plots = [
+            gr.LinePlot(
+                x="steps", y="value", color="curve", elem_id=key, height=320, min_width=320, visible=bool(names), buttons=[]
+            )
+            for key in ("loss", "perplexity")
+        ]
+    facts = gr.HTML(facts_html(workshop, names, "zh"), elem_id="facts", apply_default_css=False)
+
+    def drawn(code: str, columns: str, tones: bool, chosen: list[str]) -> list[Any]:
+        language = language_of(code)
+        names = [str(name) for name in chosen or ()]
+        if not workshop.runs:
+            return [gr.skip(), gr.skip(), "", facts_html(workshop, [], language)]
+        try:
+            tables = curves(workshop.runs, names, language)
+        except Exception as error:
+            return [None, None, problem_html(error, language), facts_html(workshop, [], language)]
+        updates = [
+            gr.update(
+                value=table,
+                color_map=palette(table),
+                y_title=say(key, language),
+                x_title=say("steps", language),
+                color_title=say("curve", language),
+                label=say(key, language),
+            )
+            for key, table in zip(("loss", "perplexity"), tables)
+        ]
+        return [*updates, "", facts_html(workshop, names, language)]
+
+    outputs = [*plots, message, facts]
+    chosen.change(drawn, [*look, chosen], outputs, **HIDDEN)
+    page.load(drawn, [*look, chosen], outputs, **HIDDEN)
+    return drawn, [chosen], outputs

@@ -1,0 +1,82 @@
+"""What the tabs of the studio share: words that follow the language, choices, and who is asking.
+
+In: components with the keys of their words; what a browser sent. Out: updates when the language changes; a visitor, a
+layout, a language, lists of choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from gemma_poetry.prosody.forms import FORM_NAMES
+from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, PART_NAMES
+from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
+from gemma_poetry.studio.texts import Language, say
+from gemma_poetry.studio.verse import Layout, notice_html
+
+_WRITABLE = tuple(name for name in FORM_NAMES if name not in ("杂言诗", "词", "曲"))
+
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""How every event of the page runs: without Gradio's own signs of progress, and for the page alone."""
+
+Redraw = tuple[Callable[..., Any], list[Any], list[Any]]
+"""How a tab is drawn anew in another language or layout: a function, its inputs behind those of the head, its outputs."""
+
+
+class Wording:
+    """Which words each component bears, so that a change of language reaches all of them."""
+
+    def __init__(self) -> None:
+        self.components: list[Any] = []
+        self._makers: list[Callable[[Language], dict[str, Any]]] = []
+
+    def add(self, component: Any, make: Callable[[Language], dict[str, Any]] | None = None, **keys: str) -> Any:
+        """Notes the text keys of a component's properties, or what makes them."""
+        make = make or (lambda language: {name: say(key, language) for name, key in keys.items()})
+        self.components.append(component)
+        self._makers.append(make)
+        for name, value in make("zh").items():
+            setattr(component, name, value)
+        return component
+
+    def updates(self, language: Language) -> list[Any]:
+        """One update a component, in their order."""
+        return [gr.update(**make(language)) for make in self._makers]
+
+
+def form_choices() -> list[tuple[str, str]]:
+    """Forms, then tunes, by their names."""
+    return [(name, name) for name in (*_WRITABLE, *shipped_tunes().judged)]
+
+
+def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
+    """The rhymes that a form can be held to: parts of 词林正韵 for a tune, level groups of 平水韵 for the rest."""
+    tune = bool(form) and form not in FORM_NAMES and find_tune(form) is not None
+    names = tuple(PART_NAMES.values()) if tune else LEVEL_GROUPS
+    return [(say("rhyme_any", language), ""), *((name, name) for name in names)]
+
+
+def visitor(request: gr.Request | None) -> str:
+    client = request.client if request else None
+    return str(client.host) if client else "local"
+
+
+def layout_of(columns: str, tones: bool) -> Layout:
+    return Layout(columns != "horizontal", bool(tones))
+
+
+def language_of(value: str) -> Language:
+    return "en" if value == "en" else "zh"
+
+
+def blank(key: str, language: Language) -> str:
+    """An empty page that says what it is for."""
+    return f'<div class="blank">{notice_html(say(key, language))}</div>'
+
+
+def radio_choices(language: Language, *keys: str, prefix: str = "") -> list[tuple[str, str]]:
+    """Choices whose words follow the language: texts `PREFIX KEY`, values `KEY`."""
+    return [(say(prefix + key, language), key) for key in keys]

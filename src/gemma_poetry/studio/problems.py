@@ -1,0 +1,28 @@
+"""Errors as messages on the page.
+
+In: an error. Out: HTML that says what was met, what should have been, and what to do. Errors that nobody raised on purpose
+go to the log with their trace; the page says only that something failed.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.studio.in_chinese import translated
+from gemma_poetry.studio.texts import Language, say
+from gemma_poetry.studio.verse import escape
+
+_LOG = logging.getLogger("gemma_poetry.studio")
+
+
+def problem_html(error: Exception, language: Language) -> str:
+    """A message for a person."""
+    if not isinstance(error, GemmaPoetryError):
+        _LOG.error("the studio failed", exc_info=error)
+        return f'<div class="problem" role="alert"><p>{escape(say("failure", language))}</p></div>'
+    rows = [f"<p><strong>{escape(say('problem', language))}</strong> {escape(translated(error.found, language))}</p>"]
+    for key, text in (("expected", error.expected), ("action", error.action)):
+        if text:
+            rows.append(f"<p><em>{escape(say(key, language))}</em> {escape(translated(text, language))}</p>")
+    return f'<div class="problem" role="alert" data-kind="{type(error).__name__}">{"".join(rows)}</div>'

@@ -1,0 +1,180 @@
+"""The models that the studio writes with: those named at the start, loaded when they are first asked for.
+
+In: names with a way to load each. Out: a `Generator` by its name; poems, while they are being written.
+
+A page can only say one of the names: no path that it sends is ever opened.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gemma_poetry.studio.limits import Limits, Line, Ticket
+from gemma_poetry.studio.texts import Language, complaint, say
+
+if TYPE_CHECKING:
+    from gemma_poetry.generation.generator import GeneratedPoem, Generator
+    from gemma_poetry.generation.requests import PoemRequest
+    from gemma_poetry.prosody.mending import Mend
+    from gemma_poetry.prosody.scansion import Scansion
+
+
+class CheckedPoem(Protocol):
+    """A poem that was pasted, read back."""
+
+    @property
+    def title(self) -> str:
+        """题目, empty where there is none."""
+
+    @property
+    def author(self) -> str:
+        """作者, empty where unknown."""
+
+    @property
+    def scansion(self) -> Scansion:
+        """What the scansion found."""
+
+    @property
+    def mends(self) -> tuple[Mend, ...]:
+        """How each fault could be mended."""
+
+
+Checker = Callable[[str, str], Sequence[CheckedPoem]]
+"""Reads a pasted text against a form, or `auto`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A poem in the making.
+
+    Attributes:
+        notice: What is going on.
+        text: The running text of the first poem so far.
+    """
+
+    notice: str
+    text: str = ""
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the poem any more."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the pages work with.
+
+    Attributes:
+        loaders: By name, what loads a model; the first is the one that is offered first.
+        runs: By name, the folder of each run whose curves are shown.
+        pairs: Base and tuned, by their names in `loaders`.
+        checker: Reads pasted poems.
+        limits: What a visitor may ask for.
+        line: The line before the models.
+    """
+
+    loaders: Mapping[str, Callable[[], Generator]]
+    checker: Checker
+    runs: Mapping[str, Path] = field(default_factory=dict)
+    pairs: Sequence[tuple[str, str]] = ()
+    limits: Limits = field(default_factory=Limits)
+    line: Line = field(default=None)  # type: ignore[assignment]
+    _loaded: dict[str, Generator] = field(default_factory=dict)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        if self.line is None:
+            object.__setattr__(self, "line", Line(self.limits))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names that can be chosen."""
+        return tuple(self.loaders)
+
+    def check_model(self, name: str, language: Language) -> None:
+        """Makes sure that a name is one of those named at the start.
+
+        Raises:
+            UsageError: It is not.
+        """
+        if name not in self.loaders:
+            raise complaint("no_model", language, name=repr(str(name)[:40]), names=", ".join(self.loaders))
+
+    def generator(self, name: str) -> Generator:
+        """The generator of a model, loaded where it is not yet; only whose turn it is may write with it."""
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded[name] = self.loaders[name]()
+            return self._loaded[name]
+
+    def warm_up(self) -> None:
+        """Loads the first model beside everything else, so that the first visitor need not wait for it."""
+
+        def load() -> None:
+            try:
+                self.generator(self.models[0])
+            except Exception as error:
+                # Whoever asks for the model is told; until then it is worth a line in the log.
+                logging.getLogger("gemma_poetry.studio").warning("%s cannot be loaded: %s", self.models[0], error)
+
+        threading.Thread(target=load, name="studio-warm-up", daemon=True).start()
+
+    def in_turn(self, ticket: Ticket, language: Language) -> Iterator[Progress]:
+        """Waits until it is a ticket's turn, and says how many are before it."""
+        while ahead := ticket.ahead():
+            yield Progress(say("waiting", language, ahead=ahead))
+            ticket.wait(1.0)
+
+    def write(
+        self, name: str, requests: Sequence[PoemRequest], seed: int, language: Language
+    ) -> Iterator[Progress | list[GeneratedPoem]]:
+        """Writes poems; tells how far the first is, character by character, and at last all of them.
+
+        Only whose turn it is may ask. Where the visitor leaves, writing ends at the next character.
+
+        Raises:
+            GemmaPoetryError: A wish cannot be met, or the model cannot be loaded.
+        """
+        yield Progress(say("writing" if name in self._loaded else "loading", language))
+        told: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        stopped = threading.Event()
+
+        def watch(texts: Mapping[int, str]) -> None:
+            if stopped.is_set():
+                raise _StoppedError
+            if 0 in texts:
+                told.put(("text", texts[0]))
+
+        def work() -> None:
+            try:
+                generator = self.generator(name)
+                told.put(("done", list(generator.write(requests, seed=seed, assess=True, watch=watch))))
+            except _StoppedError:
+                pass
+            except Exception as error:
+                told.put(("error", error))
+
+        thread = threading.Thread(target=work, name="studio-writer", daemon=True)
+        thread.start()
+        shown = ""
+        try:
+            while True:
+                kind, value = told.get()
+                if kind == "error":
+                    raise value
+                if kind == "done":
+                    yield value
+                    return
+                if value != shown:
+                    shown = value
+                    yield Progress(say("writing", language), value)
+        finally:
+            stopped.set()
+            # The next visitor's turn must not begin while this one's poem still holds the model.
+            thread.join()

@@ -1,0 +1,273 @@
+"""`gemma-poetry studio`: a page to write poems with, to check them, to compare models, and to look at runs.
+
+In: the models and runs that the page may use, where it listens, and a password where that is not this machine alone.
+Out: a server that runs until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.errors import InputError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from gemma_poetry.generation.generator import Generator
+    from gemma_poetry.studio.limits import Limits
+    from gemma_poetry.studio.workshop import Workshop
+    from gemma_poetry.verbs.check import CheckedPoem
+
+SHORTEST_PASSWORD = 8
+"""Characters of a password at least."""
+
+_WRONG_A_MINUTE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StudioOptions:
+    """What the command line asks for.
+
+    Attributes:
+        models: Models that can be chosen besides those of the runs.
+        runs: RUN folders: each with its base, its curves shown.
+        host: The address to listen on.
+        port: The port.
+        password_file: A file whose first line is the password.
+        requests: Requests a visitor and minute.
+        poems: Poems a request.
+        characters: Characters of input a request.
+        settings: Sampling.
+    """
+
+    models: tuple[str, ...] = ()
+    runs: tuple[Path, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 7860
+    password_file: Path | None = None
+    requests: int = 30
+    poems: int = 4
+    characters: int = 2000
+    settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+
+
+def studio(options: StudioOptions) -> None:
+    """Serves the page until it is interrupted.
+
+    Raises:
+        UsageError: It would listen beyond this machine without a password, the port is taken, or a limit makes no sense.
+        InputError: The password file cannot be used.
+        RunError: A run is none.
+        ModelError: A model does not exist.
+    """
+    from gemma_poetry.studio.page_frame import serve_application
+
+    password = read_password(options)
+    workshop = open_workshop(options)
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'"
+        ) from error
+    _check_free(options.host, options.port)
+    print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
+    print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
+    page = application(workshop, password)
+    workshop.warm_up()
+    serve_application(page, options.host, options.port)
+
+
+def application(workshop: Workshop, password: str = "") -> FastAPI:
+    """The page as an application that a server of any kind can run.
+
+    Args:
+        workshop: What the page works with.
+        password: What it asks for; empty: nothing.
+    """
+    from gemma_poetry.studio.page_frame import framed_application, quiet_gradio
+
+    quiet_gradio()
+    from gemma_poetry.studio.app import STYLE, build, theme
+    from gemma_poetry.studio.texts import say
+
+    return framed_application(
+        build(workshop),
+        css=Path(str(STYLE)),
+        theme=theme(),
+        door=_door(password) if password else None,
+        door_message=f"{say('password', 'zh')} · {say('password', 'en')}",
+        waiting=8 * workshop.limits.waiting,
+    )
+
+
+def _check_free(host: str, port: int) -> None:
+    """Makes sure that the address can be listened on.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error})",
+            expected="an address of this machine and a free port",
+            action="choose another --host or --port",
+        ) from error
+
+
+def open_workshop(options: StudioOptions) -> Workshop:
+    """What the page works with: the models and runs that were named, each under a name of its own.
+
+    Raises:
+        UsageError: A limit makes no sense.
+        RunError: A run is none.
+        ModelError: A model does not exist.
+    """
+    from gemma_poetry.model.base import DEFAULT_MODEL, is_run, locate, run_base
+    from gemma_poetry.studio.limits import Limits
+    from gemma_poetry.studio.workshop import Workshop
+
+    for name, value in (("requests", options.requests), ("poems", options.poems), ("characters", options.characters)):
+        if value < 1:
+            raise UsageError(f"--max-{name} {value} is asked for", expected="at least 1")
+    for run in options.runs:
+        if not is_run(run):
+            raise RunError("no run is here", where=run, expected="a RUN folder, as train writes it", action="check the path")
+    bases = [run_base(run) for run in options.runs]
+    specs = list(dict.fromkeys([*options.models, *bases, *map(str, options.runs)])) or [DEFAULT_MODEL]
+    for spec in specs:
+        locate(spec)
+    names = dict(zip(specs, _names(specs)))
+    limits: Limits = Limits(requests=options.requests, poems=options.poems, characters=options.characters)
+    order = list(dict.fromkeys([*options.models, *map(str, options.runs), *specs]))
+    return Workshop(
+        loaders={names[spec]: _loader(spec, options.settings) for spec in order if spec in names},
+        checker=check_pasted,
+        runs={names[str(run)]: run for run in options.runs},
+        pairs=tuple((names[base], names[str(run)]) for base, run in zip(bases, options.runs)),
+        limits=limits,
+    )
+
+
+def _names(specs: Sequence[str]) -> list[str]:
+    """A short name for each spec, no two alike: the folder's name, with its parents where others have it too."""
+    paths = [Path(spec).resolve().parts if Path(spec).is_dir() else (spec,) for spec in specs]
+    names = [parts[-1] for parts in paths]
+    for length in range(2, max(map(len, paths)) + 1):
+        if len(set(names)) == len(names):
+            break
+        twice = {name for name in names if names.count(name) > 1}
+        names = ["/".join(parts[-length:]) if name in twice else name for name, parts in zip(names, paths)]
+    return names
+
+
+def _loader(spec: str, settings: GenerateSettings) -> Callable[[], Generator]:
+    def load() -> Generator:
+        from gemma_poetry.generation.generator import Generator
+        from gemma_poetry.model.base import load_model
+        from gemma_poetry.verbs.generate import find_guards
+
+        loaded = load_model(spec)
+        return Generator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec, None))
+
+    return load
+
+
+def check_pasted(text: str, form: str) -> list[CheckedPoem]:
+    """Reads pasted poems, as `check` reads a file of plain text.
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        InputError: The text is no poem.
+    """
+    from gemma_poetry.corpus.containers import SourceFile
+    from gemma_poetry.corpus.formats import read_poems
+    from gemma_poetry.prosody.scansion import check_form
+    from gemma_poetry.verbs.check import AUTO, check_poem
+
+    if form != AUTO:
+        check_form(form)
+    pasted = SourceFile("pasted.txt", "pasted text", text.encode("utf-8", "replace"))
+    return [check_poem(poem, form) for poem in read_poems(pasted)]
+
+
+def read_password(options: StudioOptions) -> str:
+    """The password that the page asks for; empty where it asks for none.
+
+    Raises:
+        UsageError: The page would be open to other machines without one.
+        InputError: The file cannot be read, or its password is too short.
+    """
+    if options.password_file is None:
+        if not is_loopback(options.host):
+            raise UsageError(
+                f"{options.host} can be reached from other machines, and no password is given",
+                expected="a password wherever the studio is not bound to this machine alone",
+                action="write one into a file and name it as --password-file, or leave --host at 127.0.0.1",
+            )
+        return ""
+    try:
+        lines = options.password_file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the password file cannot be read ({error})", where=options.password_file, action="check its path and permissions"
+        ) from error
+    password = lines[0].strip() if lines else ""
+    if len(password) < SHORTEST_PASSWORD:
+        raise InputError(
+            f"the password has {len(password)} characters",
+            where=options.password_file,
+            expected=f"at least {SHORTEST_PASSWORD} characters in the first line",
+            action="choose a longer one",
+        )
+    return password
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _door(password: str, clock: Callable[[], float] = time.monotonic) -> Callable[[str, str], bool]:
+    """Who may come in: whoever knows the password; after too many wrong ones within a minute nobody, until it is over."""
+    wrong: deque[float] = deque()
+    guard = threading.Lock()
+
+    def enter(user: str, given: str) -> bool:
+        with guard:
+            now = clock()
+            while wrong and wrong[0] <= now - 60:
+                wrong.popleft()
+            if len(wrong) >= _WRONG_A_MINUTE:
+                return False
+            right = hmac.compare_digest(given.encode(), password.encode())
+            if not right:
+                wrong.append(now)
+            return right
+
+    return enter
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -1,0 +1,31 @@
+"""A workshop of two tiny models, and the poems that its tests pass around."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemma_poetry.studio.limits import Limits
+from gemma_poetry.studio.workshop import Workshop
+from gemma_poetry.verbs.studio import check_pasted
+from tests.generation.conftest import character_tokenizer, tiny_gemma
+
+
+@pytest.fixture(scope="session")
+def generators():
+    from gemma_poetry.config import GenerateSettings
+    from gemma_poetry.generation.generator import Generator
+
+    tokenizer = character_tokenizer()
+    settings = GenerateSettings(temperature=1.0, top_p=1.0)
+    return [Generator(tiny_gemma(len(tokenizer), seed), tokenizer, settings) for seed in (0, 1)]
+
+
+@pytest.fixture
+def workshop(generators) -> Workshop:
+    """Two models, `base` and `tuned`, under narrow limits."""
+    return Workshop(
+        loaders={"base": lambda: generators[0], "tuned": lambda: generators[1]},
+        checker=check_pasted,
+        pairs=(("base", "tuned"),),
+        limits=Limits(requests=8, poems=3, characters=120, waiting=2),
+    )

@@ -1,0 +1,143 @@
+"""Checking, comparing and runs, without a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gemma_poetry.errors import DataError, TextError, UnknownFormError, UsageError
+from gemma_poetry.studio.check_page import check_text, checked_html
+from gemma_poetry.studio.compare_page import Pair, compare, pair_html
+from gemma_poetry.studio.compose import Wish
+from gemma_poetry.studio.runs_page import curves, facts_html, palette
+from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.workshop import Progress, Workshop
+
+STOREYS = "登鹳雀楼 王之涣\n白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。"
+NIGHT = "床前明月光，疑是地上霜。举头望明月，低头思故乡。"
+
+
+def text_of(markup: str) -> str:
+    return re.sub("<[^>]*>", "", markup)
+
+
+def test_a_poem_that_passes(workshop: Workshop):
+    (poem,) = check_text(workshop, STOREYS, "auto", "anne", "zh")
+    assert (poem.title, poem.author, poem.scansion.verdict.value) == ("登鹳雀楼", "王之涣", "strict")
+    shown = text_of(checked_html([poem], Layout(), "zh"))
+    assert "合律" in shown and "韵 十一尤" in shown and "无出律处。" in shown
+
+
+def test_faults_are_named_with_line_and_position(workshop: Workshop):
+    (poem,) = check_text(workshop, NIGHT, "五绝", "anne", "en")
+    shown = text_of(checked_html([poem], Layout(), "en"))
+    assert "line 2, character 4 (上) — expected 平, found 仄" in shown
+    assert "mend: line 2, character 4" in shown
+    chinese = text_of(checked_html([poem], Layout(), "zh"))
+    assert "第 2 句第 4 字「上」 — 应为 平，今为 仄" in chinese
+
+
+def test_several_poems_at_once(workshop: Workshop):
+    poems = check_text(replace(workshop), f"{STOREYS}\n\n{NIGHT}", "auto", "anne", "zh")
+    assert [poem.title for poem in poems] == ["登鹳雀楼", ""]
+    assert checked_html(poems, Layout(), "zh").count('class="checked"') == 2
+
+
+def test_a_tune_gets_its_own_marks(workshop: Workshop):
+    text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+    (poem,) = check_text(workshop, text, "如梦令", "anne", "zh")
+    assert poem.scansion.form == "如梦令"
+    assert re.findall(r'class="stop">(.)<', checked_html([poem], Layout(), "zh"))[-1] == "。"
+
+
+@pytest.mark.parametrize(
+    "text, form, kind, message",
+    [
+        ("  \n ", "auto", UsageError, "nothing is pasted"),
+        ("春" * 121, "auto", UsageError, "at most 120"),
+        (NIGHT, "九言", UnknownFormError, "is called '九言'"),
+        ("白日依山尽，黄河入海流。欲穷千里，更上一层楼。", "五绝", TextError, "has 4 characters"),
+        ("hello world, this is no poem", "auto", TextError, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(workshop: Workshop, text: str, form: str, kind: type, message: str):
+    with pytest.raises(kind, match=message):
+        check_text(workshop, text, form, "anne", "en")
+
+
+def test_checking_is_counted(workshop: Workshop):
+    for _ in range(workshop.limits.requests):
+        check_text(workshop, NIGHT, "auto", "anne", "en")
+    with pytest.raises(UsageError, match="8 requests within a minute"):
+        check_text(workshop, NIGHT, "auto", "anne", "en")
+    check_text(workshop, NIGHT, "auto", "boris", "en")
+
+
+def test_markup_in_a_pasted_title_is_text(workshop: Workshop):
+    (poem,) = check_text(workshop, f"《<img/src=x>》 甲\n{NIGHT}", "auto", "anne", "zh")
+    shown = checked_html([poem], Layout(), "zh")
+    assert "<img" not in shown and "&lt;img/src=x&gt;" in shown
+
+
+def test_two_models_write_on_one_title_and_seed(workshop: Workshop):
+    wish = Wish(form="五言绝句", title="江<b>夜", seed="9")
+    steps = list(compare(workshop, wish, ("base", "tuned"), "anne", "en"))
+    pair = steps[-1]
+    assert isinstance(pair, Pair) and pair.right is not None
+    assert (pair.left.model, pair.right.model, pair.left.seed, pair.right.seed) == ("base", "tuned", 9, 9)
+    assert pair.left.poem.text != pair.right.poem.text
+    assert any(isinstance(step, Progress) and step.notice.startswith("tuned · ") for step in steps)
+    shown = pair_html(pair, Layout(), "en")
+    assert shown.count('class="side"') == 2 and "<b>" not in shown.replace("<b class", "")
+    assert text_of(shown).count("a character, under the model that wrote it") == 2
+
+
+def test_only_models_named_at_the_start_are_compared(workshop: Workshop):
+    with pytest.raises(UsageError, match=r"no model is called '\.\./other'"):
+        next(compare(workshop, Wish(form="五绝", model=""), ("base", "../other"), "anne", "en"))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> dict[str, Path]:
+    folders = {}
+    for name, loss in (("one", 3.0), ("two", 2.0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        points = [
+            {"step": 10, "loss": loss},
+            {"step": 10, "validation_loss": loss + 0.5, "ppl_char": 99.0},
+            {"step": 20, "loss": loss / 2},
+        ]
+        (folder / "curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+        manifest = {"base": {"name": "mini"}, "steps": 1200, "validation": {"ppl_char": 98.765}, "wall_seconds": 90}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        folders[name] = folder
+    return folders
+
+
+def test_curves_of_several_runs_in_one_table(runs: dict[str, Path]):
+    losses, perplexities = curves(runs, ["one", "two"], "en")
+    assert losses[losses["curve"] == "two · training"][["steps", "value"]].values.tolist() == [[10, 2.0], [20, 1.0]]
+    assert sorted(set(losses["curve"])) == ["one · training", "one · validation", "two · training", "two · validation"]
+    assert perplexities["value"].tolist() == [99.0, 99.0]
+    assert len(set(palette(losses).values())) == 4
+
+
+def test_facts_of_the_manifests_side_by_side(runs: dict[str, Path], workshop: Workshop):
+    own = replace(workshop, runs=runs)
+    shown = text_of(facts_html(own, ["one", "two"], "en").replace("</td>", "|").replace("</th>", "|"))
+    assert "steps|1,200|1,200|" in shown and "wall time|1.5 min|1.5 min|" in shown
+    assert "validation perplexity a character|98.77|98.77|" in shown
+
+
+def test_runs_that_were_not_named_or_have_no_curve(runs: dict[str, Path], workshop: Workshop):
+    with pytest.raises(UsageError, match="no model is called"):
+        curves(runs, ["/etc"], "en")
+    (runs["one"] / "curve.jsonl").unlink()
+    with pytest.raises(DataError, match="no such file"):
+        curves(runs, ["one"], "en")
+    assert "--run RUN" in facts_html(workshop, [], "en")
