@@ -10,8 +10,9 @@ import pytest
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
 from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing
-from gemma_poetry.evaluation.report import Report, record_groups, report_html
+from gemma_poetry.evaluation.report import Report, poems_html, record_groups, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
+from gemma_poetry.evaluation.report_poems import read_sample
 
 KEPT = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 NASTY = "<script>alert(1)</script>|\n# x"
@@ -131,3 +132,12 @@ def test_a_report_of_likelihoods_alone_has_no_empty_sections():
     )
     for text in (report_html(Report("mini", results)), report_markdown(Report("mini", results))):
         assert "Poems<" not in text and "## Poems" not in text and ">Training" not in text and "Longest copied" not in text
+
+
+def test_a_notebook_gets_poems_without_the_page_around_them():
+    piece = poems_html([read_sample(KEPT, "，。，。", "五言绝句", f"tuned {NASTY}")])
+    assert '<ruby class="rhyme">流<rt>○</rt></ruby>' in piece and "合律" in piece
+    assert "<script" not in piece and "body {" not in piece
+    tags = Tags()
+    tags.feed(piece)
+    assert tags.open == []

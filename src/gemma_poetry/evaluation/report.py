@@ -22,7 +22,7 @@ from gemma_poetry.evaluation.curves import Point, curves_svg
 from gemma_poetry.evaluation.described import CAVEAT, DESCRIBED
 from gemma_poetry.evaluation.records import Writing
 from gemma_poetry.evaluation.report_figures import colours, form_panels, metric_groups, tiles
-from gemma_poetry.evaluation.report_poems import REFERENCE, sample_titles
+from gemma_poetry.evaluation.report_poems import REFERENCE, SamplePoem, sample_titles
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.table import COMPARISON_HEADS, SYSTEM_HEADS, comparison_rows, system_rows
 
@@ -77,7 +77,7 @@ def report_html(report: Report) -> str:
         .render(
             report=report,
             # Ours, not a stranger's: the style sheet, and the pictures that matplotlib draws of numbers.
-            style=Markup(_asset("report.css")),
+            style=Markup(_asset("poems.css") + _asset("report.css")),
             curves={
                 name: [Markup(picture) for picture in curves_svg(points)] for name, points in report.curves.items() if points
             },
@@ -99,6 +99,15 @@ def report_html(report: Report) -> str:
         )
     )
     return page
+
+
+def poems_html(poems: Sequence[SamplePoem]) -> str:
+    """Poems in vertical columns, as the report sets them: a piece of a page, for a notebook."""
+    from markupsafe import Markup
+
+    figure = _environment().get_template("poem.html")
+    figures = Markup("").join(Markup(figure.render(poem=poem, colour="tuned")) for poem in poems)
+    return f'<style>{_asset("poems.css")}</style><div class="poems">{figures}</div>'
 
 
 @functools.cache

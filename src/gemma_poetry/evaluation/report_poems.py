@@ -138,16 +138,29 @@ def _poem(writing: Writing) -> SamplePoem:
     # A stranger's file may be named as the origin; it is the system already.
     title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
     source = f"{author}《{title}》" if title else str(author)
-    marks = writing.marks.ljust(len(writing.lines), "　")
+    return read_sample(writing.lines, writing.marks, writing.form, writing.system, source)
+
+
+def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", source: str = "") -> SamplePoem:
+    """Reads one poem against a form, to be shown.
+
+    Args:
+        lines: Its lines.
+        marks: One closing mark a line.
+        form: 体裁 or 词牌
+        system: Who wrote it.
+        source: Author and title, where it is another's.
+    """
+    marks = marks.ljust(len(lines), "　")
     try:
-        scansion = scan(writing.lines, writing.form)
+        scansion = scan(lines, form)
     except UnknownFormError:
-        return SamplePoem(writing.system, source, _bare(writing.lines), marks, "不判", None, "")
+        return SamplePoem(system, source, _bare(lines), marks, "不判", None, "")
     except TextError:
-        return SamplePoem(writing.system, source, _bare(writing.lines), marks, "句式不合", False, "")
+        return SamplePoem(system, source, _bare(lines), marks, "句式不合", False, "")
     verdict = scansion.verdict
     passes = None if verdict is Verdict.NOT_JUDGED else verdict.passes
-    return SamplePoem(writing.system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
+    return SamplePoem(system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
 
 
 def _bare(lines: Sequence[str]) -> tuple[tuple[SampleCharacter, ...], ...]:
