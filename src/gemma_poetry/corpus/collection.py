@@ -4,7 +4,8 @@
                               │                                              │
                               └──drop duplicates, convert script, classify──>┴──> Poem ──choose──> Collection
 
-In: a source name and `PrepareSettings`. Out: a `Collection`. Clusters and splits come from the whole source, before
+In: a source name, `PrepareSettings`, and a `Reader` (`HanVerse` here; `texts.DomainTexts` for other languages and styles).
+Out: a `Collection`. Clusters and splits come from the whole source, before
 any choice of forms, eras or a number of poems, so that a choice never moves a poem from one split to another.
 """
 
@@ -12,14 +13,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines
 from gemma_poetry.corpus.dedup import Clusters, find_clusters
-from gemma_poetry.corpus.formats import SourcePoem, read_poems
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.selection import choose
 from gemma_poetry.corpus.sources import Part, Source, SourceInfo, open_source
@@ -86,37 +88,89 @@ class _Draft:
         return sum(map(len, self.lines))
 
 
-def build_collection(source: str, settings: PrepareSettings) -> Collection:
+class Reader(Protocol):
+    """How one kind of text is read; a draft is whatever it makes of a record, cleaned but not yet placed."""
+
+    @property
+    def contents(self) -> str:
+        """What a source should hold, for messages."""
+
+    def open(self, source: str) -> Source:
+        """Opens a source."""
+
+    def read(self, source: Source) -> tuple[list[Any], Counter[str]]:
+        """All drafts in a fixed order, and how many records could not be kept, by reason."""
+
+    def symbols(self, drafts: Sequence[Any]) -> list[list[str]]:
+        """The lines of each draft in the form in which near-duplicates are sought."""
+
+    def characters(self, draft: Any) -> int:
+        """The length of a draft."""
+
+    def finish(self, drafts: Sequence[Any], cluster_ids: Sequence[str], settings: PrepareSettings) -> list[Poem]:
+        """The drafts as poems."""
+
+
+class HanVerse:
+    """The reader of classical Chinese poems."""
+
+    contents = "classical Chinese poems"
+
+    def open(self, source: str) -> Source:
+        """See `sources.open_source`."""
+        return open_source(source)
+
+    def read(self, source: Source) -> tuple[list[_Draft], Counter[str]]:
+        """Poems with notes taken out and marks made alike; see `cleaning`."""
+        return _read_drafts(source)
+
+    def symbols(self, drafts: Sequence[_Draft]) -> list[list[str]]:
+        """Simplified characters with variants folded; see `variants`."""
+        folded = fold("\n".join("，".join(draft.lines) for draft in drafts))
+        return [lines.split("，") for lines in folded.split("\n")] if drafts else []
+
+    def characters(self, draft: _Draft) -> int:
+        """Han characters."""
+        return draft.characters
+
+    def finish(self, drafts: Sequence[_Draft], cluster_ids: Sequence[str], settings: PrepareSettings) -> list[Poem]:
+        """Poems in one script, with form and tune."""
+        return _finish(list(drafts), list(cluster_ids), settings.script)
+
+
+def build_collection(source: str, settings: PrepareSettings, reader: Reader | None = None) -> Collection:
     """Reads a source and makes a clean, deduplicated and split collection of it.
 
     Args:
         source: `sample`, `chinese-poetry`, or the path of a folder, archive or file.
         settings: Script, choice, lengths, shares and seed.
+        reader: How its texts are read; `None`: as classical Chinese poems.
 
     Raises:
         SourceError: The source cannot be read, or nothing of it can be kept.
         UsageError: The settings ask for what the collection cannot give.
     """
-    opened = open_source(source)
-    drafts, rejected = _read_drafts(opened)
+    reader = reader or HanVerse()
+    opened = reader.open(source)
+    drafts, rejected = reader.read(opened)
     read = len(drafts) + rejected.total()
     with stage("Finding near-duplicates"):
-        clusters = _cluster(drafts, settings.near_duplicate_threshold)
+        clusters = find_clusters(reader.symbols(drafts), settings.near_duplicate_threshold)
     splits = assign_splits(
         clusters.ids,
         validation_share=settings.validation_share,
         test_share=settings.test_share,
         seed=settings.seed,
     )
-    kept = _keep(drafts, clusters, settings, rejected)
+    kept = _keep([reader.characters(draft) for draft in drafts], clusters, settings, rejected)
     if not kept:
         raise SourceError(
             f"none of its {read} records can be kept ({_reasons(rejected)})",
             where=source,
-            expected="classical Chinese poems",
-            action="check that the source holds poems, and prepare.min_characters and max_characters",
+            expected=reader.contents,
+            action="check what the source holds, and prepare.min_characters and max_characters",
         )
-    poems = _finish([drafts[index] for index in kept], [clusters.ids[index] for index in kept], settings.script)
+    poems = reader.finish([drafts[index] for index in kept], [clusters.ids[index] for index in kept], settings)
     chosen = choose(poems, settings, source)
     by_split: dict[str, list[Poem]] = {name: [] for name in SPLITS}
     for poem in chosen:
@@ -174,20 +228,15 @@ def _clean(poem: SourcePoem, part: Part) -> _Draft:
     )
 
 
-def _cluster(drafts: list[_Draft], threshold: float) -> Clusters:
-    folded = fold("\n".join("，".join(draft.lines) for draft in drafts))
-    return find_clusters([lines.split("，") for lines in folded.split("\n")] if drafts else [], threshold)
-
-
-def _keep(drafts: list[_Draft], clusters: Clusters, settings: PrepareSettings, rejected: Counter[str]) -> list[int]:
+def _keep(lengths: Sequence[int], clusters: Clusters, settings: PrepareSettings, rejected: Counter[str]) -> list[int]:
     """The indices of the drafts that are no duplicates and of a length asked for."""
     kept = []
-    for index, draft in enumerate(drafts):
+    for index, characters in enumerate(lengths):
         if clusters.duplicate_of[index] != index:
             rejected[Rejection.DUPLICATE.value] += 1
-        elif draft.characters < settings.min_characters:
+        elif characters < settings.min_characters:
             rejected[Rejection.SHORT.value] += 1
-        elif draft.characters > settings.max_characters:
+        elif characters > settings.max_characters:
             rejected[Rejection.LONG.value] += 1
         else:
             kept.append(index)

@@ -16,7 +16,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -47,8 +47,12 @@ class SourceFile:
     content: bytes
 
 
-def list_files(path: Path) -> list[str]:
+def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
     """The names of the data files in a source, in a stable order.
+
+    Args:
+        path: The folder, archive or file.
+        endings: What the names of data files end in.
 
     Raises:
         SourceError: The source is missing, unreadable, cut, hostile, or of a kind that is not read.
@@ -66,31 +70,34 @@ def list_files(path: Path) -> list[str]:
         names = [info.filename for info in _checked_zip(path)]
     elif path.name.lower().endswith(ARCHIVE_ENDINGS):
         names = [name for name, _ in _tar_members(path, wanted=lambda name: False)]
-    elif path.name.lower().endswith(DATA_ENDINGS):
+    elif path.name.lower().endswith(tuple(endings)):
         names = [path.name]
     else:
         raise SourceError(
             f"files that end in {path.suffix or 'nothing'!r} are not read",
             where=path,
-            expected=f"one of {' '.join((*ARCHIVE_ENDINGS, *DATA_ENDINGS))}, or a folder of such files",
+            expected=f"one of {' '.join((*ARCHIVE_ENDINGS, *endings))}, or a folder of such files",
             action="convert the collection to one of these",
         )
-    return sorted(name for name in names if _is_data(name))
+    return sorted(name for name in names if _is_data(name, endings))
 
 
-def read_files(path: Path, wanted: Callable[[str], bool], top: str = "") -> Iterator[SourceFile]:
+def read_files(
+    path: Path, wanted: Callable[[str], bool], top: str = "", endings: Sequence[str] = DATA_ENDINGS
+) -> Iterator[SourceFile]:
     """The wanted data files of a source, in the order in which they are stored.
 
     Args:
         path: The folder, archive or file.
         wanted: Whether a data file of this name is read.
         top: The folder, with its `/`, that is left out of the names (see `common_folder`).
+        endings: What the names of data files end in.
 
     Raises:
         SourceError: As `list_files`, or a file is too large, encrypted or damaged.
     """
     if path.is_dir():
-        for name in list_files(path):
+        for name in list_files(path, endings):
             if wanted(name):
                 yield SourceFile(name, str(path / name), _read_plain(path / name))
         return
@@ -100,7 +107,7 @@ def read_files(path: Path, wanted: Callable[[str], bool], top: str = "") -> Iter
         return
 
     def chosen(name: str) -> bool:
-        return _is_data(name) and wanted(name.removeprefix(top))
+        return _is_data(name, endings) and wanted(name.removeprefix(top))
 
     members = _zip_members(path, chosen) if path.name.lower().endswith(".zip") else _tar_members(path, chosen)
     for name, content in members:
@@ -115,9 +122,9 @@ def common_folder(names: list[str]) -> str:
     return f"{top}/" if top else ""
 
 
-def _is_data(name: str) -> bool:
+def _is_data(name: str, endings: Sequence[str]) -> bool:
     parts = PurePosixPath(name).parts
-    return name.lower().endswith(DATA_ENDINGS) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    return name.lower().endswith(tuple(endings)) and not any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def _read_plain(path: Path) -> bytes:

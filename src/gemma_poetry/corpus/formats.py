@@ -14,14 +14,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.encodings import decode
+from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.errors import SourceError
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -38,33 +38,16 @@ _PAUSES = re.compile(r"[，。？！；,?!;]")
 _HEADER = re.compile(r"^《(?P<title>[^》]+)》\s*(?P<author>\S{0,12})$|^(?P<plain>\S+)[\s\u3000]+(?P<poet>\S{1,8})$")
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePoem:
-    """One poem as its source has it, nothing cleaned yet.
-
-    Attributes:
-        paragraphs: The text as the source divides it.
-        marks: One closing mark a paragraph, where the source keeps lines and marks apart; else empty.
-        source_id: Where it stands, stable between runs: `file#number`, counted from 1.
-        title: 题目, with whatever serial numbers and notes the source has.
-        author: 作者.
-        era: 朝代.
-        tune: 词牌 as the source writes it, aliases included; empty for poems that are no 词.
-        form: 体裁 where the source names it (曲, 词, ...), else empty.
-    """
-
-    paragraphs: tuple[str, ...]
-    source_id: str
-    marks: str = ""
-    title: str = ""
-    author: str = ""
-    era: str = ""
-    tune: str = ""
-    form: str = ""
+Divide = Callable[[str, str], Iterator[SourcePoem]]
+"""Divides a plain text, given with the name of its file, into poems."""
 
 
-def read_poems(file: SourceFile) -> Iterator[SourcePoem]:
+def read_poems(file: SourceFile, divide: Divide | None = None) -> Iterator[SourcePoem]:
     """The poems of one file.
+
+    Args:
+        file: The file.
+        divide: How plain text is divided; `None`: as `divide_text` does.
 
     Raises:
         SourceError: The file is not what its ending says, or a record is no poem.
@@ -81,8 +64,18 @@ def read_poems(file: SourceFile) -> Iterator[SourcePoem]:
     elif ending in ("csv", "tsv"):
         yield from _records_to_poems(file, _table_records(file, text, "\t" if ending == "tsv" else ","))
     else:
-        for number, (title, author, lines) in enumerate(_text_blocks(text), 1):
-            yield SourcePoem(tuple(lines), f"{file.name}#{number}", title=title, author=author)
+        yield from (divide or divide_text)(text, file.name)
+
+
+def divide_text(text: str, name: str) -> Iterator[SourcePoem]:
+    """The poems of a plain text, as the module's docstring tells.
+
+    Args:
+        text: The text.
+        name: The name of its file.
+    """
+    for number, (title, author, lines) in enumerate(_text_blocks(text), 1):
+        yield SourcePoem(tuple(lines), f"{name}#{number}", title=title, author=author)
 
 
 def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
@@ -179,7 +172,7 @@ def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoe
         raise SourceError(
             f"the field 'marks' does not fit {len(paragraphs)} lines (found {marks!r})",
             where=where,
-            expected="one ， or 。 a line",
+            expected="one ， or 。 a line (or a line break or space)",
             action="mend the field or leave it out",
         )
     if "era" in values:

@@ -1,7 +1,10 @@
 """The poem, as every stage passes it on.
 
 In: lines of characters with their closing marks, and what is known of them (title, author, era, form).
-Out: an immutable `Poem`, its running text, and its JSON record.
+Out: an immutable `Poem`, its running text, and its JSON record; `SourcePoem` is the same before anything is cleaned.
+
+Texts of other domains (a sonnet, a passage of prose) are poems too: their lines are lines or paragraphs, and the mark that
+closes one is a line break or a space.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ class Poem:
     """One poem (诗 or 词).
 
     Attributes:
-        lines: The lines (句), Han characters only.
-        marks: One closing mark a line, `，` or `。`; as long as `lines`.
+        lines: The lines (句), Han characters only; in other domains whatever those allow.
+        marks: One closing mark a line, `，` or `。` (in other domains any one character); as long as `lines`.
         title: 题目, empty where there is none.
         author: 作者, empty where unknown.
         era: 朝代 as the source says it (`唐`, `宋`, ...), empty where unknown.
-        form: 体裁, one of `prosody.forms.FORM_NAMES` (a 词 has the form `词`).
+        form: 体裁, one of `prosody.forms.FORM_NAMES` (a 词 has the form `词`), or a form of another domain.
         tune: 词牌, empty for poems that are no 词.
-        script: `simplified` or `traditional`.
+        script: `simplified` or `traditional`; empty in other domains.
         source_id: Where the poem stands in its source, stable between runs.
         cluster_id: The near-duplicate cluster it belongs to; empty before deduplication.
     """
@@ -82,3 +85,36 @@ class Poem:
         fields["lines"] = lines
         fields.setdefault("marks", alternating_marks(len(lines)))
         return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePoem:
+    """One poem as its source has it, nothing cleaned yet.
+
+    Attributes:
+        paragraphs: The text as the source divides it.
+        marks: One closing mark a paragraph, where the source keeps lines and marks apart; else empty.
+        source_id: Where it stands, stable between runs: `file#number`, counted from 1.
+        title: 题目, with whatever serial numbers and notes the source has.
+        author: 作者.
+        era: 朝代.
+        tune: 词牌 as the source writes it, aliases included; empty for poems that are no 词.
+        form: 体裁 where the source names it (曲, 词, ...), else empty.
+    """
+
+    paragraphs: tuple[str, ...]
+    source_id: str
+    marks: str = ""
+    title: str = ""
+    author: str = ""
+    era: str = ""
+    tune: str = ""
+    form: str = ""
+
+
+class RefusedError(Exception):
+    """Carries out of a domain's cleaning why a text is left out; `prepare` counts it, nobody else sees it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -89,8 +89,8 @@ def _named(
 
 def _of_forms(poems: list[Poem], wanted: Sequence[str], source: str) -> list[Poem]:
     tunes = {poem.tune for poem in poems}
-    names = {name if name in tunes else form_name(name) for name in wanted}
     forms = {poem.form for poem in poems}
+    names = {name if name in tunes or name in forms else form_name(name) for name in wanted}
     for name in names:
         if name not in tunes and name not in forms:
             present = sorted(forms)

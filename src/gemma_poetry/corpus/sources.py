@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from gemma_poetry.corpus.containers import SourceFile, common_folder, list_files, read_files
+from gemma_poetry.corpus.containers import DATA_ENDINGS, SourceFile, common_folder, list_files, read_files
 from gemma_poetry.corpus.download import fetch, forget
 from gemma_poetry.errors import SourceError
 
@@ -101,6 +101,7 @@ class Source:
     _parts: dict[str, Part] = field(default_factory=dict)
     _top: str = ""
     _expected_sha256: str = ""
+    _endings: Sequence[str] = DATA_ENDINGS
 
     def files(self) -> Iterator[tuple[Part, SourceFile]]:
         """Each file with the part it belongs to.
@@ -126,14 +127,15 @@ class Source:
             )
 
     def _stored(self) -> Iterator[SourceFile]:
-        return read_files(self._path, self._parts.__contains__, self._top)
+        return read_files(self._path, self._parts.__contains__, self._top, self._endings)
 
 
-def open_source(source: str) -> Source:
+def open_source(source: str, endings: Sequence[str] = DATA_ENDINGS) -> Source:
     """Opens a source; downloads the chinese-poetry collection where it is asked for by name and not cached.
 
     Args:
         source: `sample`, `chinese-poetry`, or the path of a folder, archive or file.
+        endings: Files that are read.
 
     Raises:
         SourceError: It is missing, empty, unreadable or hostile.
@@ -145,16 +147,16 @@ def open_source(source: str) -> Source:
         opened = _open_path(path, CHINESE_POETRY)
         opened.info.commit, opened._expected_sha256 = COMMIT, CONTENT_SHA256
         return opened
-    return _open_path(Path(source), Path(source).resolve().name)
+    return _open_path(Path(source), Path(source).resolve().name, endings)
 
 
-def _open_path(path: Path, name: str) -> Source:
-    stored = list_files(path)
+def _open_path(path: Path, name: str, endings: Sequence[str] = DATA_ENDINGS) -> Source:
+    stored = list_files(path, endings)
     if not stored:
         raise SourceError(
             "it holds no file that could hold poems",
             where=path,
-            expected="files that end in .json, .jsonl, .csv, .tsv or .txt",
+            expected=f"files that end in {', '.join(endings)}",
             action="check the path given as --source",
         )
     top = common_folder(stored) if not path.is_dir() else ""
@@ -168,7 +170,7 @@ def _open_path(path: Path, name: str) -> Source:
         info.commit = commit[1] if commit else ""
     else:
         parts = dict.fromkeys(names, _OWN_PART)
-    return Source(info, len(parts), path, parts, top)
+    return Source(info, len(parts), path, parts, top, _endings=endings)
 
 
 def _address() -> str:

@@ -1,6 +1,6 @@
-"""The one prompt template, for training and inference alike.
+"""The one prompt template of a domain, for training and inference alike.
 
-In: what a poem is asked to be (体裁, 题目, 作者).
+In: what a poem is asked to be (体裁, 题目, 作者), and the labels that say so in the domain's language.
 Out: the prompt text that stands before the completion; in training, title and author are dropped at
 random (seeded by the poem, so that two runs drop alike) and any subset works at inference.
 """
@@ -20,6 +20,27 @@ LABELS = (FORM_LABEL, TITLE_LABEL, AUTHOR_LABEL, POEM_LABEL)
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """The labels of a prompt, each in front of what it names; the last stands at the prompt's end.
+
+    Attributes:
+        form: In front of the form.
+        title: In front of the title.
+        author: In front of the author.
+        poem: In front of the completion.
+    """
+
+    form: str = FORM_LABEL
+    title: str = TITLE_LABEL
+    author: str = AUTHOR_LABEL
+    poem: str = POEM_LABEL
+
+
+CHINESE = Template()
+"""The template of classical Chinese poetry."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What the prompt says of the poem; an empty field is left out of the prompt.
 
@@ -27,28 +48,33 @@ class Conditions:
         form: 体裁 or 词牌.
         title: 题目.
         author: 作者, whose style is asked for.
+        template: The labels that say so.
     """
 
     form: str
     title: str = ""
     author: str = ""
+    template: Template = CHINESE
 
     def prompt(self) -> str:
         """The prompt text; the completion follows it without a space."""
-        text = FORM_LABEL + self.form
+        labels = self.template
+        text = labels.form + self.form
         if self.title:
-            text += TITLE_LABEL + self.title
+            text += labels.title + self.title
         if self.author:
-            text += AUTHOR_LABEL + self.author
-        return text + POEM_LABEL
+            text += labels.author + self.author
+        return text + labels.poem
 
 
-def conditions_of(poem: Poem) -> Conditions:
+def conditions_of(poem: Poem, template: Template = CHINESE) -> Conditions:
     """All that is known of a poem."""
-    return Conditions(form=poem.kind, title=poem.title, author=poem.author)
+    return Conditions(form=poem.kind, title=poem.title, author=poem.author, template=template)
 
 
-def dropped_conditions(poem: Poem, *, title_dropout: float, author_dropout: float, seed: int) -> Conditions:
+def dropped_conditions(
+    poem: Poem, *, title_dropout: float, author_dropout: float, seed: int, template: Template = CHINESE
+) -> Conditions:
     """The conditions of a poem with title and author each dropped at random.
 
     The draw depends on `seed` and on the poem's own text, never on its place in a file.
@@ -58,6 +84,7 @@ def dropped_conditions(poem: Poem, *, title_dropout: float, author_dropout: floa
         title_dropout: Probability that the title is left out, 0 to 1.
         author_dropout: Probability that the author is left out, 0 to 1.
         seed: Seed of the draw.
+        template: The labels of the prompt.
     """
     digest = hashlib.sha256(f"{seed}\x00{poem.source_id}\x00{poem.text}".encode()).digest()
     title_draw = int.from_bytes(digest[:8], "big") / 2**64
@@ -66,4 +93,5 @@ def dropped_conditions(poem: Poem, *, title_dropout: float, author_dropout: floa
         form=poem.kind,
         title="" if title_draw < title_dropout else poem.title,
         author="" if author_draw < author_dropout else poem.author,
+        template=template,
     )

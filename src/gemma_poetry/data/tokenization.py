@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.data.prompts import Conditions, conditions_of, dropped_conditions
-from gemma_poetry.errors import DataError, ModelError, TokenizerMismatchError
+from gemma_poetry.data.prompts import CHINESE, Conditions, Template, conditions_of, dropped_conditions
+from gemma_poetry.errors import DataError, ModelError, TokenizerMismatchError, UsageError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,30 +51,39 @@ class TokenizedPoem:
 
 
 def terminator_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id that ends a completion: the turn terminator of an instruction-tuned tokenizer, else `<eos>`.
+    """The id that ends a completion: what ends a turn in the tokenizer's chat template, else `<eos>`.
 
     Raises:
         ModelError: The tokenizer has neither.
     """
-    if tokenizer.chat_template:
-        vocabulary = tokenizer.get_vocab()
-        for piece in TURN_TERMINATORS:
-            if piece in vocabulary:
-                return int(vocabulary[piece])
+    for piece in TURN_TERMINATORS:
+        if piece in str(tokenizer.chat_template or ""):
+            index = _piece_id(tokenizer, piece)
+            if index is None:
+                raise ModelError(
+                    f"the chat template ends turns with {piece}, which is no piece of the tokenizer",
+                    expected="template and tokenizer of one checkpoint",
+                    action="download the checkpoint's tokenizer files again",
+                )
+            return index
     if tokenizer.eos_token_id is None:
         raise ModelError("the tokenizer has no end-of-sequence token", expected="an <eos> token, as every Gemma has")
     return int(tokenizer.eos_token_id)
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """All ids that stop generation: the terminator first, and `<eos>`."""
-    stops = [terminator_id(tokenizer)]
-    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in stops:
-        stops.append(int(tokenizer.eos_token_id))
-    return stops
+    """All ids that stop generation: the terminator first, then the tokenizer's own end, then `<eos>`."""
+    stops = [terminator_id(tokenizer), tokenizer.eos_token_id, _piece_id(tokenizer, "<eos>")]
+    return list(dict.fromkeys(int(index) for index in stops if index is not None))
 
 
-def _prompt_text(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) -> str:
+def _piece_id(tokenizer: PreTrainedTokenizerBase, piece: str) -> int | None:
+    """The id of a piece, without building the whole vocabulary for it."""
+    index: Any = tokenizer.convert_tokens_to_ids(piece)
+    return None if index is None or tokenizer.convert_ids_to_tokens(index) != piece else int(index)
+
+
+def prompt_text(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) -> str:
     """The prompt without BOS, inside the chat template where the tokenizer has one."""
     if not tokenizer.chat_template:
         return conditions.prompt()
@@ -90,6 +99,17 @@ def _encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[
     return ids
 
 
+def _with_bos(bos: int, prompt: list[int]) -> tuple[int, ...]:
+    """A prompt with its one BOS; a title that spells out `<bos>` would make it two."""
+    if bos in prompt:
+        raise UsageError(
+            "the prompt has a begin-of-sequence token in its middle",
+            expected="title, author and form without the model's control tokens",
+            action="take <bos> out of the title",
+        )
+    return (bos, *prompt)
+
+
 def _bos(tokenizer: PreTrainedTokenizerBase) -> int:
     if tokenizer.bos_token_id is None:
         raise ModelError("the tokenizer has no begin-of-sequence token", expected="a <bos> token, as every Gemma has")
@@ -101,8 +121,9 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) ->
 
     Raises:
         ModelError: The tokenizer has no BOS.
+        UsageError: The prompt's text spells out a second one.
     """
-    return [_bos(tokenizer), *_encode_texts(tokenizer, [_prompt_text(tokenizer, conditions)])[0]]
+    return list(_with_bos(_bos(tokenizer), _encode_texts(tokenizer, [prompt_text(tokenizer, conditions)])[0]))
 
 
 def encode_completion(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -120,10 +141,10 @@ def encode_samples(tokenizer: PreTrainedTokenizerBase, samples: Iterable[tuple[C
     batch: list[tuple[Conditions, str]] = []
 
     def encoded() -> Iterator[TokenizedPoem]:
-        prompts = _encode_texts(tokenizer, [_prompt_text(tokenizer, conditions) for conditions, _ in batch])
+        prompts = _encode_texts(tokenizer, [prompt_text(tokenizer, conditions) for conditions, _ in batch])
         completions = _encode_texts(tokenizer, [text for _, text in batch])
         for prompt, completion in zip(prompts, completions):
-            yield TokenizedPoem((bos, *prompt), (*completion, terminator))
+            yield TokenizedPoem(_with_bos(bos, prompt), (*completion, terminator))
 
     for sample in samples:
         batch.append(sample)
@@ -134,9 +155,11 @@ def encode_samples(tokenizer: PreTrainedTokenizerBase, samples: Iterable[tuple[C
         yield from encoded()
 
 
-def encode_poems(tokenizer: PreTrainedTokenizerBase, poems: Iterable[Poem]) -> Iterator[TokenizedPoem]:
+def encode_poems(
+    tokenizer: PreTrainedTokenizerBase, poems: Iterable[Poem], template: Template = CHINESE
+) -> Iterator[TokenizedPoem]:
     """Encodes poems with all their conditions."""
-    return encode_samples(tokenizer, ((conditions_of(poem), poem.text) for poem in poems))
+    return encode_samples(tokenizer, ((conditions_of(poem, template), poem.text) for poem in poems))
 
 
 def tokenize_poems(
@@ -146,6 +169,7 @@ def tokenize_poems(
     title_dropout: float = 0.0,
     author_dropout: float = 0.0,
     seed: int = 0,
+    template: Template = CHINESE,
 ) -> Iterator[str]:
     """One line of `train.txt` a poem, without the line break.
 
@@ -155,12 +179,11 @@ def tokenize_poems(
         title_dropout: Probability that a prompt leaves the title out (training split only).
         author_dropout: Probability that a prompt leaves the author out (training split only).
         seed: Seed of the dropout.
+        template: The labels of the prompts.
     """
     escaped = _escaped_pieces(tokenizer)
-    samples = (
-        (dropped_conditions(poem, title_dropout=title_dropout, author_dropout=author_dropout, seed=seed), poem.text)
-        for poem in poems
-    )
+    dropout = {"title_dropout": title_dropout, "author_dropout": author_dropout}
+    samples = ((dropped_conditions(poem, **dropout, seed=seed, template=template), poem.text) for poem in poems)
     for sample in encode_samples(tokenizer, samples):
         prompt = " ".join([escaped[index] for index in sample.prompt_ids])
         completion = " ".join([escaped[index] for index in sample.completion_ids])

@@ -14,8 +14,9 @@ poems do not reach 100%: their own shares stand beside those of the systems.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from gemma_poetry.prosody.scansion import Scansion, scan
 CONFORMITY = ("form", "tones", "rhyme", "metre_any", "metre_every")
 _RHYME_RULES = frozenset({Rule.RHYME, Rule.REPEATED_RHYME})
 _SHAPE_RULES = frozenset({Rule.SHAPE})
+_PASSING = frozenset(verdict.value for verdict in Verdict if verdict.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,27 @@ def conformity_sums(judged: Sequence[Conformity]) -> dict[str, Floats]:
     """For each share, rows (kept, judged) for `statistics.mean`, one a poem."""
     return {
         name: np.array([_row(getattr(one, name)) for one in judged], dtype=np.float64).reshape(-1, 2) for name in CONFORMITY
+    }
+
+
+Judge = Callable[[Sequence[str], str], Mapping[str, Any]]
+"""Checks lines against a form; the record has `verdict` and `every_reading`, as `gemma-poetry check --json` prints it."""
+
+
+def checked_sums(records: Sequence[Mapping[str, Any]]) -> dict[str, Floats]:
+    """Rows (kept, judged) from the records of a domain's own check.
+
+    `conforms`: no fault under some pronunciation; `conforms_every`: under every one. What its domain does not judge (a word
+    that no dictionary has, a form without rules) counts for neither.
+    """
+    judged = [record["verdict"] != Verdict.NOT_JUDGED.value for record in records]
+    passing = [record["verdict"] in _PASSING for record in records]
+    every = [bool(record["every_reading"]) for record in records]
+    return {
+        name: np.array([_row(share if counts else None) for share, counts in zip(shares, judged)], dtype=np.float64).reshape(
+            -1, 2
+        )
+        for name, shares in (("conforms", passing), ("conforms_every", every))
     }
 
 

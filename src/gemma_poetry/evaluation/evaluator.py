@@ -25,7 +25,7 @@ from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation import metrics
 from gemma_poetry.evaluation.ceiling import RETRIEVAL
-from gemma_poetry.evaluation.conformity import conformity_sums, judge
+from gemma_poetry.evaluation.conformity import Judge, checked_sums, conformity_sums, judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
 from gemma_poetry.evaluation.novelty import most_copied, novelty_sums, trace
@@ -53,6 +53,8 @@ class Evidence:
         title_ranks: Of any systems, in any order.
         corpus: The poems that novelty is measured against and parallelism is learned from; empty: neither is reported.
         index: The same poems, indexed, where that is at hand already.
+        judge: The check of another domain than classical Chinese; `None`: forms are judged by tones and rhymes.
+        unit: What `Likelihood.characters` counts, as it stands behind `ppl_`.
     """
 
     likelihoods: Sequence[Likelihood] = ()
@@ -60,6 +62,8 @@ class Evidence:
     title_ranks: Sequence[TitleRank] = ()
     corpus: Sequence[Poem] = ()
     index: CorpusIndex | None = field(default=None, repr=False)
+    judge: Judge | None = None
+    unit: str = "char"
 
 
 def evaluate_records(
@@ -73,13 +77,13 @@ def evaluate_records(
         pairs: Systems to compare, the first with the second; pairs of which one is missing are passed over.
     """
     results = Results(comparisons=[Comparison(*pair) for pair in pairs])
-    _add_perplexities(_Table(results, evidence.likelihoods, settings))
+    _add_perplexities(_Table(results, evidence.likelihoods, settings), evidence.unit)
     for protocol in Protocol:
         held = [writing for writing in evidence.writings if writing.protocol is protocol and writing.reference]
         _add_overlaps(_Table(results, held, settings), protocol)
     poems = [*whole_poems(evidence.writings)]
     table = _Table(results, poems, settings)
-    _add_conformity(table)
+    _add_conformity(table, evidence.judge)
     _add_diversity(table)
     if evidence.corpus and poems:
         _add_novelty(table, evidence.index or CorpusIndex(evidence.corpus))
@@ -194,12 +198,12 @@ def _places(own: Mapping[str, object], poems: Sequence[str]) -> list[int]:
     return [place[source] for source in poems]
 
 
-def _add_perplexities(table: _Table[Likelihood]) -> None:
+def _add_perplexities(table: _Table[Likelihood], unit: str) -> None:
     rows = table.rows(lambda own: [(one.nll, one.tokens, one.characters) for one in own])
-    per_token, per_character = ("log_ppl_token", metrics.nats_per_token), ("log_ppl_char", metrics.nats_per_character)
+    per_token, per_character = ("log_ppl_token", metrics.nats_per_token), (f"log_ppl_{unit}", metrics.nats_per_character)
     table.add("ppl_token", metrics.ppl_token, rows, difference=per_token, by_form=True)
-    table.add("ppl_char", metrics.ppl_char, rows, difference=per_character, by_form=True)
-    table.add_wins("log_ppl_char", {system: -sums[:, metrics.NATS] for system, sums in rows.items()})
+    table.add(f"ppl_{unit}", metrics.ppl_char, rows, difference=per_character, by_form=True)
+    table.add_wins(f"log_ppl_{unit}", {system: -sums[:, metrics.NATS] for system, sums in rows.items()})
 
 
 def _add_overlaps(table: _Table[Writing], protocol: Protocol) -> None:
@@ -228,8 +232,13 @@ def whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
         yield replace(writing, system=HUMAN, source_id=source, lines=writing.reference)
 
 
-def _add_conformity(table: _Table[Writing]) -> None:
-    sums = {system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()}
+def _add_conformity(table: _Table[Writing], check: Judge | None) -> None:
+    if check is None:
+        sums = {
+            system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()
+        }
+    else:
+        sums = {system: checked_sums([check(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()}
     for name in next(iter(sums.values()), {}):
         rows = {system: shares[name] for system, shares in sums.items()}
         table.add(name, mean, rows, by_form=True)

@@ -37,8 +37,10 @@ class MetricText:
 METRICS: dict[str, MetricText] = {
     "ppl_token": MetricText("perplexity a token", "lower", digits=2),
     "ppl_char": MetricText("perplexity a character", "lower", digits=2),
+    "ppl_word": MetricText("perplexity a word", "lower", digits=2),
     "log_ppl_token": MetricText("log perplexity a token (nats)", "lower", digits=4),
     "log_ppl_char": MetricText("log perplexity a character (nats)", "lower", digits=4),
+    "log_ppl_word": MetricText("log perplexity a word (nats)", "lower", digits=4),
     **{
         f"{metric}_{protocol}": MetricText(f"{label}, {given}", "higher", digits=2)
         for protocol, given in (("title", "title → poem"), ("couplet", "couplet → rest"))
@@ -50,6 +52,8 @@ METRICS: dict[str, MetricText] = {
             ("chrf", "chrF"),
         )
     },
+    "conforms": MetricText("form kept, some pronunciation", "higher", percent=True),
+    "conforms_every": MetricText("form kept, every pronunciation", "higher", percent=True),
     "form": MetricText("lines and lengths kept", "higher", percent=True),
     "tones": MetricText("tones kept", "higher", percent=True),
     "rhyme": MetricText("rhyme kept", "higher", percent=True),

@@ -1,6 +1,6 @@
 """`model.generate` under plans: prefixes in, constrained completions out.
 
-In: prompts (with what is written already), one `Plan` each, sampling settings and a seed.
+In: prompts (with what is written already), one plan each, sampling settings and a seed.
 Out: the token ids that the model adds, terminator included. Sampling leaves the global random state as it was.
 """
 
@@ -14,7 +14,8 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList
 
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, Track
+from gemma_poetry.generation.decoding import AnyPlan, MaskTable, SlotProcessor, Track
+from gemma_poetry.generation.measured import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 
 if TYPE_CHECKING:
@@ -39,23 +40,24 @@ class Decoder:
         self,
         model: Any,
         tokenizer: PreTrainedTokenizerBase,
-        index: TokenIndex,
+        index: TokenIndex | Spelling,
         settings: GenerateSettings,
         *,
         beams: int = 1,
     ) -> None:
         self.model = model
-        self.index = index
+        self._terminator = index.terminator
         self.settings = settings
         self.beams = beams
-        self._padding = index.terminator if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+        self._padding = self._terminator if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
         self._bos = tokenizer.bos_token_id
+        self._special = set(tokenizer.all_special_ids)
         self._table = MaskTable()
 
     def decode(
         self,
         prefixes: Sequence[Sequence[int]],
-        plans: Sequence[Plan],
+        plans: Sequence[AnyPlan],
         seed: int,
         *,
         starts: Sequence[Track] | None = None,
@@ -74,41 +76,78 @@ class Decoder:
             retrying: Sample, even where the settings ask for the likeliest tokens or beams.
             watch: Is told the running text of every sequence at each step; what it raises ends decoding.
         """
+        ids, attention = self._padded(prefixes)
+        width = ids.shape[1]
+        processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
+        most = max(plan.masks.most_tokens for plan in plans)
+        configuration = self._configuration(most, retrying)
+        rows = self._generate(ids, attention, seed, configuration, LogitsProcessorList([processor]))
+        end = self._terminator
+        return [row[: row.index(end) + 1] if end in row else row for row in rows]
+
+    def decode_free(
+        self, prefixes: Sequence[Sequence[int]], seed: int, max_tokens: int, stops: Sequence[int]
+    ) -> list[list[int]]:
+        """The tokens that the model adds to each prefix under no plan, up to the first stop.
+
+        Args:
+            prefixes: Token ids of the prompts.
+            seed: Seed of sampling.
+            max_tokens: Tokens after which a text is broken off.
+            stops: Tokens that end a text.
+        """
+        ids, attention = self._padded(prefixes)
+        configuration = self._configuration(max_tokens, False)
+        configuration.eos_token_id = list(stops)
+        # Control tokens are no text.
+        configuration.suppress_tokens = sorted(self._special - set(stops)) or None
+        rows = self._generate(ids, attention, seed, configuration, LogitsProcessorList())
+        cut = [next((place for place, token in enumerate(row) if token in stops), None) for row in rows]
+        return [row if end is None else row[: end + 1] for row, end in zip(rows, cut)]
+
+    def _padded(self, prefixes: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Prefixes padded on the left, and their attention mask: both (prefixes, tokens)."""
         width = max(map(len, prefixes))
         ids = torch.full((len(prefixes), width), self._padding, dtype=torch.long)
         attention = torch.zeros_like(ids)
         for row, prefix in enumerate(prefixes):
             ids[row, width - len(prefix) :] = torch.tensor(prefix)
             attention[row, width - len(prefix) :] = 1
-        processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
+        return ids, attention
+
+    def _generate(
+        self,
+        ids: torch.Tensor,
+        attention: torch.Tensor,
+        seed: int,
+        configuration: GenerationConfig,
+        processors: LogitsProcessorList,
+    ) -> list[list[int]]:
+        """What `model.generate` adds behind the prefixes, padding and all."""
         device = next(self.model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
             torch.manual_seed(seed)
             written: Any = self.model.generate(
                 input_ids=ids.to(device),
                 attention_mask=attention.to(device),
-                generation_config=self._configuration(plans, retrying),
-                logits_processor=LogitsProcessorList([processor]),
+                generation_config=configuration,
+                logits_processor=processors,
             )
-        end = self.index.terminator
-        rows = written[:, width:].tolist()
-        return [row[: row.index(end) + 1] if end in row else row for row in rows]
+        rows: list[list[int]] = written[:, ids.shape[1] :].tolist()
+        return rows
 
-    def _configuration(self, plans: Sequence[Plan], retrying: bool) -> GenerationConfig:
+    def _configuration(self, max_tokens: int, retrying: bool) -> GenerationConfig:
         settings = self.settings
         temperature = settings.temperature or (_RETRY_TEMPERATURE if retrying else 0.0)
-        # Every character takes at most four byte pieces.
-        bytes_each = 4 if self.index.byte_characters else 1
-        longest = max(len(form.marks) + sum(form.line_lengths) for plan in plans for form in plan.masks.automaton.forms)
         sampling = temperature > 0
         return GenerationConfig(
-            max_new_tokens=longest * bytes_each + 1,
+            max_new_tokens=max_tokens,
             do_sample=sampling,
             temperature=temperature if sampling else 1.0,
             top_k=settings.top_k if sampling else 50,
             top_p=settings.top_p if sampling else 1.0,
             num_beams=1 if retrying else self.beams,
-            eos_token_id=self.index.terminator,
+            eos_token_id=self._terminator,
             pad_token_id=self._padding,
             bos_token_id=self._bos,
             use_cache=True,

@@ -1,6 +1,6 @@
 """The step of constrained decoding: scores in, scores of the admitted tokens out.
 
-In: the ids written so far and the scores of `model.generate`; one `Plan` a prompt.
+In: the ids written so far and the scores of `model.generate`; one plan a prompt.
 Out: the same scores with minus infinity wherever a token would break the form.
 
     ids ──last column──> Track of each sequence (state, text) ──row of a table──> scores.masked_fill(table[rows], -inf)
@@ -24,6 +24,7 @@ from transformers import LogitsProcessor
 
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.constraints import NOWHERE
+from gemma_poetry.generation.measured import MeasureMasks
 from gemma_poetry.generation.novelty_guard import SHORTEST_LINE, Hashes, LineGuard, extend_hash, hash_text
 from gemma_poetry.generation.token_index import TokenMasks
 
@@ -62,6 +63,21 @@ class Plan:
         return lengths
 
 
+@dataclass(frozen=True)
+class MeasuredPlan:
+    """What one text of counted lines must obey: its state says all of it.
+
+    Attributes:
+        masks: The tokens that each state of its measure admits.
+    """
+
+    masks: MeasureMasks
+
+
+AnyPlan = Plan | MeasuredPlan
+Masks = TokenMasks | MeasureMasks
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """Where one sequence stands.
@@ -81,16 +97,16 @@ class Track:
     ended: bool = False
 
 
-def advance(plan: Plan, track: Track, token: int) -> Track:
+def advance(plan: AnyPlan, track: Track, token: int) -> Track:
     """The track after one more token.
 
     A token that may not come (the terminator, forced at a dead end) leads to a track that is ended at `NOWHERE`.
     """
     if track.ended:
         return track
-    masks, automaton = plan.masks, plan.masks.automaton
+    masks: Masks = plan.masks
     if token == masks.index.terminator:
-        whole = track.state != NOWHERE and not track.begun and automaton.outlook(track.state).ends
+        whole = track.state != NOWHERE and not track.begun and masks.automaton.outlook(track.state).ends
         return replace(track, state=track.state if whole else NOWHERE, ended=True)
     state, begun = masks.step(track.state, track.begun, token)
     if state == NOWHERE:
@@ -98,20 +114,15 @@ def advance(plan: Plan, track: Track, token: int) -> Track:
     if begun:
         return replace(track, state=state, begun=begun)
     written = masks.written(track.begun, token)
-    words, passed = track.rhyme_words, track.state
-    for char in written:
-        if automaton.outlook(passed).rhymes:
-            words += char
-        passed = int(automaton.row(passed)[automaton.class_of(char)])
-    return Track(state, b"", track.text + written, words)
+    return Track(state, b"", track.text + written, track.rhyme_words + masks.rhyme_words(track.state, written))
 
 
-def begin(plan: Plan) -> Track:
+def begin(plan: AnyPlan) -> Track:
     """The track of a sequence that has written nothing."""
     return Track(plan.masks.automaton.start)
 
 
-def retrace(plan: Plan, tokens: Sequence[int], start: Track | None = None) -> Track:
+def retrace(plan: AnyPlan, tokens: Sequence[int], start: Track | None = None) -> Track:
     """The track after a whole sequence of tokens, from `start` (or from the beginning) on."""
     track = start or begin(plan)
     for token in tokens:
@@ -119,7 +130,7 @@ def retrace(plan: Plan, tokens: Sequence[int], start: Track | None = None) -> Tr
     return track
 
 
-def own_limits(plan: Plan, track: Track, dead: Collection[str] = ()) -> tuple[list[int], list[int] | None]:
+def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple[list[int], list[int] | None]:
     """What the state admits but this sequence does not.
 
     Longer pieces are judged strictly (any that hold a used character are left out): every character can be written by
@@ -133,10 +144,10 @@ def own_limits(plan: Plan, track: Track, dead: Collection[str] = ()) -> tuple[li
     Returns:
         Token ids that are forbidden; and, where a character of an earlier line is repeated, those that alone are admitted.
     """
+    if track.ended or track.state == NOWHERE or not isinstance(plan, Plan):
+        return [], None
     masks = plan.masks
     index = masks.index
-    if track.ended or track.state == NOWHERE:
-        return [], None
     look = masks.automaton.outlook(track.state)
     if look.echo:
         return [], index.ways(track.text[-look.echo], track.begun)
@@ -201,7 +212,7 @@ class MaskTable:
         self.capacity = 0
         self.table = torch.empty((0, 0), dtype=torch.bool)
 
-    def rows(self, wanted: Sequence[tuple[TokenMasks, int, bytes]], like: torch.Tensor) -> list[int]:
+    def rows(self, wanted: Sequence[tuple[Masks, int, bytes]], like: torch.Tensor) -> list[int]:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
 
         Row numbers hold until the next call.
@@ -224,9 +235,9 @@ class MaskTable:
         self.table[0] = True
         self._by_content: dict[bytes, int] = {b"": self.empty_row}
         self._rows: dict[tuple[int, int, bytes], int] = {}
-        self._masks: dict[int, TokenMasks] = {}
+        self._masks: dict[int, Masks] = {}
 
-    def _row(self, masks: TokenMasks, state: int, begun: bytes) -> int:
+    def _row(self, masks: Masks, state: int, begun: bytes) -> int:
         key = (id(masks), state, begun)
         row = self._rows.get(key)
         if row is not None:
@@ -264,7 +275,7 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
 
     def __init__(
         self,
-        plans: Sequence[Plan],
+        plans: Sequence[AnyPlan],
         prompt_tokens: int,
         table: MaskTable,
         starts: Sequence[Track] | None = None,

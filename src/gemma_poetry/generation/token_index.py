@@ -274,6 +274,22 @@ class TokenMasks:
             )
         return self._closing[key]
 
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that a poem of these forms takes at most, terminator included."""
+        # A character takes at most four byte pieces.
+        bytes_each = 4 if self.index.byte_characters else 1
+        return max(len(form.marks) + sum(form.line_lengths) for form in self.automaton.forms) * bytes_each + 1
+
+    def rhyme_words(self, state: int, written: str) -> str:
+        """The rhyme words among characters written from a state on."""
+        words = ""
+        for char in written:
+            if self.automaton.outlook(state).rhymes:
+                words += char
+            state = int(self.automaton.row(state)[self.automaton.class_of(char)])
+        return words
+
     def written(self, begun: bytes, token: int) -> str:
         """The characters that a token completes (it may come here: `step` has said so)."""
         spelt = self.index.spelling.get(token)

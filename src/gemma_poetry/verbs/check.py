@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.corpus.cleaning import HAN, RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
-from gemma_poetry.corpus.formats import SourcePoem, read_poems
+from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend, mends
@@ -61,21 +63,28 @@ class CheckedPoem:
     mends: tuple[Mend, ...] = ()
 
 
-def check(path: str, form: str = AUTO, *, as_json: bool = False) -> int:
+def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT) -> int:
     """Checks the poems of a file, prints what it finds, and returns the exit status.
 
     Args:
         path: The file, or `-` for standard input.
         form: A form (体裁) or tune (词牌) that every poem must keep; `auto`: the one that each suggests.
         as_json: JSON lines in place of text.
+        domain: The language or style of the texts.
 
     Raises:
+        UsageError: No domain is called so, or it cannot be loaded.
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
+    loaded = load_domain(domain)
+    if not loaded.tonal:
+        from gemma_poetry.verbs.check_texts import check_texts
+
+        return check_texts(path, form, loaded, as_json=as_json)
     if form != AUTO:
         check_form(form)
-    poems = list(read_poems(_read(path)))
+    poems = list(read_poems(read_file(path)))
     status = 0
     for number, poem in enumerate(poems, 1):
         try:
@@ -180,7 +189,12 @@ def rows(checked: CheckedPoem) -> Iterator[Text]:
         yield Text(f"  remark: {remark}", style="dim")
 
 
-def _read(path: str) -> SourceFile:
+def read_file(path: str) -> SourceFile:
+    """The file, or standard input, as a source has files.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     if path == "-":
         return SourceFile("standard input.txt", "standard input", sys.stdin.buffer.read())
     try:

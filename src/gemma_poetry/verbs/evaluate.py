@@ -51,6 +51,7 @@ from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.strangers import read_strangers
 from gemma_poetry.progress import stage
 from gemma_poetry.verbs.evaluate_models import exposures, rank_titles, score, write
+from gemma_poetry.verbs.taught import domain_of_data
 
 if TYPE_CHECKING:
     from gemma_poetry.model.base import LoadedModel
@@ -127,6 +128,11 @@ def evaluate(options: EvaluateOptions) -> Results:
         OutputError: The results cannot be written.
     """
     _check(options)
+    domain = domain_of_data(options.data) if options.data is not None else None
+    if domain is not None and not domain.tonal:
+        from gemma_poetry.verbs.evaluate_texts import evaluate_texts
+
+        return evaluate_texts(options, domain)
     ground = _load_ground(options)
     names = _names(options.runs)
     taken = set(names.values())

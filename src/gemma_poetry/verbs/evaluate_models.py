@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from gemma_poetry.model.base import LoadedModel
 
 
-def _systems(loaded: LoadedModel) -> tuple[str, ...]:
+def systems_of(loaded: LoadedModel) -> tuple[str, ...]:
     """The systems inside one loaded model."""
     return ("base", "tuned") if loaded.adapted else (loaded.name,)
 
 
-def _as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextManager[Any]:
+def as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextManager[Any]:
     """While it is open, the loaded model is that system."""
     if loaded.adapted and system == "base":
         adapter: contextlib.AbstractContextManager[Any] = loaded.model.disable_adapter()
@@ -45,8 +45,8 @@ def score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
     from gemma_poetry.model.scoring import score_completions
 
     samples = list(encode_poems(loaded.tokenizer, poems))
-    for system in _systems(loaded):
-        with _as_system(loaded, system), steps(f"Scoring poems ({system})", len(samples)) as advance:
+    for system in systems_of(loaded):
+        with as_system(loaded, system), steps(f"Scoring poems ({system})", len(samples)) as advance:
             scores = score_completions(loaded.model, samples, progress=advance)
         for poem, score in zip(poems, scores):
             yield Likelihood(system, poem.source_id, poem.cluster_id, poem.kind, score.nll, score.tokens, poem.characters)
@@ -65,10 +65,10 @@ def write(
     generator = Generator(loaded.model, loaded.tokenizer, sampling)
     # Poems of one length share a batch, so that no step is spent on padding.
     poems = sorted(poems, key=lambda poem: (poem.characters, poem.source_id))
-    for system in _systems(loaded):
+    for system in systems_of(loaded):
         for protocol in Protocol:
             wishes = [_continuation(poem, protocol) for poem in poems]
-            with _as_system(loaded, system):
+            with as_system(loaded, system):
                 written = continue_poems(generator, wishes, seed=settings.seed)
                 description = f"Writing poems ({system}, from the {protocol.value})"
                 for poem, lines in zip(poems, track(written, description, len(poems))):
@@ -99,7 +99,7 @@ def rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: Evaluat
         for writing, titles in choices
         for title in titles
     ]
-    with _as_system(loaded, "base"), steps("Scoring poems under other titles", len(samples)) as advance:
+    with as_system(loaded, "base"), steps("Scoring poems under other titles", len(samples)) as advance:
         scores = iter(score_completions(loaded.model, list(encode_samples(loaded.tokenizer, samples)), progress=advance))
     for writing, titles in choices:
         yield rank_title(writing, [next(scores).nll for _ in titles])

@@ -22,6 +22,7 @@ from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
+from gemma_poetry.verbs.taught import domain_of_model
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -46,6 +47,7 @@ class GenerateOptions:
         beams: Beams of each poem; 1 samples.
         byte_characters: Also write characters that the vocabulary has only as bytes.
         data: A DATA folder: its training lines are kept out, and the nearest of them is named.
+        domain: The language or style; empty: that of the run.
     """
 
     model: str
@@ -60,6 +62,7 @@ class GenerateOptions:
     beams: int = 1
     byte_characters: bool = False
     data: Path | None = None
+    domain: str = ""
 
 
 def generate(options: GenerateOptions) -> int:
@@ -75,6 +78,11 @@ def generate(options: GenerateOptions) -> int:
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    domain = domain_of_model(options.model, options.domain)
+    if not domain.tonal:
+        from gemma_poetry.verbs.generate_texts import generate_texts
+
+        return generate_texts(options, domain)
     # A wish that cannot be met is told before a model is loaded.
     prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None

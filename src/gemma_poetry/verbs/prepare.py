@@ -18,9 +18,12 @@ from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.corpus.stats import collection_stats, dataset_card
+from gemma_poetry.corpus.texts import DomainTexts, texts_card, texts_stats
 from gemma_poetry.data.interchange import write_exports
-from gemma_poetry.data.prompts import dropped_conditions
+from gemma_poetry.data.prompts import Template, dropped_conditions
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
+from gemma_poetry.domains.domain import Domain
+from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import DataError, OutputError
 from gemma_poetry.progress import track
 
@@ -32,7 +35,12 @@ FILES = (*(f"{name}.{ending}" for name in SPLITS for ending in ("txt", "jsonl"))
 
 
 def prepare(
-    source: str, out: Path, settings: PrepareSettings, tokenizer: PreTrainedTokenizerBase, tokenizer_name: str
+    source: str,
+    out: Path,
+    settings: PrepareSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    tokenizer_name: str,
+    domain: Domain | None = None,
 ) -> dict[str, Any]:
     """Prepares a collection; returns what stands in stats.json.
 
@@ -42,6 +50,7 @@ def prepare(
         settings: The prepare section of a recipe.
         tokenizer: The tokenizer of the model to be trained.
         tokenizer_name: What the person called that model; it goes into manifest and card.
+        domain: The language or style of the texts; `None`: classical Chinese poetry.
 
     Raises:
         SourceError: The source cannot be read, or nothing of it can be kept.
@@ -50,8 +59,11 @@ def prepare(
     """
     out = Path(out)
     check_output(out, source)
-    collection = build_collection(source, settings)
+    domain = domain or load_domain(DEFAULT)
+    collection = build_collection(source, settings, None if domain.tonal else DomainTexts(domain))
     stats = collection_stats(collection)
+    if not domain.tonal:
+        stats |= texts_stats(collection, domain)
     with atomic_folder(out) as folder:
         for name, poems in collection.splits.items():
             _write_records(folder / f"{name}.jsonl", poems)
@@ -62,12 +74,15 @@ def prepare(
                 title_dropout=dropout.title_dropout if dropout else 0.0,
                 author_dropout=dropout.author_dropout if dropout else 0.0,
                 seed=settings.seed,
+                template=domain.template,
             )
             write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
         write_json(folder / "stats.json", stats)
-        write_text(folder / "README.md", dataset_card(collection, stats, settings, tokenizer_name))
-        exported = _write_exports(folder, collection, settings) if settings.exports else []
-        write_manifest(folder, _manifest(collection, settings, tokenizer, tokenizer_name), [*FILES, *exported])
+        card = dataset_card if domain.tonal else texts_card
+        write_text(folder / "README.md", card(collection, stats, settings, tokenizer_name))
+        exported = _write_exports(folder, collection, settings, domain.template) if settings.exports else []
+        contents = {**_manifest(collection, settings, tokenizer, tokenizer_name), "domain": domain.name}
+        write_manifest(folder, contents, [*FILES, *exported])
     return stats
 
 
@@ -109,9 +124,13 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
         ("forms", "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
         ("characters a poem", f"{stats['mean_characters']:.1f}"),
         (
-            "regulated verse that passes",
-            "  ".join(f"{form} {1 - found['verdicts'].get('fail', 0):.0%}" for form, found in stats["prosody"].items()),
+            "forms that pass" if "checks" in stats else "regulated verse that passes",
+            "  ".join(
+                f"{form} {1 - found['verdicts'].get('fail', 0):.0%}"
+                for form, found in (stats.get("checks") or stats["prosody"]).items()
+            ),
         ),
+        *([("words in no dictionary", f"{stats['unknown_words']['count']:,}")] if "unknown_words" in stats else []),
     ]
 
 
@@ -121,12 +140,13 @@ def _write_records(path: Path, poems: Iterable[Poem]) -> None:
             stream.write(orjson.dumps(poem.to_record()) + b"\n")
 
 
-def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings) -> list[str]:
+def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings, template: Template) -> list[str]:
     dropout = {"title_dropout": settings.title_dropout, "author_dropout": settings.author_dropout}
     whole = {"title_dropout": 0.0, "author_dropout": 0.0}
     rows = {
         name: [
-            (dropped_conditions(poem, **(dropout if name == "train" else whole), seed=settings.seed), poem) for poem in poems
+            (dropped_conditions(poem, **(dropout if name == "train" else whole), seed=settings.seed, template=template), poem)
+            for poem in poems
         ]
         for name, poems in collection.splits.items()
     }

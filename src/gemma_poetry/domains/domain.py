@@ -1,0 +1,221 @@
+"""What a language or style must say of itself, so that the four verbs can work with it.
+
+In: one class a domain, written by anybody. Out: a `Domain`; the verbs ask it, and never which one it is.
+
+    prepare     divide (plain text -> texts), clean (text -> Poem, or why it is left out), template (labels of the prompt),
+                symbols (what is compared when near-duplicates are sought)
+    train       count (what perplexity is divided by)
+    evaluate    count and unit, check (conformity), metrics
+    generate    forms, template, and where lines are counted: measure (what each line costs), wordstock (what words cost);
+                with them the sum of every line is guaranteed
+
+A domain knows poems, prosody and prompts, never models: what its words cost goes to the decoder as a `Wordstock`, whose
+kind is defined in `prosody`, below both. Everything but `name`, `description`, `forms`, `clean` and `check` has a default
+that suits texts of lines.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gemma_poetry.corpus.poem import Poem, SourcePoem
+from gemma_poetry.data.prompts import Template
+from gemma_poetry.errors import UnknownFormError, UsageError, nearest_names
+from gemma_poetry.prosody.measures import Measure, split_measured
+from gemma_poetry.prosody.wordstock import Wordstock
+
+PASSES = ("strict", "minor", "rescued")
+"""The verdicts of a check that let a text pass."""
+
+_HEADING = re.compile(r"#\s*(?P<title>.*?)(?:\s+—\s+(?P<author>\S.*))?\s*")
+
+
+class Domain(ABC):
+    """One language or style.
+
+    Attributes:
+        name: What `--domain` names it, in small letters with hyphens.
+        description: One sentence for `gemma-poetry domains`.
+        forms: The forms it knows; the first is taken where none is named.
+        template: The labels of its prompts.
+        tonal: Its texts are lines of Han characters under the forms of `prosody.forms`; then the collection reader, the slot
+            engine and the tonal measures serve it, and `divide`, `clean`, `measure` and `wordstock` are not asked.
+        unit: What `count` counts, as it stands behind `ppl_` in results: `char`, `word`, ...
+        endings: Files that it reads.
+        packages: Modules that must be there for it to work.
+        extra: The extra of this project that brings them; empty: none does.
+        metrics: Beginnings of the names of metrics that make sense for it, beside perplexity and conformity.
+        max_tokens: Tokens after which a text that is not counted is broken off.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    forms: ClassVar[tuple[str, ...]]
+    template: ClassVar[Template] = Template("Form: ", "\nTitle: ", "\nAuthor: ", "\nText:\n")
+    tonal: ClassVar[bool] = False
+    unit: ClassVar[str] = "char"
+    endings: ClassVar[tuple[str, ...]] = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+    packages: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    metrics: ClassVar[tuple[str, ...]] = ("chrf",)
+    max_tokens: ClassVar[int] = 512
+
+    def sample(self) -> Path | None:
+        """The folder of a small sample, read where the source is called `sample`; `None`: it has none."""
+        return None
+
+    def require(self) -> None:
+        """Makes sure that the packages it needs are there.
+
+        Raises:
+            UsageError: One is missing; the error says how it is installed.
+        """
+        missing = [package for package in self.packages if find_spec(package) is None]
+        if missing:
+            extra = f"'gemma-poetry[{self.extra}]'" if self.extra else " ".join(missing)
+            raise UsageError(
+                f"the domain {self.name} needs {' and '.join(missing)}, which is not installed",
+                expected="its packages beside this one",
+                action=f"pip install {extra}",
+            )
+
+    def form_name(self, name: str) -> str:
+        """The name of a form as the domain writes it.
+
+        Raises:
+            UnknownFormError: It knows no form of that name; the nearest names are offered.
+        """
+        wanted = name.strip() or self.forms[0]
+        for form in self.forms:
+            if form.casefold() == wanted.casefold():
+                return form
+        near = nearest_names(wanted, self.forms)
+        raise UnknownFormError(
+            f"{self.name} knows no form {name!r}",
+            expected=f"one of {', '.join(self.forms)}",
+            action=f"did you mean {' or '.join(near)}?" if near else "choose a name of the list",
+        )
+
+    def divide(self, text: str, name: str) -> Iterator[SourcePoem]:
+        """The texts of a plain text file.
+
+        Where some line begins with `#`, such lines are headings (`# Title — Author`), and each begins a text whose blank
+        lines part stanzas; else blank lines part the texts.
+
+        Args:
+            text: The whole file.
+            name: Its name, for `source_id`.
+        """
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        number, title, author = 0, "", ""
+        headed = any(line.startswith("#") for line in lines)
+        gathered: list[str] = []
+        for line in [*lines, "#" if headed else ""]:
+            ends = line.startswith("#") if headed else not line.strip()
+            if not ends:
+                gathered.append(line)
+                continue
+            if any(own.strip() for own in gathered):
+                number += 1
+                yield SourcePoem(tuple(gathered), f"{name}#{number}", title=title, author=author)
+            gathered = []
+            if headed and (heading := _HEADING.fullmatch(line)):
+                title, author = heading["title"], heading["author"] or ""
+
+    @abstractmethod
+    def clean(self, source: SourcePoem) -> Poem:
+        """A clean text with its form.
+
+        Raises:
+            RefusedError: It is left out; the reason is counted in stats.json.
+        """
+
+    @abstractmethod
+    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+        """What is right and wrong with a text; see `check_record`."""
+
+    def symbols(self, line: str) -> Sequence[str]:
+        """What a line is made of when texts are compared: words where they are parted by spaces, else characters."""
+        words = re.findall(r"\w+", unicodedata.normalize("NFKC", line).casefold())
+        return words if len(words) > 1 else list("".join(words))
+
+    def count(self, lines: Sequence[str]) -> int:
+        """The units (see `unit`) of a text; by default the characters of its lines."""
+        return sum(map(len, lines))
+
+    def measure(self, form: str) -> Measure | None:
+        """What each line of a form costs; `None`: its lines are not counted, and texts are written freely."""
+        return None
+
+    def wordstock(self, characters: Collection[str]) -> Wordstock:
+        """The words that lines are made of, spelt in the characters that a vocabulary has.
+
+        Raises:
+            ConstraintError: The vocabulary cannot spell enough of them.
+        """
+        raise UsageError(f"{self.name} cannot say what a word costs", expected="a form without counted lines")
+
+    def lines_of(self, text: str, form: str) -> tuple[tuple[str, ...], str]:
+        """The lines and closing marks of a running text of a form."""
+        measure = self.measure(form)
+        return split_measured(text, measure.marks if measure else "\n" * text.count("\n"))
+
+
+def fault(line: int, position: int, rule: str, expected: object, actual: object) -> dict[str, Any]:
+    """One fault of a check; line and position count from 1, position 0 means the whole line, line 0 the whole text."""
+    return {"line": line, "position": position, "rule": rule, "expected": str(expected), "actual": str(actual)}
+
+
+def unknown(line: int, position: int, word: str) -> dict[str, Any]:
+    """One word that no dictionary has; nothing is guessed of it."""
+    return {"line": line, "position": position, "word": word}
+
+
+def check_record(
+    form: str,
+    lines: Sequence[str],
+    faults: Sequence[dict[str, Any]],
+    unknowns: Sequence[dict[str, Any]] = (),
+    *,
+    every_reading: bool = True,
+    rhyme_group: str = "",
+    judged: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a check, with the keys of `gemma-poetry check --json`.
+
+    The verdict is `fail` where there is a fault, else `not-judged` where a word is unknown or the form has no rules, else
+    `strict` where every pronunciation keeps the form and `minor` where some does.
+
+    Args:
+        form: The form that was asked for.
+        lines: The lines.
+        faults: What is wrong under every pronunciation, see `fault`.
+        unknowns: Words that no dictionary has, see `unknown`.
+        every_reading: Whether every choice of pronunciations keeps the form.
+        rhyme_group: The rhyme scheme that was found.
+        judged: Whether the form has rules at all.
+        **more: Further keys of the domain's own.
+    """
+    if faults:
+        verdict = "fail"
+    elif unknowns or not judged:
+        verdict = "not-judged"
+    else:
+        verdict = "strict" if every_reading else "minor"
+    return {
+        "form": form,
+        "lines": list(lines),
+        "verdict": verdict,
+        "every_reading": every_reading and verdict == "strict",
+        "rhyme_group": rhyme_group,
+        "faults": list(faults),
+        "unknown": list(unknowns),
+        **more,
+    }

@@ -1,0 +1,170 @@
+"""Japanese haiku: three lines of 5, 7 and 5 morae, with or without a season word.
+
+    俳句        5-7-5 morae (定型)
+    有季俳句    5-7-5 with a season word (季語) of the list
+    自由律俳句  free lines: not judged
+
+In: lines in kana and kanji, or one line with spaces between its three parts. Out: their form; a check of the morae under
+the reading that the kana say or the analyser gives; kana for generation, in which every line costs what it must.
+
+The season words are a short list of the project's own (`season_words.tsv` in the assets): spellings, reading, season.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
+from gemma_poetry.data.prompts import Template
+from gemma_poetry.domains.domain import Domain, check_record, fault, unknown
+from gemma_poetry.domains.japanese_sounds import read_line, without_readings, wordstock
+from gemma_poetry.domains.samples import sample_folder
+from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
+from gemma_poetry.prosody.measures import Measure, MeasuredLine
+from gemma_poetry.prosody.wordstock import Wordstock
+
+HAIKU, SEASONAL_HAIKU, FREE_HAIKU = "俳句", "有季俳句", "自由律俳句"
+MORAE = (5, 7, 5)
+_SCRIPTS = {"Han", "Kana"}
+_SEASON = "季語"
+
+
+class SeasonWord(NamedTuple):
+    """A season word (季語).
+
+    Attributes:
+        spellings: How it is written, kana among them.
+        season: 春, 夏, 秋, 冬 or 新年.
+    """
+
+    spellings: tuple[str, ...]
+    season: str
+
+
+class JapaneseHaiku(Domain):
+    """俳句, 有季俳句, 自由律俳句."""
+
+    name = "japanese-haiku"
+    description = "Japanese haiku: 5-7-5 morae, season words (季語)"
+    forms = (HAIKU, SEASONAL_HAIKU, FREE_HAIKU)
+    template: ClassVar[Template] = Template("形式：", "\n題：", "\n作者：", "\n句：\n")
+    extra = "japanese"
+    metrics = ("chrf", "distinct")
+    max_tokens = 60
+
+    def sample(self) -> Path:
+        """Original haiku of this project, in kana."""
+        return sample_folder(self.name)
+
+    def divide(self, text: str, name: str) -> Iterator[SourcePoem]:
+        """Where every line holds a whole haiku, its parts apart by spaces, each line is a text; else see `Domain`."""
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        if lines and all(len(re.split(r"\s+", line)) == len(MORAE) for line in lines):
+            for number, line in enumerate(lines, 1):
+                yield SourcePoem(tuple(re.split(r"\s+", line)), f"{name}#{number}")
+        else:
+            yield from super().divide(text, name)
+
+    def clean(self, source: SourcePoem) -> Poem:
+        """The three lines, marks and readings in brackets taken out."""
+        text = normal_text("\n".join(source.paragraphs))
+        lines = [line for line in (re.sub(r"[、。，．]", "", part).strip() for part in text.split("\n")) if line]
+        if len(lines) == 1:
+            lines = re.split(r"\s+", lines[0])
+        lines = [re.sub(r"\s", "", line) for line in lines]
+        if not lines:
+            raise RefusedError("no text")
+        refuse_other_scripts("".join(lines), _SCRIPTS)
+        form = source.form if source.form in self.forms else self._form_of(lines)
+        return Poem(
+            tuple(map(without_readings, lines)),
+            "\n" * len(lines),
+            normal_text(source.title).strip(),
+            normal_text(source.author).strip(),
+            form=form,
+            script="",
+            source_id=source.source_id,
+        )
+
+    def _form_of(self, lines: Sequence[str]) -> str:
+        found = self.check(lines, HAIKU)
+        if found["unknown"]:
+            raise RefusedError("a word whose reading is not known (kanji are read with the extra `japanese`)")
+        if found["faults"]:
+            return FREE_HAIKU
+        return SEASONAL_HAIKU if found["season_words"] else HAIKU
+
+    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+        """The morae of each line, and the season words.
+
+        A line whose kanji were read by the analyser is kept under the reading taken, not under every reading.
+        """
+        faults, unknowns, readings = [], [], []
+        given, counted = True, form != FREE_HAIKU
+        if counted and len(lines) != len(MORAE):
+            faults.append(fault(0, 0, "lines", len(MORAE), len(lines)))
+            counted = False
+        for number, line in enumerate(lines, 1):
+            foreign = sorted(scripts_of(line) - _SCRIPTS)
+            if foreign:
+                faults.append(fault(number, 0, "script", "kana and kanji", " ".join(foreign)))
+                readings.append("")
+                continue
+            read = read_line(line)
+            readings.append(read.kana)
+            unknowns += [unknown(number, position, word) for position, word in read.unknown]
+            given &= read.given
+            if counted and not read.unknown and read.morae != MORAE[number - 1]:
+                faults.append(fault(number, 0, "morae", MORAE[number - 1], read.morae))
+        seasons = season_words("\n".join(map(without_readings, lines)))
+        if form == SEASONAL_HAIKU and not seasons:
+            faults.append(fault(0, 0, "season word", "a season word of the list", "none"))
+        return check_record(
+            form,
+            lines,
+            faults,
+            unknowns,
+            every_reading=given,
+            judged=form != FREE_HAIKU,
+            readings=readings,
+            season_words=[{"word": word, "season": season} for word, season in seasons],
+        )
+
+    def symbols(self, line: str) -> Sequence[str]:
+        """Characters."""
+        return list(line)
+
+    def measure(self, form: str) -> Measure | None:
+        """5, 7 and 5 morae, of a seasonal haiku with a season word at the end; no line of a free haiku is counted."""
+        if form == FREE_HAIKU:
+            return None
+        *before, last = MORAE
+        group = _SEASON if form == SEASONAL_HAIKU else ""
+        return Measure(form, (*map(MeasuredLine, before), MeasuredLine(last, rhyme=group)))
+
+    def wordstock(self, characters: Collection[str]) -> Wordstock:
+        """Kana; the season words are a rhyme group of their own, so that a line can be made to end in one."""
+        words = {spelling for entry in season_list() for spelling in entry.spellings}
+        return wordstock(characters, words, _SEASON)
+
+
+@functools.cache
+def season_list() -> tuple[SeasonWord, ...]:
+    """The season words of the list."""
+    rows = (sample_folder(JapaneseHaiku.name).parent / "season_words.tsv").read_text(encoding="utf-8").splitlines()
+    return tuple(SeasonWord(tuple(words.split()), season) for words, season in (row.split("\t") for row in rows if row))
+
+
+def season_words(text: str) -> list[tuple[str, str]]:
+    """The season words in a text with their seasons; of words inside one another the longest counts."""
+    found: list[tuple[str, str]] = []
+    for word, season in sorted(
+        ((spelling, entry.season) for entry in season_list() for spelling in entry.spellings), key=lambda pair: -len(pair[0])
+    ):
+        if word in text and not any(word in longer for longer, _ in found):
+            found.append((word, season))
+    return found

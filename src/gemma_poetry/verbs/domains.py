@@ -1,0 +1,42 @@
+"""`gemma-poetry domains`: which languages and styles there are.
+
+In: the registry. Out: one record a domain, those that cannot be used with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemma_poetry.domains.registry import Listing, list_domains
+
+
+def domain_records() -> list[dict[str, Any]]:
+    """One JSON record a domain: name, package, description, forms, whether lines are counted, and what hinders its use."""
+    return [_record(listing) for listing in list_domains()]
+
+
+def domain_lines() -> list[str]:
+    """The same as rows of text."""
+    lines = []
+    for record in domain_records():
+        lines.append(f"{record['name']}  ({record['package']})")
+        if record["description"]:
+            lines.append(f"    {record['description']}")
+        if record["forms"]:
+            lines.append(f"    forms: {', '.join(record['forms'])}")
+        if record["error"]:
+            lines.append(f"    cannot be used: {record['error']}")
+    return lines
+
+
+def _record(listing: Listing) -> dict[str, Any]:
+    domain = listing.domain
+    return {
+        "name": listing.name,
+        "package": listing.package,
+        "description": domain.description if domain else "",
+        "forms": list(domain.forms) if domain else [],
+        "unit": domain.unit if domain else "",
+        "extra": domain.extra if domain else "",
+        "error": listing.error,
+    }

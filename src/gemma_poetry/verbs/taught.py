@@ -1,0 +1,50 @@
+"""Which domain a folder belongs to.
+
+In: a DATA folder, or what `--model` names. Out: its `Domain`, from the manifest that `prepare` or `train` wrote; folders
+that name none are of the time when there was one domain, classical Chinese poetry.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemma_poetry.artifacts import MANIFEST, read_json
+from gemma_poetry.domains.domain import Domain
+from gemma_poetry.domains.registry import DEFAULT, load_domain
+from gemma_poetry.errors import UsageError
+
+
+def domain_of_data(data: Path) -> Domain:
+    """The domain of a DATA folder.
+
+    Raises:
+        DataError: It has no readable manifest.
+        UsageError: Its domain cannot be loaded.
+    """
+    return load_domain(str(read_json(data / MANIFEST).get("domain", DEFAULT)))
+
+
+def domain_of_model(model: str, wanted: str = "") -> Domain:
+    """The domain that a model was trained on, or that is wanted of one that was trained on none.
+
+    Args:
+        model: A run, a model folder, a preset or a Hub id.
+        wanted: The name of a domain; empty: that of the run.
+
+    Raises:
+        UsageError: The domain cannot be loaded, or the run was trained on another than is wanted.
+    """
+    manifest = Path(model) / MANIFEST
+    taught = ""
+    if manifest.is_file():
+        contents = read_json(manifest)
+        data = contents.get("data") if isinstance(contents, dict) else None
+        taught = str(data.get("domain", "")) if isinstance(data, dict) else ""
+    if taught and wanted and wanted != taught:
+        raise UsageError(
+            f"the run was trained on the domain {taught!r}, not {wanted!r}",
+            where=model,
+            expected="the domain of the run",
+            action="leave --domain out",
+        )
+    return load_domain(wanted or taught or DEFAULT)
