@@ -27,20 +27,24 @@ from gemma_poetry.errors import ExportError, OutputError, RunError
 from gemma_poetry.model.base import ADAPTER, LoadedModel, is_run, load_model
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerBase
 
     from gemma_poetry.model.scoring import CompletionScore
 
-_QUATRAIN = "，。，。"
+
+def _quatrain(title: str, author: str, text: str) -> Poem:
+    lines = tuple(text.split())
+    return Poem(lines, "，。，。", title, author, form=f"{'五七'[len(lines[0]) == 7]}言绝句")
+
+
 FIXED_POEMS = (
-    Poem(("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"), _QUATRAIN, "静夜思", "李白", form="五言绝句"),
-    Poem(("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"), _QUATRAIN, "登鹳雀楼", "王之涣", form="五言绝句"),
-    Poem(("空山不见人", "但闻人语响", "返景入深林", "复照青苔上"), _QUATRAIN, "鹿柴", "王维", form="五言绝句"),
-    Poem(("朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山"), _QUATRAIN, "早发白帝城", "李白", form="七言绝句"),
-    Poem(("月落乌啼霜满天", "江枫渔火对愁眠", "姑苏城外寒山寺", "夜半钟声到客船"), _QUATRAIN, "枫桥夜泊", "张继", form="七言绝句"),
-    Poem(("千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"), _QUATRAIN, "江雪", "柳宗元", form="五言绝句"),
-)  # fmt: skip
+    _quatrain("静夜思", "李白", "床前明月光 疑是地上霜 举头望明月 低头思故乡"),
+    _quatrain("登鹳雀楼", "王之涣", "白日依山尽 黄河入海流 欲穷千里目 更上一层楼"),
+    _quatrain("鹿柴", "王维", "空山不见人 但闻人语响 返景入深林 复照青苔上"),
+    _quatrain("早发白帝城", "李白", "朝辞白帝彩云间 千里江陵一日还 两岸猿声啼不住 轻舟已过万重山"),
+    _quatrain("枫桥夜泊", "张继", "月落乌啼霜满天 江枫渔火对愁眠 姑苏城外寒山寺 夜半钟声到客船"),
+    _quatrain("江雪", "柳宗元", "千山鸟飞绝 万径人踪灭 孤舟蓑笠翁 独钓寒江雪"),
+)
 """Poems that every export is scored on, with all their conditions."""
 
 # The widest difference of a poem, in nats a token, that arithmetic explains.

@@ -8,12 +8,13 @@ scaled by their own size, no rope scaling. All other families are left to llama.
 
 Two things differ from the safetensors layout. The norms of GGUF include the 1 that Gemma adds to them. And there are
 scores in place of merges: llama.cpp joins whichever neighbours form the piece of the highest score, which gives the
-pieces that merges in order of rank give. `spm_pieces` repeats that here on the fixed poems, from the written file, and
+pieces that merges in order of rank give. `PieceCutter` repeats that here on the fixed poems, from the written file, and
 their tokens must be those of the tokenizer; the tensors are read back by transformers' own GGUF reader.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ def require_gguf(config: Any) -> None:
     """Refuses what this module cannot write.
 
     Args:
-        config: The model's configuration.
+        config: The model's configuration; `None` looks for the package alone.
 
     Raises:
         UsageError: `gguf` is not installed, or the model is not what llama.cpp computes as gemma3.
@@ -59,6 +60,8 @@ def require_gguf(config: Any) -> None:
             expected="the writer of the llama.cpp project",
             action=f"pip install gguf, or run {_CONVERTER}",
         )
+    if config is None:
+        return
     if config.model_type != "gemma3_text":
         raise UsageError(
             f"a model of type {config.model_type!r} is not written as GGUF here",
@@ -244,10 +247,11 @@ def check_tokens(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
 
     fields = GGUFReader(path).fields
     pieces, scores, types = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "scores", "token_type"))
+    cutter = PieceCutter(pieces, scores, types)
     for poem, sample in zip(FIXED_POEMS, encode_poems(tokenizer, FIXED_POEMS)):
         for ids in (sample.prompt_ids[1:], sample.completion_ids[:-1]):
             text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-            cut = spm_pieces(str(text), pieces, scores, types)
+            cut = cutter.cut(str(text))
             if cut != list(ids):
                 raise ExportError(
                     f"llama.cpp would cut {poem.title} into other tokens",
@@ -257,38 +261,45 @@ def check_tokens(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
                 )
 
 
-def spm_pieces(text: str, pieces: Sequence[str], scores: Sequence[float], types: Sequence[int]) -> list[int]:
-    """Token ids of a text by llama.cpp's rules for `tokenizer.ggml.model = llama` without a space prefix.
+class PieceCutter:
+    """Cuts text by llama.cpp's rules for `tokenizer.ggml.model = llama` without a space prefix.
 
     Special and user-defined tokens are cut out first, longest first; then the neighbours whose union has the highest score
     are joined, the leftmost first among equals, until none are left; what is no piece becomes bytes.
 
     Args:
-        text: The text; special tokens in it are taken as such.
         pieces: The pieces by id.
         scores: Their scores.
         types: Their types.
     """
-    whole = {piece: index for index, piece in enumerate(pieces) if types[index] in (_UNKNOWN, _CONTROL, _USER_DEFINED)}
-    splitter = re.compile("(" + "|".join(map(re.escape, sorted(whole, key=len, reverse=True))) + ")")
-    ids_of = {piece: index for index, piece in enumerate(pieces)}
-    found: list[int] = []
-    for part in splitter.split(text):
-        if part in whole:
-            found.append(whole[part])
-            continue
-        symbols = list(part.replace(" ", _BLANK))
+
+    def __init__(self, pieces: Sequence[str], scores: Sequence[float], types: Sequence[int]) -> None:
+        self._ids = {piece: index for index, piece in enumerate(pieces)}
+        self._scores = scores
+        whole = [piece for piece, kind in zip(pieces, types) if kind in (_UNKNOWN, _CONTROL, _USER_DEFINED)]
+        self._whole = frozenset(whole)
+        self._splitter = re.compile("(" + "|".join(map(re.escape, sorted(whole, key=len, reverse=True))) + ")")
+
+    def cut(self, text: str) -> list[int]:
+        """The token ids of a text; special tokens in it are taken as such."""
+        found: list[int] = []
+        for part in self._splitter.split(text):
+            if part in self._whole:
+                found.append(self._ids[part])
+                continue
+            for symbol in self._joined(list(part.replace(" ", _BLANK))):
+                known = self._ids.get(symbol)
+                found += [known] if known is not None else [self._ids[f"<0x{byte:02X}>"] for byte in symbol.encode()]
+        return found
+
+    def _joined(self, symbols: list[str]) -> list[str]:
         while True:
             joins = [
-                (-scores[ids_of[first + second]], place)
-                for place, (first, second) in enumerate(zip(symbols, symbols[1:]))
-                if first + second in ids_of
+                (-self._scores[self._ids[first + second]], place)
+                for place, (first, second) in enumerate(itertools.pairwise(symbols))
+                if first + second in self._ids
             ]
             if not joins:
-                break
+                return symbols
             place = min(joins)[1]
             symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]
-        for symbol in symbols:
-            known = ids_of.get(symbol)
-            found += [known] if known is not None else [ids_of[f"<0x{byte:02X}>"] for byte in symbol.encode()]
-    return found

@@ -98,15 +98,16 @@ def export(options: ExportOptions) -> Exported:
         OutputError: The folder cannot be written.
     """
     from gemma_poetry.model.export import open_run
+    from gemma_poetry.model.gguf_file import require_gguf
 
     if options.to == "hub" and not options.repository:
         raise UsageError("no repository is named", expected="owner/name on the Hub", action="add --repo owner/name")
     out = options.out or options.run / "export" / options.to
     _check_output(out, options.run)
+    if options.to == "gguf":
+        require_gguf(None)  # before minutes are spent on loading
     source = open_run(options.run)
     if options.to == "gguf":
-        from gemma_poetry.model.gguf_file import require_gguf
-
         require_gguf(source.loaded.model.config)
     commit = ""
     with atomic_folder(out) as folder:

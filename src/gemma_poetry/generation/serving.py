@@ -1,0 +1,158 @@
+"""The constraints of one request at a time, for servers that batch requests themselves.
+
+In: a request as a client sends it (JSON text with fields of `PoemRequest`), and step by step the tokens that the server has
+sampled for it. Out: the prompt's tokens, and the scores with every token masked that would break the form.
+
+    client ──JSON──> PoemServer.prompt_ids ──> server samples ──tokens so far, scores──> RequestProcessor ──> masked scores
+
+A server cannot cut a poem back behind a dead end as `Generator` does: there the sequence is given the terminator, and what
+was written is no whole poem. `PoemServer.finished` tells whole poems from those, so that a client can ask again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gemma_poetry.data.tokenization import encode_prompt, stop_ids
+from gemma_poetry.errors import GemmaPoetryError, UsageError
+from gemma_poetry.generation.constraints import NOWHERE
+from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, retrace
+from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
+from gemma_poetry.generation.planning import Planner
+from gemma_poetry.generation.requests import PoemRequest, Prescription
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_FIELDS = {field.name for field in dataclasses.fields(PoemRequest)}
+_LISTS = ("rhymes",)
+
+
+class RequestProcessor:
+    """Masks the scores of one sequence.
+
+    Args:
+        plan: What it must obey.
+        table: Rows of masks, shared between the requests of a server.
+    """
+
+    def __init__(self, plan: Plan, table: MaskTable) -> None:
+        self._processor = SlotProcessor([plan], 0, table)
+
+    def __call__(self, output_ids: Sequence[int], scores: torch.Tensor) -> torch.Tensor:
+        """Masks the scores of the next token.
+
+        Args:
+            output_ids: Tokens sampled so far, the prompt's left out.
+            scores: Scores of the next token, (vocabulary,).
+
+        Returns:
+            Scores of the same shape.
+        """
+        ids = torch.tensor([list(output_ids)], dtype=torch.long, device=scores.device).reshape(1, len(output_ids))
+        return self._processor(ids, scores[None])[0]  # type: ignore[arg-type]
+
+
+class PoemServer:
+    """What a server must know of poems: one for each process.
+
+    Args:
+        tokenizer: The tokenizer of the model that is served.
+        guards: Lines that novel poems may not hold.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[LineGuard] = ()) -> None:
+        self.tokenizer = tokenizer
+        self._planner = Planner(tokenizer, guards=guards)
+        self._table = MaskTable()
+
+    @classmethod
+    def for_model(cls, model: str) -> PoemServer:
+        """A server for a model folder or Hub id, with the known lines that lie beside its weights.
+
+        Raises:
+            ModelError: The tokenizer cannot be found.
+        """
+        from gemma_poetry.model.base import load_tokenizer
+
+        known = Path(model) / KNOWN_LINES
+        return cls(load_tokenizer(model), [LineGuard.load(known)] if known.is_file() else [])
+
+    def prompt_ids(self, text: str) -> list[int]:
+        """The prompt's tokens, BOS in front: what a client sends in place of a text.
+
+        Raises:
+            UsageError: The request cannot be read or met.
+        """
+        request, prescription, _ = self._read(text)
+        return encode_prompt(self.tokenizer, self._planner.conditions(request, prescription))
+
+    def stops(self) -> list[int]:
+        """The ids that end a poem, for `stop_token_ids`."""
+        return stop_ids(self.tokenizer)
+
+    def processor(self, text: str) -> RequestProcessor:
+        """The processor of a new sequence.
+
+        Raises:
+            UsageError: The request cannot be read or met.
+        """
+        return RequestProcessor(self._read(text)[2], self._table)
+
+    def finished(self, text: str, output_ids: Sequence[int]) -> bool:
+        """Whether a sequence is a whole poem that keeps its form; a server that hides the stop may leave it out."""
+        plan = self._read(text)[2]
+        track = retrace(plan, output_ids)
+        if not track.ended:
+            track = retrace(plan, [plan.masks.index.terminator], track)
+        return track.state != NOWHERE
+
+    def _read(self, text: str) -> tuple[PoemRequest, Prescription, Plan]:
+        request = read_request(text)
+        prescription, plan = self._planner.plan(request)
+        return request, prescription, plan
+
+
+def read_request(text: str) -> PoemRequest:
+    """A request from JSON.
+
+    Raises:
+        UsageError: It is no JSON object with fields of `PoemRequest`, or a field has another type.
+    """
+    try:
+        fields: Any = json.loads(text)
+    except (TypeError, json.JSONDecodeError) as error:
+        raise UsageError(f"the request is no JSON ({error})", expected='e.g. {"form": "七言绝句", "title": "秋夜"}') from error
+    if not isinstance(fields, dict) or not _FIELDS.issuperset(fields):
+        unknown = sorted(set(fields) - _FIELDS) if isinstance(fields, dict) else [type(fields).__name__]
+        raise UsageError(f"the request has unknown fields: {', '.join(unknown)}", expected=", ".join(sorted(_FIELDS)))
+    for name in _LISTS:
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    defaults = PoemRequest()
+    wrong = [
+        name
+        for name, value in fields.items()
+        if not isinstance(value, int if name == "lines" else type(getattr(defaults, name)))
+    ]
+    if wrong:
+        raise UsageError(f"fields of another type: {', '.join(wrong)}", expected="text, true or false, a number of lines")
+    return PoemRequest(**fields)
+
+
+def validate(text: str) -> None:
+    """Refuses a request that cannot be read, as servers expect it.
+
+    Raises:
+        ValueError: With the text of our own error.
+    """
+    try:
+        read_request(text)
+    except GemmaPoetryError as error:
+        raise ValueError(str(error)) from error
