@@ -49,6 +49,8 @@ _WORSE_THAN_CHANCE_NATS = 1.0
 _SAME_LOSS = {torch.float32: 1e-3}
 _SAME_LOSS_HALF = 5e-2
 _FULL_MEMORY_SHARE = 0.9
+# What `train.pass_tokens` is where the recipe leaves it open.
+_PASS_TOKENS_CPU, _PASS_TOKENS_GPU = 2_048, 16_384
 _FLASH_HEAD_SIZE = 256
 
 Batch = dict[str, torch.Tensor]
@@ -61,6 +63,7 @@ def diagnose(
     recipe: Recipe,
     *,
     available: int | None = None,
+    vocabulary_rows: int | None = None,
 ) -> Iterator[Finding]:
     """Runs every check; a check that makes the rest pointless ends them.
 
@@ -70,6 +73,7 @@ def diagnose(
         samples: Samples of train.txt.
         recipe: The recipe; its `train` and `lora` sections are used.
         available: Bytes that were free before the model was loaded; `None`: what is free now and what it takes.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     if available is None:
         taken = sum(weight.numel() * weight.element_size() for weight in model.parameters())
@@ -100,7 +104,7 @@ def diagnose(
     yield check_embeddings(adapted, check="trained embeddings")
     yield from check_step(adapted, batch, recipe)
     yield check_reload(adapted, batch)
-    estimate = step_memory(adapted, fitting, tokenizer, recipe)
+    estimate = step_memory(adapted, fitting, tokenizer, recipe, vocabulary_rows)
     yield check_memory(estimate, available)
 
 
@@ -356,9 +360,15 @@ def check_reload(model: Any, batch: Batch, folder: Path | None = None) -> Findin
 
 
 def step_memory(
-    model: Any, samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+    model: Any,
+    samples: Sequence[TokenizedPoem],
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    vocabulary_rows: int | None = None,
 ) -> MemoryEstimate:
-    """The memory of the largest batch of a training: `train.batch_size` rows as long as the longest sample.
+    """The memory of the largest pass of a training: `train.batch_size` rows as long as the longest sample.
+
+    A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
 
     The formula of `model.memory`; its activations are raised to what autograd is seen to keep of one such row, where that
     is more (eager attention keeps the weights of all pairs of tokens).
@@ -368,9 +378,11 @@ def step_memory(
         samples: Samples that training takes.
         tokenizer: Their tokenizer.
         recipe: Its `train` and `lora` sections are used.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
-    rows, checkpointing = recipe.train.batch_size, recipe.train.gradient_checkpointing
+    at_once = recipe.train.pass_tokens or (_PASS_TOKENS_GPU if model.device.type == "cuda" else _PASS_TOKENS_CPU)
+    rows, checkpointing = min(recipe.train.batch_size, max(1, at_once // len(longest))), recipe.train.gradient_checkpointing
     estimate = estimate_memory(
         read_shape(model.config),
         batch=rows,
@@ -379,6 +391,7 @@ def step_memory(
         lora_rank=recipe.lora.rank,
         targets=recipe.lora.targets,
         dropout=recipe.lora.dropout > 0,
+        vocabulary_rows=vocabulary_rows,
         completion_tokens=rows * max(len(sample.completion_ids) for sample in samples),
         gradient_checkpointing=checkpointing,
     )

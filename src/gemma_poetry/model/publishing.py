@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import sha256_file
-from gemma_poetry.data.prompts import CHINESE, Conditions, Template
+from gemma_poetry.data.prompts import CHINESE, Conditions
 from gemma_poetry.data.tokenization import is_instruction_tuned, stop_ids
 from gemma_poetry.errors import ExportError, ModelAccessError, UsageError
 from gemma_poetry.model.export import ExportCheck
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+EXAMPLE = Conditions(form="七言绝句", title="秋夜", author="杜甫")
+"""What the prompt on a card asks for."""
 
 _HUB_ID_PARTS = 2
 
@@ -28,7 +31,7 @@ def model_card(
     check: ExportCheck,
     *,
     merged: bool,
-    template: Template = CHINESE,
+    example: Conditions = EXAMPLE,
 ) -> str:
     """The README.md of an export: what it is, what it was made of, how it is asked; only what the manifest knows.
 
@@ -37,13 +40,13 @@ def model_card(
         tokenizer: The model's tokenizer.
         check: How run and export compare.
         merged: Whether the adapter is in the weights.
-        template: The labels of the prompt.
+        example: What the prompt on the card asks for.
     """
     base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
     on_hub = is_hub_id(str(base["spec"]))
     header = [
         "---",
-        "language: zh",
+        *(["language: zh"] if example.template == CHINESE else []),
         "license: gemma",
         f"library_name: {'transformers' if merged else 'peft'}",
         "pipeline_tag: text-generation",
@@ -62,7 +65,6 @@ def model_card(
         "this export": f"{check.poems} fixed poems: {check.export:.4f} nats a token, {check.run:.4f} by the run "
         f"(widest difference {check.difference:.1e})",
     }
-    prompt = Conditions(form="七言绝句", title="秋夜", author="杜甫", template=template).prompt()
     stops = ", ".join(f"`{tokenizer.convert_ids_to_tokens(index)}` ({index})" for index in stop_ids(tokenizer))
     inside = " inside the chat template, as the user's message" if is_instruction_tuned(tokenizer) else ""
     return "\n".join(
@@ -80,7 +82,7 @@ def model_card(
             f"The prompt{inside}, with one BOS in front; title and author may be left out:",
             "",
             "```text",
-            prompt,
+            example.prompt(),
             "```",
             "",
             f"Generation ends at {stops}. Form, tones and rhyme are promised only by `gemma-poetry generate`, which constrains",

@@ -60,7 +60,7 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
     yield room
     if room.verdict == "fault" or samples is None:
         return
-    yield from _check_model(model, tokenizer, samples, recipe, available)
+    yield from _check_model(model, tokenizer, samples, data, recipe, available)
 
 
 def _check_data(
@@ -87,7 +87,12 @@ def _check_data(
 
 
 def _check_model(
-    model: str, tokenizer: PreTrainedTokenizerBase, samples: list[TokenizedPoem], recipe: Recipe, available: int
+    model: str,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: list[TokenizedPoem],
+    data: Path,
+    recipe: Recipe,
+    available: int,
 ) -> Iterator[Finding]:
     from gemma_poetry.model.base import load_model
     from gemma_poetry.model.diagnosis import diagnose
@@ -99,7 +104,22 @@ def _check_model(
     except (ModelError, UsageError) as error:
         yield fault_of("model", error)
         return
-    yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available)
+    rows = kept_rows(loaded.model, tokenizer, samples, data, recipe)
+    yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available, vocabulary_rows=rows)
+
+
+def kept_rows(
+    model: Any, tokenizer: PreTrainedTokenizerBase, samples: list[TokenizedPoem], data: Path, recipe: Recipe
+) -> int | None:
+    """How many rows training will keep of the vocabulary, `None` where it keeps all."""
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.vocabulary import han_characters, is_worthwhile, needed_ids
+
+    if recipe.train.vocabulary == "whole":
+        return None
+    validation = read_tokenized(data / "val.txt", tokenizer)
+    kept = needed_ids(tokenizer, [*samples, *validation], han_characters(data.glob("*.jsonl")))
+    return len(kept) if recipe.train.vocabulary == "pruned" or is_worthwhile(model, kept) else None
 
 
 def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:

@@ -114,7 +114,9 @@ def export(options: ExportOptions) -> Exported:
         check = _write(options, source, folder)
         files = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
         contents = {"kind": "export", "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
-        write_manifest(folder, contents | {"base": read_json(options.run / MANIFEST)["base"]}, files)
+        manifest = read_json(options.run / MANIFEST)
+        # Generation asks a model's manifest what language it was taught.
+        write_manifest(folder, contents | {"base": manifest["base"], "data": manifest["data"]}, files)
         if options.to == "hub":
             from gemma_poetry.model.publishing import upload
 
@@ -125,8 +127,9 @@ def export(options: ExportOptions) -> Exported:
 def _write(options: ExportOptions, source: ExportSource, folder: Path) -> ExportCheck:
     from gemma_poetry.model.export import write_adapter, write_merged
     from gemma_poetry.model.gguf_file import gguf_installed
-    from gemma_poetry.model.ollama import modelfile
+    from gemma_poetry.model.ollama import DEFAULT_FORM, modelfile
     from gemma_poetry.model.publishing import is_hub_id
+    from gemma_poetry.verbs.taught import domain_of_model
 
     tokenizer, sampling = source.loaded.tokenizer, options.sampling
     guard = source.loaded.folder / KNOWN_LINES
@@ -144,7 +147,9 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
             shutil.copyfile(guard, folder / KNOWN_LINES)  # so that `generate` keeps off the base's corpus too
         _write_card(source, folder, check, merged=True)
     if options.to == "ollama":
-        write_text(folder / MODELFILE, modelfile(tokenizer, weights, sampling))
+        domain = domain_of_model(str(options.run))
+        form = DEFAULT_FORM if domain.tonal else domain.forms[0]
+        write_text(folder / MODELFILE, modelfile(tokenizer, weights, sampling, form=form, template=domain.template))
     return check
 
 
@@ -174,10 +179,14 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
 
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
-    from gemma_poetry.model.publishing import model_card
+    from gemma_poetry.data.prompts import Conditions
+    from gemma_poetry.model.publishing import EXAMPLE, model_card
+    from gemma_poetry.verbs.taught import domain_of_model
 
     manifest = read_json(source.run / MANIFEST)
-    write_text(folder / "README.md", model_card(manifest, source.loaded.tokenizer, check, merged=merged))
+    domain = domain_of_model(str(source.run))
+    example = EXAMPLE if domain.tonal else Conditions(domain.forms[0], template=domain.template)
+    write_text(folder / "README.md", model_card(manifest, source.loaded.tokenizer, check, merged=merged, example=example))
 
 
 def _check_output(out: Path, run: Path) -> None:
