@@ -102,6 +102,25 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | N
     return get_peft_model(model, config, revision=revision), names
 
 
+def adapter_weights(model: Any) -> dict[str, Any]:
+    """The trained weights of a `PeftModel`, whole and on the CPU, also where FSDP2 has sharded them.
+
+    All processes of a training call this together: each gives its shard.
+
+    Args:
+        model: The `PeftModel`.
+
+    Returns:
+        Tensors by their names in the model, as `PeftModel.save_pretrained` takes them.
+    """
+    weights = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
+            weights[name] = whole.detach().cpu()
+    return weights
+
+
 def _short(name: str) -> str:
     return name.rpartition(".")[2]
 
