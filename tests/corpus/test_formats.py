@@ -59,6 +59,8 @@ def test_tune_form_and_marks() -> None:
         ("《静夜思》李白\n床前明月光，疑是地上霜。", "静夜思", "李白", [TEXT]),
         ("《静夜思》\n[唐]李白\n床前明月光，疑是地上霜。", "静夜思", "李白", [TEXT]),
         ("静夜思\n\n床前明月光，疑是地上霜。", "静夜思", "", [TEXT]),
+        ("静夜思\n李白\n\n床前明月光，疑是地上霜。", "静夜思", "李白", [TEXT]),
+        ("登高\n杜甫\n\n床前明月光，疑是地上霜。", "登高", "杜甫", [TEXT]),
         ("帝京篇 其一\n床前明月光，疑是地上霜。", "帝京篇 其一", "", [TEXT]),
         (TEXT, "", "", [TEXT]),
         ("床前明月光\n疑是地上霜\n举头望明月\n低头思故乡", "", "", ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]),
@@ -71,6 +73,14 @@ def test_plain_text(block: str, title: str, author: str, lines: list[str]) -> No
     first, other = poems("p.txt", f"\n{block}\n{second}")
     assert (first.title, first.author, list(first.paragraphs)) == (title, author, lines)
     assert (other.title, other.paragraphs, other.source_id) == ("江雪", ("千山鸟飞绝，万径人踪灭。",), "p.txt#2")
+
+
+def test_two_lines_over_a_text_without_marks_are_a_poem_of_their_own():
+    found = poems("p.txt", "春眠不觉晓\n闻鸟\n\n床前明月光\n疑是地上霜")
+    assert [(poem.title, list(poem.paragraphs)) for poem in found] == [
+        ("", ["春眠不觉晓", "闻鸟"]),
+        ("", ["床前明月光", "疑是地上霜"]),
+    ]
 
 
 GOOD = '{"paragraphs": ["床前明月光，疑是地上霜。"]}'

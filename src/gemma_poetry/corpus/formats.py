@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -34,6 +34,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 _FIELD_OF = {name: field for field, names in FIELDS.items() if field != "text" for name in names}
 _ERAS = {"tang": "唐", "song": "宋", "yuan": "元", "ming": "明", "qing": "清", "t": "唐", "s": "宋"}
+_LONGEST_NAME = 4
 _PAUSES = re.compile(r"[，。？！；,?!;]")
 _HEADER = re.compile(r"^《(?P<title>[^》]+)》\s*(?P<author>\S{0,12})$|^(?P<plain>\S+)[\s\u3000]+(?P<poet>\S{1,8})$")
 
@@ -211,14 +212,27 @@ def _text_blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
         lines = [line.strip() for line in block.split("\n") if line.strip()]
         if not lines:
             continue
-        # A lone line without marks is a heading that a blank line parts from its poem.
-        if len(lines) == 1 and not _PAUSES.search(lines[0]) and not re.search(r"\s", lines[0]) and not waiting:
+        if len(waiting) == 2 and not _PAUSES.search(lines[0]):
+            # Two lines over a text without marks: nothing says that they are a heading.
+            yield "", "", waiting
+            waiting = []
+        if _is_parted_heading(lines) and not waiting:
             waiting = lines
             continue
         yield _heading(waiting + lines)
         waiting = []
     if waiting:
         yield "", "", waiting
+
+
+def _is_parted_heading(lines: Sequence[str]) -> bool:
+    """Whether a block is a title, or a title over a name, that a blank line parts from its poem."""
+    if any(_PAUSES.search(line) or re.search(r"\s", line) for line in lines):
+        return False
+    if len(lines) != 2:
+        return len(lines) == 1
+    title, name = map(len, lines)
+    return name <= _LONGEST_NAME and (title != name or name < _LONGEST_NAME)
 
 
 def _heading(lines: list[str]) -> tuple[str, str, list[str]]:

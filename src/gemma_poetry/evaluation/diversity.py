@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,7 +41,9 @@ def distinct(poems: Sequence[Lines], order: int) -> Estimate | None:
         lost = sum(total[gram] == count for gram, count in own.items())
         left = size - own.total()
         without_each.append((len(total) - lost) / left if left else 0.0)
-    return jackknife(len(total) / size, without_each)
+    found = jackknife(len(total) / size, without_each)
+    # A share stays one, however uncertain it is.
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _grams(lines: Lines, order: int) -> list[str]:
