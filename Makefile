@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 KERAS_VENV ?= .venv-keras
 KERAS_INSTALLED := $(KERAS_VENV)/.installed
 
-.PHONY: quickstart test lint types tests keras keras-test clean
+.PHONY: quickstart notebook test lint types tests keras keras-test clean
 
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,10 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 quickstart: $(INSTALLED)
 	$(BIN)/gemma-poetry quickstart --out runs/quickstart
+
+# Runs every cell and saves the outputs in place.
+notebook: $(INSTALLED)
+	TOKENIZERS_PARALLELISM=false $(BIN)/python scripts/run_notebook.py notebooks/gemma-google-chinese.ipynb
 
 test: lint types tests
 
