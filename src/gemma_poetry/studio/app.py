@@ -114,7 +114,7 @@ def build(workshop: Workshop) -> gr.Blocks:
             for function, inputs, outputs in redraws:
                 change(function, [*look, *inputs], outputs, **HIDDEN)
         language.change(
-            lambda code: words.updates(language_of(code)), [language], words.components, show_progress="hidden", queue=False
+            lambda code: words.updates(language_of(code)), [language], words.components, queue=False, **HIDDEN
         )
         page.load(_preferred, None, [language], **HIDDEN)
     return page

@@ -46,9 +46,14 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320):
             form = words.add(
-                gr.Dropdown(form_choices(), value="七言绝句", allow_custom_value=True, elem_id="form", num_choices_shown=None),
-                label="form",
-                info="form_info",
+                gr.Dropdown(
+                    form_choices("zh"), value="七言绝句", allow_custom_value=True, elem_id="form", num_choices_shown=None
+                ),
+                lambda language: {
+                    "label": say("form", language),
+                    "info": say("form_info", language),
+                    "choices": form_choices(language),
+                },
             )
             title = words.add(
                 gr.Textbox(elem_id="title", max_lines=1, max_length=workshop.limits.characters),

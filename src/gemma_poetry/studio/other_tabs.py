@@ -90,7 +90,7 @@ def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
             gr.Textbox(elem_id="pair-author", max_lines=1, min_width=150), label="author", placeholder="author_hint"
         )
         seed = words.add(gr.Textbox(elem_id="pair-seed", max_lines=1, min_width=150), label="seed")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="ends"):
         left = words.add(gr.Dropdown(names, value=first, elem_id="left", min_width=150), label="left")
         right = words.add(gr.Dropdown(names, value=second, elem_id="right", min_width=150), label="right")
         go = words.add(gr.Button(variant="primary", elem_id="compare", size="lg", min_width=150), value="compare_go")

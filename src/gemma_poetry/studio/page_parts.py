@@ -47,9 +47,10 @@ class Wording:
         return [gr.update(**make(language)) for make in self._makers]
 
 
-def form_choices() -> list[tuple[str, str]]:
-    """Forms, then tunes, by their names."""
-    return [(name, name) for name in (*_WRITABLE, *shipped_tunes().judged)]
+def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
+    """Forms, then tunes, by their names; with a language, first that a template decides."""
+    names = [(name, name) for name in (*_WRITABLE, *shipped_tunes().judged)]
+    return [(say("form_open", language), ""), *names] if language else names
 
 
 def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     # compose
     "form": ("体裁 · 词牌", "Form or tune (词牌)"),
     "form_info": ("可键入查找", "type to search"),
+    "form_open": ("依留白而定", "as the blanks have it"),
     "poem_title": ("题目", "Title"),
     "poem_title_hint": ("山居秋暝", "e.g. 山居秋暝"),
     "author": ("拟作者（风格）", "In the style of"),

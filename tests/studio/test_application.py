@@ -1,0 +1,76 @@
+"""The application behind the page: who is let in, and what it serves to nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("gradio", reason="Gradio is not installed (pip install 'gemma-poetry[studio]')")
+from starlette.testclient import TestClient
+
+from gemma_poetry.studio.workshop import Workshop
+from gemma_poetry.verbs.studio import application, check_pasted
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Workshop:
+    return Workshop(loaders={"base": lambda: pytest.fail("no model is needed to serve the page")}, checker=check_pasted)
+
+
+@pytest.fixture(scope="module")
+def guarded(workshop: Workshop):
+    with TestClient(application(workshop, "open sesame"), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def opened(workshop: Workshop):
+    with TestClient(application(workshop), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def test_nothing_is_told_before_the_password(guarded: TestClient):
+    assert guarded.get("/config").status_code == 401
+    joined = guarded.post("/gradio_api/queue/join", json={"data": [], "fn_index": 0, "session_hash": "x"})
+    assert joined.status_code == 401
+    assert '"auth_required":true' in guarded.get("/").text.replace(" ", "")
+
+
+def test_only_the_right_password_opens(guarded: TestClient):
+    assert guarded.post("/login", data={"username": "li bai", "password": "guess"}).status_code == 400
+    assert guarded.get("/config").status_code == 401
+    assert guarded.post("/login", data={"username": "li bai", "password": "open sesame"}).status_code == 200
+    assert guarded.get("/config").status_code == 200
+    guarded.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/file=/etc/passwd", "/gradio_api/file=pyproject.toml", "/file=/etc/passwd", "/gradio_api/proxy=http://a.b/"],
+)
+def test_no_file_is_served(opened: TestClient, path: str):
+    assert opened.get(path).status_code == 403
+
+
+def test_nothing_can_be_uploaded_and_large_requests_are_refused(opened: TestClient):
+    assert opened.post("/gradio_api/upload", files={"files": ("a.txt", b"x")}).status_code == 403
+    assert opened.post("/gradio_api/queue/join", content=b"x" * 70_000).status_code == 413
+
+
+def test_events_cannot_be_called_as_an_api(opened: TestClient):
+    assert opened.get("/gradio_api/info").json().get("named_endpoints", {}) == {}
+    assert opened.post("/gradio_api/call/on_write", json={"data": []}).status_code == 403
+
+
+def test_the_page_asks_no_other_host_for_anything(opened: TestClient):
+    answer = opened.get("/")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "fonts.googleapis.com/css" not in opened.get("/theme.css").text
+
+
+def test_models_are_offered_by_name_alone(opened: TestClient):
+    (choices,) = [
+        part["props"]["choices"]
+        for part in opened.get("/config").json()["components"]
+        if part["props"].get("elem_id") == "model"
+    ]
+    assert choices == [["base", "base"]]
