@@ -20,7 +20,7 @@ from gemma_poetry.prosody.wordstock import Wordstock
 MARKS = ",;:.!?"
 """The marks that may stand behind a word."""
 
-_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*'?|'[A-Za-z]+(?:'[A-Za-z]+)*")
+_WORD = re.compile(r"'?[^\W\d_]+(?:'[^\W\d_]+)*'?")
 _LETTERS = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _ALWAYS_LARGE = re.compile(r"i(?:'[a-z]+)?|o")
 _ONE_LETTER_WORDS = ("a", "i", "o")
@@ -68,13 +68,13 @@ def words_of(line: str) -> list[tuple[int, str]]:
     line = line.replace("’", "'").replace("‘", "'")
     found = []
     for match in _WORD.finditer(line):
-        word = match[0]
-        # An apostrophe at the end is a closing quotation mark, unless the dictionary has the word with it.
+        word, position = match[0], match.start() + 1
+        # An apostrophe at an end is a quotation mark, unless the dictionary has the word with it ('tis).
         if word.endswith("'") and not pronunciations(word):
-            word = word.rstrip("'")
+            word = word[:-1]
         if word.startswith("'") and not pronunciations(word):
-            word = word.lstrip("'")
-        found.append((match.start() + 1, word))
+            word, position = word[1:], position + 1
+        found.append((position, word))
     return found
 
 
