@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"errors", "config", "artifacts", "progress", "prosody.forms", "corpus.poem", "data", "model"},
     "generation": {"errors", "config", "artifacts", "progress", "prosody", "corpus.poem", "corpus.script", "data", "model"},
     "evaluation": {"errors", "config", "artifacts", "progress", "prosody", "corpus"},
+    "keras_backend": {"errors", "config", "artifacts", "progress", "corpus.poem", "data", "evaluation.metrics"},
     "domains": {"errors", "corpus.poem", "prosody", "data.prompts"},
     "studio": {
         "errors",

@@ -178,10 +178,17 @@ def train(
     keep_vocabulary: Annotated[
         bool, typer.Option("--keep-vocabulary", help="Train over all rows of the vocabulary, not those that DATA can need.")
     ] = False,
+    backend: Annotated[
+        str, typer.Option("--backend", help="transformers, or keras (its environment: make keras).")
+    ] = "transformers",
 ) -> None:
     """Fine-tune a model with LoRA on a prepared collection."""
-    from gemma_poetry.verbs.train import summary
-    from gemma_poetry.verbs.train import train as run
+    if _choice("--backend", backend, ("transformers", "keras")) == "keras":
+        from gemma_poetry.verbs.train_keras import summary
+        from gemma_poetry.verbs.train_keras import train_with_keras as run
+    else:
+        from gemma_poetry.verbs.train import summary
+        from gemma_poetry.verbs.train import train as run
 
     settings = _recipe(recipe, overrides, train__vocabulary="whole" if keep_vocabulary else None)
     manifest = run(data, model, out, settings, resume=resume, recipe_name=recipe or "")

@@ -1,0 +1,262 @@
+"""LoRA fine-tuning with KerasHub, from a prepared folder to a RUN.
+
+    DATA/train.txt ─> batches ─> keras.Model.fit ─┬─> RUN/updates.lora.h5    the updates, as KerasHub keeps them
+                                                  ├─> RUN/merged/            a Hugging Face folder, compared with the model
+                                                  └─> RUN/curve.jsonl, manifest.json
+
+In: a DATA folder, a checkpoint folder with its tokenizer, and the `train` and `lora` sections of a recipe. Out: the same
+figures as the default backend reports: ppl_token and ppl_char of validation and test poems, before and after.
+
+The batches are ours and not tf.data's; so is the mask of the loss (see `batches`). A batch has batch_size times
+gradient_accumulation poems: its mean over completion tokens is what the default backend adds up.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.config import Recipe, TrainSettings
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
+from gemma_poetry.errors import RunError, TrainingError
+from gemma_poetry.keras_backend.batches import make_batch
+from gemma_poetry.keras_backend.model import enable_lora, export, import_keras, load_causal_lm
+from gemma_poetry.keras_backend.scoring import perplexities
+from gemma_poetry.progress import track
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+UPDATES = "updates.lora.h5"
+MERGED = "merged"
+CURVE = "curve.jsonl"
+_PROBES = 4
+
+
+def train_keras(
+    data: Path,
+    model_spec: str,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    recipe: Recipe,
+    *,
+    recipe_name: str = "",
+) -> dict[str, Any]:
+    """Fine-tunes a Gemma 3 with KerasHub's LoRA.
+
+    Args:
+        data: A DATA folder.
+        model_spec: What the person called the base model.
+        folder: Its checkpoint folder.
+        tokenizer: Its tokenizer.
+        out: The RUN folder; new or empty.
+        recipe: The recipe; `train` and `lora` decide, `evaluate.perplexity_poems` limits the test poems. LoRA dropout is
+            passed over: KerasHub's updates have none.
+        recipe_name: The recipe's name, for the manifest.
+
+    Returns:
+        The manifest of the run.
+
+    Raises:
+        DataError: DATA is missing, incomplete, altered, or made for another tokenizer.
+        ModelError: KerasHub would compute or export the model otherwise than transformers.
+        UsageError: KerasHub is not installed, or the recipe asks for what it does not have.
+        RunError: `out` is not empty.
+        TrainingError: There is nothing to train on, or the loss became infinite.
+        OutputError: The run cannot be written.
+    """
+    import_keras()
+    import keras
+
+    data_manifest = check_manifest(data, ["train.txt", "val.txt", "val.jsonl", "test.txt", "test.jsonl"])
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError("the folder is not empty", where=out, expected="a new or empty folder", action="choose another --out")
+    check_tokenizer(data_manifest, tokenizer, data)
+    settings = recipe.train
+    samples = [sample for sample in read_tokenized(data / "train.txt", tokenizer) if len(sample) <= settings.max_tokens]
+    if not samples:
+        raise TrainingError("no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens")
+    pad_id = int(tokenizer.pad_token_id or 0)
+    limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
+    held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most) for name, most in limits.items()}
+    model = load_causal_lm(folder)
+    keras.utils.set_random_seed(settings.seed)
+    began = time.monotonic()
+
+    def measure() -> dict[str, dict[str, float]]:
+        found = {name: rows for name, rows in held_out.items() if rows[0]}
+        return {name: perplexities(model, *rows, pad_id=pad_id) for name, rows in found.items()}
+
+    before = measure()
+    updated = enable_lora(model, recipe.lora)
+    curve = [{"step": 0, **before.get("val", {})}]
+    steps = total_steps(settings, len(samples))
+    _compile(model, settings, steps)
+    for points in _fit(model, samples, settings, steps, pad_id):
+        if points["step"] == steps or _crosses(points, settings.evaluation_steps):
+            points |= perplexities(model, *held_out["val"], pad_id=pad_id) if held_out["val"][0] else {}
+        curve.append(points)
+        _write_curve(out / CURVE, curve)
+    after = measure()
+    seconds = time.monotonic() - began
+    model.backbone.save_lora_weights(str(out / UPDATES))
+    probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]
+    difference = export(model, folder, out / MERGED, probes)
+    contents = {
+        "kind": "keras-run",
+        "backend": {"keras": keras.__version__, "arithmetic": keras.backend.backend()},
+        "base": {"spec": model_spec, "name": model_spec, "weights_sha256": _weights(folder)},
+        "data": {"folder": str(data), "manifest_sha256": sha256_file(data / MANIFEST), "train_poems": len(samples)},
+        "recipe": {
+            "name": recipe_name,
+            "train": settings.model_dump(mode="json"),
+            "lora": {**recipe.lora.model_dump(mode="json"), "dropout": 0.0},
+        },
+        "seed": settings.seed,
+        "lora_modules": updated,
+        "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_variables),
+        "steps": steps,
+        "perplexity": {"before": before, "after": after},
+        "validation": after.get("val", {}),
+        "export_difference": difference,
+        "wall_seconds": round(seconds, 1),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    merged = [f"{MERGED}/{path.name}" for path in (out / MERGED).iterdir()]
+    return write_manifest(out, contents, [UPDATES, CURVE, *merged])
+
+
+def total_steps(settings: TrainSettings, samples: int) -> int:
+    """Optimizer steps of a training."""
+    return settings.max_steps or math.ceil(settings.epochs * math.ceil(samples / _batch_poems(settings)))
+
+
+def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
+    """The rate of a step (from 0) of `steps`, as the schedules of transformers have it."""
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    if step < settings.warmup_steps:
+        return settings.learning_rate * step / max(1, settings.warmup_steps)
+    done = min(1.0, (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps))
+    return settings.learning_rate * (1 - done if settings.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
+
+
+def _batch_poems(settings: TrainSettings) -> int:
+    return settings.batch_size * settings.gradient_accumulation
+
+
+def _compile(model: Any, settings: TrainSettings, steps: int) -> None:
+    import keras
+    import numpy
+
+    rates = numpy.array([learning_rate(step, steps, settings) for step in range(steps)] or [0.0], dtype="float32")
+
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        """The rates by look-up: a schedule that is set from a callback does not reach JAX's compiled step."""
+
+        def __call__(self, step: Any) -> Any:
+            last = len(rates) - 1
+            return keras.ops.take(keras.ops.convert_to_tensor(rates), keras.ops.minimum(keras.ops.cast(step, "int32"), last))
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    model.compile(
+        # Defaults of torch's AdamW, which the default backend has.
+        optimizer=keras.optimizers.AdamW(
+            learning_rate=Rates(), weight_decay=settings.weight_decay, epsilon=1e-8, global_clipnorm=settings.max_gradient_norm
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
+        weighted_metrics=None,
+        sampler="greedy",
+    )
+
+
+def _fit(
+    model: Any, samples: Sequence[TokenizedPoem], settings: TrainSettings, steps: int, pad_id: int
+) -> Iterator[dict[str, Any]]:
+    """Trains, stopping every `logging_steps` to yield a point of the curve.
+
+    Raises:
+        TrainingError: The loss became infinite.
+    """
+    import keras
+
+    order = _order(samples, settings)
+    rows = min(_batch_poems(settings), len(samples))
+
+    class Stretch(keras.utils.PyDataset):  # type: ignore[misc]
+        """The batches of some steps."""
+
+        def __init__(self, batches: list[list[int]]) -> None:
+            super().__init__()
+            self._batches = batches
+
+        def __len__(self) -> int:
+            return len(self._batches)
+
+        def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+            batch = make_batch([samples[place] for place in self._batches[index]], pad_id, rows)
+            return batch.inputs, batch.targets, batch.weights
+
+    stretches = range(0, steps, settings.logging_steps)
+    for start in track(stretches, "Training with KerasHub"):
+        wanted = min(settings.logging_steps, steps - start)
+        batches = Stretch([next(order) for _ in range(wanted)])
+        # KerasHub's own `fit` would send the arrays through tf.data.
+        history = keras.Model.fit(model, batches, epochs=1, shuffle=False, verbose=0)
+        loss = float(history.history["loss"][-1])
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss} before step {start + wanted}",
+                expected="a finite loss",
+                action="lower train.learning_rate",
+            )
+        rate = learning_rate(start + wanted - 1, steps, settings)
+        yield {"step": start + wanted, "steps": wanted, "loss": loss, "learning_rate": rate}
+
+
+def _order(samples: Sequence[TokenizedPoem], settings: TrainSettings) -> Iterator[list[int]]:
+    """Batches of poems of like length, epoch after epoch, in the order of the default backend."""
+    from gemma_poetry.data.dataset import LengthGroupedSampler
+
+    sampler = LengthGroupedSampler(list(map(len, samples)), _batch_poems(settings), settings.seed)
+    epoch = 0
+    while True:
+        sampler.set_epoch(epoch)
+        yield from sampler
+        epoch += 1
+
+
+def _crosses(point: dict[str, Any], interval: int) -> bool:
+    """Whether the stretch that ends here passed a multiple of the interval."""
+    step: int = point["step"]
+    return step // interval > (step - int(point["steps"])) // interval
+
+
+def _held_out(
+    data: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_tokens: int, most: int
+) -> tuple[list[TokenizedPoem], list[int]]:
+    """Samples of a split, not longer than training takes, with their numbers of Han characters."""
+    poems = [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")]
+    pairs = zip(poems, read_tokenized(data / f"{split}.txt", tokenizer))
+    kept = [(sample, poem.characters) for poem, sample in pairs if len(sample) <= max_tokens][:most]
+    return [sample for sample, _ in kept], [characters for _, characters in kept]
+
+
+def _write_curve(path: Path, points: Sequence[dict[str, Any]]) -> None:
+    with atomic_writer(path) as stream:
+        for point in points:
+            stream.write(json.dumps({name: value for name, value in point.items() if name != "steps"}) + "\n")
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}

@@ -1,0 +1,113 @@
+"""A KerasHub training from DATA to RUN, by the verb: figures, files, and what is refused."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemma_poetry.artifacts import check_manifest, read_json
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.verbs.train_keras import summary, train_with_keras
+from tests.tiny import save_data
+
+RECIPE = load_recipe(
+    None,
+    [
+        "train.max_steps=12",
+        "train.batch_size=8",
+        "train.learning_rate=0.02",
+        "train.warmup_steps=2",
+        "train.logging_steps=3",
+        "train.evaluation_steps=6",
+        "lora.dropout=0",
+    ],
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_data(tmp_path_factory.mktemp("data") / "DATA", train=20)
+
+
+@pytest.fixture(scope="module")
+def run(keras_hub: Any, data: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("run") / "RUN"
+    return out, train_with_keras(data, str(checkpoint), out, RECIPE)
+
+
+def test_perplexity_falls_on_held_out_poems(run):
+    _, manifest = run
+    for split in ("val", "test"):
+        before, after = (manifest["perplexity"][when][split] for when in ("before", "after"))
+        assert after["ppl_token"] < 0.9 * before["ppl_token"] and after["ppl_char"] < 0.9 * before["ppl_char"]
+
+
+def test_the_run_is_whole_and_listed(run):
+    out, manifest = run
+    assert read_json(out / "manifest.json") == manifest
+    files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+    listed = [name for name in files if name not in ("manifest.json", "curve.png")]
+    assert {"updates.lora.h5", "curve.jsonl", "merged/model.safetensors", "merged/tokenizer.json"} <= set(listed)
+    check_manifest(out, listed)
+    assert manifest["export_difference"] < 1e-4 and manifest["recipe"]["lora"]["dropout"] == 0
+    assert any("->" in value for _, value in summary(manifest))
+
+
+def test_the_curve_has_losses_and_validations(run):
+    from gemma_poetry.evaluation.curves import read_curve
+
+    points = read_curve(run[0] / "curve.jsonl")
+    assert [point["step"] for point in points] == [0, 3, 6, 9, 12]
+    assert [point["step"] for point in points if "ppl_char" in point] == [0, 6, 12]
+    assert points[-1]["loss"] < points[1]["loss"]
+
+
+def test_the_merged_folder_scores_as_the_run_says(run, data):
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.scoring import score_completions
+
+    out, manifest = run
+    loaded = load_model(str(out / "merged"))
+    scores = score_completions(loaded.model, read_tokenized(data / "test.txt", loaded.tokenizer))
+    expected = math.exp(sum(score.nll for score in scores) / sum(score.tokens for score in scores))
+    assert manifest["perplexity"]["after"]["test"]["ppl_token"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_first_loss_is_that_of_completions_alone(keras_hub, data, checkpoint, tmp_path):
+    # One batch of all twenty poems: the mean over completion tokens that transformers computes, prompts and padding apart.
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.scoring import score_completions
+
+    recipe = load_recipe(None, ["train.max_steps=1", "train.batch_size=10", "train.gradient_accumulation=2", "lora.dropout=0"])
+    train_with_keras(data, str(checkpoint), tmp_path / "RUN", recipe)
+    loaded = load_model(str(checkpoint))
+    scores = score_completions(loaded.model, read_tokenized(data / "train.txt", loaded.tokenizer))
+    expected = sum(score.nll for score in scores) / sum(score.tokens for score in scores)
+    last = (tmp_path / "RUN" / "curve.jsonl").read_text().splitlines()[-1]
+    import json
+
+    assert json.loads(last)["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_used_folder_other_data_and_resuming_are_refused(keras_hub, run, data, checkpoint, tmp_path):
+    with pytest.raises(RunError, match="not empty"):
+        train_with_keras(data, str(checkpoint), run[0], RECIPE)
+    with pytest.raises(TokenizerMismatchError):
+        train_with_keras(data, "mini", tmp_path / "RUN", RECIPE)
+    with pytest.raises(UsageError, match="--resume"):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True)
+    assert not (tmp_path / "RUN").exists()
+
+
+def test_without_keras_hub_the_way_to_it_is_told(data, checkpoint, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(UsageError, match="make keras"):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE)
