@@ -169,7 +169,7 @@ def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoe
         values[field] = value
     paragraphs = _paragraphs(record, where)
     marks = record.get("marks", "")
-    if not isinstance(marks, str) or (marks and (len(marks) != len(paragraphs) or marks.strip("，。"))):
+    if not isinstance(marks, str) or (marks and (len(marks) != len(paragraphs) or marks.strip("，。\n "))):
         raise SourceError(
             f"the field 'marks' does not fit {len(paragraphs)} lines (found {marks!r})",
             where=where,

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.constraints import NOWHERE, Outlook
-from gemma_poetry.generation.token_index import token_bytes
+from gemma_poetry.generation.token_index import is_byte_piece, token_bytes
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import NOTHING, Closers, Wordstock
 
@@ -71,10 +71,21 @@ class Spelling:
                 self.texts[index] = text
                 if len(text) == 1:
                     self.singles.setdefault(text, []).append(index)
+        self._drop_needless_bytes(tokenizer)
+
+    def _drop_needless_bytes(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Leaves out the byte pieces of characters that have a piece of their own, as every tokenizer does itself."""
+        for char, ids in self.singles.items():
+            pieces = tokenizer.convert_ids_to_tokens(ids)
+            own = [index for index, piece in zip(ids, pieces) if not is_byte_piece(str(piece))]
+            if own and len(own) < len(ids):
+                for index in set(ids).difference(own):
+                    del self.texts[index]
+                self.singles[char] = own
 
     @property
     def characters(self) -> frozenset[str]:
-        """Every character that has a piece of its own."""
+        """Every character that one piece spells."""
         return frozenset(self.singles)
 
 

@@ -57,6 +57,11 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> dict[int, bytes]:
     return spelt
 
 
+def is_byte_piece(piece: str) -> bool:
+    """Whether a piece stands for one byte (`<0xE5>`)."""
+    return bool(_BYTE_PIECE.fullmatch(piece))
+
+
 def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     return type(getattr(backend, "decoder", None)).__name__ == "ByteLevel"
