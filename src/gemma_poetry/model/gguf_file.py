@@ -14,6 +14,8 @@ their tokens must be those of the tokenizer; the tensors are read back by transf
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import json
 import re
@@ -221,7 +223,8 @@ def read_gguf(path: Path, config: Any) -> Any:
         raise ExportError(f"the file tells of another shape ({', '.join(other)})", where=path, expected="that of the run")
     with torch.device("meta"):
         empty = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    tensors = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=empty)["tensors"]
+    with contextlib.redirect_stderr(io.StringIO()):  # its bar counts tensors of a file that is read in a moment
+        tensors = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=empty)["tensors"]
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     result = model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
     missing = [name for name in result.missing_keys if name != "lm_head.weight"]

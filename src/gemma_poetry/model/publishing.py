@@ -32,6 +32,7 @@ def model_card(
     *,
     merged: bool,
     example: Conditions = EXAMPLE,
+    own_base: bool = False,
 ) -> str:
     """The README.md of an export: what it is, what it was made of, how it is asked; only what the manifest knows.
 
@@ -41,13 +42,14 @@ def model_card(
         check: How run and export compare.
         merged: Whether the adapter is in the weights.
         example: What the prompt on the card asks for.
+        own_base: Whether the base model was trained from scratch by `pretrain`: no terms of Google's bind it.
     """
     base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
     on_hub = is_hub_id(str(base["spec"]))
     header = [
         "---",
         *(["language: zh"] if example.template == CHINESE else []),
-        "license: gemma",
+        *([] if own_base else ["license: gemma"]),
         f"library_name: {'transformers' if merged else 'peft'}",
         "pipeline_tag: text-generation",
         *([f"base_model: {base['spec']}"] if on_hub else []),
@@ -87,8 +89,7 @@ def model_card(
             "",
             f"Generation ends at {stops}. Form, tones and rhyme are promised only by `gemma-poetry generate`, which constrains",
             "decoding; sampled without it, the model may break them.",
-            "",
-            "Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms).",
+            *([] if own_base else ["", "Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms)."]),
             "",
         ]
     )

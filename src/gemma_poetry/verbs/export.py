@@ -82,7 +82,7 @@ class Exported:
         check = self.check
         found = [
             ("fixed poems", f"{check.poems}, {check.run:.4f} nats a token by the run, {check.export:.4f} by the export"),
-            ("widest difference", f"{check.difference:.6f} nats a token (the adapter changes {check.effect:.4f})"),
+            ("widest difference", f"{check.difference:.1e} nats a token (the adapter changes {check.effect:.4f})"),
         ]
         return found + ([("commit", self.commit)] if self.commit else [])
 
@@ -113,6 +113,8 @@ def export(options: ExportOptions) -> Exported:
     with atomic_folder(out) as folder:
         check = _write(options, source, folder)
         files = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+        for name in files:  # weights are written for their owner alone; a server may be somebody else
+            (folder / name).chmod(0o644)
         contents = {"kind": "export", "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
         manifest = read_json(options.run / MANIFEST)
         # Generation asks a model's manifest what language it was taught.
@@ -186,7 +188,18 @@ def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merge
     manifest = read_json(source.run / MANIFEST)
     domain = domain_of_model(str(source.run))
     example = EXAMPLE if domain.tonal else Conditions(domain.forms[0], template=domain.template)
-    write_text(folder / "README.md", model_card(manifest, source.loaded.tokenizer, check, merged=merged, example=example))
+    card = model_card(
+        manifest, source.loaded.tokenizer, check, merged=merged, example=example, own_base=_is_pretrained(source.loaded.folder)
+    )
+    write_text(folder / "README.md", card)
+
+
+def _is_pretrained(base: Path) -> bool:
+    """Whether a base model is one of `pretrain`, whose weights are not Google's."""
+    try:
+        return read_json(base / MANIFEST).get("kind") == "pretrained model"
+    except (DataError, AttributeError):
+        return False
 
 
 def _check_output(out: Path, run: Path) -> None:
