@@ -69,6 +69,7 @@ class _Bounds:
             message = await receive()
             received += len(message.get("body", b""))
             if received > LARGEST_REQUEST:
+                # Whoever reads the body further in has its own word for this; `framed` says what it is.
                 raise _TooLargeError
             return message
 
@@ -82,7 +83,8 @@ class _Bounds:
                 if _NEVER_CACHED.fullmatch(scope["path"]):
                     own[b"cache-control"] = b"no-store"
                 kept = [(name, value) for name, value in message["headers"] if name.lower() not in own]
-                message = {**message, "headers": [*kept, *own.items()]}
+                status = 413 if received > LARGEST_REQUEST else message["status"]
+                message = {**message, "status": status, "headers": [*kept, *own.items()]}
             await send(message)
 
         refusal = self._refusal(scope)
