@@ -48,8 +48,7 @@ def main() -> None:
         None, [*SETTINGS, f"train.max_steps={arguments.steps}", f"evaluate.generation_poems={arguments.texts}"]
     )
     heads = ["domain", "texts (train/val/test)", "unit", "ppl_token base", "tuned", "ppl a unit base", "tuned"]
-    print(f"| {' | '.join([*heads, 'form kept by tuned', 'by held-out texts'])} |")
-    print("|---|---|---|--:|--:|--:|--:|--:|--:|")
+    rows = [f"| {' | '.join([*heads, 'form kept by tuned', 'by held-out texts', 'time'])} |", "|---|---|---|" + "--:|" * 7]
     with tempfile.TemporaryDirectory() as folder:
         base = save_multilingual_gemma(Path(folder) / "base", sample_texts(DOMAINS), hidden=128)
         for name in arguments.domains:
@@ -71,7 +70,9 @@ def main() -> None:
                 ),
                 *(estimate_text("conforms", systems[system].get("conforms")) for system in ("tuned", "human")),
             ]
-            print(f"| {' | '.join(cells)} |  <!-- {time.monotonic() - began:.0f} s -->", flush=True)
+            cells.append(f"{time.monotonic() - began:.0f} s")
+            rows.append(f"| {' | '.join(cells)} |")
+    print("\n".join(rows))
 
 
 if __name__ == "__main__":

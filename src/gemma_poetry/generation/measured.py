@@ -76,6 +76,8 @@ class Spelling:
     def _drop_needless_bytes(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Leaves out the byte pieces of characters that have a piece of their own, as every tokenizer does itself."""
         for char, ids in self.singles.items():
+            if len(ids) == 1:
+                continue
             pieces = tokenizer.convert_ids_to_tokens(ids)
             own = [index for index, piece in zip(ids, pieces) if not is_byte_piece(str(piece))]
             if own and len(own) < len(ids):
