@@ -63,9 +63,10 @@ def train_adapter(
         OutputError: The run cannot be written.
     """
     from gemma_poetry.model.base import load_model
-    from gemma_poetry.model.lora import add_adapter, describe_matches
+    from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
     from gemma_poetry.training.trainer import is_main_process, prepare_folder
 
+    _join_processes()
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
     checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
     loaded = load_model(model_spec, dtype=recipe.train.dtype)
@@ -88,10 +89,11 @@ def train_adapter(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
     final = trainer.evaluate() if len(trainer.eval_dataset) else {}
+    weights = adapter_weights(model)
     if not is_main_process():
         return {}
     measured = {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")}
-    model.save_pretrained(str(out / ADAPTER))
+    model.save_pretrained(str(out / ADAPTER), state_dict=weights)
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
     contents = {
         "kind": "run",
@@ -124,6 +126,15 @@ def train_adapter(
         del trainer, model, loaded, vocabulary
         contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, characters), **measured}
     return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
+
+
+def _join_processes() -> None:
+    """Connects the processes of a launcher before the model is loaded: under FSDP only the first then reads the weights."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        import torch
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available())
 
 
 def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters: int) -> dict[str, float]:

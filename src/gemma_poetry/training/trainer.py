@@ -137,7 +137,8 @@ class PoetryTrainer(Trainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         inputs = self._prepare_inputs(inputs)
-        with torch.inference_mode():
+        # Not inference mode: FSDP gathers into buffers that the next training step writes to again.
+        with torch.no_grad():
             losses = completion_losses(model, self._head, inputs)
         labelled = inputs["labels"][:, 1:] != IGNORED
         rows = torch.nonzero(labelled)[:, 0]
