@@ -39,7 +39,7 @@ def make_run(folder: Path) -> Path:
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.02)
+            torch.nn.init.normal_(weight, std=0.2)
     model.save_pretrained(folder / "adapter")
     points = [{"step": step, "loss": 5.2 - step / 400} for step in range(0, 200, 10)]
     points += [{"step": step, "validation_loss": 5.3 - step / 800, "ppl_char": 480 - step / 4} for step in (0, 100, 190)]
