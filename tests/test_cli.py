@@ -57,7 +57,7 @@ def test_every_option_that_the_readme_uses_exists():
         (["prepare", "--source", "sample", "--out", "DATA", "--model", "nobody"], "no model is called 'nobody'"),
         (["prepare", "--source", "sample", "--out", "DATA", "--forms", "五言绝诗"], "did you mean 五言绝句"),
         (["prepare", "--source", "sample", "--out", "DATA", "--domain", "english-vers"], "did you mean english-verse"),
-        (["generate", "--form", "sonnet", "--domain", "english-verse"], "the vocabulary has no piece for a space"),
+        (["generate", "--form", "sonnet", "--domain", "english-verse"], "no unit of cost 1 is at hand"),
         (["train", "--data", "/no/such", "--out", "RUN"], "/no/such/manifest.json: no such file"),
         (["train", "--data", ".", "--out", "RUN", "--set", "train.lr=1"], "train.lr: unknown field"),
         (["evaluate", "--run", "/no/such", "--data", ".", "--out", "EVAL"], "manifest.json: no such file"),

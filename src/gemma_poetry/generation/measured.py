@@ -46,7 +46,7 @@ class PieceNode:
 
 
 class Spelling:
-    """What every piece of a tokenizer spells; pieces that are no whole characters are left out.
+    """What every piece of a tokenizer spells; bytes and other pieces that are no whole characters are left out.
 
     Attributes:
         terminator: The id of the token that ends a text.
@@ -62,7 +62,11 @@ class Spelling:
         self.terminator = terminator
         self.texts: dict[int, str] = {}
         self.singles: dict[str, list[int]] = {}
+        # As in poems: what a vocabulary has only as bytes, its model has hardly read.
+        single_bytes = {index for piece, index in tokenizer.get_vocab().items() if is_byte_piece(piece)}
         for index, raw in token_bytes(tokenizer).items():
+            if index in single_bytes:
+                continue
             try:
                 text = raw.decode()
             except UnicodeDecodeError:
@@ -71,23 +75,10 @@ class Spelling:
                 self.texts[index] = text
                 if len(text) == 1:
                     self.singles.setdefault(text, []).append(index)
-        self._drop_needless_bytes(tokenizer)
-
-    def _drop_needless_bytes(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Leaves out the byte pieces of characters that have a piece of their own, as every tokenizer does itself."""
-        for char, ids in self.singles.items():
-            if len(ids) == 1:
-                continue
-            pieces = tokenizer.convert_ids_to_tokens(ids)
-            own = [index for index, piece in zip(ids, pieces) if not is_byte_piece(str(piece))]
-            if own and len(own) < len(ids):
-                for index in set(ids).difference(own):
-                    del self.texts[index]
-                self.singles[char] = own
 
     @property
     def characters(self) -> frozenset[str]:
-        """Every character that one piece spells."""
+        """Every character that has a piece of its own."""
         return frozenset(self.singles)
 
 
