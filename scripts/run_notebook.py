@@ -12,7 +12,9 @@ no more than figures.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,7 +23,6 @@ from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 CELL_SECONDS = 1800
-KERNEL_SECONDS = 300
 
 
 def run_notebook(path: Path, out: Path, settings: list[str]) -> float:
@@ -40,23 +41,27 @@ def run_notebook(path: Path, out: Path, settings: list[str]) -> float:
         if "settings" in cell.metadata.get("tags", []):
             own, cell.source = cell.source, "\n".join([cell.source, *settings])
             changed = cell
-    client = NotebookClient(
-        notebook,
-        # Sockets of this machine: nobody else can reach the kernel.
-        km=AsyncKernelManager(kernel_name="python3", transport="ipc"),
-        timeout=CELL_SECONDS,
-        startup_timeout=KERNEL_SECONDS,
-        record_timing=False,
-        resources={"metadata": {"path": str(path.parent)}},
-        on_cell_executed=_report_cell,
-    )
-    began = time.monotonic()
-    client.execute()
+    # Warnings of libraries to their developers name the folders of this machine.
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    with tempfile.TemporaryDirectory() as folder:
+        client = NotebookClient(
+            notebook,
+            # Sockets of this machine: nobody else can reach the kernel. The path is absolute, since the kernel runs elsewhere.
+            km=AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(Path(folder) / "kernel")),
+            timeout=CELL_SECONDS,
+            startup_timeout=CELL_SECONDS,
+            record_timing=False,
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_executed=_report_cell,
+        )
+        began = time.monotonic()
+        client.execute()
+        seconds = time.monotonic() - began
     changed.source = own
     # What each kernel says of itself differs between machines.
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.write(notebook, out)
-    return time.monotonic() - began
+    return seconds
 
 
 def _report_cell(cell: nbformat.NotebookNode, cell_index: int, execute_reply: object) -> None:
