@@ -116,9 +116,9 @@ def export(options: ExportOptions) -> Exported:
         for name in files:  # weights are written for their owner alone; a server may be somebody else
             (folder / name).chmod(0o644)
         contents = {"kind": "export", "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
-        manifest = read_json(options.run / MANIFEST)
-        # Generation asks a model's manifest what language it was taught.
-        write_manifest(folder, contents | {"base": manifest["base"], "data": manifest["data"]}, files)
+        # Generation asks a model's manifest what language it was taught. Where things lay on this machine is nobody's affair.
+        origin = {name: _without_places(read_json(options.run / MANIFEST)[name]) for name in ("base", "data")}
+        write_manifest(folder, contents | origin, files)
         if options.to == "hub":
             from gemma_poetry.model.publishing import upload
 
@@ -200,6 +200,10 @@ def _is_pretrained(base: Path) -> bool:
         return read_json(base / MANIFEST).get("kind") == "pretrained model"
     except (DataError, AttributeError):
         return False
+
+
+def _without_places(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name not in ("spec", "folder")}
 
 
 def _check_output(out: Path, run: Path) -> None:
