@@ -50,7 +50,7 @@ _SAME_LOSS = {torch.float32: 1e-3}
 _SAME_LOSS_HALF = 5e-2
 _FULL_MEMORY_SHARE = 0.9
 # What `train.pass_tokens` is where the recipe leaves it open.
-_PASS_TOKENS_CPU, _PASS_TOKENS_GPU = 2_048, 16_384
+_PASS_TOKENS_CPU, _PASS_TOKENS_GPU = 1_536, 16_384
 _FLASH_HEAD_SIZE = 256
 
 Batch = dict[str, torch.Tensor]
@@ -381,7 +381,9 @@ def step_memory(
         vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
-    at_once = recipe.train.pass_tokens or (_PASS_TOKENS_GPU if model.device.type == "cuda" else _PASS_TOKENS_CPU)
+    at_once = getattr(recipe.train, "pass_tokens", None) or (
+        _PASS_TOKENS_GPU if model.device.type == "cuda" else _PASS_TOKENS_CPU
+    )
     rows, checkpointing = min(recipe.train.batch_size, max(1, at_once // len(longest))), recipe.train.gradient_checkpointing
     estimate = estimate_memory(
         read_shape(model.config),
