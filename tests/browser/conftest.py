@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.browser.serving import Server
@@ -52,6 +53,11 @@ def browser() -> Iterator[Browser]:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         instance = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield instance
+        # Asked to close, Debian's Chromium can hang after pages of a server that has ended; nothing of it is kept anyway.
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "chrom" in process.name():
+                    process.kill()
         instance.close()
 
 
