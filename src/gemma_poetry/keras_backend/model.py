@@ -117,7 +117,7 @@ def fold_lora(model: Any) -> None:
 
     for layer in _updated_layers(model.backbone):
         layer._kernel.assign(layer.kernel)
-        layer.lora_kernel_b.assign(ops.zeros_like(layer.lora_kernel_b))
+        layer.lora_kernel_b.assign(ops.zeros(layer.lora_kernel_b.shape))
 
 
 def logits(model: Any, token_ids: Any, padding_mask: Any) -> Any:
