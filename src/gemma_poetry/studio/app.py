@@ -113,9 +113,7 @@ def build(workshop: Workshop) -> gr.Blocks:
         for change in (language.change, columns.change, tones.change):
             for function, inputs, outputs in redraws:
                 change(function, [*look, *inputs], outputs, **HIDDEN)
-        language.change(
-            lambda code: words.updates(language_of(code)), [language], words.components, queue=False, **HIDDEN
-        )
+        language.change(lambda code: words.updates(language_of(code)), [language], words.components, queue=False, **HIDDEN)
         page.load(_preferred, None, [language], **HIDDEN)
     return page
 
