@@ -13,6 +13,7 @@ from gemma_poetry.data.dataset import (
     PoemDataset,
     TokenBudgetSampler,
     pack_rows,
+    split_batch,
 )
 from gemma_poetry.data.tokenization import TokenizedPoem
 
@@ -26,6 +27,22 @@ def test_padded_batches():
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1, 0, 0], [1] * 7]
     assert batch["labels"].tolist() == [[-100, -100, 11, 12, 1, -100, -100], [-100, -100, -100, 14, 15, 16, 1]]
     assert batch["characters"].tolist() == [2, 3] and batch["group"].tolist() == [0, 1]
+
+
+def test_a_large_batch_goes_in_parts_of_like_length():
+    poems = [TokenizedPoem((2,), tuple(range(10, 10 + extra))) for extra in (3, 19, 4, 9, 3)]
+    batch = PaddedCollator(0)([PoemDataset(poems, range(5))[index] for index in range(5)])
+    parts = split_batch(batch, 20)
+    assert [part["input_ids"].shape for part in parts] == [(1, 20), (2, 10), (2, 4)]
+    assert [part["characters"].tolist() for part in parts] == [[1], [3, 2], [0, 4]]
+    for part in parts:
+        for row, place in enumerate(part["characters"].tolist()):
+            for name in ("input_ids", "attention_mask", "labels"):
+                assert torch.equal(part[name][row], batch[name][place, : part[name].shape[1]])
+                assert len(poems[place]) <= part[name].shape[1]
+    assert split_batch(batch, 100) == [batch]
+    (alone,) = split_batch({name: value[:1] for name, value in batch.items()}, 2)
+    assert alone["input_ids"].tolist() == [[2, 10, 11, 12]]
 
 
 def test_packed_batches():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,8 +16,9 @@ import torch
 
 from gemma_poetry.artifacts import sha256_file
 from gemma_poetry.config import load_recipe
-from gemma_poetry.errors import DataError, RunError, TokenizerMismatchError
+from gemma_poetry.errors import DataError, RunError, TokenizerMismatchError, UsageError
 from gemma_poetry.training.finetuning import train_adapter
+from tests.families import save_family, small_tokenizer
 from tests.tiny import make_tokenizer, save_data, save_model
 
 SETTINGS = [
@@ -131,3 +133,66 @@ def test_altered_data_is_refused(model, tmp_path):
         stream.write("<bos>\t<eos>\n")
     with pytest.raises(DataError, match="not the one that its manifest describes"):
         train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+    """A run whose vocabulary was pruned, one with all rows, from the same tiny checkpoint with many rows more than its data."""
+    folder = tmp_path_factory.mktemp("pruned")
+    model = save_family(folder / "model", "gemma3_text", vocab_size=4000)
+    data = save_data(folder / "DATA", small_tokenizer("gemma3_text"), train=32)
+    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0"]
+    manifests = {
+        kind: train_adapter(data, str(model), folder / kind, load_recipe(None, [*settings, f"train.vocabulary={kind}"]))
+        for kind in ("auto", "whole")
+    }
+    return folder, manifests
+
+
+def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.scoring import score_completions
+
+    folder, manifests = pruned
+    loaded = load_model(str(folder / "auto"))
+    scores = score_completions(loaded.model, read_tokenized(folder / "DATA" / "val.txt", loaded.tokenizer))
+    expected = math.exp(sum(score.nll for score in scores) / sum(score.tokens for score in scores))
+    figures = manifests["auto"]["validation"]
+    assert figures["ppl_token"] == pytest.approx(expected, rel=1e-6)
+    assert figures["ppl_token_kept_rows"] < 0.5 * figures["ppl_token"]
+    assert manifests["auto"]["vocabulary"]["rows"] == 4000 and manifests["auto"]["vocabulary"]["kept_rows"] < 480
+    assert "vocabulary" not in manifests["whole"] and "ppl_token_kept_rows" not in manifests["whole"]["validation"]
+
+
+def test_the_curve_of_a_pruned_training_says_what_it_is_over(pruned):
+    folder, _ = pruned
+    names = {name for line in (folder / "auto" / "curve.jsonl").read_text().splitlines() for name in json.loads(line)}
+    assert {"ppl_token_kept_rows", "ppl_char_kept_rows"} <= names and not {"ppl_token", "ppl_char"} & names
+
+
+def test_the_adapter_of_a_pruned_training_has_updates_of_the_layers_alone(pruned):
+    from safetensors import safe_open
+
+    folder, manifests = pruned
+    names = {}
+    for kind in manifests:
+        with safe_open(folder / kind / "adapter" / "adapter_model.safetensors", "pt") as weights:
+            names[kind] = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
+    assert names["auto"] == names["whole"] and all(".layers." in name for name in names["auto"])
+
+
+def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
+    from safetensors.torch import load_file
+
+    folder, _ = pruned
+    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.gradient_checkpointing=true"]
+    train_adapter(folder / "DATA", str(folder / "model"), folder / "again", load_recipe(None, settings))
+    kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("auto", "again"))
+    for name, weight in kept.items():
+        torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
+
+
+def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
+    with pytest.raises(UsageError, match="CUDA"):
+        train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))

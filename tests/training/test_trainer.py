@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch.nn import functional
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gemma_poetry.data.dataset import PackedCollator, PaddedCollator, PoemDataset
-from gemma_poetry.data.tokenization import encode_poems
+from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import RunError
 from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.training.trainer import newest_checkpoint, prepare_folder
@@ -112,3 +113,52 @@ def test_validation_figures_are_corpus_level_sums(tmp_path: Path, samples):
     assert figures["eval_ppl_token"] == pytest.approx(math.exp(losses.mean().item()), rel=1e-5)
     assert figures["eval_ppl_char"] == pytest.approx(math.exp(losses.sum().item() / 120), rel=1e-5)
     assert figures["eval_ppl_char/五言绝句"] == pytest.approx(math.exp(first_two.sum().item() / 40), rel=1e-5)
+
+
+def gradient(tmp_path: Path, samples, name: str, **settings):
+    """The gradient that one optimizer step sees, whatever way its poems came; rows differ in length."""
+    from transformers import TrainingArguments
+
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    poems = [TokenizedPoem(sample.prompt_ids, sample.completion_ids[: 3 + 2 * place]) for place, sample in enumerate(samples)]
+    pass_tokens = settings.pop("pass_tokens", None)
+    trainer = PoetryTrainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(tmp_path / name), max_steps=1, use_cpu=True, report_to="none", remove_unused_columns=False,
+            label_names=["labels"], disable_tqdm=True, save_strategy="no", max_grad_norm=0, learning_rate=0.0, **settings,
+        ),
+        train_dataset=PoemDataset(poems),
+        data_collator=PaddedCollator(tokenizer.pad_token_id),
+        pass_tokens=pass_tokens,
+    )  # fmt: skip
+    seen = {}
+    hook = register_optimizer_step_pre_hook(
+        lambda *_: seen.update({name: weight.grad.clone() for name, weight in model.named_parameters()})
+    )
+    trainer.train()
+    hook.remove()
+    return seen, trainer.state.log_history
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 8},
+        {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4},
+        {"per_device_train_batch_size": 8, "pass_tokens": 60},
+        {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2, "pass_tokens": 1},
+    ],
+    ids=["1x8", "2x4", "8x1 in parts", "4x2, a poem at a time"],
+)
+def test_accumulated_and_divided_batches_give_the_gradient_of_one(tmp_path: Path, settings):
+    poems = list(encode_poems(make_tokenizer(), make_poems(8)))
+    expected, whole_log = gradient(tmp_path, poems, "whole", per_device_train_batch_size=8)
+    found, log = gradient(tmp_path, poems, "apart", **settings)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-6, rtol=1e-4, msg=name)
+    assert log[-1]["train_loss"] == pytest.approx(whole_log[-1]["train_loss"], rel=1e-5)

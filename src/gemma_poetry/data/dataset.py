@@ -78,6 +78,28 @@ class PaddedCollator:
         }
 
 
+def split_batch(batch: dict[str, torch.Tensor], tokens: int) -> list[dict[str, torch.Tensor]]:
+    """Cuts a padded batch into parts of at most so many tokens, rows of like length together, each as narrow as it can be.
+
+    Args:
+        batch: What `PaddedCollator` makes.
+        tokens: Tokens of a part, padding counted; a longer row makes a part of its own.
+
+    Returns:
+        The parts, long rows first; each row stands in exactly one. The batch itself where it is small enough.
+    """
+    if "attention_mask" not in batch or batch["input_ids"].numel() <= tokens:
+        return [batch]
+    lengths = batch["attention_mask"].sum(1)
+    order = torch.argsort(lengths, descending=True, stable=True).tolist()
+    parts = []
+    while order:
+        width = int(lengths[order[0]])
+        rows, order = order[: max(1, tokens // width)], order[max(1, tokens // width) :]
+        parts.append({name: value[rows, :width] if value.dim() == 2 else value[rows] for name, value in batch.items()})
+    return parts
+
+
 def pack_rows(lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
     """Packs samples into rows of at most `row_tokens` tokens; a longer sample gets a row of its own.
 

@@ -26,7 +26,14 @@ from gemma_poetry.model.checkpoint import (
     refuse_not_finite,
     weights_fingerprint,
 )
-from gemma_poetry.model.families import FAMILIES, TOWER_PACKAGES, choose_attention, choose_device, choose_dtype
+from gemma_poetry.model.families import (
+    FAMILIES,
+    TOWER_PACKAGES,
+    choose_attention,
+    choose_device,
+    choose_dtype,
+    four_bit_settings,
+)
 from gemma_poetry.model.hub import fetch
 
 if TYPE_CHECKING:
@@ -202,13 +209,14 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(spec: str, *, device: str | None = None, dtype: str = "auto") -> LoadedModel:
+def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", four_bit: bool = False) -> LoadedModel:
     """Loads a model by preset, RUN folder, adapter folder, model folder or Hub id.
 
     Args:
         spec: What `--model` names.
         device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
         dtype: `auto`, `bfloat16`, `float32`; `float16` for Gemma 1 and 2 on a GPU.
+        four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
         ModelError: And its kinds: see `check_model_folder`, `hub.fetch`.
@@ -218,13 +226,14 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto") -> 
     adapter = _find_adapter(Path(spec))
     if adapter is not None:
         return _load_adapted(Path(spec), adapter, device=device, dtype=dtype)
-    return _load_base(spec, None, device=device, dtype=dtype)
+    return _load_base(spec, None, device=device, dtype=dtype, four_bit=four_bit)
 
 
-def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: str) -> LoadedModel:
+def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: str, four_bit: bool = False) -> LoadedModel:
+    quantization = four_bit_settings(device) if four_bit else None
     location = locate(spec)
     folder = _folder_of(location, revision, weights=True)
-    model = _load_weights(folder, device, dtype)
+    model = _load_weights(folder, device, dtype, quantization)
     model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
     path = Path(spec)
     name = spec if not path.is_dir() else path.resolve().name
@@ -232,7 +241,7 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
     return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
 
 
-def _load_weights(folder: Path, device: str | None, dtype: str) -> Any:
+def _load_weights(folder: Path, device: str | None, dtype: str, quantization: dict[str, Any] | None = None) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
@@ -260,6 +269,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **(quantization or {}),
         )
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _unfitting(folder, model_type, _first_line(error)) from error
@@ -270,7 +280,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str) -> Any:
         raise _unfitting(folder, model_type, ", ".join(faults))
     # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
     sharded = device is None and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
-    if not sharded:
+    if not sharded and quantization is None:
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
     return model

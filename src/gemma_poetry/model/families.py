@@ -84,6 +84,37 @@ def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = Non
     return known[wanted]
 
 
+def four_bit_settings(device: str | None = None) -> dict[str, Any]:
+    """What transformers is to load base weights in 4 bits with: NF4, double quantization, bfloat16 arithmetic.
+
+    Raises:
+        UsageError: There is no CUDA device, or no bitsandbytes.
+    """
+    from importlib.util import find_spec
+
+    chosen = choose_device(device)
+    if not chosen.startswith("cuda"):
+        raise UsageError(
+            f"4-bit weights (lora.four_bit) were asked for on {chosen}",
+            expected="a CUDA device",
+            action="leave lora.four_bit out; a pruned vocabulary and train.gradient_checkpointing save memory everywhere",
+        )
+    if find_spec("bitsandbytes") is None:
+        raise UsageError(
+            "4-bit weights (lora.four_bit) need the package bitsandbytes", action="pip install 'gemma-poetry[qlora]'"
+        )
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": quantization, "device_map": {"": chosen}}
+
+
 def choose_attention(config: Any) -> str:
     """The attention implementation that computes what the checkpoint was trained with.
 

@@ -14,8 +14,8 @@ never another row.
 
 Hidden states are those of the whole model, bit for bit, on any text that the kept pieces cover. What changes is the
 normaliser of the loss: the softmax runs over the kept rows. The probability that the whole model gives to pieces which no
-poem has is not pushed down by such a training; docs/training.md measures what that makes. An adapter sits on the layers
-alone, so it fits the stock model unchanged.
+poem has is not pushed down by such a training (docs/training.md), so perplexities are reported over the full vocabulary.
+An adapter sits on the layers alone and fits the stock model unchanged.
 """
 
 from __future__ import annotations
@@ -184,7 +184,9 @@ def _remap(module: torch.nn.Embedding, kept: torch.Tensor, rows: int) -> None:
     mine = kept[kept < rows]
     table = torch.full((rows,), DROPPED, dtype=torch.long)
     table[mine] = torch.arange(len(mine))
-    module.register_buffer(_TABLE, table.to(module.weight.device), persistent=False)
+    # Processes that wait for sharded weights have none yet, but they have their data.
+    device = "cpu" if module.weight.is_meta else module.weight.device
+    module.register_buffer(_TABLE, table.to(device), persistent=False)
     module.register_forward_pre_hook(_look_up)
     module.num_embeddings = len(mine)
     if module.padding_idx is not None:
@@ -194,4 +196,4 @@ def _remap(module: torch.nn.Embedding, kept: torch.Tensor, rows: int) -> None:
 
 def _look_up(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     # A dropped id has the row -1, which an embedding refuses: no text is ever read as another.
-    return (module.get_buffer(_TABLE)[inputs[0]], *inputs[1:])
+    return (module.get_buffer(_TABLE).to(inputs[0].device)[inputs[0]], *inputs[1:])

@@ -59,17 +59,22 @@ def train_adapter(
         TokenizerMismatchError: DATA was made for another tokenizer.
         ModelError: The model cannot be used.
         RunError: `out` holds another run, or was begun with other settings.
+        UsageError: 4-bit weights are wanted where there is no CUDA device.
         TrainingError: There is nothing to train on, or the loss became infinite.
         OutputError: The run cannot be written.
     """
+    import torch
+
     from gemma_poetry.model.base import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
+    from gemma_poetry.training.dropout import hasten_dropout
+    from gemma_poetry.training.norms import hasten_norms
     from gemma_poetry.training.trainer import is_main_process, prepare_folder
 
     _join_processes()
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
     checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
-    loaded = load_model(model_spec, dtype=recipe.train.dtype)
+    loaded = load_model(model_spec, dtype=recipe.train.dtype, four_bit=recipe.lora.four_bit)
     if loaded.adapted:
         raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
     check_tokenizer(data_manifest, loaded.tokenizer, data)
@@ -82,6 +87,9 @@ def train_adapter(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
+    hasten_norms(model)
+    if not torch.cuda.is_available():
+        hasten_dropout(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary)
@@ -227,6 +235,8 @@ def _trainer(
     settings: TrainSettings,
     vocabulary: KeptVocabulary | None,
 ) -> Any:
+    import torch
+
     from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset
     from gemma_poetry.training.trainer import PoetryTrainer
 
@@ -248,6 +258,7 @@ def _trainer(
         ),
         processing_class=tokenizer,
         vocabulary=vocabulary,
+        pass_tokens=settings.pass_tokens or (16_384 if torch.cuda.is_available() else 1_536),
     )
 
 

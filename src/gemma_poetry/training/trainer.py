@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer, taught four things that poems need.
+"""The Hugging Face Trainer, taught some things that poems need.
 
 In: a causal language model and batches of `data.dataset`. Out: a trained model, `checkpoint-N/` folders that are either
 complete or ignored, TensorBoard logs, and `curve.jsonl` with every point of the loss and validation curves.
@@ -11,11 +11,14 @@ What is changed, and why:
   (`training.completion_loss`).
 - Validation reports `ppl_token` and `ppl_char` from corpus-level sums, never a mean of means. On a pruned vocabulary
   their names end in `_kept_rows`: the softmax runs over fewer pieces there, and figures of the two kinds do not compare.
+- A batch with more tokens than memory wants at once goes through the model in parts of like length: the gradient is the
+  same, and one poem of a thousand characters no longer pads fifteen others.
 - A checkpoint counts only once its last file is written: a killed run resumes from the newest complete one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -33,7 +37,7 @@ from transformers.integrations import TensorBoardCallback
 from transformers.trainer_utils import EvalPrediction
 
 from gemma_poetry.artifacts import atomic_writer, write_json
-from gemma_poetry.data.dataset import IGNORED
+from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import RunError, TrainingError
 from gemma_poetry.model.vocabulary import KeptVocabulary
 from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
@@ -41,6 +45,8 @@ from gemma_poetry.training.completion_loss import CompletionHead, completion_los
 COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
 LOGS = "logs"
+SHORT_ROW = 160
+"""Tokens of a row up to which plain attention is the faster one on a CPU (docs/results.md)."""
 KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
@@ -53,6 +59,7 @@ class PoetryTrainer(Trainer):
         batch_sampler: Yields the training batches, in place of the Trainer's own batching.
         evaluation_collator: Makes the padded validation batches, where training batches are made otherwise.
         vocabulary: The rows that the model has, where its vocabulary was pruned.
+        pass_tokens: Tokens, padding counted, that go through the model at a time; a larger batch goes in parts.
         **arguments: What `transformers.Trainer` takes.
     """
 
@@ -63,6 +70,7 @@ class PoetryTrainer(Trainer):
         batch_sampler: Any = None,
         evaluation_collator: Any = None,
         vocabulary: KeptVocabulary | None = None,
+        pass_tokens: int | None = None,
         **arguments: Any,
     ) -> None:
         self._groups = tuple(groups)
@@ -74,6 +82,10 @@ class PoetryTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self._head = CompletionHead(self.model, vocabulary)
         self._suffix = KEPT_ROWS if vocabulary else ""
+        # Sharded models exchange weights at every pass: processes must make the same number of them.
+        shared = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+        self._attention = self.model.config.get_text_config()._attn_implementation
+        self._pass_tokens = pass_tokens if self.accelerator.distributed_type in shared else None
         folder = Path(self.args.output_dir)
         if is_main_process():
             self.add_callback(_LogWriter(folder / LOGS))
@@ -114,6 +126,7 @@ class PoetryTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
+        self._choose_attention(inputs["input_ids"])
         losses = completion_losses(model, self._head, inputs)
         if num_items_in_batch is None:
             num_items_in_batch = losses.numel()
@@ -123,8 +136,26 @@ class PoetryTrainer(Trainer):
             loss = loss * self.accelerator.num_processes
         return (loss, losses) if return_outputs else loss
 
+    def _choose_attention(self, input_ids: torch.Tensor) -> None:
+        """Plain attention for short rows on a CPU, where the fused kernel takes longer than two products of matrices."""
+        if input_ids.device.type != "cpu" or self._attention != "sdpa":
+            return
+        wanted = "eager" if input_ids.shape[1] <= SHORT_ROW else "sdpa"
+        base: Any = self.accelerator.unwrap_model(self.model)
+        base = base.get_base_model() if hasattr(base, "get_base_model") else base
+        if base.config.get_text_config()._attn_implementation != wanted:
+            base.set_attn_implementation(wanted)
+
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        parts = [inputs]
+        if self._pass_tokens is not None and num_items_in_batch is not None:
+            parts = split_batch(inputs, self._pass_tokens)
+        loss = torch.zeros((), device=self.args.device)
+        for place, part in enumerate(parts):
+            # Gradients add up; processes exchange them once, with the last part.
+            apart = self.accelerator.no_sync(model) if place < len(parts) - 1 else contextlib.nullcontext()
+            with apart:
+                loss = loss + super().training_step(model, part, num_items_in_batch)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss became {loss.item()} at step {self.state.global_step + 1}",
