@@ -35,7 +35,8 @@ _TURNS = {
 _GEMMA_3_TURNS = {105: "<start_of_turn>", 106: "<end_of_turn>"}
 _TEMPLATE = """{{{{ bos_token }}}}
 {{%- for message in messages -%}}
-{{{{ '{start}' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' + (message['content'] | trim) + '{end}\\n' }}}}
+{{%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}}
+{{{{ '{start}' + role + '\\n' + (message['content'] | trim) + '{end}\\n' }}}}
 {{%- endfor -%}}
 {{%- if add_generation_prompt -%}}
 {{{{ '{start}model\\n' }}}}
@@ -174,13 +175,15 @@ def _config(family: str, pieces: int, changes: dict[str, Any]) -> Any:
         text_config=text | gemma4 | changes,
         vision_config={
             "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "head_dim": 8, "patch_size": 4, "position_embedding_size": 64, "use_clipped_linears": True,
+            "num_key_value_heads": 2, "head_dim": 8, "patch_size": 4,
+            "position_embedding_size": 64, "use_clipped_linears": True,
         },
         audio_config={
             "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "subsampling_conv_channels": (4, 4),
             "output_proj_dims": 16, "use_clipped_linears": True,
         },
-        boi_token_id=5, eoi_token_id=6, image_token_id=7, video_token_id=8, boa_token_id=9, eoa_token_index=10, audio_token_id=11,
+        boi_token_id=5, eoi_token_id=6, image_token_id=7, video_token_id=8, boa_token_id=9, eoa_token_index=10,
+        audio_token_id=11,
     )  # fmt: skip
 
 

@@ -150,9 +150,7 @@ class Generator:
         written = self._write_all(drafts, seed, assess or best_of > 1, watch)
         return written if best_of == 1 else _keep_best(written, best_of)
 
-    def _write_all(
-        self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None
-    ) -> Iterator[GeneratedPoem]:
+    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
@@ -181,9 +179,7 @@ class Generator:
         merits = self._assessor.assess(candidates)
         return [replace(one, merits=own) for one, own in zip(poems, merits)]
 
-    def _decode(
-        self, drafts: Sequence[_Draft], torch_seed: int, seed: int, watch: Callable[[list[str]], None] | None
-    ) -> None:
+    def _decode(self, drafts: Sequence[_Draft], torch_seed: int, seed: int, watch: Callable[[list[str]], None] | None) -> None:
         """Goes on with drafts, and finishes those that come out right."""
         starts = [retrace(draft.plan, draft.kept) for draft in drafts]
         completions = self.decoder.decode(
