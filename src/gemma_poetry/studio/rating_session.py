@@ -2,8 +2,8 @@
 
 In: tokens, places and answers as a browser sends them, none of them trusted. Out: `Screen`s, and answers in the store.
 
-A call stands alone: it carries the token and the place, and the server keeps no session. So a page that was left open goes on
-after the server was restarted, and a link goes on where it was left on any other device.
+A call stands alone: it carries the token and the place, and the server keeps no session. So a link goes on where it was left,
+on any device and after the server was restarted.
 """
 
 from __future__ import annotations
