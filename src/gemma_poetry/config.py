@@ -86,7 +86,7 @@ class TrainSettings(Section):
     vocabulary: Literal["auto", "pruned", "whole"] = Field(
         "auto",
         description="Rows of the vocabulary in training: those that the data can need, or all; "
-        "auto: pruned where that drops a quarter of the model's parameters.",
+        "auto: pruned where it has over 32,768 rows and that drops a quarter of the parameters.",
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."

@@ -119,7 +119,8 @@ def test_pruning_is_worthwhile_where_rows_are_most_of_the_model():
     tokenizer = small_tokenizer("gemma3_text")
     model = family_model("gemma3_text", len(tokenizer))
     assert not is_worthwhile(model, torch.arange(len(tokenizer) - 10))
-    assert is_worthwhile(family_model("gemma3_text", 4000), torch.arange(300))
+    assert is_worthwhile(family_model("gemma3_text", 40_000), torch.arange(300))
+    assert not is_worthwhile(family_model("gemma3_text", 4000), torch.arange(300))
 
 
 def test_ids_beyond_the_model_are_refused():

@@ -144,7 +144,7 @@ def pruned(tmp_path_factory):
     settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0"]
     manifests = {
         kind: train_adapter(data, str(model), folder / kind, load_recipe(None, [*settings, f"train.vocabulary={kind}"]))
-        for kind in ("auto", "whole")
+        for kind in ("pruned", "whole")
     }
     return folder, manifests
 
@@ -155,19 +155,19 @@ def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
     from gemma_poetry.model.scoring import score_completions
 
     folder, manifests = pruned
-    loaded = load_model(str(folder / "auto"))
+    loaded = load_model(str(folder / "pruned"))
     scores = score_completions(loaded.model, read_tokenized(folder / "DATA" / "val.txt", loaded.tokenizer))
     expected = math.exp(sum(score.nll for score in scores) / sum(score.tokens for score in scores))
-    figures = manifests["auto"]["validation"]
+    figures = manifests["pruned"]["validation"]
     assert figures["ppl_token"] == pytest.approx(expected, rel=1e-6)
     assert figures["ppl_token_kept_rows"] < 0.5 * figures["ppl_token"]
-    assert manifests["auto"]["vocabulary"]["rows"] == 4000 and manifests["auto"]["vocabulary"]["kept_rows"] < 480
+    assert manifests["pruned"]["vocabulary"]["rows"] == 4000 and manifests["pruned"]["vocabulary"]["kept_rows"] < 480
     assert "vocabulary" not in manifests["whole"] and "ppl_token_kept_rows" not in manifests["whole"]["validation"]
 
 
 def test_the_curve_of_a_pruned_training_says_what_it_is_over(pruned):
     folder, _ = pruned
-    names = {name for line in (folder / "auto" / "curve.jsonl").read_text().splitlines() for name in json.loads(line)}
+    names = {name for line in (folder / "pruned" / "curve.jsonl").read_text().splitlines() for name in json.loads(line)}
     assert {"ppl_token_kept_rows", "ppl_char_kept_rows"} <= names and not {"ppl_token", "ppl_char"} & names
 
 
@@ -179,16 +179,16 @@ def test_the_adapter_of_a_pruned_training_has_updates_of_the_layers_alone(pruned
     for kind in manifests:
         with safe_open(folder / kind / "adapter" / "adapter_model.safetensors", "pt") as weights:
             names[kind] = {name: weights.get_slice(name).get_shape() for name in weights.keys()}  # noqa: SIM118
-    assert names["auto"] == names["whole"] and all(".layers." in name for name in names["auto"])
+    assert names["pruned"] == names["whole"] and all(".layers." in name for name in names["pruned"])
 
 
 def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
     from safetensors.torch import load_file
 
     folder, _ = pruned
-    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.gradient_checkpointing=true"]
+    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.vocabulary=pruned", "train.gradient_checkpointing=true"]
     train_adapter(folder / "DATA", str(folder / "model"), folder / "again", load_recipe(None, settings))
-    kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("auto", "again"))
+    kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("pruned", "again"))
     for name, weight in kept.items():
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
 

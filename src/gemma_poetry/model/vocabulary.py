@@ -37,6 +37,8 @@ DROPPED = -1
 """The row of an id that was not kept."""
 WORTHWHILE_SHARE = 0.25
 """Share of a model's parameters that pruning must drop to be done unasked."""
+WORTHWHILE_ROWS = 32_768
+"""Rows of a vocabulary up to which its head costs little, so that the exact loss is the better bargain."""
 _PER_LAYER = "embed_tokens_per_layer"
 _TABLE = "row_of_id"
 _READ_CHARACTERS = 2**20
@@ -125,6 +127,8 @@ def pruned_parameters(model: Any, kept: torch.Tensor) -> int:
 
 def is_worthwhile(model: Any, kept: torch.Tensor) -> bool:
     """Whether pruning drops enough of the model to be done unasked."""
+    if int(model.get_input_embeddings().weight.shape[0]) <= WORTHWHILE_ROWS:
+        return False
     return pruned_parameters(model, kept) >= WORTHWHILE_SHARE * sum(weight.numel() for weight in model.parameters())
 
 
