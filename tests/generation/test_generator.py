@@ -18,6 +18,7 @@ from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor
 from gemma_poetry.generation.generator import Generator
 from gemma_poetry.generation.merits import best_of
 from gemma_poetry.generation.novelty_guard import LineGuard
+from gemma_poetry.generation.planning import FORMS_KEPT, Planner
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
@@ -250,3 +251,17 @@ def test_the_best_of_several_is_kept(tiny, tokenizer):
     every = list(generator.write([request] * 4, assess=True))
     (kept,) = generator.write([request], best_of=4)
     assert kept == every[best_of([poem.merits for poem in every])]
+
+
+def test_masks_of_the_latest_forms_are_kept_and_no_others(tokenizer):
+    planner = Planner(tokenizer)
+    forms = [shape("七言古诗", lines, 7) for lines in range(4, 4 + 2 * FORMS_KEPT, 2)]
+    first = planner.plan_form(forms[0]).masks
+    for form in forms:
+        planner.plan_form(form)
+    assert planner.plan_form(forms[0]).masks is first
+    planner.plan_form(shape("五言古诗", 4, 5))
+    assert planner.plan_form(forms[0]).masks is first
+    for form in [shape("五言古诗", lines, 5) for lines in range(6, 6 + 2 * FORMS_KEPT, 2)]:
+        planner.plan_form(form)
+    assert planner.plan_form(forms[0]).masks is not first

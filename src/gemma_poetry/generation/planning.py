@@ -1,4 +1,4 @@
-"""Plans: a request's prescription lifted to the tokens of one tokenizer, each found once and kept.
+"""Plans: a request's prescription lifted to the tokens of one tokenizer, those of the latest forms kept.
 
 In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
 """
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gemma_poetry.generation.novelty_guard import LineGuard
+
+FORMS_KEPT = 8
+"""Forms whose masks are kept; one takes some hundred megabytes with a vocabulary of 256,000 pieces."""
 
 
 class Planner:
@@ -60,11 +63,12 @@ class Planner:
         prescription = prescribe(simplify(request))
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
-        if key not in self._masks:
+        masks = self._kept(key)
+        if masks is None:
             automaton = Automaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
-            self._masks[key] = TokenMasks(self.index, automaton)
+            masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
-        return prescription, Plan(self._masks[key], request.distinct or bool(request.answer), guards)
+        return prescription, Plan(masks, request.distinct or bool(request.answer), guards)
 
     def plan_form(self, form: Form) -> Plan:
         """The plan of a form that asks for no tones and no rhyme.
@@ -73,9 +77,19 @@ class Planner:
             ConstraintError: A character of the form cannot be written.
         """
         key = ((form,), (), None)
-        if key not in self._masks:
-            self._masks[key] = TokenMasks(self.index, Automaton([form], self._alphabet(None)))
-        return Plan(self._masks[key])
+        masks = self._kept(key)
+        if masks is None:
+            masks = self._masks[key] = TokenMasks(self.index, Automaton([form], self._alphabet(None)))
+        return Plan(masks)
+
+    def _kept(self, key: Hashable) -> TokenMasks | None:
+        """The masks of a form that was planned lately; of others the oldest make room."""
+        masks = self._masks.pop(key, None)
+        if masks is not None:
+            self._masks[key] = masks
+        elif len(self._masks) >= FORMS_KEPT:
+            del self._masks[next(iter(self._masks))]
+        return masks
 
     def conditions(self, request: PoemRequest, prescription: Prescription) -> Conditions:
         """What the prompt says."""
