@@ -63,14 +63,18 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
     ):
         found.append("shape")
     plain = convert(list(poem.lines), "simplified")
-    if "".join(line[0] for line in plain)[: len(request.acrostic)] != request.acrostic:
+    # Wishes are drawn from the whole vocabulary, traditional characters among them; poems come in the script asked for.
+    acrostic, acrostic_end, first_line, template = convert(
+        [request.acrostic, request.acrostic_end, request.first_line, request.template], "simplified"
+    )
+    if "".join(line[0] for line in plain)[: len(acrostic)] != acrostic:
         found.append("acrostic")
-    if "".join(line[-1] for line in plain)[: len(request.acrostic_end)] != request.acrostic_end:
+    if "".join(line[-1] for line in plain)[: len(acrostic_end)] != acrostic_end:
         found.append("acrostic of last characters")
-    if request.first_line and plain[0] != request.first_line:
+    if first_line and plain[0] != first_line:
         found.append("first line")
-    if request.template:
-        for line, wanted in zip(plain, request.template.strip("。").split("，")):
+    if template:
+        for line, wanted in zip(plain, template.strip("。").split("，")):
             if any(blank not in ("□", char) for char, blank in zip(line, wanted)):
                 found.append("template")
     if request.metre == "strict" and name != "五言古诗":
