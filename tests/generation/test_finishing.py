@@ -108,3 +108,12 @@ def test_a_misread_line_is_named_by_its_number():
     oblique = (FREE, Slot(Tone.OBLIQUE))
     form = Form("试", (oblique, oblique, oblique), "，，。")
     assert misread_line(["明月", "明了", "明月"], form, EVERY) == 2
+
+
+def test_a_character_that_loses_its_reading_beside_its_neighbours_is_misread():
+    # Simplified by its other lines, so that 戯 is converted: to 戱, which the rhyme books do not have.
+    form = Form("试", ((FREE,) * 7,) * 4, "，。，。")
+    lines = ["爷爷蒹斛笑铨斎", "恙遊戯復活澄階", "一夜蛲之时兑怀", "悍牴杆馒餐饮裂"]
+    assert fits(lines, form, EVERY) and misread_line(lines, form, EVERY) == 2
+    lines[1] = lines[1].replace("戯", "月")
+    assert misread_line(lines, form, EVERY) == 0

@@ -22,7 +22,7 @@ from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, with_given_texts
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
-from gemma_poetry.prosody.interpretation import interpret
+from gemma_poetry.prosody.interpretation import heard_at_word, interpret, traditional
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.decoding import Plan
@@ -87,12 +87,16 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
 def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
     """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
 
-    Read by phrases, 了 in 明了 stands for 瞭, which is 平 or 仄, though 了 by itself is 仄.
+    Read by phrases, 了 in 明了 stands for 瞭, which is 平 or 仄, though 了 by itself is 仄. A character without any reading
+    beside its neighbours breaks its line too.
     """
     if sounds is None or sounds.polyphones == "any":
         return 0
     groups: dict[str, frozenset[str]] = {}
-    for number, (slots, heard) in enumerate(zip(form.lines, interpret(lines)), 1):
+    for number, (slots, heard, read) in enumerate(zip(form.lines, interpret(lines), traditional(lines)), 1):
+        # 戯 by itself is known; in a simplified poem it is converted to 戱, which the rhyme books do not have.
+        if not all(heard_at_word(char, False).readings for char in read):
+            return number
         for slot, place in zip(slots, heard):
             if slot.tone is not None and {reading.tone for reading in place.readings} != {slot.tone}:
                 return number
