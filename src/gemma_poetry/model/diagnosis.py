@@ -25,7 +25,7 @@ import torch
 from torch.nn import functional
 
 from gemma_poetry.config import Recipe
-from gemma_poetry.data.dataset import IGNORED, PaddedCollator
+from gemma_poetry.data.dataset import IGNORED, PaddedCollator, pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError, UsageError
 from gemma_poetry.model.findings import Finding, fault_of, judge
@@ -49,8 +49,6 @@ _WORSE_THAN_CHANCE_NATS = 1.0
 _SAME_LOSS = {torch.float32: 1e-3}
 _SAME_LOSS_HALF = 5e-2
 _FULL_MEMORY_SHARE = 0.9
-# What `train.pass_tokens` is where the recipe leaves it open.
-_PASS_TOKENS_CPU, _PASS_TOKENS_GPU = 1_536, 16_384
 _FLASH_HEAD_SIZE = 256
 
 Batch = dict[str, torch.Tensor]
@@ -381,9 +379,7 @@ def step_memory(
         vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
-    at_once = getattr(recipe.train, "pass_tokens", None) or (
-        _PASS_TOKENS_GPU if model.device.type == "cuda" else _PASS_TOKENS_CPU
-    )
+    at_once = pass_tokens(recipe.train, on_gpu=model.device.type == "cuda")
     rows, checkpointing = min(recipe.train.batch_size, max(1, at_once // len(longest))), recipe.train.gradient_checkpointing
     estimate = estimate_memory(
         read_shape(model.config),

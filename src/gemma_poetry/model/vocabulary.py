@@ -22,12 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gemma_poetry.data.tokenization import TokenizedPoem, stop_ids
+from gemma_poetry.config import TrainSettings
+from gemma_poetry.data.tokenization import TokenizedPoem, read_tokenized, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -130,6 +132,25 @@ def is_worthwhile(model: Any, kept: torch.Tensor) -> bool:
     if int(model.get_input_embeddings().weight.shape[0]) <= WORTHWHILE_ROWS:
         return False
     return pruned_parameters(model, kept) >= WORTHWHILE_SHARE * sum(weight.numel() for weight in model.parameters())
+
+
+def kept_ids(
+    model: Any, tokenizer: PreTrainedTokenizerBase, samples: Iterable[TokenizedPoem], data: Path, settings: TrainSettings
+) -> torch.Tensor | None:
+    """The ids whose rows a training on DATA keeps, ascending, (K,); `None` where it keeps all.
+
+    Args:
+        model: A causal language model of transformers, whole.
+        tokenizer: Its tokenizer.
+        samples: The tokenized poems of train.txt.
+        data: The DATA folder; val.txt and the characters of its records are read.
+        settings: `vocabulary` is read.
+    """
+    if settings.vocabulary == "whole":
+        return None
+    validation = read_tokenized(data / "val.txt", tokenizer)
+    kept = needed_ids(tokenizer, chain(samples, validation), han_characters(data.glob("*.jsonl")))
+    return kept if settings.vocabulary == "pruned" or is_worthwhile(model, kept) else None
 
 
 def prune_vocabulary(model: Any, kept: torch.Tensor) -> KeptVocabulary:

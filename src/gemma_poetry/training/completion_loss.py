@@ -20,10 +20,8 @@ import torch
 from torch.nn import functional
 
 from gemma_poetry.data.dataset import IGNORED
+from gemma_poetry.model.memory import CHUNK_BYTES
 from gemma_poetry.model.vocabulary import KeptVocabulary
-
-CHUNK_BYTES = 64 * 2**20
-"""Logits of one chunk, in float32, in bytes."""
 
 
 class _FrozenHeadLoss(torch.autograd.Function):

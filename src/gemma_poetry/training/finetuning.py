@@ -18,7 +18,6 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,14 +206,11 @@ def _prune(
     model: Any, tokenizer: Any, samples: Sequence[TokenizedPoem], data: Path, settings: TrainSettings
 ) -> KeptVocabulary | None:
     """Prunes the model's vocabulary to what DATA can need, where that is wanted or worthwhile."""
-    from gemma_poetry.model.vocabulary import han_characters, is_worthwhile, needed_ids, prune_vocabulary
+    from gemma_poetry.model.vocabulary import kept_ids, prune_vocabulary
     from gemma_poetry.training.trainer import is_main_process
 
-    if settings.vocabulary == "whole":
-        return None
-    validation = read_tokenized(data / "val.txt", tokenizer)
-    kept = needed_ids(tokenizer, chain(samples, validation), han_characters(data.glob("*.jsonl")))
-    if settings.vocabulary == "auto" and not is_worthwhile(model, kept):
+    kept = kept_ids(model, tokenizer, samples, data, settings)
+    if kept is None:
         return None
     vocabulary = prune_vocabulary(model, kept)
     if is_main_process():
@@ -237,7 +233,7 @@ def _trainer(
 ) -> Any:
     import torch
 
-    from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset
+    from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset, pass_tokens
     from gemma_poetry.training.trainer import PoetryTrainer
 
     poems = [Poem.from_record(record) for record in read_jsonl(data / "val.jsonl")]
@@ -258,7 +254,7 @@ def _trainer(
         ),
         processing_class=tokenizer,
         vocabulary=vocabulary,
-        pass_tokens=settings.pass_tokens or (16_384 if torch.cuda.is_available() else 1_536),
+        pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
     )
 
 

@@ -112,14 +112,10 @@ def kept_rows(
     model: Any, tokenizer: PreTrainedTokenizerBase, samples: list[TokenizedPoem], data: Path, recipe: Recipe
 ) -> int | None:
     """How many rows training will keep of the vocabulary, `None` where it keeps all."""
-    from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.vocabulary import han_characters, is_worthwhile, needed_ids
+    from gemma_poetry.model.vocabulary import kept_ids
 
-    if recipe.train.vocabulary == "whole":
-        return None
-    validation = read_tokenized(data / "val.txt", tokenizer)
-    kept = needed_ids(tokenizer, [*samples, *validation], han_characters(data.glob("*.jsonl")))
-    return len(kept) if recipe.train.vocabulary == "pruned" or is_worthwhile(model, kept) else None
+    kept = kept_ids(model, tokenizer, samples, data, recipe.train)
+    return None if kept is None else len(kept)
 
 
 def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
