@@ -181,7 +181,8 @@ def test_screens_fit_their_width(pictured, page, phone, width):
     shown = page if width == "desktop" else phone
     url, tokens = pictured
     shown.goto(f"{url}/?r={tokens[width]}&lang=zh")
-    shown.wait_for_selector("#next:visible")
+    # The fields of a screen come a moment behind its button: without them nobody can say which screen it is.
+    shown.wait_for_selector("#background:visible, #style:visible, #preference:visible")
     if shown.locator("#background").is_visible():
         assert_fits(shown)
         picture(shown, f"rate-welcome-{width}.png")
