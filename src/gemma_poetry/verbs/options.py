@@ -1,0 +1,58 @@
+"""Options that several verbs have, and how their values are read.
+
+In: words of the command line. Out: the annotated types that typer makes options of, a checked `Recipe`, lists of names and
+numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gemma_poetry.errors import UsageError
+
+RecipeOption = Annotated[str | None, typer.Option("--recipe", help="A packaged recipe, or a YAML file.", metavar="NAME|FILE")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one setting; may be repeated.", metavar="SECTION.KEY=VALUE")
+]
+ModelOption = Annotated[str, typer.Option("--model", help="mini, a RUN or model folder, or a Hub id.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint.")]
+
+
+def chosen_recipe(recipe: str | None, overrides: list[str] | None, **settings: Any) -> Any:
+    """The recipe with `--set` and the verb's own options (`section__key=value`, `None` left out) on top."""
+    from gemma_poetry.config import load_recipe, override
+
+    named = [override(name.replace("__", "."), value) for name, value in settings.items() if value is not None]
+    return load_recipe(recipe, [*(overrides or []), *named])
+
+
+def names_in(listed: str | None) -> list[str] | None:
+    """The names of an option that takes several, with a comma (Chinese or not) between them."""
+    return None if listed is None else [name.strip() for name in listed.replace("，", ",").split(",") if name.strip()]
+
+
+def choice(option: str, value: str, known: tuple[str, ...]) -> Any:
+    """The value of an option that has a few.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if value not in known:
+        raise UsageError(f"{option} cannot be {value!r}", expected=f"one of {', '.join(known)}")
+    return value
+
+
+def numbers_in(option: str, text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them.
+
+    Raises:
+        UsageError: One of them is no whole number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} cannot be {text!r}", expected="whole numbers with commas between them") from error
