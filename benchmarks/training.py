@@ -138,23 +138,25 @@ def trl_trainer(model: str, data: Path, places: list[int], settings: dict[str, A
     recipe = Recipe()
     chosen = set(places)
     poems = [Poem.from_record(record) for place, record in enumerate(read_jsonl(data / "train.jsonl")) if place in chosen]
-    rows = [{"prompt": conditions_of(poem).prompt(), "completion": poem.text} for poem in poems]
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    # A tokenizer that was made from the SentencePiece file alone begins no text with BOS; the published ones do.
+    begin = "" if tokenizer("")["input_ids"] else tokenizer.bos_token
+    rows = [{"prompt": begin + conditions_of(poem).prompt(), "completion": poem.text} for poem in poems]
     lora = recipe.lora
     return SFTTrainer(
         model=model,
         args=SFTConfig(
             output_dir=str(out),
-            per_device_train_batch_size=BATCH,
             num_train_epochs=1,
             learning_rate=recipe.train.learning_rate,
             weight_decay=recipe.train.weight_decay,
             save_strategy="no",
             report_to="none",
             use_cpu=True,
-            **settings,
+            **{"per_device_train_batch_size": BATCH} | settings,
         ),
         train_dataset=Dataset.from_list(rows),
-        processing_class=AutoTokenizer.from_pretrained(model),
+        processing_class=tokenizer,
         peft_config=LoraConfig(
             task_type="CAUSAL_LM", r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout,
             target_modules=list(lora.targets),

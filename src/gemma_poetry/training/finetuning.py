@@ -69,6 +69,7 @@ def train_adapter(
     from gemma_poetry.training.dropout import hasten_dropout
     from gemma_poetry.training.norms import hasten_norms
     from gemma_poetry.training.trainer import is_main_process, prepare_folder
+    from gemma_poetry.training.updates import hasten_updates
 
     _join_processes()
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
@@ -89,6 +90,7 @@ def train_adapter(
     hasten_norms(model)
     if not torch.cuda.is_available():
         hasten_dropout(model)
+        hasten_updates(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary)

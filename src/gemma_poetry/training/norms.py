@@ -24,17 +24,19 @@ _ONE_PLUS_WEIGHT = ("GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm")
 class _FrozenNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, eps: float) -> torch.Tensor:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        # One cast, and then one type: operations on two types at once take many times as long on a CPU.
+        wide = x.float()
+        length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         inverse = length.square_().div_(x.shape[-1]).add_(eps).rsqrt_()  # (..., 1) float32
         ctx.save_for_backward(x, scale, inverse)
-        return (x * inverse).mul_(scale).to(x.dtype)
+        return (wide * inverse).mul_(scale).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *incoming: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, scale, inverse = ctx.saved_tensors
-        scaled = incoming[0] * scale  # (..., H) float32
-        along = (scaled * x).sum(-1, keepdim=True).mul_(inverse.square()).div_(-x.shape[-1])
-        return scaled.addcmul_(x.float(), along).mul_(inverse).to(x.dtype), None, None
+        wide, scaled = x.float(), incoming[0].float() * scale  # (..., H) float32
+        along = (scaled * wide).sum(-1, keepdim=True).mul_(inverse.square()).div_(-x.shape[-1])
+        return scaled.addcmul_(wide, along).mul_(inverse).to(x.dtype), None, None
 
 
 def _forward(norm: Any, x: torch.Tensor) -> torch.Tensor:
