@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
-from gemma_poetry.model import diagnosis, scoring
+from gemma_poetry.model import diagnosis, loading_checks, loss_checks, memory_checks, probe, scoring, step_checks
 from gemma_poetry.model.findings import has_fault
 from gemma_poetry.model.lora import add_adapter, matched_modules
 from gemma_poetry.model.memory import RUNTIME_BYTES
@@ -21,7 +21,7 @@ from tests.tiny import make_poems
 RECIPE = load_recipe(None, ["train.batch_size=4", "lora.rank=2"])
 TOKENIZER = small_tokenizer("gemma3_text")
 SAMPLES = list(encode_poems(TOKENIZER, make_poems(24)))
-BATCH = diagnosis._batch(SAMPLES[:4], TOKENIZER, torch.device("cpu"))
+BATCH = probe.probe_batch(SAMPLES[:4], TOKENIZER, torch.device("cpu"))
 
 
 def model(family: str = "gemma3_text", **changes):  # type: ignore[no-untyped-def]
@@ -43,37 +43,37 @@ def test_a_healthy_model_of_each_family_has_no_fault(family: str):
 
 
 def test_float16_is_a_fault_from_gemma_3_on_and_a_warning_before():
-    assert diagnosis.check_dtype(model().half()).verdict == "fault"
-    assert diagnosis.check_dtype(model("gemma2").half()).verdict == "warning"
-    assert diagnosis.check_dtype(model().bfloat16()).verdict == "warning"  # slow on a CPU
-    assert diagnosis.check_dtype(model()).verdict == "ok"
+    assert loading_checks.check_dtype(model().half()).verdict == "fault"
+    assert loading_checks.check_dtype(model("gemma2").half()).verdict == "warning"
+    assert loading_checks.check_dtype(model().bfloat16()).verdict == "warning"  # slow on a CPU
+    assert loading_checks.check_dtype(model()).verdict == "ok"
 
 
 def test_a_kernel_that_loses_the_soft_cap_is_found():
     capped = model("gemma2")
     capped.config._attn_implementation = "eager"
-    assert diagnosis.check_attention(capped).verdict == "ok"
+    assert loading_checks.check_attention(capped).verdict == "ok"
     capped.config._attn_implementation = "sdpa"
-    finding = diagnosis.check_attention(capped)
+    finding = loading_checks.check_attention(capped)
     assert finding.verdict == "fault" and "eager" in finding.action
 
 
 def test_flash_attention_has_no_room_for_large_heads():
     large = model("gemma4_text", global_head_dim=512)
     large.config._attn_implementation = "flash_attention_2"
-    assert diagnosis.check_attention(large).verdict == "fault"
+    assert loading_checks.check_attention(large).verdict == "fault"
 
 
 def test_a_head_that_should_be_tied_and_is_not():
     broken = model()
     broken.lm_head.weight = torch.nn.Parameter(broken.lm_head.weight.detach().clone())
-    finding = diagnosis.check_embeddings(broken)
+    finding = loading_checks.check_embeddings(broken)
     assert finding.verdict == "fault" and "two tensors" in finding.found
 
 
 def test_tied_embeddings_in_modules_to_save():
     wrapped = get_peft_model(model(), LoraConfig(target_modules=["q_proj"], modules_to_save=["embed_tokens"]))
-    finding = diagnosis.check_embeddings(wrapped)
+    finding = loading_checks.check_embeddings(wrapped)
     assert finding.verdict == "fault" and "modules_to_save" in finding.action
 
 
@@ -87,19 +87,19 @@ def test_weights_that_are_not_numbers_are_named():
 
 def test_step_0_loss_against_guessing():
     healthy = model()
-    assert diagnosis.check_step_0(healthy, SAMPLES[:4]).verdict == "warning"  # random weights know nothing
+    assert loss_checks.check_step_0(healthy, SAMPLES[:4]).verdict == "warning"  # random weights know nothing
     prompt = SAMPLES[0].prompt_ids
     written = healthy.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[0, len(prompt) :].tolist()
-    assert diagnosis.check_step_0(healthy, [TokenizedPoem(prompt, tuple(written))]).verdict == "ok"
+    assert loss_checks.check_step_0(healthy, [TokenizedPoem(prompt, tuple(written))]).verdict == "ok"
     healthy.model.norm.weight.data += 9  # ten times as sure of what is wrong
-    finding = diagnosis.check_step_0(healthy, SAMPLES[:4])
+    finding = loss_checks.check_step_0(healthy, SAMPLES[:4])
     assert finding.verdict == "fault" and "worse than guessing" in finding.action
 
 
 def test_overflowing_activations_are_a_fault_at_step_0():
     broken = model()
     broken.model.layers[0].mlp.down_proj.register_forward_hook(lambda _module, _inputs, output: output * torch.inf)
-    assert diagnosis.check_step_0(broken, SAMPLES[:4]).verdict == "fault"
+    assert loss_checks.check_step_0(broken, SAMPLES[:4]).verdict == "fault"
 
 
 def test_a_loss_that_differs_without_the_cache():
@@ -109,15 +109,15 @@ def test_a_loss_that_differs_without_the_cache():
     broken.model.layers[-1].self_attn.register_forward_hook(
         lambda _m, _i, output: output if state["cached"] else (output[0] * 0, *output[1:])
     )
-    assert diagnosis.check_cache(model(), BATCH).verdict == "ok"
-    assert diagnosis.check_cache(broken, BATCH).verdict == "fault"
+    assert loss_checks.check_cache(model(), BATCH).verdict == "ok"
+    assert loss_checks.check_cache(broken, BATCH).verdict == "fault"
 
 
 def test_a_chunked_loss_that_drops_the_soft_cap(monkeypatch: pytest.MonkeyPatch):
     capped = model("gemma2", final_logit_softcapping=0.5)
-    assert diagnosis.check_head(capped, SAMPLES[:4], BATCH).verdict == "ok"
+    assert loss_checks.check_head(capped, SAMPLES[:4], BATCH).verdict == "ok"
     monkeypatch.setattr(scoring._Head, "_capped", lambda self, logits: logits)
-    assert diagnosis.check_head(capped, SAMPLES[:4], BATCH).verdict == "fault"
+    assert loss_checks.check_head(capped, SAMPLES[:4], BATCH).verdict == "fault"
 
 
 def test_targets_that_match_nothing_end_the_checks():
@@ -130,24 +130,24 @@ def test_targets_that_match_nothing_end_the_checks():
 def test_towers_are_left_out_and_an_adapter_on_them_is_found():
     base = model("gemma3")
     names = matched_modules(base, RECIPE.lora)
-    finding = diagnosis.check_modules(add_adapter(base, RECIPE.lora, seed=1)[0], names)
+    finding = step_checks.check_modules(add_adapter(base, RECIPE.lora, seed=1)[0], names)
     assert finding.verdict == "ok" and "left out" in finding.found
     careless = get_peft_model(model("gemma3"), LoraConfig(target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]))
-    finding = diagnosis.check_modules(careless, names)
+    finding = step_checks.check_modules(careless, names)
     assert finding.verdict == "fault" and "vision_tower" in finding.found
 
 
 def test_a_gradient_that_is_not_finite():
     broken = adapted()
     next(weight for name, weight in broken.named_parameters() if "lora_B" in name).register_hook(lambda grad: grad * torch.inf)
-    step = next(iter(diagnosis.check_step(broken, BATCH, RECIPE)))
+    step = next(iter(step_checks.check_step(broken, BATCH, RECIPE)))
     assert step.check == "step" and step.verdict == "fault"
 
 
 def test_a_matrix_that_no_gradient_reaches():
     broken = adapted()
     broken.base_model.model.model.layers[0].register_forward_hook(lambda _m, _i, output: output.detach())
-    step = next(iter(diagnosis.check_step(broken, BATCH, RECIPE)))
+    step = next(iter(step_checks.check_step(broken, BATCH, RECIPE)))
     assert step.verdict == "fault" and "24 of 32" in step.found
 
 
@@ -159,7 +159,7 @@ def test_a_forward_pass_that_only_training_refuses():
             raise ValueError("`token_type_ids` is required as a model input when training")
 
     broken.base_model.model.model.register_forward_pre_hook(refuse)
-    findings = list(diagnosis.check_step(broken, BATCH, RECIPE))
+    findings = list(step_checks.check_step(broken, BATCH, RECIPE))
     assert [finding.verdict for finding in findings] == ["fault"] and "token_type_ids" in findings[0].found
 
 
@@ -167,29 +167,29 @@ def test_a_model_that_computes_otherwise_in_training():
     broken = adapted()
     for layer in broken.base_model.model.model.layers:
         layer.self_attn.attention_dropout = 0.5
-    findings = {finding.check: finding.verdict for finding in diagnosis.check_step(broken, BATCH, RECIPE)}
+    findings = {finding.check: finding.verdict for finding in step_checks.check_step(broken, BATCH, RECIPE)}
     assert findings["training mode"] == "fault"
 
 
 def test_an_adapter_that_does_nothing_and_a_base_that_was_trained():
     stepped = adapted()
-    before = float(diagnosis._loss(stepped, BATCH).detach())
-    assert diagnosis.check_on_off(stepped, BATCH, before).verdict == "fault"  # still zero: as if its keys had been lost
-    list(diagnosis.check_step(stepped, BATCH, RECIPE))
-    assert diagnosis.check_on_off(stepped, BATCH, before).verdict == "ok"
+    before = float(probe.plain_loss(stepped, BATCH).detach())
+    assert step_checks.check_on_off(stepped, BATCH, before).verdict == "fault"  # still zero: as if its keys had been lost
+    list(step_checks.check_step(stepped, BATCH, RECIPE))
+    assert step_checks.check_on_off(stepped, BATCH, before).verdict == "ok"
     stepped.base_model.model.model.norm.weight.data += 0.5
-    assert diagnosis.check_on_off(stepped, BATCH, before).verdict == "fault"
+    assert step_checks.check_on_off(stepped, BATCH, before).verdict == "fault"
 
 
 def test_a_saved_adapter_with_keys_of_another_class(tmp_path: Path):
     stepped = adapted()
-    list(diagnosis.check_step(stepped, BATCH, RECIPE))
+    list(step_checks.check_step(stepped, BATCH, RECIPE))
     stepped.save_pretrained(str(tmp_path))
-    assert diagnosis.check_reload(stepped, BATCH, tmp_path).verdict == "ok"
+    assert step_checks.check_reload(stepped, BATCH, tmp_path).verdict == "ok"
     weights = tmp_path / "adapter_model.safetensors"
     renamed = {name.replace("model.layers", "language_model.layers"): value for name, value in load_file(weights).items()}
     save_file(renamed, weights)
-    finding = diagnosis.check_reload(stepped, BATCH, tmp_path)
+    finding = step_checks.check_reload(stepped, BATCH, tmp_path)
     assert finding.verdict == "fault" and "32 keys missing" in finding.found
 
 
@@ -214,14 +214,14 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
     subject = adapted(family, **shape)
     rows = RECIPE.train.batch_size
     longest = max(SAMPLES, key=len)
-    batch = diagnosis._batch([longest] * rows, TOKENIZER, torch.device("cpu"))
-    estimate = diagnosis.step_memory(subject, SAMPLES, TOKENIZER, RECIPE)
+    batch = probe.probe_batch([longest] * rows, TOKENIZER, torch.device("cpu"))
+    estimate = memory_checks.step_memory(subject, SAMPLES, TOKENIZER, RECIPE)
     subject.train()
     trained = [weight for weight in subject.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
 
     def step() -> None:
-        diagnosis._loss(subject, batch).backward()
+        probe.plain_loss(subject, batch).backward()
         optimizer.step()
 
     weights = sum(weight.numel() * weight.element_size() for weight in subject.parameters())
@@ -230,8 +230,8 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
 
 
 def test_more_memory_wanted_than_there_is():
-    estimate = diagnosis.step_memory(adapted(), SAMPLES, TOKENIZER, RECIPE)
-    assert diagnosis.check_memory(estimate, 4 * estimate.total).verdict == "ok"
-    assert diagnosis.check_memory(estimate, int(1.02 * estimate.total)).verdict == "warning"
-    finding = diagnosis.check_memory(estimate, estimate.total - 1)
+    estimate = memory_checks.step_memory(adapted(), SAMPLES, TOKENIZER, RECIPE)
+    assert memory_checks.check_memory(estimate, 4 * estimate.total).verdict == "ok"
+    assert memory_checks.check_memory(estimate, int(1.02 * estimate.total)).verdict == "warning"
+    finding = memory_checks.check_memory(estimate, estimate.total - 1)
     assert finding.verdict == "fault" and "batch_size" in finding.action
