@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import UsageError
 from gemma_poetry.model.families import FAMILIES
-from gemma_poetry.verbs import models as verb
+from gemma_poetry.model.known_shapes import known_models
 from gemma_poetry.verbs.models import Machine, model_records, models_table
 
 CPU = Machine("cpu", "float32", 8 * 2**30)
 GPU = Machine("cuda:0", "bfloat16", 16 * 2**30)
 
 
-@pytest.fixture(autouse=True)
-def three_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The smallest of ours and two published ones; counting the others is the test of model.memory."""
-    every = list(verb._configurations())
-    assert {FAMILIES[config.model_type] for *_, config in every} == set(FAMILIES.values())
-    chosen = {"mini", "google/gemma-3-270m", "google/gemma-3-4b-pt"}
-    monkeypatch.setattr(verb, "_configurations", lambda: iter([entry for entry in every if entry[0] in chosen]))
-
-
 def records(machine: Machine, *overrides: str, **options: int) -> dict[str, dict]:
     found = model_records(load_recipe(None, overrides), machine, **({"tokens": 128} | options))
     return {record["name"]: record for record in found}
+
+
+def test_every_family_is_there():
+    assert {model.model_type for model in known_models()} == {name for name in FAMILIES if name.endswith("_text")} | {
+        "gemma",
+        "gemma2",
+    }
+
+
+def test_the_table_needs_neither_torch_nor_transformers_on_a_machine_without_a_gpu():
+    program = (
+        "import sys\n"
+        "from gemma_poetry.config import load_recipe\n"
+        "from gemma_poetry.model import room\n"
+        "from gemma_poetry.verbs.models import model_records, this_machine\n"
+        "room.may_have_accelerator = lambda: False\n"
+        "machine = this_machine(load_recipe())\n"
+        "assert machine.device == 'cpu' and machine.free > 0\n"
+        "assert len(list(model_records(load_recipe(), machine, tokens=128))) > 15\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_record_says_what_the_model_is():
@@ -67,7 +82,9 @@ def test_recipe_and_options_decide_the_memory():
 def test_the_table_has_a_row_a_model():
     recipe = load_recipe()
     table = models_table(list(records(GPU).values()), recipe, GPU, tokens=128)
-    assert table.row_count == 3 and list(table.columns[5].cells) == ["LoRA, QLoRA", "LoRA, QLoRA", "no"]
+    assert table.row_count == len(list(known_models()))
+    fits = dict(zip(table.columns[0].cells, table.columns[5].cells))
+    assert (fits["mini"], fits["google/gemma-3-270m"], fits["google/gemma-3-4b-pt"]) == ("LoRA, QLoRA", "LoRA, QLoRA", "no")
 
 
 @pytest.mark.parametrize("options", [{"tokens": 0}, {"vocabulary_rows": 0}])

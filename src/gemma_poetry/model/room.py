@@ -5,8 +5,10 @@ In: a device, or a model that is about to run forward. Out: bytes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,12 +20,22 @@ def gib(amount: float) -> str:
     return f"{amount / 2**30:.2f} GiB"
 
 
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+"""What drivers of accelerators that torch knows as CUDA leave on Linux: NVIDIA, its boards, WSL, ROCm."""
+
+
+def may_have_accelerator() -> bool:
+    """Whether the machine can have a GPU at all: where it cannot, torch, a second to import, need not be asked."""
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS)
+
+
 def available_memory(device: torch.device | str) -> int:
     """Bytes that are free where a model will be: on the GPU, else in the machine's RAM."""
     import psutil
-    import torch
 
-    if torch.device(device).type == "cuda":
+    if str(device).startswith("cuda"):
+        import torch
+
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 

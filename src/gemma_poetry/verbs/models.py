@@ -13,8 +13,6 @@ from typing import Any
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import UsageError
 
-OWN_LICENCE = "MIT"
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -38,10 +36,13 @@ class Machine:
 
 def this_machine(recipe: Recipe) -> Machine:
     """The device that a training with this recipe would take, and its free memory."""
+    from gemma_poetry.model.room import available_memory, may_have_accelerator
+
+    if not may_have_accelerator():
+        return Machine("cpu", "bfloat16" if recipe.train.dtype == "bfloat16" else "float32", available_memory("cpu"))
     import torch
 
     from gemma_poetry.model.families import choose_device, choose_dtype
-    from gemma_poetry.model.room import available_memory
 
     device = choose_device()
     dtype = choose_dtype("gemma3_text", recipe.train.dtype, device)
@@ -63,12 +64,13 @@ def model_records(
         UsageError: A length or a number of rows below one.
     """
     from gemma_poetry.model.families import FAMILIES
-    from gemma_poetry.model.memory import estimate_memory, read_shape
+    from gemma_poetry.model.known_shapes import known_models
+    from gemma_poetry.model.memory import estimate_memory
 
     if tokens < 1 or (vocabulary_rows is not None and vocabulary_rows < 1):
         raise UsageError("a length of no tokens or a vocabulary of no rows", expected="numbers from 1")
-    for name, tuned, licence, config in _configurations():
-        shape = read_shape(config)
+    for model in known_models():
+        shape = model.shape
         rows = None if vocabulary_rows is None else min(vocabulary_rows, shape.vocabulary)
         estimates = {
             method: estimate_memory(
@@ -86,12 +88,12 @@ def model_records(
             for method in ("lora", "qlora")
         }
         yield {
-            "name": name,
-            "tuned": tuned,
-            "family": FAMILIES[config.model_type],
+            "name": model.name,
+            "tuned": model.tuned,
+            "family": FAMILIES[model.model_type],
             "parameters": shape.parameters,
             "vocabulary": shape.vocabulary,
-            "licence": licence,
+            "licence": model.licence,
             "lora_parameters": shape.lora_parameters(recipe.lora.rank, recipe.lora.targets),
             "lora_bytes": estimates["lora"],
             "qlora_bytes": estimates["qlora"],
@@ -101,19 +103,6 @@ def model_records(
                 if needed <= machine.free and (method == "lora" or machine.quantizes)
             ],
         }
-
-
-def _configurations() -> Iterator[tuple[str, str, str, Any]]:
-    """Name, name of the instruction-tuned checkpoint, licence and configuration of each model."""
-    from gemma_poetry.model.base import DEFAULT_MODEL, load_tokenizer
-    from gemma_poetry.model.presets import PRESETS, preset_config
-    from gemma_poetry.model.published import PUBLISHED
-
-    tokenizer = load_tokenizer(DEFAULT_MODEL)
-    for preset in PRESETS:
-        yield preset, "", OWN_LICENCE, preset_config(preset, tokenizer)
-    for model in PUBLISHED:
-        yield model.name, model.tuned, model.licence, model.config()
 
 
 def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine, *, tokens: int) -> Any:
