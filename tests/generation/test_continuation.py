@@ -10,7 +10,7 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt
 from gemma_poetry.generation.continuation import Continuation, continue_poems
 from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.token_index import is_han
+from gemma_poetry.prosody.characters import is_han
 from tests.tiny import make_model, make_tokenizer
 
 CONDITIONS = Conditions("五言绝句", "秋夜")

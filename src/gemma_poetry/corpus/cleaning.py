@@ -22,13 +22,9 @@ import unicodedata
 from collections.abc import Sequence
 from enum import Enum
 
+from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 
-# The unified ideographs; compatibility ideographs are replaced by them (twelve of that block are unified themselves).
-HAN = (
-    "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
-    "\U00020000-\U0002f7ff\U00030000-\U000323af"
-)
 _MAX_LINE_CHARACTERS = 20
 
 
@@ -60,14 +56,14 @@ class RejectedError(Exception):
         self.reason = reason
 
 
-_PLAIN = re.compile(f"[{HAN}，。]+")
-_LINE = re.compile(f"([{HAN}]+)([，。]*)")
+_PLAIN = re.compile(f"[{UNIFIED}，。]+")
+_LINE = re.compile(f"([{UNIFIED}]+)([，。]*)")
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _COMPATIBILITY = re.compile("[\uf900-\ufaff\U0002f800-\U0002fa1f]")
 
 # Half-width and rare marks to the four that are read below; an ASCII full stop is a mark only behind a Han character.
 _MARKS = str.maketrans({",": "，", ";": "；", ":": "：", "?": "？", "!": "！", "．": "。", "｡": "。", "﹐": "，", "，": "，"})
-_ASCII_STOP = re.compile(f"(?<=[{HAN}])\\.")
+_ASCII_STOP = re.compile(f"(?<=[{UNIFIED}])\\.")
 _DROPPED_MARKS = str.maketrans("", "", "《》「」『』“”‘’\"'﹁﹂﹃﹄·・•‧")
 _CLOSING = str.maketrans({"；": FULL_STOP, "？": FULL_STOP, "！": FULL_STOP, "：": COMMA, "、": None})
 
@@ -147,7 +143,7 @@ def _normalise(text: str) -> str:
     if _BRACKET.search(text):
         raise RejectedError(Rejection.BRACKETS)
     text = _ASCII_STOP.sub("。", text).translate(_MARKS).translate(_DROPPED_MARKS)
-    text = re.sub(f"([{HAN}])々", r"\1\1", text)
+    text = re.sub(f"([{UNIFIED}])々", r"\1\1", text)
     for pattern, reason in (
         (_UNENCODED, Rejection.UNENCODED),
         (_LOST, Rejection.LOST),
@@ -158,7 +154,7 @@ def _normalise(text: str) -> str:
             raise RejectedError(reason)
     _refuse_lost_question_marks(text)
     text = text.translate(_CLOSING).replace("/", "")
-    if not re.fullmatch(f"[{HAN}，。\\s]*", text):
+    if not re.fullmatch(f"[{UNIFIED}，。\\s]*", text):
         raise RejectedError(Rejection.SYMBOLS)
     return text
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from gemma_poetry.corpus.cleaning import HAN, RejectedError, strip_notes
+from gemma_poetry.corpus.cleaning import RejectedError, strip_notes
+from gemma_poetry.prosody.characters import UNIFIED
 
 MAX_TITLE_CHARACTERS = 30
 _NUMBER = "[一二三四五六七八九十百千零○〇廿卅兩两]"
 # What most titles are: a name, then perhaps how many poems it heads and which of them this is.
-_USUAL = re.compile(rf"([{HAN}]+?)(?:{_NUMBER}+首)?(?:\s*其{_NUMBER}+|\s+{_NUMBER}+)?")
+_USUAL = re.compile(rf"([{UNIFIED}]+?)(?:{_NUMBER}+首)?(?:\s*其{_NUMBER}+|\s+{_NUMBER}+)?")
 _SERIAL = re.compile(
     rf"{_NUMBER}+首(?=\s|$)|\s*[（(]?其\s*{_NUMBER}+[)）]?$|\s+第?{_NUMBER}+首?$|\s+又一?$|\s+其\s*\d+$|[（(][一二三四五六七八九十]+[)）]$"
 )
@@ -21,8 +22,8 @@ _MEANINGLESS = re.compile(rf"其?{_NUMBER}+首?|又|又{_NUMBER}+首|同前|同�
 _QUOTES = str.maketrans("", "", "《》「」『』“”‘’\"'[]［］〔〕<>")
 _PAUSES = re.compile(r"[，。、；：？！,.;:?!]+")
 _SPACES = re.compile(r"\s+")
-_TITLE = re.compile(f"[{HAN}，、·]+")
-_NAME = re.compile(f"[{HAN}]+(?:·[{HAN}]+)*")
+_TITLE = re.compile(f"[{UNIFIED}，、·]+")
+_NAME = re.compile(f"[{UNIFIED}]+(?:·[{UNIFIED}]+)*")
 _FRAGMENT = re.compile("(?:斷|断|殘|残|佚|逸|摘|散)?句(?:圖|图)?")
 _NO_NAME = {"佚名", "無名氏", "无名氏", "闕名", "阙名", "缺名", "不詳", "不详", "失名", "匿名", "无名", "無名"}
 

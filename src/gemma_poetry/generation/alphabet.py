@@ -6,7 +6,6 @@ two characters of the same tones and rhyme groups are one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,17 +17,6 @@ from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Tone
 
 MARKS = COMMA + FULL_STOP
 """The closing marks; they stand only where a form has them."""
-
-HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af"
-"""The unified Han characters, for a regular expression (〇 included; compatibility forms are not)."""
-
-
-_HAN = re.compile(f"[{HAN}]")
-
-
-def is_han(char: str) -> bool:
-    """Whether a character is a unified Han character."""
-    return bool(_HAN.fullmatch(char))
 
 
 class Sounds(Protocol):

@@ -6,7 +6,7 @@ In: an upper line (上联). Out: forms of two lines, the first given, the second
 from __future__ import annotations
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.alphabet import is_han
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.lexicon import tones
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
-from gemma_poetry.generation.alphabet import Alphabet, is_han
+from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.constraints import Automaton
 from gemma_poetry.generation.decoding import Plan
 from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, simplify
 from gemma_poetry.generation.sounds import Book, LexiconSounds, Polyphones
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import lexicon, readings
 

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gemma_poetry.generation.alphabet import HAN, MARKS, is_han
+from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.constraints import NOWHERE, Automaton
 from gemma_poetry.generation.novelty_guard import fold
+from gemma_poetry.prosody.characters import HAN, is_han
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

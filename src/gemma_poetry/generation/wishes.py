@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.alphabet import is_han
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, alternating_marks
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ An adapter sits on the layers alone and fits the stock model unchanged.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -31,6 +32,7 @@ import torch
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem, read_tokenized, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
+from gemma_poetry.prosody.characters import is_han
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,20 +107,13 @@ def needed_ids(tokenizer: PreTrainedTokenizerBase, samples: Iterable[TokenizedPo
 
 
 def han_characters(files: Iterable[Path]) -> set[str]:
-    """All Han characters in UTF-8 files: of lines, titles and authors alike."""
+    """All Han characters in UTF-8 files, compatibility forms too: of lines, titles and authors alike."""
     found: set[str] = set()
     for path in files:
         with open(path, encoding="utf-8") as stream:
             while chunk := stream.read(_READ_CHARACTERS):
                 found.update(chunk)
-    return {character for character in found if _is_han(character)}
-
-
-def _is_han(character: str) -> bool:
-    code = ord(character)
-    return (
-        0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x3FFFF or 0xF900 <= code <= 0xFAFF
-    ) or code == 0x3007
+    return {character for character in found if is_han(unicodedata.normalize("NFC", character))}
 
 
 def pruned_parameters(model: Any, kept: torch.Tensor) -> int:

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.corpus.cleaning import HAN, RejectedError, clean_lines
+from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend, mends
 from gemma_poetry.prosody.rules import Verdict
@@ -221,7 +222,7 @@ def _offending(paragraphs: tuple[str, ...]) -> str:
     """Where the first character stands that is neither Chinese nor a usual mark."""
     for number, paragraph in enumerate(paragraphs, 1):
         for position, char in enumerate(paragraph, 1):
-            if not re.match(f"[{HAN}]", char) and char not in _USUAL:
+            if not re.match(f"[{UNIFIED}]", char) and char not in _USUAL:
                 return f" ({char!r} in row {number}, position {position})"
     return ""
 
