@@ -183,7 +183,7 @@ def test_the_human_of_craft_is_the_reference_and_of_bleu_another_poet(judged):
 
 def test_what_is_copied_is_shown_with_its_source(judged):
     longest = judged.copied["tuned"][0]
-    assert longest["span"] == {"text": "床前明月光", "author": "李白", "title": "静夜思", "source_id": "x"}
+    assert longest["span"] == {"text": "床前明月光", "length": 5, "author": "李白", "title": "静夜思", "source_id": "x"}
 
 
 def test_craft_is_compared_and_told_by_form(judged):

@@ -41,7 +41,7 @@ def test_the_most_copied_come_first():
     assert most_copied([NEW, SHORT, MIX, COPY], 2) == [COPY, MIX]
     assert COPY.to_record() == {
         "lines": ["床前明月光", "甲乙丙丁戊"],
-        "span": {"text": "床前明月光", "author": "李白", "title": "静夜思", "source_id": "a"},
+        "span": {"text": "床前明月光", "length": 5, "author": "李白", "title": "静夜思", "source_id": "a"},
         "copied": [{"line": "床前明月光", "author": "李白", "title": "静夜思", "source_id": "a"}],
         "nearest": [
             {

@@ -28,12 +28,13 @@ from gemma_poetry.evaluation.ceiling import RETRIEVAL
 from gemma_poetry.evaluation.conformity import Judge, checked_sums, conformity_sums, judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
-from gemma_poetry.evaluation.novelty import most_copied, novelty_sums, trace
+from gemma_poetry.evaluation.novelty import LONGEST_SPAN, most_copied, novelty_sums, trace
 from gemma_poetry.evaluation.parallelism import PARALLEL, PARALLEL_CLASSES, Parallelism, class_sums
 from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.statistics import Bootstrap, Estimate, Figure, Floats, judged, mean, win_rate
+from gemma_poetry.evaluation.symbols import Symbols
 
 DEFAULT_PAIRS = (("tuned", "base"), ("tuned", HUMAN))
 _EXAMPLES = 5
@@ -52,9 +53,10 @@ class Evidence:
         writings: Of any systems and protocols, in any order.
         title_ranks: Of any systems, in any order.
         corpus: The poems that novelty is measured against and parallelism is learned from; empty: neither is reported.
-        index: The same poems, indexed, where that is at hand already.
+        index: The same poems, indexed, where that is at hand already; spelt in `symbols`, where there are any.
         judge: The check of another domain than classical Chinese; `None`: forms are judged by tones and rhymes.
         unit: What `Likelihood.characters` counts, as it stands behind `ppl_`.
+        symbols: What is compared where texts are held against each other; `None`: Han characters.
     """
 
     likelihoods: Sequence[Likelihood] = ()
@@ -64,6 +66,7 @@ class Evidence:
     index: CorpusIndex | None = field(default=None, repr=False)
     judge: Judge | None = None
     unit: str = "char"
+    symbols: Symbols | None = field(default=None, repr=False)
 
 
 def evaluate_records(
@@ -84,12 +87,12 @@ def evaluate_records(
     poems = [*whole_poems(evidence.writings)]
     table = _Table(results, poems, settings)
     _add_conformity(table, evidence.judge)
-    _add_diversity(table)
+    symbols = evidence.symbols or Symbols(list)
+    _add_diversity(table, symbols)
     if evidence.corpus and poems:
-        _add_novelty(table, evidence.index or CorpusIndex(evidence.corpus))
-        learned = Parallelism(evidence.corpus, settings.seed)
-        table.add(PARALLEL, mean, table.rows(lambda own: learned.sums((one.lines, one.form) for one in own)))
-    table.add(PARALLEL_CLASSES, mean, table.rows(lambda own: class_sums((one.lines, one.form) for one in own)))
+        _add_novelty(table, evidence.index or spelt_index(evidence.corpus, symbols), symbols)
+    if evidence.judge is None:
+        _add_parallelism(table, evidence.corpus, settings.seed)
     ranks = _Table(results, evidence.title_ranks, settings)
     ranks.add("title_first", mean, ranks.rows(lambda own: [(one.rank == 1, 1) for one in own]))
     reciprocal = ranks.rows(lambda own: [(1 / one.rank, 1) for one in own])
@@ -246,21 +249,37 @@ def _add_conformity(table: _Table[Writing], check: Judge | None) -> None:
         table.add_wins(name, kept)
 
 
-def _add_diversity(table: _Table[Writing]) -> None:
+def spelt_index(poems: Sequence[Poem], symbols: Symbols) -> CorpusIndex:
+    """Poems, ready to be asked in symbols."""
+    return CorpusIndex([replace(poem, lines=symbols.spell(poem.lines)) for poem in poems])
+
+
+def _add_diversity(table: _Table[Writing], symbols: Symbols) -> None:
     for system, own in table.own.items():
+        spelt = [symbols.spell(one.lines) for one in own.values()]
         for order in (1, 2):
-            estimate = distinct([one.lines for one in own.values()], order)
+            estimate = distinct(spelt, order)
             if estimate is not None:
-                table.results.systems.setdefault(system, {})[f"distinct_{order}"] = estimate
+                table.results.systems.setdefault(system, {})[symbols.metric(f"distinct_{order}")] = estimate
     several = {system for system, own in table.own.items() if len(own) > 1}
-    rows = table.rows(lambda own: self_bleu_sums([one.lines for one in own]))
+    rows = table.rows(lambda own: self_bleu_sums([symbols.spell(one.lines) for one in own]))
     table.add("self_bleu", mean, {system: sums for system, sums in rows.items() if system in several})
 
 
-def _add_novelty(table: _Table[Writing], index: CorpusIndex) -> None:
-    traced = {system: [trace(one.lines, index) for one in own.values()] for system, own in table.own.items()}
+def _add_parallelism(table: _Table[Writing], corpus: Sequence[Poem], seed: int) -> None:
+    if corpus and table.own:
+        learned = Parallelism(corpus, seed)
+        table.add(PARALLEL, mean, table.rows(lambda own: learned.sums((one.lines, one.form) for one in own)))
+    table.add(PARALLEL_CLASSES, mean, table.rows(lambda own: class_sums((one.lines, one.form) for one in own)))
+
+
+def _add_novelty(table: _Table[Writing], index: CorpusIndex, symbols: Symbols) -> None:
+    traced = {
+        system: [trace(symbols.spell(one.lines), index, one.lines) for one in own.values()] for system, own in table.own.items()
+    }
     sums = {system: novelty_sums(found) for system, found in traced.items()}
     for name in next(iter(sums.values())):
-        table.add(name, mean, {system: figures[name] for system, figures in sums.items()})
+        shown = symbols.metric(name) if name == LONGEST_SPAN else name
+        table.add(shown, mean, {system: figures[name] for system, figures in sums.items()})
     for system, found in traced.items():
-        table.results.copied[system] = [one.to_record() for one in most_copied(found, _EXAMPLES)]
+        table.results.copied[system] = [one.to_record(symbols.read) for one in most_copied(found, _EXAMPLES)]

@@ -6,12 +6,13 @@ In: written poems and a `CorpusIndex`. Out: for each poem a `Provenance`, and su
     longest_span    mean length of the longest run of characters shared with one poem, in characters
     nearest_line    share of the characters that stand in the same place in the nearest line of the corpus
 
-Real held-out poems are quoted, allude and use set phrases: their own figures say how much is usual.
+Real held-out poems are quoted, allude and use set phrases: their own figures say how much is usual. In languages of words the
+poems and the corpus are spelt with one character a word (`Symbols`), and every figure counts words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Provenance:
     """What of a poem stands in the corpus.
 
     Attributes:
-        lines: The poem.
+        lines: The poem, as it is shown.
         nearest: The nearest line of each of its lines that is long enough to be judged, `None` where none is near.
         judged: Those lines.
         span: The longest run of characters that is shared.
@@ -43,14 +44,18 @@ class Provenance:
         pairs = zip(self.judged, self.nearest)
         return tuple((line, near) for line, near in pairs if near is not None and near.shared == len(line))
 
-    def to_record(self) -> dict[str, Any]:
-        """The record that stands in `results.json`."""
+    def to_record(self, read: Callable[[str], str] = str) -> dict[str, Any]:
+        """The record that stands in `results.json`.
+
+        Args:
+            read: From compared characters back to what people read.
+        """
         return {
             "lines": list(self.lines),
-            "span": self.span and {"text": self.span.text, **_source(self.span)},
-            "copied": [{"line": line, **_source(near)} for line, near in self.copied],
+            "span": self.span and {"text": read(self.span.text), "length": len(self.span.text), **_source(self.span)},
+            "copied": [{"line": read(line), **_source(near)} for line, near in self.copied],
             "nearest": [
-                {"line": line, "text": near.text, "shared": near.shared, **_source(near)}
+                {"line": read(line), "text": read(near.text), "shared": near.shared, **_source(near)}
                 for line, near in zip(self.judged, self.nearest)
                 if near is not None
             ],
@@ -61,13 +66,21 @@ def _source(found: Span | NearestLine) -> dict[str, str]:
     return {"author": found.poem.author, "title": found.poem.title, "source_id": found.poem.source_id}
 
 
-def trace(lines: Sequence[str], index: CorpusIndex) -> Provenance:
-    """Looks a poem up in a corpus."""
+def trace(lines: Sequence[str], index: CorpusIndex, shown: Sequence[str] | None = None) -> Provenance:
+    """Looks a poem up in a corpus.
+
+    Args:
+        lines: Its lines, as those of the corpus are spelt.
+        index: The corpus.
+        shown: Its lines, as people read them; `None`: the same.
+    """
     judged = tuple(line for line in lines if len(line) >= SHORTEST_LINE)
-    return Provenance(tuple(lines), judged, tuple(map(index.nearest_line, judged)), index.longest_span(lines))
+    nearest = tuple(map(index.nearest_line, judged))
+    return Provenance(tuple(lines if shown is None else shown), judged, nearest, index.longest_span(lines))
 
 
-NOVELTY = ("copied_lines", "longest_span", "nearest_line")
+LONGEST_SPAN = "longest_span"
+NOVELTY = ("copied_lines", LONGEST_SPAN, "nearest_line")
 
 
 def novelty_sums(provenances: Sequence[Provenance]) -> dict[str, Floats]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.curves import Point, curves_svg
 from gemma_poetry.evaluation.described import CAVEAT, DESCRIBED
 from gemma_poetry.evaluation.records import Writing
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 
 SAMPLE_TITLES = 6
 COPIED_SPANS = 3
-NOTES = (
+_ALWAYS_NOTED = (
     "Intervals are 95% bootstrap intervals over poems, near-duplicates drawn together; those of distinct characters and"
     " pairs come from leaving out one poem at a time.",
     "n counts the poems that a figure can judge: a poem in a form without known rules is in no figure of metre.",
+)
+NOTES = (
+    *_ALWAYS_NOTED,
     "The human of BLEU and chrF is another poet's poem to the same or the nearest title; in all other rows it is the held-out"
     " poem itself.",
     "Retrieval is the poem of the corpus that scores best against the reference: a ceiling for copying, not a system.",
@@ -42,6 +46,14 @@ NOTES = (
     "Lines and lengths: both are given to a model when it writes, so that BLEU compares words and not lengths. Tones and"
     " rhyme are left to the model here; `generate` guarantees them.",
 )
+TEXT_NOTES = (
+    *_ALWAYS_NOTED,
+    "The human of chrF is another text to the same or the nearest title; in all other rows it is the held-out text itself.",
+    "Copied spans and distinct n-grams count what the name of the figure says; the corpus is that of the other splits.",
+    "Where the domain says what words cost, counted lines, rhyme and metre are kept by construction, whatever the model.",
+)
+"""The notes of a report on another domain than classical Chinese."""
+
 _ASSETS = "assets/report"
 
 
@@ -56,6 +68,7 @@ class Report:
         curves: Points of training curves, by run; may be empty.
         details: What else belongs on record, by heading: the evaluation's settings, the run's manifest.
         subtitle: What was judged on what, in a sentence.
+        judge: The check of another domain than classical Chinese, by which samples are shown; `None`: tones and rhymes.
     """
 
     title: str
@@ -64,6 +77,17 @@ class Report:
     curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     subtitle: str = ""
+    judge: Judge | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the figures."""
+        return NOTES if self.judge is None else TEXT_NOTES
+
+    @property
+    def described(self) -> bool:
+        """Whether the results that the project was described with belong beside these: they are of Chinese poems."""
+        return self.judge is None and any("ppl_token" in own or "bleu4_title" in own for own in self.results.systems.values())
 
 
 def report_html(report: Report) -> str:
@@ -82,19 +106,20 @@ def report_html(report: Report) -> str:
                 name: [Markup(picture) for picture in curves_svg(points)] for name, points in report.curves.items() if points
             },
             tiles=tiles(results),
-            groups=metric_groups(results),
+            groups=metric_groups(results, described=report.described),
             forms=form_panels(results),
             colours=colours(results),
             system_heads=[*SYSTEM_HEADS, *results.systems],
             system_rows=system_rows(results),
             comparison_heads=COMPARISON_HEADS,
             comparisons=[(one, comparison_rows(one)) for one in results.comparisons],
-            samples=sample_titles(report.writings, SAMPLE_TITLES),
+            samples=sample_titles(report.writings, SAMPLE_TITLES, report.judge),
+            tonal=report.judge is None,
             reference=REFERENCE,
             copied=copied_spans(results),
-            described=DESCRIBED if any("ppl_token" in own or "bleu4_title" in own for own in results.systems.values()) else (),
+            described=DESCRIBED if report.described else (),
             caveat=CAVEAT,
-            notes=NOTES,
+            notes=report.notes,
             details={heading: record_groups(value) for heading, value in report.details.items()},
         )
     )
@@ -131,18 +156,28 @@ def copied_spans(results: Results) -> list[dict[str, Any]]:
             if example["span"]:
                 span, text = example["span"], "".join(example["lines"])
                 begin = text.find(span["text"])
+                around = (
+                    begin >= 0
+                )  # Words are compared in small letters, without marks: such a run may stand nowhere as it is.
                 near = max(example.get("nearest", []), key=lambda one: one["shared"] / len(one["line"]), default=None)
                 spans.append(
                     {
                         "system": system,
                         "text": span["text"],
-                        "before": text[max(0, begin - 4) : begin],
-                        "after": text[begin + len(span["text"]) :][:4],
-                        "source": f"{span['author']}《{span['title']}》",
-                        "nearest": near and {**near, "source": f"{near['author']}《{near['title']}》"},
+                        "length": span.get("length", len(span["text"])),
+                        "before": text[max(0, begin - 4) : begin] if around else "",
+                        "after": text[begin + len(span["text"]) :][:4] if around else "",
+                        "source": _source(span),
+                        "nearest": near and {**near, "source": _source(near)},
                     }
                 )
     return spans
+
+
+def _source(found: Mapping[str, Any]) -> str:
+    """Author and title of a poem of the corpus, else its place there."""
+    title = f"《{found['title']}》" if found["title"] else ""
+    return f"{found['author']}{title}" or str(found["source_id"])
 
 
 def record_groups(record: Any) -> dict[str, list[tuple[str, str]]]:

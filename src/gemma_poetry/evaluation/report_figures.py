@@ -17,10 +17,10 @@ from gemma_poetry.evaluation.described import DESCRIBED
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.statistics import Estimate
-from gemma_poetry.evaluation.table import estimate_text, metric_text
+from gemma_poetry.evaluation.table import METRICS, estimate_text, metric_names, metric_text
 
 GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("Likelihood", "困惑度", "How well the held-out poems are foreseen.", ("ppl_token", "ppl_char", "ppl_word")),
+    ("Likelihood", "困惑度", "How well the held-out poems are foreseen.", ("ppl_token", "ppl_char")),
     (
         "Against the poem itself",
         "似原作",
@@ -47,7 +47,7 @@ GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ),
 )
 
-_SHORT = ("ppl_char", "ppl_word", "bleu4_title", "metre_any", "conforms", "title_first", "copied_lines")
+_SHORT = ("ppl_char", "bleu4_title", "metre_any", "conforms", "title_first", "copied_lines")
 _FORM_METRICS = (("metre_any", "metre_every"), ("conforms", "conforms_every"))
 _OWN_COLOURS = {HUMAN: "human", RETRIEVAL: "retrieval", "base": "base", "tuned": "tuned"}
 _COLOURS = ("tuned", "second", "third", "fourth", "fifth")
@@ -154,21 +154,36 @@ def colours(results: Results) -> dict[str, str]:
     return named
 
 
-def metric_groups(results: Results) -> list[MetricGroup]:
-    """The metrics that some system has, in groups."""
+def metric_groups(results: Results, *, described: bool = True) -> list[MetricGroup]:
+    """The metrics that some system has, in groups.
+
+    Args:
+        results: The figures.
+        described: Whether the results that the project was described with stand beside them.
+    """
     found = []
     for heading, chinese, note, names in GROUPS:
-        cards = tuple(_card(name, results) for name in names if any(name in own for own in results.systems.values()))
+        cards = tuple(_card(name, results, described) for name in _present(names, results))
         if cards:
             found.append(MetricGroup(heading, chinese, note, cards))
     return found
+
+
+def _present(names: Sequence[str], results: Results) -> list[str]:
+    """The metrics of a list that some system has; one that counts another unit (ppl_word) stands with its like."""
+    found = metric_names(results)
+    return [own for name in names for own in found if own == name or (own not in METRICS and own.startswith(f"{_stem(name)}_"))]
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix("_char")
 
 
 def tiles(results: Results) -> list[Tile]:
     """The figures in short: models first, then people."""
     order = [*(name for name in results.systems if name not in (HUMAN, RETRIEVAL, "base")), "base", HUMAN]
     found = []
-    for name in _SHORT:
+    for name in _present(_SHORT, results):
         bars = {
             bar.system: bar for bar in _bars(name, {system: own.get(name) for system, own in results.systems.items()}, results)
         }
@@ -192,12 +207,12 @@ def form_panels(results: Results) -> list[FormPanel]:
     return [panel for _, panel in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _card(name: str, results: Results) -> MetricCard:
+def _card(name: str, results: Results, wanted: bool) -> MetricCard:
     figures = {system: own.get(name) for system, own in results.systems.items()}
     shown = metric_text(name)
     bars = _bars(name, figures, results)
     counts = [figure.n for figure in figures.values() if figure is not None]
-    described = next((one for one in DESCRIBED if name in one.metrics), None)
+    described = next((one for one in DESCRIBED if wanted and name in one.metrics), None)
     if described is None:
         return MetricCard(shown.label, shown.better, _counted(counts), bars)
     place = 100 * described.value / _top(name, figures)

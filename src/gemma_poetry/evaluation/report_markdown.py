@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gemma_poetry.evaluation.described import CAVEAT
-from gemma_poetry.evaluation.report import NOTES, SAMPLE_TITLES, Report, copied_spans
+from gemma_poetry.evaluation.report import SAMPLE_TITLES, Report, copied_spans
 from gemma_poetry.evaluation.report_poems import sample_titles
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.table import (
@@ -25,7 +25,7 @@ from gemma_poetry.evaluation.table import (
     system_rows,
 )
 
-_BY_FORM = ("ppl_char", "metre_any", "metre_every", "rhyme")
+_BY_FORM = ("ppl_", "metre_any", "metre_every", "rhyme", "conforms")
 
 
 def report_markdown(report: Report) -> str:
@@ -36,14 +36,14 @@ def report_markdown(report: Report) -> str:
         parts.append(_cell(report.subtitle))
     parts += [f"> {_cell(record['sentence'])}" for record in results.exposure]
     parts += ["## Figures", _table([*SYSTEM_HEADS, *results.systems], system_rows(results))]
-    parts.append("\n".join(f"- {note}" for note in (*NOTES, CAVEAT)))
+    parts.append("\n".join(f"- {note}" for note in (*report.notes, *([CAVEAT] if report.described else []))))
     for comparison in results.comparisons:
         parts.append(f"## {_cell(comparison.system)} less {_cell(comparison.against)}")
         parts.append(_table(COMPARISON_HEADS, comparison_rows(comparison)))
     rows = _form_rows(results)
     if rows:
         parts += ["## By form", _table(["form", "metric", *results.by_form], rows)]
-    samples = sample_titles(report.writings, SAMPLE_TITLES)
+    samples = sample_titles(report.writings, SAMPLE_TITLES, report.judge)
     if samples:
         parts.append("## Poems")
     for sample in samples:
@@ -64,12 +64,18 @@ def _form_rows(results: Results) -> list[list[str]]:
     forms = dict.fromkeys(form for own in results.by_form.values() for form in own)
     rows = []
     for form in forms:
-        for name in _BY_FORM:
+        for name in _by_form(results, form):
             figures = [own.get(form, {}).get(name) for own in results.by_form.values()]
             if any(figure is not None for figure in figures):
                 cells = [estimate_text(name, figure) + (f" ({figure.n})" if figure else "") for figure in figures]
                 rows.append([form, label(name), *cells])
     return rows
+
+
+def _by_form(results: Results, form: str) -> list[str]:
+    """The metrics that are told form by form, perplexity by character or word alone."""
+    found = dict.fromkeys(name for own in results.by_form.values() for name in own.get(form, {}))
+    return [name for name in found if name.startswith(_BY_FORM) and name not in ("ppl_token", "conforms_every")]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

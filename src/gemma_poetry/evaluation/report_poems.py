@@ -2,16 +2,19 @@
 
 In: writings of several systems to the same titles. Out: `SampleTitle`s, plain values that a page sets in columns.
 
-A poem is read against the form that was asked for; one that cannot be (wrong shape, no rules) is shown without marks.
+A poem is read against the form that was asked for; one that cannot be (wrong shape, no rules) is shown without marks. Texts of
+other domains are read by their own check, and run from line to line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.ceiling import RETRIEVAL
+from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.records import Protocol, Writing
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.prosody.rules import Verdict
@@ -63,6 +66,8 @@ class SamplePoem:
         verdict: What the scansion says, in Chinese.
         passes: Whether it keeps its form; `None`: it is not judged.
         rhyme: The rhyme group, empty where there is none.
+        running: Whether it is set line under line, in place of columns: a text of another domain.
+        told: What the check found of whole lines, for people.
     """
 
     system: str
@@ -72,6 +77,8 @@ class SamplePoem:
     verdict: str
     passes: bool | None
     rhyme: str
+    running: bool = False
+    told: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -94,19 +101,20 @@ class SampleTitle:
     poems: tuple[SamplePoem, ...]
 
 
-def sample_titles(writings: Sequence[Writing], count: int) -> list[SampleTitle]:
+def sample_titles(writings: Sequence[Writing], count: int, judge: Judge | None = None) -> list[SampleTitle]:
     """Some titles with everything that was written to them: those that most systems answered, forms in turn.
 
     Args:
         writings: The writings; only whole poems from a title are shown, and not the retrieval ceiling.
         count: How many titles at most.
+        judge: The check of another domain; `None`: tones and rhymes.
     """
     by_poem: dict[str, list[Writing]] = {}
     for writing in writings:
         if writing.protocol is Protocol.TITLE and writing.system != RETRIEVAL:
             by_poem.setdefault(writing.source_id, []).append(writing)
     fullest = sorted(by_poem.values(), key=lambda poems: (-len(poems), _length(poems[0]) > _LONGEST_SAMPLE))
-    return [_sample(poems) for poems in list(_forms_in_turn(fullest))[:count]]
+    return [_sample(poems, judge) for poems in list(_forms_in_turn(fullest))[:count]]
 
 
 def _length(writing: Writing) -> int:
@@ -125,19 +133,22 @@ def _forms_in_turn(poems: Sequence[list[Writing]]) -> Iterator[list[Writing]]:
         yield poems[place]
 
 
-def _sample(writings: Sequence[Writing]) -> SampleTitle:
+def _sample(writings: Sequence[Writing], judge: Judge | None) -> SampleTitle:
     first = writings[0]
     shown = list(writings)
     if first.reference:
-        marks = first.marks if len(first.marks) == len(first.reference) else alternating_marks(len(first.reference))
+        usual = alternating_marks(len(first.reference)) if judge is None else "\n" * len(first.reference)
+        marks = first.marks if len(first.marks) == len(first.reference) else usual
         shown.append(replace(first, system=REFERENCE, lines=first.reference, marks=marks, origin={}))
-    return SampleTitle(first.title, first.form, tuple(map(_poem, shown)))
+    return SampleTitle(first.title, first.form, tuple(_poem(one, judge) for one in shown))
 
 
-def _poem(writing: Writing) -> SamplePoem:
+def _poem(writing: Writing, judge: Judge | None) -> SamplePoem:
     # A stranger's file may be named as the origin; it is the system already.
     title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
     source = f"{author}《{title}》" if title else str(author)
+    if judge is not None:
+        return _judged(writing, source, judge(writing.lines, writing.form))
     return read_sample(writing.lines, writing.marks, writing.form, writing.system, source)
 
 
@@ -161,6 +172,24 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
     verdict = scansion.verdict
     passes = None if verdict is Verdict.NOT_JUDGED else verdict.passes
     return SamplePoem(system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
+
+
+def _judged(writing: Writing, source: str, found: Mapping[str, Any]) -> SamplePoem:
+    """A text of another domain beside what its check found."""
+    rules = {(one["line"], one["position"]): str(one["rule"]) for one in found["faults"]}
+    lines = tuple(
+        tuple(SampleCharacter(char, fault=rules.get((number, position), "")) for position, char in enumerate(line, 1))
+        for number, line in enumerate(writing.lines, 1)
+    )
+    told = tuple(
+        (f"line {one['line']}: " if one["line"] else "") + f"{one['rule']}: expected {one['expected']}, found {one['actual']}"
+        for one in found["faults"]
+    )
+    verdict = str(found["verdict"])
+    passes = None if verdict == Verdict.NOT_JUDGED.value else verdict != Verdict.FAIL.value
+    marks = writing.marks.ljust(len(lines), "\n")
+    rhyme = str(found["rhyme_group"])
+    return SamplePoem(writing.system, source, lines, marks, verdict.replace("-", " "), passes, rhyme, True, told)
 
 
 def _bare(lines: Sequence[str]) -> tuple[tuple[SampleCharacter, ...], ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.evaluation.results import Comparison, Results
@@ -37,10 +37,8 @@ class MetricText:
 METRICS: dict[str, MetricText] = {
     "ppl_token": MetricText("perplexity a token", "lower", digits=2),
     "ppl_char": MetricText("perplexity a character", "lower", digits=2),
-    "ppl_word": MetricText("perplexity a word", "lower", digits=2),
     "log_ppl_token": MetricText("log perplexity a token (nats)", "lower", digits=4),
     "log_ppl_char": MetricText("log perplexity a character (nats)", "lower", digits=4),
-    "log_ppl_word": MetricText("log perplexity a word (nats)", "lower", digits=4),
     **{
         f"{metric}_{protocol}": MetricText(f"{label}, {given}", "higher", digits=2)
         for protocol, given in (("title", "title → poem"), ("couplet", "couplet → rest"))
@@ -72,9 +70,30 @@ METRICS: dict[str, MetricText] = {
 }
 
 
+_COUNTED = (
+    ("log_ppl_", MetricText("log perplexity a {} (nats)", "lower", digits=4)),
+    ("ppl_", MetricText("perplexity a {}", "lower", digits=2)),
+    ("distinct_1_", MetricText("distinct {}", percent=True)),
+    ("distinct_2_", MetricText("distinct pairs of {}", percent=True)),
+    ("longest_span_", MetricText("longest copied span ({})", "lower", digits=2)),
+)
+"""Metrics that end in the name of what a domain counts: a word, a syllable, ..."""
+
+
 def metric_text(name: str) -> MetricText:
     """How a metric is shown; an unknown one by its own name."""
-    return METRICS.get(name, MetricText(name))
+    if name in METRICS:
+        return METRICS[name]
+    for begin, text in _COUNTED:
+        if name.startswith(begin):
+            return replace(text, label=text.label.format(name.removeprefix(begin).replace("_", " ")))
+    return MetricText(name)
+
+
+def metric_place(name: str) -> int:
+    """Where a metric stands among all: in the order of `METRICS`, one that counts another unit beside its like."""
+    alike = [name, *(begin.removesuffix("_") for begin, _ in _COUNTED if name.startswith(begin))]
+    return next((place for own in alike for place, known in enumerate(METRICS) if known.startswith(own)), len(METRICS))
 
 
 def estimate_text(name: str, figure: Estimate | Difference | None, *, signed: bool = False) -> str:
@@ -97,8 +116,7 @@ def label(name: str) -> str:
 def metric_names(results: Results) -> list[str]:
     """The metrics that some system has, in the order of `METRICS`, unknown ones last."""
     present = dict.fromkeys(name for figures in results.systems.values() for name in figures)
-    order = list(METRICS)
-    return sorted(present, key=lambda name: order.index(name) if name in METRICS else len(order))
+    return sorted(present, key=metric_place)
 
 
 def system_rows(results: Results) -> list[list[str]]:
