@@ -32,10 +32,10 @@ def measure(name: str, rows: int, tokens: int, checkpointing: bool) -> dict[str,
 
     from gemma_poetry.config import LoraSettings
     from gemma_poetry.model.base import packaged_model
+    from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.memory import estimate_memory, read_shape
     from gemma_poetry.model.published import PUBLISHED
-    from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
 
     transformers.logging.set_verbosity_error()
     folder = packaged_model(name)

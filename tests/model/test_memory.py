@@ -139,7 +139,7 @@ def test_what_each_setting_changes():
 
 
 def test_the_chunk_is_that_of_the_trainers_loss():
-    from gemma_poetry.training import completion_loss
+    from gemma_poetry.model import completion_loss
 
     assert CHUNK_BYTES == completion_loss.CHUNK_BYTES
 

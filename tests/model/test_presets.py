@@ -37,7 +37,7 @@ def test_two_layers_of_350m_take_a_training_step(monkeypatch):
 
     from gemma_poetry.data.dataset import PaddedCollator, PoemDataset
     from gemma_poetry.data.tokenization import encode_poems
-    from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
+    from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 
     monkeypatch.setitem(PRESETS, "350m", replace(PRESETS["350m"], layers=2))
     tokenizer = make_tokenizer()

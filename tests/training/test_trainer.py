@@ -13,7 +13,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from gemma_poetry.data.dataset import PackedCollator, PaddedCollator, PoemDataset
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import RunError
-from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
+from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.training.trainer import newest_checkpoint, prepare_folder
 from tests.tiny import make_model, make_poems, make_tokenizer
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gemma_poetry.data.dataset import IGNORED, PaddedCollator
 from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.model.completion_loss import next_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,15 +32,18 @@ def probe_batch(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizer
 
 
 def plain_loss(model: Any, batch: Batch, *, use_cache: bool = False) -> torch.Tensor:
-    """Mean negative log-likelihood of the labelled tokens, in nats, by the model's own logits."""
-    targets = batch["labels"][:, 1:]
+    """Mean negative log-likelihood of the labelled tokens, in nats, by the model's own logits.
+
+    The reference for `model.completion_loss` and `model.scoring`, which compute logits themselves: here the model's code
+    takes the same positions through its head and soft-cap.
+    """
+    targets = next_labels(batch["labels"])
     chosen = targets != IGNORED
-    head = model.get_output_embeddings()
 
     def select(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return (inputs[0][:, :-1][chosen],)  # (B, T, hidden) -> (N, hidden): the others' logits are never needed
+        return (inputs[0][chosen],)  # (B, T, hidden) -> (N, hidden): the others' logits are never needed
 
-    hook = head.register_forward_pre_hook(select)
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
     try:
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         logits = model(**inputs, use_cache=use_cache).logits

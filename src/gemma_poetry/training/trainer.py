@@ -8,7 +8,7 @@ What is changed, and why:
 - The loss is the sum of the negative log-likelihoods of completion tokens over their number in the whole
   accumulated batch, so that batch 8 x 1 and 1 x 8 give the same gradient.
 - Prompt positions never reach the head, and the logits of completions never stand in memory at once
-  (`training.completion_loss`).
+  (`model.completion_loss`).
 - Validation reports `ppl_token` and `ppl_char` from corpus-level sums, never a mean of means. On a pruned vocabulary
   their names end in `_kept_rows`: the softmax runs over fewer pieces there, and figures of the two kinds do not compare.
 - A batch with more tokens than memory wants at once goes through the model in parts of like length: the gradient is the
@@ -39,8 +39,8 @@ from transformers.trainer_utils import EvalPrediction
 from gemma_poetry.artifacts import atomic_writer, write_json
 from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import RunError, TrainingError
+from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
-from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
 
 COMPLETE = "complete.json"
 CURVE = "curve.jsonl"

@@ -24,6 +24,13 @@ from gemma_poetry.model.memory import CHUNK_BYTES
 from gemma_poetry.model.vocabulary import KeptVocabulary
 
 
+def next_labels(labels: torch.Tensor) -> torch.Tensor:
+    """What each position is to predict: the label behind it, `IGNORED` where it has none, (B, T) as `labels`."""
+    targets = torch.full_like(labels, IGNORED)
+    targets[:, :-1] = labels[:, 1:]
+    return targets
+
+
 class _FrozenHeadLoss(torch.autograd.Function):
     """Cross-entropy of a frozen head, differentiated by the hidden states alone."""
 
@@ -127,8 +134,7 @@ def completion_losses(model: torch.nn.Module, head: CompletionHead, batch: dict[
         head: The `CompletionHead` of that model.
         batch: `input_ids`, `labels` (B, T) and `attention_mask` or `position_ids`.
     """
-    targets = torch.full_like(batch["labels"], IGNORED)
-    targets[:, :-1] = batch["labels"][:, 1:]
+    targets = next_labels(batch["labels"])
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids") if name in batch}
     with head.wanting(targets):
         model(**inputs, use_cache=False)

@@ -9,10 +9,10 @@ from torch.nn import functional
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.data.dataset import IGNORED, PaddedCollator, PoemDataset
 from gemma_poetry.data.tokenization import encode_poems
+from gemma_poetry.model import completion_loss
+from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.model.vocabulary import needed_ids, prune_vocabulary
-from gemma_poetry.training import completion_loss
-from gemma_poetry.training.completion_loss import CompletionHead, completion_losses
 from tests.families import FAMILY_NAMES, family_model, needs, small_tokenizer
 from tests.tiny import CHARACTERS, make_poems
 
