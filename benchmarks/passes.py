@@ -25,9 +25,9 @@ def adapted(model: str, data: Path, dtype: str) -> tuple[Any, Any]:
     from gemma_poetry.config import LoraSettings
     from gemma_poetry.data.tokenization import read_tokenized
     from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.completion_loss import CompletionHead
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.vocabulary import han_characters, needed_ids, prune_vocabulary
-    from gemma_poetry.training.completion_loss import CompletionHead
     from gemma_poetry.training.dropout import hasten_dropout
     from gemma_poetry.training.norms import hasten_norms
     from gemma_poetry.training.updates import hasten_updates
@@ -61,7 +61,7 @@ def batch_of(data: Path, model: str, rows: int, width: int) -> dict[str, Any]:
 
 def measure_time(model: str, data: Path, dtype: str, shapes: list[tuple[int, int]], rounds: int) -> None:
     """Prints seconds of a pass for each shape and kernel."""
-    from gemma_poetry.training.completion_loss import completion_losses
+    from gemma_poetry.model.completion_loss import completion_losses
 
     peft, head = adapted(model, data, dtype)
     base = peft.get_base_model()
