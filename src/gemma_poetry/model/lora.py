@@ -10,13 +10,14 @@ head are left alone: they are one tied matrix, and PEFT would save two copies of
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gemma_poetry.config import LoraSettings
-from gemma_poetry.errors import UsageError
+from gemma_poetry.errors import RunError, UsageError
 from gemma_poetry.model.families import language_model_prefix
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _LAYER = re.compile(r"layers\.(\d+)\.")
 
 
@@ -113,12 +114,39 @@ def adapter_weights(model: Any) -> dict[str, Any]:
     Returns:
         Tensors by their names in the model, as `PeftModel.save_pretrained` takes them.
     """
-    weights = {}
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            whole = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
-            weights[name] = whole.detach().cpu()
-    return weights
+    from gemma_poetry.model.shards import whole
+
+    return {name: whole(weight) for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
+    """Puts weights of an adapter file in the place of a model's own, also where FSDP2 has sharded those.
+
+    All processes of a training call this together: each takes its shard.
+
+    Args:
+        model: The `PeftModel`.
+        weights: Whole tensors by their names in the file.
+
+    Raises:
+        RunError: The names are not those of this model's adapter.
+    """
+    import torch
+    from peft import get_peft_model_state_dict
+
+    from gemma_poetry.model.shards import shard_like
+
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    # The file leaves the adapter's name out.
+    places = get_peft_model_state_dict(model, state_dict=trained, save_embedding_layers=False)
+    amiss = sorted(places.keys() ^ weights.keys())
+    if amiss:
+        raise RunError(
+            f"the weights fit another adapter (first: {amiss[0]})", action="resume with the recipe that the run was begun with"
+        )
+    with torch.no_grad():
+        for name, place in places.items():
+            place.copy_(shard_like(weights[name], place))
 
 
 def _short(name: str) -> str:

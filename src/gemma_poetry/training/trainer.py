@@ -32,7 +32,7 @@ from accelerate import DistributedType
 from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_utils import EvalPrediction
 
@@ -41,6 +41,7 @@ from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import RunError, TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.training.sharded_checkpoints import ShardedCheckpoints
 
 COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
@@ -51,7 +52,7 @@ KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
 
-class PoetryTrainer(Trainer):
+class PoetryTrainer(ShardedCheckpoints):
     """The Trainer for poems, fine-tuning and pretraining alike.
 
     Args:
