@@ -22,7 +22,7 @@ from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, with_given_texts
 from gemma_poetry.generation.sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
-from gemma_poetry.prosody.interpretation import heard_at_word, interpret, traditional
+from gemma_poetry.prosody.interpretation import heard_as_read, heard_at_word, traditional
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.decoding import Plan
@@ -93,7 +93,8 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
     if sounds is None or sounds.polyphones == "any":
         return 0
     groups: dict[str, frozenset[str]] = {}
-    for number, (slots, heard, read) in enumerate(zip(form.lines, interpret(lines), traditional(lines)), 1):
+    converted = traditional(lines)
+    for number, (slots, heard, read) in enumerate(zip(form.lines, heard_as_read(converted), converted), 1):
         # 戯 by itself is known; in a simplified poem it is converted to 戱, which the rhyme books do not have.
         if not all(heard_at_word(char, False).readings for char in read):
             return number

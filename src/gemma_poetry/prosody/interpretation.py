@@ -150,10 +150,24 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
         lines: The lines, in either script.
         widened: Whether each character may stand for all its traditional forms.
     """
-    hear = heard_widened if widened else heard_at_word
+    read = traditional(lines)
+    return _heard(read, lines, heard_widened) if widened else heard_as_read(read)
+
+
+def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
+    """The readings of every place, of lines that `traditional` has converted.
+
+    Args:
+        read: The lines, in traditional characters; they are taken at their word.
+    """
+    return _heard(read, read, heard_at_word)
+
+
+def _heard(read: Sequence[str], asked: Sequence[str], hear: Callable[[str, bool], Heard]) -> list[list[Heard]]:
+    """The readings of the characters of `asked`, settled by the words that stand in `read`."""
     heard = []
-    for line, own in zip(traditional(lines), lines):
-        places = [hear(char, index == len(own) - 1) for index, char in enumerate(own if widened else line)]
+    for line, own in zip(read, asked):
+        places = [hear(char, index == len(own) - 1) for index, char in enumerate(own)]
         for place, tone, reason in words_in(line):
             kept = tuple(reading for reading in places[place].readings if reading.tone is tone)
             if 0 < len(kept) < len(places[place].readings):
