@@ -94,9 +94,22 @@ def test_plain_text_is_divided(text, found):
     assert [one.source_id for one in DOMAIN.divide(text, "f.txt")] == [f"f.txt#{n}" for n in range(1, len(found) + 1)]
 
 
-def test_symbols_are_words_where_there_are_words():
-    assert DOMAIN.symbols("The Day, the day.") == ["the", "day", "the", "day"]
-    assert DOMAIN.symbols("はつゆき") == ["は", "つ", "ゆ", "き"]
+@pytest.mark.parametrize(
+    ("line", "symbols"),
+    [
+        ("The Day, the day.", "the|day|the|day"),
+        ("Don't, naïve café", "don't|naïve|café"),
+        ("はつゆき", "は|つ|ゆ|き"),
+        ("今天，天气好 today", "今|天|天|气|好|today"),
+        ("동창이 밝았느냐", "동|창|이|밝|았|느|냐"),
+        ("النهر لا يَنسى", "النهر|لا|يَنسى"),
+        ("שָׁלוֹם עולם", "שָׁלוֹם|עולם"),
+        ("नदी का पानी", "नदी|का|पानी"),
+        (" — …", ""),
+    ],
+)
+def test_symbols_are_words_where_a_script_parts_them_by_spaces(line, symbols):
+    assert "|".join(DOMAIN.symbols(line)) == symbols
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,19 @@ def test_what_tokens_spell(tokenizer):
     assert ids["<bos>"] not in spelt and ids["<eos>"] not in spelt
 
 
+def test_a_line_break_that_is_listed_as_special_but_is_written_spells_itself(tokenizer):
+    import copy
+
+    from tokenizers import AddedToken
+
+    listed = copy.deepcopy(tokenizer)
+    listed.add_tokens([AddedToken("\n", special=False, normalized=False)])
+    line_break = listed.get_vocab()["\n"]
+    listed.extra_special_tokens = ["\n"]
+    assert line_break in listed.all_special_ids and listed.decode([line_break], skip_special_tokens=True) == "\n"
+    assert token_bytes(listed)[line_break] == b"\n"
+
+
 def test_what_byte_level_tokens_spell():
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -35,6 +35,7 @@ class TextDomain(Protocol):
     """What this room asks of a domain."""
 
     name: ClassVar[str]
+    forms: ClassVar[tuple[str, ...]]
     unit: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
 

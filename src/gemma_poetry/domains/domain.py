@@ -33,6 +33,15 @@ from gemma_poetry.prosody.wordstock import Wordstock
 PASSES = ("strict", "minor", "rescued")
 """The verdicts of a check that let a text pass."""
 
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
+    "\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, kana, Han, and the syllables of Hangul."""
+_SIGNS = "\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff"
+"""Accents and vowel signs that stand inside words: Latin, Hebrew, Arabic, the scripts of India."""
+_WORD = rf"(?:[^\W{_UNSPACED}]|[{_SIGNS}])+"
+_SYMBOLS = re.compile(rf"[{_UNSPACED}]|{_WORD}(?:['’]{_WORD})*")
 _HEADING = re.compile(r"#\s*(?P<title>.*?)(?:\s+—\s+(?P<author>\S.*))?\s*")
 
 
@@ -51,6 +60,7 @@ class Domain(ABC):
         packages: Modules that must be there for it to work.
         extra: The extra of this project that brings them; empty: none does.
         metrics: Beginnings of the names of metrics that make sense for it, beside perplexity and conformity.
+        symbol: What `symbols` divides a line into, in the plural, as figures of novelty and variety name it.
         max_tokens: Tokens after which a text that is not counted is broken off.
     """
 
@@ -63,7 +73,8 @@ class Domain(ABC):
     endings: ClassVar[tuple[str, ...]] = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
-    metrics: ClassVar[tuple[str, ...]] = ("chrf",)
+    metrics: ClassVar[tuple[str, ...]] = ("chrf", "distinct", "self_bleu", "copied_lines", "longest_span")
+    symbol: ClassVar[str] = "symbols"
     max_tokens: ClassVar[int] = 512
 
     def sample(self) -> Path | None:
@@ -141,9 +152,11 @@ class Domain(ABC):
         """What is right and wrong with a text; see `check_record`."""
 
     def symbols(self, line: str) -> Sequence[str]:
-        """What a line is made of when texts are compared: words where they are parted by spaces, else characters."""
-        words = re.findall(r"\w+", unicodedata.normalize("NFKC", line).casefold())
-        return words if len(words) > 1 else list("".join(words))
+        """What a line is made of when texts are compared: words of scripts that part them by spaces, characters of others.
+
+        Korean is parted by spaces, but a word there goes on into particles: its syllables are compared.
+        """
+        return _SYMBOLS.findall(unicodedata.normalize("NFKC", line).casefold())
 
     def count(self, lines: Sequence[str]) -> int:
         """The units (see `unit`) of a text; by default the characters of its lines."""

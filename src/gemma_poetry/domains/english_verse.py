@@ -50,6 +50,7 @@ class EnglishVerse(Domain):
     unit = "word"
     packages = ("pronouncing",)
     extra = "english"
+    symbol = "words"
     max_tokens = 400
 
     def sample(self) -> Path:

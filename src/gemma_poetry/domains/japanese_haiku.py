@@ -53,7 +53,7 @@ class JapaneseHaiku(Domain):
     forms = (HAIKU, SEASONAL_HAIKU, FREE_HAIKU)
     template: ClassVar[Template] = Template("形式：", "\n題：", "\n作者：", "\n句：\n")
     extra = "japanese"
-    metrics = ("chrf", "distinct")
+    symbol = "characters"
     max_tokens = 60
 
     def sample(self) -> Path:

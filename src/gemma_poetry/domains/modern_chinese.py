@@ -34,7 +34,7 @@ class ModernChinesePoetry(Domain):
     description = "Modern Chinese poetry (现代诗): free lines and stanzas"
     forms = (FREE_VERSE, SHORT_POEM, PROSE_POEM)
     template: ClassVar[Template] = Template("诗体：", "\n题目：", "\n作者：", "\n诗：\n")
-    metrics = ("chrf", "distinct")
+    symbol = "characters"
     max_tokens = 300
 
     def sample(self) -> Path:

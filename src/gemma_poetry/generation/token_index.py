@@ -38,16 +38,17 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> dict[int, bytes]:
 
     Knows byte-fallback pieces (`<0xE5>`, SentencePiece and Gemma) and byte-level alphabets (`Ġ` for a blank).
     """
-    special = set(tokenizer.all_special_ids)
+    roles = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
     added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
     alphabet = _byte_level_alphabet() if _is_byte_level(tokenizer) else None
     spelt: dict[int, bytes] = {}
     for piece, index in tokenizer.get_vocab().items():
         if index in added:
-            # An added token that is special to the decoder would vanish from the text, however it is written.
-            if index not in special and not tokenizer.added_tokens_decoder[index].special:
+            # An added token that is special to the decoder would vanish from the text, however it is written. A list of
+            # special tokens says nothing of that: where Gemma's is made from SentencePiece, the line break stands in it.
+            if index not in roles and not tokenizer.added_tokens_decoder[index].special:
                 spelt[index] = added[index].encode()
-        elif index in special:
+        elif index in roles:
             continue
         elif alphabet is not None:
             spelt[index] = bytes(alphabet[char] for char in piece if char in alphabet)

@@ -9,7 +9,8 @@ In: RUNs, a DATA folder, a split, files of other systems' poems. Out: `RUN/eval/
 where there are several systems, `comparison/` with all of them in one table.
 
 Poems are encoded from their records with the model's own tokenizer, so that any model can be evaluated on any DATA, and
-`ppl_char` of models with different tokenizers stands side by side. No title or author is dropped.
+`ppl_char` of models with different tokenizers stands side by side. No title or author is dropped. What is asked of the texts of
+a domain is its `Examiner`'s; the way is the same for all.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jso
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
+from gemma_poetry.domains.domain import Domain
+from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import DataError, UsageError
-from gemma_poetry.evaluation.ceiling import retrieval_writings
-from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.curves import read_curve
-from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records, whole_poems
+from gemma_poetry.evaluation.evaluator import Evidence, whole_poems
 from gemma_poetry.evaluation.records import (
     GENERATIONS,
     LIKELIHOODS,
@@ -38,19 +39,13 @@ from gemma_poetry.evaluation.records import (
     Writing,
     write_records,
 )
-from gemma_poetry.evaluation.references import (
-    HUMAN,
-    HumanReferences,
-    can_be_rewritten,
-    human_writings,
-    select_poems,
-)
+from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.strangers import read_strangers
 from gemma_poetry.progress import stage
-from gemma_poetry.verbs.evaluate_models import exposures, rank_titles, score, write
+from gemma_poetry.verbs.evaluate_models import exposures
+from gemma_poetry.verbs.examiner import Examiner, Ground, examiner_of
 from gemma_poetry.verbs.taught import domain_of_data
 
 if TYPE_CHECKING:
@@ -76,6 +71,7 @@ class EvaluateOptions:
         out: Where the figures go; `None`: `RUN/eval`.
         others: Further RUNs or models, to stand in the same table.
         generations: Files of poems by other systems, to stand in the same table.
+        domain: The language or style of the poems where there is no DATA; empty: classical Chinese.
     """
 
     run: str | None
@@ -86,30 +82,12 @@ class EvaluateOptions:
     out: Path | None = None
     others: tuple[str, ...] = ()
     generations: tuple[Path, ...] = ()
+    domain: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
         """All runs and models."""
         return (self.run, *self.others) if self.run is not None else self.others
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """The poems that an evaluation stands on.
-
-    Attributes:
-        poems: The judged split.
-        others: The other splits.
-        index: The other splits, indexed.
-        scored: The poems that likelihoods are computed of.
-        rewritten: The poems that are written anew.
-    """
-
-    poems: Sequence[Poem] = ()
-    others: Sequence[Poem] = ()
-    index: CorpusIndex | None = None
-    scored: Sequence[Poem] = ()
-    rewritten: Sequence[Poem] = ()
 
 
 def evaluate(options: EvaluateOptions) -> Results:
@@ -128,33 +106,42 @@ def evaluate(options: EvaluateOptions) -> Results:
         OutputError: The results cannot be written.
     """
     _check(options)
-    domain = domain_of_data(options.data) if options.data is not None else None
-    if domain is not None and not domain.tonal:
-        from gemma_poetry.verbs.evaluate_texts import evaluate_texts
-
-        return evaluate_texts(options, domain)
-    ground = _load_ground(options)
+    examiner = examiner_of(_domain(options))
+    ground = _load_ground(options, examiner)
     names = _names(options.runs)
     taken = set(names.values())
     strangers: list[Writing] = []
     for path in options.generations:
-        found = read_strangers(path, ground.poems, taken)
+        found = examiner.strangers(path, ground, taken)
         taken |= {writing.system for writing in found}
         strangers += found
     judged: list[tuple[str, str, Evidence, Results]] = []
     for spec, name in names.items():
-        base, evidence, results = _evaluate_run(options, spec, name, ground, strangers if not judged else [])
+        base, evidence, results = _evaluate_run(options, spec, name, examiner, ground, strangers if not judged else [])
         judged.append((name, base, evidence, results))
     if len(judged) == 1 and not strangers:
         return judged[0][3]
-    evidence, pairs = _combined([entry[:3] for entry in judged], strangers, ground)
-    results = evaluate_records(evidence, options.settings, pairs)
+    evidence, pairs = _combined([entry[:3] for entry in judged], strangers, examiner.evidence(ground))
+    results = examiner.figures(evidence, options.settings, pairs)
     told = {record["sentence"]: record for *_, own in judged for record in own.exposure}
     results.exposure = list(told.values())
     out = _comparison_folder(options)
     if out is not None:
-        _write_out(out, evidence, results, _about(options, None, ground), {name: spec for spec, name in names.items()})
+        about = _about(options, None, examiner, ground)
+        _write_out(out, examiner, evidence, results, about, {name: spec for spec, name in names.items()})
     return results
+
+
+def _domain(options: EvaluateOptions) -> Domain:
+    """The domain of DATA; without DATA the one that is named."""
+    if options.data is None:
+        return load_domain(options.domain or DEFAULT)
+    domain = domain_of_data(options.data)
+    if options.domain and options.domain != domain.name:
+        raise UsageError(
+            f"DATA is of the domain {domain.name!r}, not {options.domain!r}", where=options.data, action="leave --domain out"
+        )
+    return domain
 
 
 def _check(options: EvaluateOptions) -> None:
@@ -173,9 +160,9 @@ def _check(options: EvaluateOptions) -> None:
             )
 
 
-def _load_ground(options: EvaluateOptions) -> _Ground:
+def _load_ground(options: EvaluateOptions, examiner: Examiner) -> Ground:
     if options.data is None:
-        return _Ground()
+        return Ground()
     check_manifest(options.data, [f"{name}.jsonl" for name in SPLITS])
     by_split = {name: [Poem.from_record(record) for record in read_jsonl(options.data / f"{name}.jsonl")] for name in SPLITS}
     poems = by_split.pop(options.split)
@@ -186,17 +173,8 @@ def _load_ground(options: EvaluateOptions) -> _Ground:
             expected="at least one poem",
             action="prepare with a larger prepare.test_share, or name another --split",
         )
-    others = [poem for name in by_split for poem in by_split[name]]
-    settings = options.settings
     with stage("Indexing the other splits"):
-        index = CorpusIndex(others)
-    return _Ground(
-        poems,
-        others,
-        index,
-        scored=select_poems(poems, settings.perplexity_poems, settings.seed),
-        rewritten=select_poems(filter(can_be_rewritten, poems), settings.generation_poems, settings.seed),
-    )
+        return examiner.ground(poems, [poem for name in by_split for poem in by_split[name]], options.settings)
 
 
 def _names(specs: Sequence[str]) -> dict[str, str]:
@@ -207,31 +185,27 @@ def _names(specs: Sequence[str]) -> dict[str, str]:
 
 
 def _evaluate_run(
-    options: EvaluateOptions, spec: str, name: str, ground: _Ground, strangers: Sequence[Writing]
+    options: EvaluateOptions, spec: str, name: str, examiner: Examiner, ground: Ground, strangers: Sequence[Writing]
 ) -> tuple[str, Evidence, Results]:
     """Evaluates one run and writes its files; returns the base it stands on as well."""
     from gemma_poetry.model.base import load_model
 
     settings = options.settings
     loaded = load_model(spec)
-    likelihoods = list(score(loaded, ground.scored))
-    writings = [
-        *write(loaded, ground.rewritten, settings, options.sampling),
-        *human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed)),
-        *(retrieval_writings(ground.rewritten, ground.index) if ground.index else ()),
-    ]
-    ranks = list(rank_titles(loaded, list(whole_poems([*writings, *strangers])), settings))
+    likelihoods = examiner.score(loaded, ground)
+    writings = examiner.write(loaded, ground, settings, options.sampling)
+    ranks = examiner.rank(loaded, list(whole_poems([*writings, *strangers])), settings)
     foreign = {writing.system for writing in strangers}
     own_ranks = [rank for rank in ranks if rank.system not in foreign]
-    evidence = Evidence(likelihoods, writings, own_ranks, ground.others, ground.index)
-    results = evaluate_records(evidence, settings)
+    evidence = replace(examiner.evidence(ground), likelihoods=likelihoods, writings=writings, title_ranks=own_ranks)
+    results = examiner.figures(evidence, settings)
     assert options.data is not None
     for exposure in exposures(loaded, ground.poems, spec, options.data, options.split):
         results.exposure.append(exposure.to_record())
         if exposure.doubtful:
             print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
     out = _run_folder(options, spec, name)
-    _write_out(out, evidence, results, _about(options, loaded, ground), {name: spec})
+    _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})
     return loaded.base, replace(evidence, title_ranks=ranks), results
 
 
@@ -248,15 +222,20 @@ def _comparison_folder(options: EvaluateOptions) -> Path | None:
 
 
 def _combined(
-    judged: Sequence[tuple[str, str, Evidence]], strangers: Sequence[Writing], ground: _Ground
+    judged: Sequence[tuple[str, str, Evidence]], strangers: Sequence[Writing], merged: Evidence
 ) -> tuple[Evidence, list[tuple[str, str]]]:
-    """The evidence of several systems under one roof, and which of them are compared."""
+    """The evidence of several systems under one roof, and which of them are compared.
+
+    Args:
+        judged: Name, base and evidence of each run.
+        strangers: Texts of other systems.
+        merged: What does not depend on a system.
+    """
     bases = dict.fromkeys(base for _, base, _ in judged)
     base_names = {base: "base" if len(bases) == 1 else f"base {Path(base).name}" for base in bases}
     renamed: dict[tuple[str, str], str] = {}
     for name, base, _ in judged:
         renamed |= {(name, "tuned"): name, (name, "base"): base_names[base]}
-    merged = Evidence(corpus=ground.others, index=ground.index)
     for name, _, evidence in judged:
         own = {record.system for kind in (evidence.likelihoods, evidence.writings) for record in kind}
         have = {record.system for kind in (merged.likelihoods, merged.writings) for record in kind}
@@ -285,11 +264,14 @@ def _called(records: Sequence[_Record], names: Mapping[str, str]) -> list[_Recor
     return [replace(record, system=names[record.system]) for record in records if record.system in names]
 
 
-def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str, Any], runs: Mapping[str, str]) -> None:
+def _write_out(
+    out: Path, examiner: Examiner, evidence: Evidence, results: Results, about: dict[str, Any], runs: Mapping[str, str]
+) -> None:
     """Writes records, reports and results.
 
     Args:
         out: The folder.
+        examiner: How texts are shown.
         evidence: What the figures were computed from.
         results: The figures.
         about: What was evaluated, and how.
@@ -310,24 +292,28 @@ def _write_out(out: Path, evidence: Evidence, results: Results, about: dict[str,
         evidence.writings,
         {name: read_curve(folder / CURVE) for name, folder in folders.items() if (folder / CURVE).is_file()},
         details,
-        _subtitle(about),
+        _subtitle(about, examiner),
+        examiner.judge,
     )
     write_text(out / "report.html", report_html(report))
     write_text(out / "report.md", report_markdown(report))
     write_json(out / RESULTS, {"about": about, **results.to_record()})
 
 
-def _subtitle(about: Mapping[str, Any]) -> str:
+def _subtitle(about: Mapping[str, Any], examiner: Examiner) -> str:
     data = about["data"]
+    told = f"{about['domain']}: " if examiner.judge is not None else ""
     judged = f"{data['split']} split of {data['folder']}, {data['poems']:,} poems" if data else "poems judged on their own"
     base = f"base model {about['base']}, " if about["base"] else ""
-    return f"{base}{judged}; seed {about['evaluate']['seed']}"
+    return f"{told}{base}{judged}; seed {about['evaluate']['seed']}"
 
 
-def _about(options: EvaluateOptions, loaded: LoadedModel | None, ground: _Ground) -> dict[str, Any]:
+def _about(options: EvaluateOptions, loaded: LoadedModel | None, examiner: Examiner, ground: Ground) -> dict[str, Any]:
     data = options.data
     return {
         "runs": list(options.runs) if loaded is None else [loaded.name],
+        "domain": examiner.domain.name,
+        "unit": examiner.domain.unit,
         "base": loaded.base if loaded else "",
         "generations": [str(path) for path in options.generations] if loaded is None else [],
         "data": data

@@ -24,6 +24,9 @@ def evaluate(
         list[Path] | None,
         typer.Option("--generations", help="Poems of any other system: JSONL or plain text; may be repeated."),
     ] = None,
+    domain: Annotated[
+        str, typer.Option("--domain", help="Language or style of the --generations where there is no DATA.")
+    ] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Where the figures go; default RUN/eval.")] = None,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
@@ -45,6 +48,7 @@ def evaluate(
         sampling=settings.generate,
         others=tuple(runs[1:] if runs else ()),
         generations=tuple(generations or ()),
+        domain=domain,
     )
     results = judge(options)
     if as_json:

@@ -1,82 +1,90 @@
-"""Evaluation in domains that are not read by tones: perplexity in their own unit, and their own check.
+"""Evaluation in domains that are not read by tones: perplexity in their own unit, their own check, novelty in their symbols.
 
-    DATA/test.jsonl ──model.scoring────────────> RUN/eval/likelihoods.jsonl ──┐
-          └──form and title──TextWriter────────> RUN/eval/generations.jsonl ──┴─evaluation──> results.json, report
+    DATA/test.jsonl ──model.scoring────────> likelihoods (count of the domain) ──┐
+          ├──form and title──TextWriter────> writings ───────────────────────────┼─evaluation──> figures that the
+          └──other texts of the form───────> the human beside them ──────────────┤               domain says make sense
+    DATA/train, val.jsonl ──symbols────────> what novelty is held against ───────┘
 
-In: a RUN (or any model with `out`), a DATA folder and its domain. Out: `RUN/eval/`, `results.json` last: base and tuned side
-by side, the held-out texts as `human`. What is reported beside perplexity and conformity is what the domain says makes sense.
+In: a model, the texts to stand on, and their domain. Out: what `verbs.evaluate` puts together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_text
+from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
-from gemma_poetry.errors import DataError, UsageError
-from gemma_poetry.evaluation.curves import read_curve
-from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
-from gemma_poetry.evaluation.records import GENERATIONS, LIKELIHOODS, Likelihood, Protocol, Writing, write_records
-from gemma_poetry.evaluation.references import as_writing, select_poems
-from gemma_poetry.evaluation.report import Report, report_html
-from gemma_poetry.evaluation.report_markdown import report_markdown
+from gemma_poetry.evaluation.evaluator import DEFAULT_PAIRS, Evidence, evaluate_records, spelt_index
+from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
+from gemma_poetry.evaluation.references import HumanReferences, as_writing, human_writings, select_poems
 from gemma_poetry.evaluation.results import Results
+from gemma_poetry.evaluation.strangers import read_stranger_texts
+from gemma_poetry.evaluation.symbols import Symbols
 from gemma_poetry.progress import steps, track
-from gemma_poetry.verbs.evaluate import CURVE, RESULTS, EvaluateOptions
 from gemma_poetry.verbs.evaluate_models import as_system, systems_of
+from gemma_poetry.verbs.examiner import Examiner, Ground
 
 if TYPE_CHECKING:
     from gemma_poetry.model.base import LoadedModel
 
 _ALWAYS = ("ppl_", "log_ppl_", "conforms")
-_SHOWN = 6
 
 
-def evaluate_texts(options: EvaluateOptions, domain: Domain) -> Results:
-    """Scores and writes texts of one domain, and leaves everything in `RUN/eval`.
+class TextExaminer(Examiner):
+    """Texts of any domain with a check and a count."""
 
-    Raises:
-        UsageError: More than one run is named, or poems of other systems.
-        DataError: DATA is incomplete, or the split is empty.
-        ModelError: The model cannot be used.
-        ConstraintError: The vocabulary cannot spell the words that counted lines are made of.
-    """
-    from gemma_poetry.model.base import load_model
+    def __init__(self, domain: Domain) -> None:
+        super().__init__(domain)
+        self.judge = domain.check
+        self.symbols = Symbols(domain.symbols, domain.symbol)
 
-    if options.run is None or options.data is None or options.others or options.generations:
-        raise UsageError(
-            f"the domain {domain.name} is evaluated one run at a time",
-            expected="one --run and --data",
-            action="evaluate the runs one after the other; files of other systems are judged in classical-chinese only",
+    def ground(self, poems: Sequence[Poem], others: Sequence[Poem], settings: EvaluateSettings) -> Ground:
+        """Any text is scored, and any is written anew."""
+        return Ground(
+            poems,
+            others,
+            spelt_index(others, self.symbols),
+            scored=select_poems(poems, settings.perplexity_poems, settings.seed),
+            rewritten=select_poems(poems, settings.generation_poems, settings.seed),
         )
-    poems = _poems(options.data, options.split)
-    settings = options.settings
-    loaded = load_model(options.run)
-    likelihoods = list(_score(loaded, select_poems(poems, settings.perplexity_poems, settings.seed), domain))
-    writings = list(_write(loaded, select_poems(poems, settings.generation_poems, settings.seed), options, domain))
-    evidence = Evidence(likelihoods, writings, judge=domain.check, unit=domain.unit)
-    results = _sensible(evaluate_records(evidence, settings), (*_ALWAYS, *domain.metrics))
-    _write_out(options, domain, evidence, results, loaded.name)
-    return results
 
+    def score(self, loaded: LoadedModel, ground: Ground) -> list[Likelihood]:
+        """Per unit of the domain."""
+        return list(_score(loaded, ground.scored, self.domain))
 
-def _poems(data: Path, split: str) -> list[Poem]:
-    check_manifest(data, [f"{name}.jsonl" for name in SPLITS])
-    poems = [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")]
-    if not poems:
-        raise DataError(
-            f"the {split} split has no texts",
-            where=data / f"{split}.jsonl",
-            expected="at least one text",
-            action="prepare with a larger prepare.test_share, or name another --split",
-        )
-    return poems
+    def write(
+        self, loaded: LoadedModel, ground: Ground, settings: EvaluateSettings, sampling: GenerateSettings
+    ) -> list[Writing]:
+        """Texts to forms and titles, and another person's text to the nearest title."""
+        people = human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed))
+        return [
+            *_write(loaded, ground.rewritten, settings, sampling, self.domain),
+            *(one for one in people if one.protocol is Protocol.TITLE),
+        ]
+
+    def rank(self, loaded: LoadedModel, writings: Sequence[Writing], settings: EvaluateSettings) -> list[TitleRank]:
+        """Not asked: a passage of prose is long, and ten titles of each are ten times its length to read."""
+        return []
+
+    def strangers(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Writing]:
+        """Divided and cleaned as the domain says."""
+        return read_stranger_texts(path, self.domain, ground.poems, taken)
+
+    def evidence(self, ground: Ground) -> Evidence:
+        """The corpus in symbols, the check, the unit."""
+        return Evidence(corpus=ground.others, index=ground.index, judge=self.judge, unit=self.domain.unit, symbols=self.symbols)
+
+    def figures(
+        self, evidence: Evidence, settings: EvaluateSettings, pairs: Sequence[tuple[str, str]] | None = None
+    ) -> Results:
+        """Those that the domain says make sense."""
+        found = evaluate_records(evidence, settings, DEFAULT_PAIRS if pairs is None else pairs)
+        return _sensible(found, (*_ALWAYS, *self.domain.metrics))
 
 
 def _score(loaded: LoadedModel, poems: Sequence[Poem], domain: Domain) -> Iterator[Likelihood]:
@@ -92,10 +100,12 @@ def _score(loaded: LoadedModel, poems: Sequence[Poem], domain: Domain) -> Iterat
             yield Likelihood(system, poem.source_id, poem.cluster_id, poem.kind, score.nll, score.tokens, units)
 
 
-def _write(loaded: LoadedModel, poems: Sequence[Poem], options: EvaluateOptions, domain: Domain) -> Iterator[Writing]:
+def _write(
+    loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings, domain: Domain
+) -> Iterator[Writing]:
     from gemma_poetry.generation.writer import TextWish, TextWriter
 
-    sampling = options.sampling.model_copy(update={"batch_size": options.settings.batch_size})
+    sampling = sampling.model_copy(update={"batch_size": settings.batch_size})
     writer = TextWriter(loaded.model, loaded.tokenizer, sampling, wordstock=domain.wordstock, max_tokens=domain.max_tokens)
     # Texts of one form share a batch: counted and free ones are decoded apart, and long ones pad the short.
     poems = sorted(poems, key=lambda poem: (poem.form, poem.source_id))
@@ -106,7 +116,7 @@ def _write(loaded: LoadedModel, poems: Sequence[Poem], options: EvaluateOptions,
     ]
     for system in systems_of(loaded):
         with as_system(loaded, system):
-            written = writer.write(wishes, seed=options.settings.seed)
+            written = writer.write(wishes, seed=settings.seed)
             for poem, one in zip(poems, track(written, f"Writing texts ({system})", len(poems))):
                 lines, marks = domain.lines_of(one.text, poem.form)
                 yield as_writing(system, Protocol.TITLE, poem, lines, marks)
@@ -127,37 +137,3 @@ def _sensible(results: Results, beginnings: Sequence[str]) -> Results:
         ],
         signatures=kept(results.signatures),
     )
-
-
-def _write_out(options: EvaluateOptions, domain: Domain, evidence: Evidence, results: Results, name: str) -> None:
-    assert options.run is not None and options.data is not None
-    out = Path(options.run) / "eval" if options.out is None else options.out
-    run = Path(options.run)
-    about = {
-        "runs": [name],
-        "domain": domain.name,
-        "unit": domain.unit,
-        "data": {
-            "folder": str(options.data),
-            "manifest_sha256": sha256_file(options.data / MANIFEST),
-            "split": options.split,
-        },
-        "evaluate": options.settings.model_dump(mode="json"),
-        "generate": options.sampling.model_dump(mode="json"),
-    }
-    # Written last, so that it never stands beside texts that it is not about.
-    (out / RESULTS).unlink(missing_ok=True)
-    write_records(out / LIKELIHOODS, evidence.likelihoods)
-    write_records(out / GENERATIONS, evidence.writings)
-    texts = [
-        {"system": one.system, "form": one.form, "title": one.title, "text": "".join(map("".join, zip(one.lines, one.marks)))}
-        for one in evidence.writings[:_SHOWN]
-    ]
-    details: dict[str, Any] = {"Evaluation": about, "Texts": texts}
-    if (run / MANIFEST).is_file():
-        details["Run"] = read_json(run / MANIFEST)
-    curves = {name: read_curve(run / CURVE)} if (run / CURVE).is_file() else {}
-    report = Report(f"Evaluation of {name} ({domain.name})", results, curves=curves, details=details)
-    write_text(out / "report.html", report_html(report))
-    write_text(out / "report.md", report_markdown(report))
-    write_json(out / RESULTS, {"about": about, **results.to_record()})
