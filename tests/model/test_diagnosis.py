@@ -45,8 +45,15 @@ def test_a_healthy_model_of_each_family_has_no_fault(family: str):
 def test_float16_is_a_fault_from_gemma_3_on_and_a_warning_before():
     assert loading_checks.check_dtype(model().half()).verdict == "fault"
     assert loading_checks.check_dtype(model("gemma2").half()).verdict == "warning"
-    assert loading_checks.check_dtype(model().bfloat16()).verdict == "warning"  # slow on a CPU
     assert loading_checks.check_dtype(model()).verdict == "ok"
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bfloat16_on_a_cpu_is_a_warning_where_the_processor_has_none(able: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loading_checks, "cpu_has_bfloat16", lambda: able)
+    assert loading_checks.check_dtype(model().bfloat16()).verdict == ("ok" if able else "warning")
+    single = loading_checks.check_dtype(model())
+    assert single.verdict == "ok" and ("train.dtype=bfloat16" in single.found) == able
 
 
 def test_a_kernel_that_loses_the_soft_cap_is_found():

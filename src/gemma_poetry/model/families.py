@@ -34,8 +34,6 @@ FAMILIES: dict[str, str] = {
     "gemma4_text": "Gemma 4",
 }
 _FLOAT16_FAMILIES = ("gemma", "gemma2")
-# Towers of these types are built by a package that transformers does not bring along.
-TOWER_PACKAGES = {"gemma3n": "timm"}
 
 
 def choose_device(wanted: str | None = None) -> str:
@@ -56,6 +54,8 @@ def choose_device(wanted: str | None = None) -> str:
 
 def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = None) -> torch.dtype:
     """The arithmetic of a model: bfloat16 on GPUs that have it, else float32.
+
+    CPUs compute in float32 unless they are told otherwise, also those that have bfloat16: figures then compare between machines.
 
     Args:
         model_type: The configuration's `model_type`.
@@ -82,6 +82,14 @@ def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = Non
     if wanted == "float16" and not on_gpu:
         raise UsageError("float16 was asked for on a CPU", expected="bfloat16 or float32", action="leave the dtype at auto")
     return known[wanted]
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this processor multiplies matrices in bfloat16; on others such products take hundreds of times as long."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def four_bit_settings(device: str | None = None) -> dict[str, Any]:

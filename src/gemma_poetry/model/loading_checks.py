@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from gemma_poetry.model.families import cpu_has_bfloat16
 from gemma_poetry.model.findings import Finding, judge
 
 _FLASH_HEAD_SIZE = 256
@@ -23,9 +24,14 @@ def check_dtype(model: Any) -> Finding:
     if dtype == torch.float16:
         early = family in ("gemma", "gemma2")
         return judge("dtype", False, found, expected, "set train.dtype to auto", otherwise="warning" if early else "fault")
-    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    wasteful = (dtype == torch.float32) == has_bfloat16
-    action = "set train.dtype to auto; " + ("float32 doubles memory here" if has_bfloat16 else "bfloat16 is slow here")
+    if device.type == "cpu":
+        able = cpu_has_bfloat16()
+        if able and dtype == torch.float32:
+            found += "; this processor has bfloat16 too: --set train.dtype=bfloat16 is about twice as fast for large models"
+        wasteful, action = dtype == torch.bfloat16 and not able, "set train.dtype to auto; bfloat16 is slow on this processor"
+    else:
+        wasteful = (dtype == torch.float32) == torch.cuda.is_bf16_supported()
+        action = "set train.dtype to auto; " + ("float32 doubles memory" if wasteful else "bfloat16 is slow") + " here"
     return judge("dtype", not wasteful, found, expected, action, otherwise="warning")
 
 
