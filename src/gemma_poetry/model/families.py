@@ -55,7 +55,7 @@ def choose_device(wanted: str | None = None) -> str:
 def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = None) -> torch.dtype:
     """The arithmetic of a model: bfloat16 on GPUs that have it, else float32.
 
-    CPUs compute in float32 unless they are told otherwise, also those that have bfloat16: figures then compare between machines.
+    CPUs compute in float32 unless they are told otherwise, also those that have bfloat16: figures compare between machines.
 
     Args:
         model_type: The configuration's `model_type`.
