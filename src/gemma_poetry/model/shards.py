@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -40,5 +41,8 @@ def shard_like(tensor: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 def sharded_share(model: Any) -> float:
     """The share of a model's parameters that are spread over devices, 0 to 1."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()  # embedding and head stay whole after a pass, until the next one ends
     counts = [(weight.numel(), isinstance(weight, DTensor)) for weight in model.parameters()]
     return sum(count for count, sharded in counts if sharded) / sum(count for count, _ in counts)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import resource
 import sys
 import time
@@ -58,7 +57,7 @@ def train_adapter(
         TokenizerMismatchError: DATA was made for another tokenizer.
         ModelError: The model cannot be used.
         RunError: `out` holds another run, or was begun with other settings.
-        UsageError: 4-bit weights are wanted where there is no CUDA device.
+        UsageError: 4-bit weights are wanted where there is no CUDA device, or FSDP where it cannot be.
         TrainingError: There is nothing to train on, or the loss became infinite.
         OutputError: The run cannot be written.
     """
@@ -66,12 +65,14 @@ def train_adapter(
 
     from gemma_poetry.model.base import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
+    from gemma_poetry.model.shards import sharded_share
     from gemma_poetry.training.dropout import hasten_dropout
     from gemma_poetry.training.norms import hasten_norms
-    from gemma_poetry.training.trainer import is_main_process, prepare_folder
+    from gemma_poetry.training.processes import is_main_process, join_processes, process_count
+    from gemma_poetry.training.trainer import prepare_folder
     from gemma_poetry.training.updates import hasten_updates
 
-    _join_processes()
+    join_processes(four_bit=recipe.lora.four_bit)
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
     checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
     loaded = load_model(model_spec, dtype=recipe.train.dtype, four_bit=recipe.lora.four_bit)
@@ -124,6 +125,7 @@ def train_adapter(
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "steps": trainer.state.global_step,
         "validation": measured,
+        "devices": {"processes": process_count(), "sharded_share": sharded_share(model)},
         "wall_seconds": round(seconds, 1),
         "resumed": checkpoint is not None,
         "peak_memory_bytes": _peak_memory(),
@@ -135,15 +137,6 @@ def train_adapter(
         del trainer, model, loaded, vocabulary
         contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, characters), **measured}
     return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
-
-
-def _join_processes() -> None:
-    """Connects the processes of a launcher before the model is loaded: under FSDP only the first then reads the weights."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        import torch
-        from accelerate import PartialState
-
-        PartialState(cpu=not torch.cuda.is_available())
 
 
 def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters: int) -> dict[str, float]:
@@ -159,7 +152,11 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
+    try:
+        scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
+    except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
+        print("the whole model does not fit on this device: run `evaluate` where it does", file=sys.stderr)
+        return {}
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
     return perplexities | ({"ppl_char": math.exp(nats / characters)} if characters else {})
@@ -167,22 +164,27 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters
 
 def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None) -> None:
     """Notes what a run was begun with; a resumed run must go on with the same."""
+    from gemma_poetry.training.processes import is_main_process, process_count
+
     start = {
         "data_manifest_sha256": sha256_file(data / MANIFEST),
         "model": model_spec,
         "train": recipe.train.model_dump(mode="json"),
         "lora": recipe.lora.model_dump(mode="json"),
+        # A step takes a batch a process: with another number of them, steps and their rates would mean something else.
+        "processes": process_count(),
     }
     if checkpoint is None:
-        write_json(out / _STARTED, start)
+        if is_main_process():
+            write_json(out / _STARTED, start)
         return
-    begun = read_json(out / _STARTED)
+    begun = {"processes": 1} | read_json(out / _STARTED)
     changed = [name for name in start if start[name] != begun.get(name)]
     if changed:
         raise RunError(
             f"the run was begun with other settings ({', '.join(changed)})",
             where=out,
-            expected="the same data, model and recipe as when it was begun",
+            expected="the same data, model, recipe and number of processes as when it was begun",
             action="resume with the same options, or choose another --out",
         )
 
@@ -209,7 +211,7 @@ def _prune(
 ) -> KeptVocabulary | None:
     """Prunes the model's vocabulary to what DATA can need, where that is wanted or worthwhile."""
     from gemma_poetry.model.vocabulary import kept_ids, prune_vocabulary
-    from gemma_poetry.training.trainer import is_main_process
+    from gemma_poetry.training.processes import is_main_process
 
     kept = kept_ids(model, tokenizer, samples, data, settings)
     if kept is None:
@@ -236,6 +238,7 @@ def _trainer(
     import torch
 
     from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset, pass_tokens
+    from gemma_poetry.training.processes import process_count
     from gemma_poetry.training.trainer import PoetryTrainer
 
     poems = [Poem.from_record(record) for record in read_jsonl(data / "val.jsonl")]
@@ -251,9 +254,7 @@ def _trainer(
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [poem.characters for poem, _ in kept]),
         data_collator=PaddedCollator(int(tokenizer.pad_token_id)),
-        batch_sampler=LengthGroupedSampler(
-            list(map(len, samples)), settings.batch_size, settings.seed, int(os.environ.get("WORLD_SIZE", "1"))
-        ),
+        batch_sampler=LengthGroupedSampler(list(map(len, samples)), settings.batch_size, settings.seed, process_count()),
         processing_class=tokenizer,
         vocabulary=vocabulary,
         pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
@@ -261,7 +262,10 @@ def _trainer(
 
 
 def _steps(settings: TrainSettings, samples: int) -> int:
-    return math.ceil(settings.epochs * math.ceil(samples / (settings.batch_size * settings.gradient_accumulation)))
+    from gemma_poetry.training.processes import process_count
+
+    poems = settings.batch_size * settings.gradient_accumulation * process_count()
+    return math.ceil(settings.epochs * math.ceil(samples / poems))
 
 
 def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool) -> Any:

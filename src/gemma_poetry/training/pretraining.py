@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
-from gemma_poetry.errors import DataError, ModelError
+from gemma_poetry.errors import DataError, ModelError, UsageError
 
 WEIGHTS = "model.safetensors"
 
@@ -49,6 +48,7 @@ def pretrain(
         DataError: The data folder is missing, incomplete or altered.
         ModelError: `start` has another shape, or was trained on other poems than the training split of `data`.
         RunError: `out` holds a run already.
+        UsageError: The launcher wants the weights sharded (FSDP).
         TrainingError: The loss became infinite.
         OutputError: The model cannot be written.
     """
@@ -58,8 +58,16 @@ def pretrain(
     from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset, load_preset
-    from gemma_poetry.training.trainer import PoetryTrainer, is_main_process, prepare_folder
+    from gemma_poetry.model.shards import shards_weights
+    from gemma_poetry.training.processes import is_main_process, process_count
+    from gemma_poetry.training.trainer import PoetryTrainer, prepare_folder
 
+    if shards_weights():
+        raise UsageError(
+            "a pretraining was launched with sharded weights (FSDP)",
+            expected="the whole model on each device: no preset needs more than one, and Muon wants whole matrices",
+            action="launch with recipes/distributed/ddp.yaml",
+        )
     checkpoint = prepare_folder(out, resume=resume, finished=WEIGHTS)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
     poems = _read_poems(data / "train.jsonl")
@@ -83,7 +91,7 @@ def pretrain(
     validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
     pad_id = int(tokenizer.pad_token_id)
     model = load_preset(start) if start else build_preset(settings.preset, tokenizer, settings.seed)
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = process_count()
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
     )

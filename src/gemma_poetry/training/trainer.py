@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +40,7 @@ from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import RunError, TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.training.processes import is_main_process
 from gemma_poetry.training.sharded_checkpoints import ShardedCheckpoints
 
 COMPLETE = "complete.json"
@@ -214,11 +214,6 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
     candidates = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
     return next((path for path in sorted(candidates, key=step, reverse=True) if _is_complete(path)), None)
-
-
-def is_main_process() -> bool:
-    """Whether this process is the one that writes files, under torchrun and accelerate as alone."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _is_complete(checkpoint: Path) -> bool:

@@ -1,0 +1,109 @@
+"""What a launcher may ask for, and what is refused before a model is loaded."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import accelerate
+import pytest
+
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import RunError, UsageError
+from gemma_poetry.training.finetuning import train_adapter
+from gemma_poetry.training.pretraining import pretrain
+from gemma_poetry.training.processes import is_main_process, join_processes
+from tests.tiny import make_model, make_tokenizer, save_data
+
+FSDP2 = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+SHORT = ["train.max_steps=2", "train.save_steps=1", "train.vocabulary=pruned"]
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Sets what a launcher would; the group of processes itself is left out."""
+
+    def launch(environment: dict[str, str], kind: str = "MULTI_CPU") -> None:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        state = SimpleNamespace(distributed_type=accelerate.DistributedType(kind))
+        monkeypatch.setattr(accelerate, "PartialState", lambda **_: state)
+
+    return launch
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind", "four_bit", "message"),
+    [
+        (FSDP2, "MULTI_GPU", True, "4-bit weights .* together with FSDP"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "MULTI_GPU", False, "version 1 of FSDP"),
+        ({**FSDP2, "FSDP_VERSION": "1"}, "MULTI_GPU", False, "version 1 of FSDP"),
+        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_CPU", False, "FSDP was asked for on CPUs"),
+    ],
+)
+def test_fsdp_that_cannot_be_is_refused(launched, environment, kind, four_bit, message):
+    launched(environment, kind)
+    with pytest.raises(UsageError, match=message):
+        join_processes(four_bit=four_bit)
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind", "four_bit"),
+    [
+        ({}, "NO", True),
+        ({"WORLD_SIZE": "2"}, "MULTI_CPU", False),
+        ({"WORLD_SIZE": "2"}, "MULTI_GPU", True),
+        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_GPU", False),
+    ],
+)
+def test_what_can_be_is_not_refused(launched, environment, kind, four_bit):
+    launched(environment, kind)
+    join_processes(four_bit=four_bit)
+
+
+@pytest.mark.parametrize(("rank", "main"), [("0", True), ("1", False), (None, True)])
+def test_the_first_process_writes(monkeypatch, rank, main):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    assert is_main_process() is main
+
+
+def test_pretraining_under_fsdp_is_refused(launched, tmp_path):
+    launched(FSDP2, "MULTI_GPU")
+    with pytest.raises(UsageError, match="pretraining was launched with sharded weights"):
+        pretrain(tmp_path, tmp_path / "MODEL", load_recipe().pretrain)
+    assert not (tmp_path / "MODEL").exists()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("processes")
+    tokenizer = make_tokenizer()
+    save_data(place / "DATA", tokenizer)
+    make_model(tokenizer).save_pretrained(place / "base")
+    tokenizer.save_pretrained(place / "base")
+    return place
+
+
+def test_a_run_is_written_where_the_whole_model_does_not_fit(place, monkeypatch, capsys):
+    """Trained pruned or in shards: only its perplexity over the full vocabulary is missing."""
+    import torch
+
+    from gemma_poetry.model import scoring
+
+    def too_large(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(scoring, "score_completions", too_large)
+    manifest = train_adapter(place / "DATA", str(place / "base"), place / "RUN", load_recipe(None, SHORT))
+    assert set(manifest["validation"]) == {"ppl_token_kept_rows", "ppl_char_kept_rows"}
+    assert "whole model does not fit" in capsys.readouterr().err
+
+
+def test_a_run_resumes_with_as_many_processes_as_it_was_begun_with(place, monkeypatch):
+    out = place / "RUN"
+    (out / "adapter" / "adapter_model.safetensors").unlink()
+    monkeypatch.setattr("gemma_poetry.training.processes.process_count", lambda: 2)
+    monkeypatch.setattr("gemma_poetry.training.processes.join_processes", lambda **_: None)
+    with pytest.raises(RunError, match=r"other settings \(processes\)"):
+        train_adapter(place / "DATA", str(place / "base"), out, load_recipe(None, SHORT), resume=True)
