@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
-from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
 from gemma_poetry.generation.requests import PoemRequest, prescribe
+from gemma_poetry.model import hub
+from gemma_poetry.model.base import load_model, load_tokenizer, locate
+from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.problems import problem_html
@@ -56,6 +63,16 @@ def test_the_browser_says_which_language_comes_first(header: str, language: str)
     assert preferred_language(header) == language
 
 
+NAMES = {"Gemma", "Google", "Hub", "mini", "safetensors", "transformers", "pickle", "llama", "gemma", "RUN"}
+
+
+def english_words(html: str) -> list[str]:
+    """Words of a message that are no names (of files, formats, settings)."""
+    text = re.sub(r"<[^>]*>|&#?\w+;", "", html)
+    text = re.sub(r"--\w+|[a-zA-Z\d-]*[_.:/*\d][\w.*/:-]*", "", text, flags=re.ASCII)
+    return sorted(set(re.findall("[a-zA-Z]{3,}", text)) - NAMES)
+
+
 # What people will ask in vain: the engine's refusal, and a phrase of its Chinese.
 REFUSED = [
     (PoemRequest(form="五言绝句", acrostic="春夏秋冬梅"), "藏头有 5 字"),
@@ -74,10 +91,108 @@ REFUSED = [
 def test_refusals_of_the_engine_are_said_in_chinese(request_: PoemRequest, phrase: str):
     with pytest.raises(GemmaPoetryError) as raised:
         prescribe(request_)
-    shown = re.sub(r"<[^>]*>", "", problem_html(raised.value, "zh"))
-    assert phrase in shown
-    assert not re.search(r"[a-zA-Z]{4,}", shown.replace("&#x27;", "")), shown
+    shown = problem_html(raised.value, "zh")
+    assert phrase in shown and not english_words(shown)
     assert raised.value.found.split(":")[0] in problem_html(raised.value, "en").replace("&#x27;", "'").replace("&amp;", "&")
+
+
+def _configured(folder: Path, **changes: object) -> Path:
+    (folder / "config.json").write_text(json.dumps({"model_type": "gemma3_text", **changes}))
+    return folder
+
+
+def _weighted(folder: Path, weights: bytes, name: str = "model.safetensors") -> None:
+    (_configured(folder) / name).write_bytes(weights)
+
+
+def _shards(folder: Path) -> None:
+    _weighted(folder, b"\2" + bytes(7) + b"{}", "model-00001-of-00002.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+HEADER = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+
+# What is wrong with a folder that is named as a model, and a phrase of what the page says.
+BROKEN: list[tuple[Callable[[Path], object], str]] = [
+    (lambda folder: None, "没有可读的 config.json"),
+    (lambda folder: _configured(folder, model_type="llama"), "类型是「llama」"),
+    (lambda folder: _configured(folder, auto_map={"a": "b"}), "要运行它自带的代码"),
+    (_configured, "没有权重"),
+    (lambda folder: _weighted(folder, b"", "pytorch_model.bin"), "权重是 pickle 格式"),
+    (_shards, "权重缺 1 个分片（共 2 个）"),
+    (lambda folder: _weighted(folder, b"short"), "开头损坏"),
+    (lambda folder: _weighted(folder, bytes([len(HEADER)]) + bytes(7) + HEADER), f"只有 {8 + len(HEADER)} 字节"),
+]
+
+
+@pytest.mark.parametrize("spoil, phrase", BROKEN, ids=[phrase for _, phrase in BROKEN])
+def test_a_model_that_cannot_be_loaded_is_named_in_chinese(spoil: Callable[[Path], object], phrase: str, tmp_path: Path):
+    spoil(tmp_path)
+    with pytest.raises(ModelError) as raised:
+        check_model_folder(tmp_path)
+    shown = problem_html(raised.value, "zh")
+    assert phrase in shown and not english_words(shown)
+
+
+def _adapter(folder: Path) -> str:
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
+    return str(folder)
+
+
+def _adapter_of_mini(folder: Path) -> str:
+    (folder / "manifest.json").write_text(json.dumps({"base": {"spec": "mini"}}))
+    return _adapter(folder)
+
+
+@pytest.mark.parametrize(
+    "ask, phrase",
+    [
+        (lambda folder: locate("nobody"), "没有名为「nobody」的模型"),
+        (lambda folder: load_tokenizer(str(folder)), "分词器读不出来"),
+        (lambda folder: load_model(_adapter(folder)), "没有记下所用的原模型"),
+        (lambda folder: load_model(_adapter_of_mini(folder)), "适配器没有权重"),
+    ],
+    ids=["no such model", "tokenizer", "no manifest", "no adapter weights"],
+)
+def test_a_model_that_is_not_there_is_named_in_chinese(ask: Callable[[Path], object], phrase: str, tmp_path: Path):
+    with pytest.raises((ModelError, RunError)) as raised:
+        ask(tmp_path)
+    shown = problem_html(raised.value, "zh")
+    # A name, and the reason that another library gives, stay as they are.
+    assert phrase in shown and not english_words(re.sub("（.*?）|「.*?」", "", shown, count=1))
+
+
+def test_what_keeps_a_model_of_the_hub_away_is_named_in_chinese(monkeypatch: pytest.MonkeyPatch):
+    for token, phrase in (("", "没有设令牌"), ("hf_x", "无权读取")):
+        monkeypatch.setenv("HF_TOKEN", token)
+        shown = problem_html(hub._gated("google/gemma-3-270m"), "zh")
+        assert phrase in shown and not english_words(shown)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shown = problem_html(hub._unreachable("google/gemma-3-270m", OSError("x")), "zh")
+    assert "连不上 google/gemma-3-270m" in shown and "已设 HF_HUB_OFFLINE" in shown and not english_words(shown)
+
+
+def test_a_reason_inside_a_message_is_said_in_chinese_too():
+    reason = "the base model's weights are others than those that it was trained on"
+    said = translated(f"the adapter does not fit the base model 'mini': {reason}", "zh")
+    assert said == "适配器与原模型「mini」不合：原模型的权重已非训练时的权重"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("in Python"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+    ids=["Python", "GPU", "CPU"],
+)
+def test_memory_that_ran_out_is_said_in_words(error: Exception, caplog: pytest.LogCaptureFixture):
+    assert "内存不足" in problem_html(error, "zh") and "memory is too small" in problem_html(error, "en")
+    assert "内部出错" in problem_html(RuntimeError("another"), "zh")
+    assert str(error) in caplog.text
 
 
 def test_remarks_of_the_scansion_are_said_in_chinese():

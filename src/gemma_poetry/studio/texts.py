@@ -169,6 +169,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "many_expected": ("1 至 {limit} 首", "1 to {limit} poems"),
     "no_model": ("没有名为 {name} 的模型", "no model is called {name}"),
     "no_model_expected": ("启动时指定的模型：{names}", "one of those named at the start: {names}"),
+    "no_memory": ("内存不足，装不下此模型或写不完此诗", "the memory is too small for this model or this request"),
+    "no_memory_action": ("换小一点的模型，或一次少求几首", "choose a smaller model, or ask for fewer poems at a time"),
     "no_draft": ("还没有诗", "there is no poem yet"),
     "no_draft_action": ("先落笔作一首", "write one first"),
     "all_locked": ("全诗都已锁定", "every character is locked"),
