@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -76,6 +77,48 @@ def test_what_cannot_be_is_refused_in_words(arguments, message, tmp_path):
     assert message in result.stderr and "Traceback" not in result.stderr
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == [], "something half-written stayed behind"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "streams", "status"),
+    [
+        (["--help"], ["stdout"], 141),
+        (["check", "POEM"], ["stdout"], 141),
+        (["check", "--json", "POEM"], ["stdout"], 141),
+        (["tunes", "list"], ["stdout"], 141),
+        (["domains", "--json"], ["stdout"], 141),
+        (["check", "/no/such"], ["stdout"], 2),  # nothing is said there
+        (["check", "/no/such"], ["stdout", "stderr"], 141),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_reader_that_leaves_ends_a_verb_quietly(arguments, streams, status, tmp_path):
+    poem = tmp_path / "poem.txt"
+    poem.write_text("床前明月光，疑是地上霜。举头望明月，低头思故乡。", encoding="utf-8")
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "from gemma_poetry.cli import main; main()"
+    words = [str(poem) if word == "POEM" else word for word in arguments]
+    pipes = {"stderr": subprocess.PIPE, **dict.fromkeys(streams, writing)}
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    result = subprocess.run([sys.executable, "-c", program, *words], **pipes, env=environment, text=True, timeout=600)
+    os.close(writing)
+    assert result.returncode == status
+    assert bool(result.stderr) == (status == 2) and "Traceback" not in (result.stderr or "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_in_the_middle(unbuffered, tmp_path):
+    poems = tmp_path / "poems.txt"
+    poems.write_text("床前明月光，疑是地上霜。举头望明月，低头思故乡。\n\n" * 1000, encoding="utf-8")
+    program = "from gemma_poetry.cli import main; main()"
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    words = [sys.executable, "-c", program, "check", "--json", str(poems)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"title"')
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(timeout=600) == 141
 
 
 def test_a_folder_that_quickstart_did_not_write_is_left_alone(tmp_path):

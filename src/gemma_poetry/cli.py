@@ -1,7 +1,8 @@
 """The console script `gemma-poetry`: every verb under its name.
 
 In: the command line. Out: a call of the command in `verbs/NAME_command.py`, its result on standard output, progress and
-messages on standard error, and the exit status: 0 done, 1 a verdict is negative, 2 usage or input error.
+messages on standard error, and the exit status: 0 done, 1 a verdict is negative, 2 usage or input error, 141 the reader of
+the output left.
 
 Nothing heavy is imported at the top, here or in the commands: `--help` answers at once.
 """
@@ -25,6 +26,7 @@ from gemma_poetry.verbs.generate_command import generate
 from gemma_poetry.verbs.models_command import models
 from gemma_poetry.verbs.prepare_command import prepare
 from gemma_poetry.verbs.pretrain_command import pretrain
+from gemma_poetry.verbs.printing import end_with_reader
 from gemma_poetry.verbs.quickstart_command import quickstart
 from gemma_poetry.verbs.rate_command import rate
 from gemma_poetry.verbs.studio_command import studio
@@ -69,15 +71,14 @@ def main() -> None:
     # Importing torch makes millions of objects that live on; looking through them again and again for cycles takes a
     # sixth of the time to the first poem.
     gc.set_threshold(100_000, 50, 100)
+    end_with_reader()
     try:
         app()
     except GemmaPoetryError as error:
         print(f"gemma-poetry: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        # The reader of a pipe left; what it wanted it has.
-        sys.stderr.close()
-        sys.exit(0)
+    finally:
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

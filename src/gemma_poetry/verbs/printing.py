@@ -1,13 +1,55 @@
 """What a verb says on standard output: tables and rows for a person, JSON lines for a program.
 
-In: records, texts, tables. Out: standard output.
+In: records, texts, tables. Out: standard output; where its reader leaves (`| head`), the end of the program.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import stat
 import sys
 from collections.abc import Iterable
 from typing import Any
+
+READER_LEFT = 141
+"""The exit status where the reader of a pipe left: what shells report of a program that SIGPIPE ended (128 + 13)."""
+
+
+class _Pipe(io.FileIO):
+    """A pipe to write to; where nobody reads any more, the program ends, cleaning up on its way.
+
+    The signal itself is left ignored, as Python has it: it would also end a server whose visitor leaves.
+    """
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            # What is still buffered goes nowhere: flushing it must not fail a second time.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            raise SystemExit(READER_LEFT) from None
+
+
+def end_with_reader() -> None:
+    """Makes standard output and standard error, where they are pipes, end the program when their readers leave.
+
+    Left to itself, Python raises an `OSError` that libraries take for one of theirs, each with another exit status.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        # A stream that is captured (or closed) has no descriptor.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            descriptor = stream.fileno()
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                stream.flush()
+                pipe = _Pipe(descriptor, "wb", closefd=False)
+                layers = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
+                buffer: Any = pipe if stream.write_through else io.BufferedWriter(pipe)
+                setattr(sys, name, io.TextIOWrapper(buffer, stream.encoding, stream.errors, **layers))
 
 
 def print_json(value: Any) -> None:
