@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.model.towers import without_towers
 from tests.tiny import CHARACTERS, save_data
 
 FAMILY_NAMES = ("gemma", "gemma2", "gemma3_text", "gemma3", "gemma3n_text", "gemma3n", "gemma4_text", "gemma4")
@@ -104,6 +105,8 @@ def family_model(family: str, pieces: int, seed: int = 0, instruction_tuned: boo
     import transformers
 
     config = _config(family, pieces, changes)
+    if _stands_in(family):
+        config.vision_config = without_towers(config).vision_config
     torch.manual_seed(seed)
     name = {"gemma": "Gemma", "gemma2": "Gemma2", "gemma3": "Gemma3", "gemma3n": "Gemma3n", "gemma4": "Gemma4"}
     kind = "ForConditionalGeneration" if family in ("gemma3", "gemma3n", "gemma4") else "ForCausalLM"
@@ -202,21 +205,36 @@ def save_family(
     """
     tokenizer = tokenizer if tokenizer is not None else small_tokenizer(family, instruction_tuned)
     model = family_model(family, len(tokenizer), seed, instruction_tuned, **changes)
-    model.save_pretrained(folder)
+    if _stands_in(family):
+        _save_with_tower(model, _config(family, len(tokenizer), changes), folder)
+    else:
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _stands_in(family: str) -> bool:
+    """Whether a family's vision tower can only be stood in for: timm, which builds it, is not installed."""
+    from importlib.util import find_spec
+
+    return family == "gemma3n" and find_spec("timm") is None
+
+
+def _save_with_tower(model: Any, config: Any, folder: Path) -> None:
+    """The checkpoint as it is published: the tower's weights, under their names, beside those of the model."""
+    import torch
+
+    names = ("conv_stem.conv.weight", "conv_stem.bn.weight", "blocks.0.0.conv_exp.weight")
+    tower = {f"model.vision_tower.timm_model.{name}": torch.randn(2, 3) for name in names}
+    model.save_pretrained(folder, state_dict=model.state_dict() | tower)
+    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    written["vision_config"] = config.to_dict()["vision_config"]
+    (folder / "config.json").write_text(json.dumps(written), encoding="utf-8")
 
 
 def save_family_data(folder: Path, family: str, instruction_tuned: bool = False, train: int = 24, held_out: int = 4) -> Path:
     """A DATA folder written with a family's small tokenizer."""
     return save_data(folder, small_tokenizer(family, instruction_tuned), train=train, held_out=held_out)
-
-
-def needs(family: str) -> str | None:
-    """The package that a family's towers want and that is not installed, or `None`."""
-    from importlib.util import find_spec
-
-    return "timm" if family == "gemma3n" and find_spec("timm") is None else None
 
 
 def chinese_poetry_archive(folder: Path, poems: Iterable[Poem]) -> Path:

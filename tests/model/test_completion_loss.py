@@ -13,7 +13,7 @@ from gemma_poetry.model import completion_loss
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.model.vocabulary import needed_ids, prune_vocabulary
-from tests.families import FAMILY_NAMES, family_model, needs, small_tokenizer
+from tests.families import FAMILY_NAMES, family_model, small_tokenizer
 from tests.tiny import CHARACTERS, make_poems
 
 
@@ -50,13 +50,7 @@ def gradients(model, losses, weights):
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        pytest.param(family, marks=pytest.mark.skipif(needs(family) is not None, reason=f"wants {needs(family)}"))
-        for family in FAMILY_NAMES
-    ],
-)
+@pytest.mark.parametrize("family", FAMILY_NAMES)
 @pytest.mark.parametrize("pruned", [False, True], ids=["whole", "pruned"])
 def test_losses_and_gradients_are_the_plain_ones(family, pruned, monkeypatch):
     tokenizer = small_tokenizer(family)

@@ -15,18 +15,14 @@ from gemma_poetry.model.vocabulary import (
     prune_vocabulary,
     pruned_parameters,
 )
-from tests.families import FAMILY_NAMES, family_model, needs, small_tokenizer
+from tests.families import FAMILY_NAMES, family_model, small_tokenizer
 from tests.tiny import CHARACTERS, make_poems
 
 UNSEEN = "桥舟灯书酒客"
 SEEN = [character for character in CHARACTERS if character not in UNSEEN]
 
 
-def loadable(family: str):  # type: ignore[no-untyped-def]
-    return pytest.param(family, marks=pytest.mark.skipif(needs(family) is not None, reason=f"{family} wants {needs(family)}"))
-
-
-@pytest.fixture(scope="module", params=[loadable(family) for family in FAMILY_NAMES])
+@pytest.fixture(scope="module", params=FAMILY_NAMES)
 def pair(request):
     """A family's tokenizer, its whole model, the same model pruned, the kept ids and what `prune_vocabulary` said."""
     tokenizer = small_tokenizer(request.param)

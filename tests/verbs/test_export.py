@@ -24,7 +24,7 @@ from gemma_poetry.model.base import load_model
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.training.finetuning import train_adapter
 from gemma_poetry.verbs.export import ExportOptions, export
-from tests.families import save_family, save_family_data
+from tests.families import FAMILY_NAMES, save_family, save_family_data
 from tests.tiny import make_poems
 
 SETTINGS = ["train.max_steps=5", "train.learning_rate=0.02", "lora.rank=4", "train.batch_size=8"]
@@ -104,12 +104,36 @@ def test_an_adapter_loads_with_plain_peft(run: Path, tmp_path: Path):
     assert AutoTokenizer.from_pretrained(exported.folder).chat_template
 
 
-@pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3", "gemma3n_text", "gemma4_text"])
+@pytest.mark.parametrize("family", FAMILY_NAMES)
 def test_every_family_is_merged(family: str, tmp_path: Path):
     run = save_run(tmp_path, family)
     exported = export(ExportOptions(run, "merged"))
     assert exported.folder == run / "export" / "merged"
     assert exported.check.difference < 1e-4 < exported.check.effect
+
+
+@pytest.mark.parametrize("family", ["gemma3", "gemma3n", "gemma4"])
+def test_a_merged_multimodal_model_has_the_towers_of_its_base(family: str, tmp_path: Path):
+    """Towers are never loaded, and yet the export is a whole checkpoint."""
+    run = save_run(tmp_path, family)
+    folder = export(ExportOptions(run, "merged", tmp_path / "merged")).folder
+    base, merged = tensors_of(tmp_path / "model"), tensors_of(folder)
+    assert base.keys() == merged.keys()
+    towers = [name for name in base if "_tower." in name]
+    assert towers and all(torch.equal(base[name], merged[name]) and base[name].dtype == merged[name].dtype for name in towers)
+    configs = [json.loads((place / "config.json").read_text()) for place in (tmp_path / "model", folder)]
+    assert (
+        configs[0]["vision_config"] == configs[1]["vision_config"]
+        and configs[0]["architectures"] == configs[1]["architectures"]
+    )
+    if family != "gemma3n":  # its vision tower is built by timm alone
+        stock, report = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        assert not report["missing_keys"] and not report["unexpected_keys"]
+        assert torch.allclose(logits(stock.eval()), run_logits(run), atol=1e-4)
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: tensor for path in folder.glob("*.safetensors") for name, tensor in load_file(path).items()}
 
 
 def test_a_gguf_file_is_read_back_by_another_reader(run: Path, tmp_path: Path):

@@ -6,7 +6,7 @@
 
 In: what a person writes after `--model`. Out: a causal language model of transformers with its tokenizer; a RUN gives
 the base model with its adapter on top. Multimodal checkpoints keep their own class, so that an adapter's names fit the
-stock checkpoint; their towers are never called.
+stock checkpoint; their towers stay on disk (`model.towers`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +27,13 @@ from gemma_poetry.model.checkpoint import (
 )
 from gemma_poetry.model.families import (
     FAMILIES,
-    TOWER_PACKAGES,
     choose_attention,
     choose_device,
     choose_dtype,
     four_bit_settings,
 )
 from gemma_poetry.model.hub import fetch
+from gemma_poetry.model.towers import without_towers
 
 if TYPE_CHECKING:
     import torch
@@ -246,12 +245,11 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     from transformers.utils.logging import disable_progress_bar
 
     model_type = check_model_folder(folder)
-    _require_towers(model_type, folder)
     arithmetic = choose_dtype(model_type, dtype, device)
     # Its bar counts tensors of a file that is read in a moment.
     disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        config = without_towers(AutoConfig.from_pretrained(str(folder), trust_remote_code=False))
         attention = choose_attention(config)
     except Exception as error:  # strict configurations raise classes of their own
         raise NotAGemmaError(
@@ -264,7 +262,6 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
             str(folder),
             config=config,
             dtype=arithmetic,
-            # Towers keep their own: Gemma 4's audio tower refuses sdpa.
             attn_implementation={"text_config": attention} if "text_config" in config.sub_configs else attention,
             use_safetensors=True,
             trust_remote_code=False,
@@ -284,17 +281,6 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
     return model
-
-
-def _require_towers(model_type: str, folder: Path) -> None:
-    package = TOWER_PACKAGES.get(model_type)
-    if package is not None and find_spec(package) is None:
-        raise ModelError(
-            f"{FAMILIES[model_type]} has a tower that the package {package} builds, which is not installed",
-            where=folder,
-            expected=f"{package} (and torchvision) beside transformers",
-            action=f"pip install {package}",
-        )
 
 
 def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelError:

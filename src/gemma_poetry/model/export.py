@@ -25,6 +25,7 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
 from gemma_poetry.model.base import ADAPTER, LoadedModel, is_run, load_model
+from gemma_poetry.model.towers import restore_towers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -202,6 +203,7 @@ def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: Gener
         model.to(torch.bfloat16 if dtype == "bfloat16" else torch.float32).save_pretrained(str(folder))
     except SafetensorError as error:
         raise OutputError(f"cannot write the weights ({error})", where=folder, action="free some space") from error
+    restore_towers(source.loaded.folder, folder)
     source.loaded.tokenizer.save_pretrained(str(folder))
     for name in _TOKENIZER_FILES:  # converters to other formats ask for it
         if (source.loaded.folder / name).is_file():

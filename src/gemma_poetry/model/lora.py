@@ -157,9 +157,11 @@ def _target(model: Any, names: list[str]) -> list[str] | str:
     """The shortest target that PEFT resolves to exactly these modules: their short names, else a pattern."""
     every = [name for name, _ in model.named_modules()]
     shorts = list(dict.fromkeys(map(_short, names)))
-    if [name for name in every if _short(name) in shorts] == names:
+    inside = language_model_prefix(model)
+    # A multimodal checkpoint has towers with the same short names, loaded or not.
+    if inside == "model." and [name for name in every if _short(name) in shorts] == names:
         return shorts
-    prefix = re.escape(language_model_prefix(model))
+    prefix = re.escape(inside)
     layers = sorted({int(found[1]) for name in names if (found := _LAYER.search(name))})
     parents = dict.fromkeys(name.split(".")[-2] for name in names)
     pattern = rf"{prefix}layers\.({_either(layers)})\.({_either(parents)})\.({_either(shorts)})"
