@@ -122,3 +122,28 @@ def test_what_cannot_be_met_is_told(runs):
         MeasureAutomaton(Measure("ten", (MeasuredLine(3, rhyme="A"),) * 10), runs.stock)
     with pytest.raises(ConstraintError, match="no piece for '｜'"):
         MeasureMasks(runs, MeasureAutomaton(Measure("bar", (MeasuredLine(3, "｜"),)), runs.stock))
+
+
+@pytest.mark.parametrize(("wish", "line"), [("さくら", 2), ("海水浴", 1), ("冬", 2), ("新年", 2)])
+def test_haiku_end_in_the_season_word_that_was_asked_for(wish, line):
+    """Whatever may be drawn: two words of one season have no other words between them."""
+    from gemma_poetry.domains.japanese_haiku import JapaneseHaiku
+    from gemma_poetry.domains.japanese_sounds import count_morae
+
+    domain = JapaneseHaiku()
+    kana = "".join(map(chr, range(ord("ぁ"), ord("ゔ"))))
+    tokenizer = character_tokenizer(
+        kana + "\n", ["さく", "くら\n", "はる", "の", "いすい", "かいすいよく", "ゆき\n", "なの", "ふゆ"]
+    )
+    index = Spelling(tokenizer, tokenizer.eos_token_id)
+    feature = domain.feature_name(wish)
+    runs = TokenRuns(index, domain.wordstock(index.characters))
+    masks = MeasureMasks(runs, MeasureAutomaton(domain.narrowed(domain.measure("俳句"), feature), runs.stock))
+    rng, ends = random.Random(1), set()
+    for _ in range(25):
+        lines = "".join(index.texts[token] for token in draw(masks, rng)[:-1]).splitlines()
+        assert list(map(count_morae, lines)) == [5, 7, 5]
+        found = domain.check_with(lines, "俳句", feature)
+        assert found["verdict"] == "strict", found
+        ends.add(next(word["word"] for word in found["season_words"] if lines[line].endswith(word["word"])))
+    assert len(ends) > 1 or "・" in feature

@@ -3,11 +3,14 @@
 In: what a poem is asked to be (体裁, 题目, 作者), and the labels that say so in the domain's language.
 Out: the prompt text that stands before the completion; in training, title and author are dropped at
 random (seeded by the poem, so that two runs drop alike) and any subset works at inference.
+
+A domain may name one thing more that it finds in a text itself (the season word of a haiku): its feature.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gemma_poetry.corpus.poem import Poem
@@ -28,12 +31,20 @@ class Template:
         title: In front of the title.
         author: In front of the author.
         poem: In front of the completion.
+        feature: In front of the feature; empty: the domain has none.
+        feature_of: Finds the feature of a poem; empty where it has none.
     """
 
     form: str = FORM_LABEL
     title: str = TITLE_LABEL
     author: str = AUTHOR_LABEL
     poem: str = POEM_LABEL
+    feature: str = ""
+    feature_of: Callable[[Poem], str] | None = None
+
+    def find_feature(self, poem: Poem) -> str:
+        """The feature of a poem; empty where it has none, or the domain knows none."""
+        return self.feature_of(poem) if self.feature_of is not None else ""
 
 
 CHINESE = Template()
@@ -49,12 +60,14 @@ class Conditions:
         title: 题目.
         author: 作者, whose style is asked for.
         template: The labels that say so.
+        feature: What else the domain's prompts name.
     """
 
     form: str
     title: str = ""
     author: str = ""
     template: Template = CHINESE
+    feature: str = ""
 
     def prompt(self) -> str:
         """The prompt text; the completion follows it without a space."""
@@ -64,18 +77,21 @@ class Conditions:
             text += labels.title + self.title
         if self.author:
             text += labels.author + self.author
+        if self.feature:
+            text += labels.feature + self.feature
         return text + labels.poem
 
 
 def conditions_of(poem: Poem, template: Template = CHINESE) -> Conditions:
     """All that is known of a poem."""
-    return Conditions(form=poem.kind, title=poem.title, author=poem.author, template=template)
+    feature = template.find_feature(poem)
+    return Conditions(form=poem.kind, title=poem.title, author=poem.author, template=template, feature=feature)
 
 
 def dropped_conditions(
     poem: Poem, *, title_dropout: float, author_dropout: float, seed: int, template: Template = CHINESE
 ) -> Conditions:
-    """The conditions of a poem with title and author each dropped at random.
+    """The conditions of a poem with title and author each dropped at random, its feature as often as titles.
 
     The draw depends on `seed` and on the poem's own text, never on its place in a file.
 
@@ -89,9 +105,11 @@ def dropped_conditions(
     digest = hashlib.sha256(f"{seed}\x00{poem.source_id}\x00{poem.text}".encode()).digest()
     title_draw = int.from_bytes(digest[:8], "big") / 2**64
     author_draw = int.from_bytes(digest[8:16], "big") / 2**64
+    feature_draw = int.from_bytes(digest[16:24], "big") / 2**64
     return Conditions(
         form=poem.kind,
         title="" if title_draw < title_dropout else poem.title,
         author="" if author_draw < author_dropout else poem.author,
         template=template,
+        feature="" if feature_draw < title_dropout else template.find_feature(poem),
     )

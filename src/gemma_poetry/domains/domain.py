@@ -62,6 +62,8 @@ class Domain(ABC):
         metrics: Beginnings of the names of metrics that make sense for it, beside perplexity and conformity.
         symbol: What `symbols` divides a line into, in the plural, as figures of novelty and variety name it.
         max_tokens: Tokens after which a text that is not counted is broken off.
+        feature: What can be asked for beside form, title and author, and its prompts name (`template.feature`), in words for
+            people; empty: nothing.
     """
 
     name: ClassVar[str]
@@ -76,6 +78,7 @@ class Domain(ABC):
     metrics: ClassVar[tuple[str, ...]] = ("chrf", "distinct", "self_bleu", "copied_lines", "longest_span")
     symbol: ClassVar[str] = "symbols"
     max_tokens: ClassVar[int] = 512
+    feature: ClassVar[str] = ""
 
     def sample(self) -> Path | None:
         """The folder of a small sample, read where the source is called `sample`; `None`: it has none."""
@@ -166,6 +169,37 @@ class Domain(ABC):
         """What each line of a form costs; `None`: its lines are not counted, and texts are written freely."""
         return None
 
+    def feature_name(self, wish: str) -> str:
+        """A feature as prompts name it.
+
+        Raises:
+            UsageError: The domain has none, or none of that name.
+        """
+        raise UsageError(
+            f"{self.name} has nothing to be asked for beside form, title and author (found {wish!r})",
+            action="leave --feature out",
+        )
+
+    def narrowed(self, measure: Measure, feature: str) -> Measure:
+        """The measure of texts that have a feature (see `feature_name`).
+
+        Raises:
+            ConstraintError: No text of that measure can have it.
+        """
+        return measure
+
+    def feature_faults(self, lines: Sequence[str], feature: str) -> list[dict[str, Any]]:
+        """What lacks to a feature in a text; see `fault`."""
+        return []
+
+    def check_with(self, lines: Sequence[str], form: str, feature: str) -> dict[str, Any]:
+        """The check of a text of which a feature was asked."""
+        found = self.check(lines, form)
+        faults = self.feature_faults(lines, feature) if feature else []
+        if not faults:
+            return found
+        return {**found, "verdict": "fail", "every_reading": False, "faults": [*found["faults"], *faults]}
+
     def wordstock(self, characters: Collection[str]) -> Wordstock:
         """The words that lines are made of, spelt in the characters that a vocabulary has.
 
@@ -199,12 +233,13 @@ def check_record(
     every_reading: bool = True,
     rhyme_group: str = "",
     judged: bool = True,
+    rescued: bool = False,
     **more: Any,
 ) -> dict[str, Any]:
     """The record of a check, with the keys of `gemma-poetry check --json`.
 
     The verdict is `fail` where there is a fault, else `not-judged` where a word is unknown or the form has no rules, else
-    `strict` where every pronunciation keeps the form and `minor` where some does.
+    `strict` where every pronunciation keeps the form, `minor` where some does, and `rescued` where only an unusual one does.
 
     Args:
         form: The form that was asked for.
@@ -214,6 +249,7 @@ def check_record(
         every_reading: Whether every choice of pronunciations keeps the form.
         rhyme_group: The rhyme scheme that was found.
         judged: Whether the form has rules at all.
+        rescued: Whether the form is kept only by pronunciations that are not the likeliest.
         **more: Further keys of the domain's own.
     """
     if faults:
@@ -221,7 +257,7 @@ def check_record(
     elif unknowns or not judged:
         verdict = "not-judged"
     else:
-        verdict = "strict" if every_reading else "minor"
+        verdict = "strict" if every_reading else "rescued" if rescued else "minor"
     return {
         "form": form,
         "lines": list(lines),

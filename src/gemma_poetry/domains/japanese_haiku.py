@@ -5,9 +5,15 @@
     自由律俳句  free lines: not judged
 
 In: lines in kana and kanji, or one line with spaces between its three parts. Out: their form; a check of the morae under
-the reading that the kana say or the analyser gives; kana for generation, in which every line costs what it must.
+every reading that kana, brackets and the dictionary allow; kana for generation, in which every line costs what it must.
 
-The season words are a short list of the project's own (`season_words.tsv` in the assets): spellings, reading, season.
+    strict     every reading of every line has the morae that it must have
+    minor      the likeliest reading of every line has
+    rescued    some line has them only under another reading of the dictionary, which is named as a licence
+
+A prompt names season and season word, `季語：春・さくら`, as training finds them in the poem; a request may name either, and
+what is written then ends in that word, or in one of that season. The season words are a short list of the project's own
+(`season_words.tsv` in the assets): spellings, reading, season.
 """
 
 from __future__ import annotations
@@ -21,9 +27,10 @@ from typing import Any, ClassVar, NamedTuple
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
 from gemma_poetry.domains.domain import Domain, check_record, fault, unknown
-from gemma_poetry.domains.japanese_sounds import read_line, without_readings, wordstock
+from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, read_line, without_readings, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
+from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
 
@@ -31,6 +38,7 @@ HAIKU, SEASONAL_HAIKU, FREE_HAIKU = "俳句", "有季俳句", "自由律俳句"
 MORAE = (5, 7, 5)
 _SCRIPTS = {"Han", "Kana"}
 _SEASON = "季語"
+_DOT = "・"
 
 
 class SeasonWord(NamedTuple):
@@ -44,6 +52,11 @@ class SeasonWord(NamedTuple):
     spellings: tuple[str, ...]
     season: str
 
+    @property
+    def name(self) -> str:
+        """How prompts name it, and the rhyme group of its spellings: 春・桜."""
+        return f"{self.season}{_DOT}{self.spellings[0]}"
+
 
 class JapaneseHaiku(Domain):
     """俳句, 有季俳句, 自由律俳句."""
@@ -51,7 +64,10 @@ class JapaneseHaiku(Domain):
     name = "japanese-haiku"
     description = "Japanese haiku: 5-7-5 morae, season words (季語)"
     forms = (HAIKU, SEASONAL_HAIKU, FREE_HAIKU)
-    template: ClassVar[Template] = Template("形式：", "\n題：", "\n作者：", "\n句：\n")
+    template: ClassVar[Template] = Template(
+        "形式：", "\n題：", "\n作者：", "\n句：\n", "\n季語：", lambda poem: first_season_word(poem.lines)
+    )
+    feature = "a season word (季語) of the list, or a season: 春 夏 秋 冬 新年"
     extra = "japanese"
     symbol = "characters"
     max_tokens = 60
@@ -99,12 +115,9 @@ class JapaneseHaiku(Domain):
         return SEASONAL_HAIKU if found["season_words"] else HAIKU
 
     def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
-        """The morae of each line, and the season words.
-
-        A line whose kanji were read by the analyser is kept under the reading taken, not under every reading.
-        """
-        faults, unknowns, readings = [], [], []
-        given, counted = True, form != FREE_HAIKU
+        """The morae of each line, and the season words."""
+        faults, unknowns, readings, licences = [], [], [], []
+        certain, counted = True, form != FREE_HAIKU
         if counted and len(lines) != len(MORAE):
             faults.append(fault(0, 0, "lines", len(MORAE), len(lines)))
             counted = False
@@ -115,11 +128,17 @@ class JapaneseHaiku(Domain):
                 readings.append("")
                 continue
             read = read_line(line)
-            readings.append(read.kana)
             unknowns += [unknown(number, position, word) for position, word in read.unknown]
-            given &= read.given
-            if counted and not read.unknown and read.morae != MORAE[number - 1]:
-                faults.append(fault(number, 0, "morae", MORAE[number - 1], read.morae))
+            taken = read.kana
+            if counted and not read.unknown:
+                wanted = MORAE[number - 1]
+                certain &= list(read.by_morae) == [wanted]
+                if wanted not in read.by_morae:
+                    faults.append(fault(number, 0, "morae", wanted, "/".join(map(str, read.by_morae))))
+                elif read.morae != wanted:
+                    taken = read.by_morae[wanted]
+                    licences.append(fault(number, 0, "reading", read.kana, taken))
+            readings.append(taken)
         seasons = season_words("\n".join(map(without_readings, lines)))
         if form == SEASONAL_HAIKU and not seasons:
             faults.append(fault(0, 0, "season word", "a season word of the list", "none"))
@@ -128,8 +147,10 @@ class JapaneseHaiku(Domain):
             lines,
             faults,
             unknowns,
-            every_reading=given,
+            every_reading=certain,
             judged=form != FREE_HAIKU,
+            rescued=bool(licences),
+            licences=licences,
             readings=readings,
             season_words=[{"word": word, "season": season} for word, season in seasons],
         )
@@ -146,10 +167,48 @@ class JapaneseHaiku(Domain):
         group = _SEASON if form == SEASONAL_HAIKU else ""
         return Measure(form, (*map(MeasuredLine, before), MeasuredLine(last, rhyme=group)))
 
+    def feature_name(self, wish: str) -> str:
+        """`春` or `春・桜`."""
+        wanted = wish.strip()
+        for entry in season_list():
+            if wanted in (entry.season, entry.name):
+                return wanted
+            if wanted in entry.spellings:
+                return entry.name
+        known = [spelling for entry in season_list() for spelling in entry.spellings]
+        near = nearest_names(wanted, known)
+        raise UsageError(
+            f"the list of season words has no {wish!r}",
+            expected=self.feature,
+            action=f"did you mean {' or '.join(near)}?" if near else "name a season, or leave the season word out",
+        )
+
+    def narrowed(self, measure: Measure, feature: str) -> Measure:
+        """The last line, or the middle one for words that are too long for it, ends in the season word."""
+        wanted = _of_feature(feature)
+        lengths = {entry: _shortest_written(entry) for entry in wanted}
+        for number in (2, 1):
+            names = tuple(sorted(entry.name for entry in wanted if (lengths[entry] or MORAE[1] + 1) <= MORAE[number]))
+            if names:
+                lines = [MeasuredLine(line.cost, line.mark) for line in measure.lines]
+                lines[number] = MeasuredLine(MORAE[number], lines[number].mark, rhyme=_SEASON, groups=names)
+                return Measure(measure.name, tuple(lines))
+        raise ConstraintError(
+            f"no line can be made to end in {feature}",
+            expected="a season word of at most seven morae whose kana have no っ",
+            action="name another season word, or the season alone",
+        )
+
+    def feature_faults(self, lines: Sequence[str], feature: str) -> list[dict[str, Any]]:
+        """A fault where neither the season word nor another of its spellings stands in the text."""
+        text = "\n".join(map(without_readings, lines))
+        if any(spelling in text for entry in _of_feature(feature) for spelling in entry.spellings):
+            return []
+        return [fault(0, 0, "season word", feature, " ".join(word for word, _ in season_words(text)) or "none")]
+
     def wordstock(self, characters: Collection[str]) -> Wordstock:
-        """Kana; the season words are a rhyme group of their own, so that a line can be made to end in one."""
-        words = {spelling for entry in season_list() for spelling in entry.spellings}
-        return wordstock(characters, words, _SEASON)
+        """Kana; the spellings of each season word are a rhyme group, so that a line can be made to end in one."""
+        return wordstock(characters, {spelling: entry.name for entry in season_list() for spelling in entry.spellings})
 
 
 @functools.cache
@@ -157,6 +216,25 @@ def season_list() -> tuple[SeasonWord, ...]:
     """The season words of the list."""
     rows = (sample_folder(JapaneseHaiku.name).parent / "season_words.tsv").read_text(encoding="utf-8").splitlines()
     return tuple(SeasonWord(tuple(words.split()), season) for words, season in (row.split("\t") for row in rows if row))
+
+
+def _of_feature(feature: str) -> list[SeasonWord]:
+    """The season words that a feature allows."""
+    return [entry for entry in season_list() if feature in (entry.season, entry.name)]
+
+
+def _shortest_written(entry: SeasonWord) -> int | None:
+    """The morae of its shortest spelling that can end a line; `None`: none can."""
+    return min((count_morae(spelling) for spelling in entry.spellings if can_end_a_line(spelling)), default=None)
+
+
+def first_season_word(lines: Sequence[str]) -> str:
+    """The season word of a poem as prompts name it: of several the longest; empty: none."""
+    found = season_words("\n".join(lines))
+    if not found:
+        return ""
+    word, _ = found[0]
+    return next(entry.name for entry in season_list() if word in entry.spellings)
 
 
 def season_words(text: str) -> list[tuple[str, str]]:

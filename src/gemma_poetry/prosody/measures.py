@@ -38,15 +38,18 @@ class MeasuredLine:
         mark: The one character that closes it.
         rhyme: The name of a rhyme variable; lines that share it rhyme. Empty: no rhyme.
         metre: One `x` (weak) or `/` (strong) a syllable; empty: stresses are free.
+        groups: The rhyme groups that it may end in, by name, where it has a rhyme; empty: any.
     """
 
     cost: int
     mark: str = "\n"
     rhyme: str = ""
     metre: str = ""
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert not self.metre or len(self.metre) == self.cost, (self.metre, self.cost)
+        assert self.rhyme or not self.groups, self.groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ character, what is paid on the way, and from which states a line can still come 
 
 The units are a trie. A unit is paid when it is known to be over: at the joiner, a mark, or, where nothing joins units
 (か き ゃ), at a character that does not go on with it. Words of one beat fill any gap, so that a sum can be met whenever
-the cheapest way to finish what is begun leaves enough; with that no decoding under a measure meets a dead end.
+the cheapest way to finish what is begun leaves enough; with that no decoding under a measure meets a dead end. Where nothing
+joins units and the last of a line must be a certain one, that is not enough: あ before かいすいよく reads as the beginning of
+あかとんぼ. There the ways to the end are counted out.
 All look-ahead is done for arrays of states at once.
 """
 
@@ -118,6 +120,7 @@ class Wordstock:
         self._following: dict[int, Collection[str]] = {}
         self._least: dict[int, Ints] = {}
         self._endings: dict[tuple[MeasuredLine, Closers], tuple[Truths, int]] = {}
+        self._finished: dict[tuple[MeasuredLine, Closers, int], Truths] = {}
         self._below: dict[tuple[MeasuredLine, Closers, int], Truths] = {}
 
     def _merge_capitals(self) -> dict[str, int]:
@@ -206,6 +209,8 @@ class Wordstock:
             fitting = self._fitting_at_end(line) & (self._groups >= 0)
             counts = np.bincount(self._groups[fitting], minlength=len(self.group_names))
             here = frozenset(np.flatnonzero(counts >= len(lines)).tolist())
+            if line.groups:
+                here &= {number for number, name in enumerate(self.group_names) if name in line.groups}
             viable = here if viable is None else viable & here
         return viable or frozenset()
 
@@ -226,6 +231,9 @@ class Wordstock:
             if closers is None:
                 found[here] = least <= value
                 continue
+            if not self.joiner:
+                found[here] = self._finishable(line, closers, value)[own]
+                continue
             reserve = self._endings_of(line, closers)[1]
             alive = least <= value - reserve
             if value == 0:
@@ -233,6 +241,28 @@ class Wordstock:
                 alive |= own == self._marked
             found[here] = alive | self._ancestors(line, closers, value)[own]
         return found
+
+    def _finishable(self, line: MeasuredLine, closers: Closers, left: int) -> Truths:
+        """From which states a line can be finished where nothing joins units. (states,)"""
+        key = (line, closers, left)
+        if key in self._finished:
+            return self._finished[key]
+        payable = (self.costs > 0) & (self.costs <= left) & ((self._accents & _weak_places(line, left)) == 0)
+        alive = payable & (self.costs == left) & self._endings_of(line, closers)[0]
+        alive[self._marked] = left == 0
+        for cost in np.unique(self.costs[payable & (self.costs < left)]).tolist():
+            after = self._finishable(line, closers, left - cost)
+            ahead = [char for char, child in self._children[0].items() if after[child]]
+            for state in np.flatnonzero(payable & (self.costs == cost)).tolist():
+                # A character that goes on with a unit is never read as the beginning of the next one.
+                alive[state] |= any(char not in self._children[state] for char in ahead)
+        for level in self._levels:
+            np.logical_or.at(alive, self._parents[level], alive[level])
+        for merged, small, large in self._merged:
+            alive[merged] = alive[small] | alive[large]
+        alive[self.start] = alive[0]
+        self._finished[key] = alive
+        return alive
 
     def _least_costs(self, weak: int) -> Ints:
         """The least that finishes the unit which each state is in, its accents kept off weak places. (states,)"""

@@ -64,7 +64,7 @@ class CheckedPoem:
     mends: tuple[Mend, ...] = ()
 
 
-def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT) -> int:
+def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT, feature: str = "") -> int:
     """Checks the poems of a file, prints what it finds, and returns the exit status.
 
     Args:
@@ -72,9 +72,10 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         form: A form (体裁) or tune (词牌) that every poem must keep; `auto`: the one that each suggests.
         as_json: JSON lines in place of text.
         domain: The language or style of the texts.
+        feature: What every text must have besides, where the domain knows such: a season word.
 
     Raises:
-        UsageError: No domain is called so, or it cannot be loaded.
+        UsageError: No domain is called so, it cannot be loaded, or it knows no such feature.
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
@@ -82,7 +83,9 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
     if not loaded.tonal:
         from gemma_poetry.verbs.check_texts import check_texts
 
-        return check_texts(path, form, loaded, as_json=as_json)
+        return check_texts(path, form, loaded, as_json=as_json, feature=feature)
+    if feature:
+        loaded.feature_name(feature)
     if form != AUTO:
         check_form(form)
     poems = list(read_poems(read_file(path)))

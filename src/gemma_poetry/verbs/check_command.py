@@ -17,9 +17,13 @@ def check(
     file: Annotated[str, typer.Argument(help="A file of poems, or - for standard input.")] = "-",
     form: Annotated[str, typer.Option("--form", help="auto, or the form or tune that every poem must keep.")] = "auto",
     domain: Annotated[str, typer.Option("--domain", help="Language or style of the texts.")] = "classical-chinese",
+    feature: Annotated[
+        str,
+        typer.Option("--feature", "--season-word", help="What every text must have besides: of haiku a season word or season."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Name every fault of form, tones and rhyme, with line and position."""
     from gemma_poetry.verbs.check import check as run
 
-    sys.exit(run(file, form, as_json=as_json, domain=domain))
+    sys.exit(run(file, form, as_json=as_json, domain=domain, feature=feature))

@@ -18,14 +18,16 @@ from gemma_poetry.verbs.check import AUTO, read_file
 from gemma_poetry.verbs.generate_texts import check_rows
 
 
-def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False) -> int:
+def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False, feature: str = "") -> int:
     """Checks the texts of a file, prints what it finds, and returns the exit status.
 
     Raises:
         UnknownFormError: The domain knows no such form.
+        UsageError: The domain knows no such feature.
         InputError: The file cannot be read.
     """
     wanted = "" if form == AUTO else domain.form_name(form)
+    named = domain.feature_name(feature) if feature else ""
     status = 0
     for record in read_poems(read_file(path), domain.divide):
         try:
@@ -34,7 +36,7 @@ def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False) 
             print(f"{record.source_id}: left out: {refusal.reason}", file=sys.stderr)
             status = 2
             continue
-        found = domain.check(poem.lines, wanted or poem.form)
+        found = domain.check_with(poem.lines, wanted or poem.form, named)
         if found["verdict"] == "fail":
             status = max(status, 1)
         if as_json:

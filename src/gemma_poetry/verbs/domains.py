@@ -24,6 +24,8 @@ def domain_lines() -> list[str]:
             lines.append(f"    {record['description']}")
         if record["forms"]:
             lines.append(f"    forms: {', '.join(record['forms'])}")
+        if record["feature"]:
+            lines.append(f"    --feature: {record['feature']}")
         if record["error"]:
             lines.append(f"    cannot be used: {record['error']}")
     return lines
@@ -37,6 +39,7 @@ def _record(listing: Listing) -> dict[str, Any]:
         "description": domain.description if domain else "",
         "forms": list(domain.forms) if domain else [],
         "unit": domain.unit if domain else "",
+        "feature": domain.feature if domain else "",
         "extra": domain.extra if domain else "",
         "error": listing.error,
     }

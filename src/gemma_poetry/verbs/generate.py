@@ -48,6 +48,7 @@ class GenerateOptions:
         byte_characters: Also write characters that the vocabulary has only as bytes.
         data: A DATA folder: its training lines are kept out, and the nearest of them is named.
         domain: The language or style; empty: that of the run.
+        feature: What the domain can be asked for beside form, title and author: a season word; empty: nothing.
     """
 
     model: str
@@ -63,6 +64,7 @@ class GenerateOptions:
     byte_characters: bool = False
     data: Path | None = None
     domain: str = ""
+    feature: str = ""
 
 
 def generate(options: GenerateOptions) -> int:
@@ -84,6 +86,8 @@ def generate(options: GenerateOptions) -> int:
 
         return generate_texts(options, domain)
     # A wish that cannot be met is told before a model is loaded.
+    if options.feature:
+        domain.feature_name(options.feature)
     prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None
     poems = track(_poems(options), "Writing poems", options.count)

@@ -43,6 +43,12 @@ def generate(
     best_of: Annotated[int, typer.Option("--best-of", help="Poems written for each that is kept.")] = 1,
     beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
     domain: Annotated[str, typer.Option("--domain", help="Language or style; default that of the run.")] = "",
+    feature: Annotated[
+        str,
+        typer.Option(
+            "--feature", "--season-word", help="What else a domain can be asked for: of haiku a season word or season."
+        ),
+    ] = "",
     annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
     out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
@@ -91,5 +97,6 @@ def generate(
             byte_characters=byte_characters,
             data=data,
             domain=domain,
+            feature=feature,
         )
     )

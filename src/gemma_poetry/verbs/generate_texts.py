@@ -2,18 +2,22 @@
 
 In: what the command line asks for, and the domain of the model. Out: texts on standard output or in a JSONL file. Where the
 domain says what words cost, every line costs what its form asks; each text is read back by the domain's own check.
+
+Of several texts written for one (`--best-of`) that is kept which the check finds best; among equals one that its model ended;
+among these the likeliest a unit of the domain.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import fields
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.data.prompts import Conditions
-from gemma_poetry.domains.domain import Domain
+from gemma_poetry.domains.domain import PASSES, Domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.generation.writer import TextWish, TextWriter, WrittenText
@@ -22,6 +26,34 @@ from gemma_poetry.verbs.generate import GenerateOptions
 
 _SHARED = {"form", "title", "author", "novel"}
 """Fields of a `PoemRequest` that mean something in every domain (`novel` is what is not promised here)."""
+
+_VERDICTS = (*PASSES, "not-judged", "fail")
+"""Best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptText:
+    """A text that is shown.
+
+    Attributes:
+        written: The text.
+        lines: Its lines.
+        marks: One closing mark a line.
+        found: The domain's check of it.
+        perplexity: Per unit of the domain, under the model that wrote it; `None`: not asked.
+    """
+
+    written: WrittenText
+    lines: tuple[str, ...]
+    marks: str
+    found: dict[str, Any]
+    perplexity: float | None = None
+
+    @property
+    def rank(self) -> tuple[int, bool, float]:
+        """Its place among texts written for the same wish; the least is the best."""
+        perplexity = math.inf if self.perplexity is None else self.perplexity
+        return _VERDICTS.index(self.found["verdict"]), not self.written.complete, perplexity
 
 
 def generate_texts(options: GenerateOptions, domain: Domain) -> int:
@@ -35,7 +67,8 @@ def generate_texts(options: GenerateOptions, domain: Domain) -> int:
     """
     _refuse_what_is_chinese(options, domain)
     form = domain.form_name(options.request.form)
-    texts = track(_texts(options, domain, form), "Writing texts", options.count)
+    feature = domain.feature_name(options.feature) if options.feature else ""
+    texts = track(_texts(options, domain, form, feature), "Writing texts", options.count)
     if options.out is not None:
         return write_jsonl(options.out, (text_record(text, options, domain) for text in texts))
     written = 0
@@ -49,26 +82,30 @@ def generate_texts(options: GenerateOptions, domain: Domain) -> int:
     return written
 
 
-def text_record(written: WrittenText, options: GenerateOptions, domain: Domain) -> dict[str, Any]:
+def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dict[str, Any]:
     """The JSON record of a text; `scansion` is the domain's check of it, `complete` whether the model ended it."""
-    conditions = written.wish.conditions
-    lines, marks = domain.lines_of(written.text, conditions.form)
+    conditions = text.written.wish.conditions
     return {
         "title": conditions.title,
         "form": conditions.form,
         "author": conditions.author,
+        "feature": conditions.feature,
         "domain": domain.name,
         "seed": options.settings.seed if options.seed is None else options.seed,
-        "lines": list(lines),
-        "marks": marks,
-        "complete": written.complete,
-        "scansion": domain.check(lines, conditions.form),
+        "lines": list(text.lines),
+        "marks": text.marks,
+        "complete": text.written.complete,
+        f"ppl_{domain.unit}": text.perplexity,
+        "scansion": text.found,
     }
 
 
-def _texts(options: GenerateOptions, domain: Domain, form: str) -> Iterator[WrittenText]:
+def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) -> Iterator[KeptText]:
     from gemma_poetry.model.base import load_model
 
+    measure = domain.measure(form)
+    if measure is not None and feature:
+        measure = domain.narrowed(measure, feature)
     loaded = load_model(options.model)
     writer = TextWriter(
         loaded.model,
@@ -79,8 +116,34 @@ def _texts(options: GenerateOptions, domain: Domain, form: str) -> Iterator[Writ
         beams=options.beams,
     )
     request = options.request
-    conditions = Conditions(form, request.title, request.author, domain.template)
-    return writer.write([TextWish(conditions, domain.measure(form))] * options.count, seed=options.seed)
+    wish = TextWish(Conditions(form, request.title, request.author, domain.template, feature), measure)
+    written = writer.write([wish] * (options.count * options.best_of), seed=options.seed)
+    assessed = options.best_of > 1 or options.as_json or options.out is not None
+    while group := [text for _, text in zip(range(options.best_of), written)]:
+        yield min(_kept(group, domain, loaded if assessed else None), key=lambda text: text.rank)
+
+
+def _kept(group: Sequence[WrittenText], domain: Domain, loaded: Any) -> Iterator[KeptText]:
+    """The texts of one wish with what speaks for them.
+
+    Args:
+        group: The texts.
+        domain: Their domain.
+        loaded: The model that says how likely they are; `None`: that is not asked.
+    """
+    from gemma_poetry.data.tokenization import encode_samples
+    from gemma_poetry.model.scoring import score_completions
+
+    nats: list[float | None] = [None] * len(group)
+    if loaded is not None:
+        samples = list(encode_samples(loaded.tokenizer, ((one.wish.conditions, one.text) for one in group)))
+        nats = [score.nll for score in score_completions(loaded.model, samples)]
+    for one, own in zip(group, nats):
+        conditions = one.wish.conditions
+        lines, marks = domain.lines_of(one.text, conditions.form)
+        units = domain.count(lines)
+        found = domain.check_with(lines, conditions.form, conditions.feature)
+        yield KeptText(one, lines, marks, found, math.exp(own / units) if own is not None and units else None)
 
 
 def _refuse_what_is_chinese(options: GenerateOptions, domain: Domain) -> None:
@@ -90,12 +153,12 @@ def _refuse_what_is_chinese(options: GenerateOptions, domain: Domain) -> None:
         for field in fields(PoemRequest)
         if field.name not in _SHARED and getattr(options.request, field.name) != getattr(plain, field.name)
     ]
-    wished += [f"--{name}" for name, value in (("best-of", options.best_of > 1), ("data", options.data is not None)) if value]
+    wished += ["--data"] if options.data is not None else []
     wished += ["--byte-characters"] if options.byte_characters else []
     if wished:
         raise UsageError(
             f"the domain {domain.name} has no {', '.join(wished)}",
-            expected="--form, --title, --author, -n, --beams, --seed, --annotate, --json, --out",
+            expected="--form, --title, --author, --feature, -n, --best-of, --beams, --seed, --annotate, --json, --out",
             action="leave these options out: they are of classical Chinese poems",
         )
 
