@@ -8,7 +8,7 @@ import re
 import pytest
 
 from gemma_poetry.errors import DataError
-from gemma_poetry.evaluation.curves import curves_svg, plot_curves, read_curve, series
+from gemma_poetry.evaluation.curves import curves_svg, perplexity_names, plot_curves, read_curve, series
 
 POINTS = [
     {"step": 25, "loss": 5.1, "learning_rate": 1e-3},
@@ -22,6 +22,17 @@ def test_each_curve_takes_the_points_that_have_it():
     assert series(POINTS, "loss") == ([25, 50, 75], [5.1, 4.8, 4.5])
     assert series(POINTS, "ppl_char") == ([50], [250.0])
     assert series(POINTS, "colour") == ([], [])
+
+
+def test_perplexities_of_any_unit_are_drawn():
+    points = [{"step": 5, "ppl_token_kept_rows": 30.0, "ppl_word_kept_rows": 9000.0, "ppl_word/sonnet": 7.0}]
+    assert perplexity_names(points) == {
+        "ppl_token_kept_rows": "a token, over the kept rows",
+        "ppl_word_kept_rows": "a word, over the kept rows",
+    }
+    picture = curves_svg(points)[1]
+    assert "a word, over the kept rows" in picture and "sonnet" not in picture
+    assert perplexity_names(POINTS) == {"ppl_token": "a token", "ppl_char": "a character"}
 
 
 def test_points_are_read_in_order_of_steps(tmp_path):

@@ -1,6 +1,7 @@
 """The curves of a training: loss and perplexity over steps.
 
-In: the points of `RUN/curve.jsonl`, records with `step` and `loss`, or `step`, `validation_loss` and perplexities.
+In: the points of `RUN/curve.jsonl`, records with `step` and `loss`, or `step`, `validation_loss` and perplexities a token and a
+character, or whatever unit the domain of the texts counts.
 Out: a PNG, or the same two pictures as SVG text for a report, in the colours of the page that they stand in.
 """
 
@@ -17,12 +18,9 @@ from gemma_poetry.artifacts import atomic_writer, read_jsonl
 Point = Mapping[str, Any]
 
 _LOSSES = {"loss": "training", "validation_loss": "validation"}
-_PERPLEXITIES = {
-    "ppl_token": "a token",
-    "ppl_char": "a character",
-    "ppl_token_kept_rows": "a token, over the kept rows",
-    "ppl_char_kept_rows": "a character, over the kept rows",
-}
+_PERPLEXITY, _KEPT_ROWS = "ppl_", "_kept_rows"
+_WIDE = 20.0
+"""Perplexities a token and a word may be a hundredfold apart: from this ratio on they are drawn on a scale of powers."""
 
 
 def read_curve(path: Path) -> list[dict[str, Any]]:
@@ -38,6 +36,17 @@ def series(points: Sequence[Point], name: str) -> tuple[list[float], list[float]
     """Steps and values of one curve: those points that have it."""
     found = [(float(point["step"]), float(point[name])) for point in points if point.get(name) is not None]
     return [step for step, _ in found], [value for _, value in found]
+
+
+def perplexity_names(points: Sequence[Point]) -> dict[str, str]:
+    """The perplexities of a curve, whatever they are counted by, with what a legend says: `ppl_word` is `a word`."""
+    names = dict.fromkeys(name for point in points for name in point if name.startswith(_PERPLEXITY) and "/" not in name)
+    legends = {}
+    for name in names:
+        unit = name.removeprefix(_PERPLEXITY).removesuffix(_KEPT_ROWS)
+        legends[name] = f"a {'character' if unit == 'char' else unit}"
+        legends[name] += ", over the kept rows" if name.endswith(_KEPT_ROWS) else ""
+    return legends
 
 
 def plot_curves(points: Sequence[Point], path: Path) -> None:
@@ -63,7 +72,7 @@ def curves_svg(points: Sequence[Point]) -> list[str]:
     style = {"svg.hashsalt": "curves", "svg.fonttype": "none", "axes.prop_cycle": _placeholders(), "font.size": 9}
     elements = []
     with rc_context({**style, **dict.fromkeys(_INKED, _INK)}):
-        for curves, label in ((_LOSSES, "loss (nats a token)"), (_PERPLEXITIES, "validation perplexity")):
+        for curves, label in ((_LOSSES, "loss (nats a token)"), (perplexity_names(points), "validation perplexity")):
             figure, axes = _canvas((5.2, 3.3), 1)
             _plot(axes, points, curves, label)
             _dress(axes)
@@ -117,22 +126,24 @@ def _canvas(size: tuple[float, float], axes: int) -> tuple[Any, Any]:
 def _draw(points: Sequence[Point]) -> Any:
     figure, (losses, perplexities) = _canvas((10, 4), 2)
     _plot(losses, points, _LOSSES, "loss (nats a token)")
-    _plot(perplexities, points, _PERPLEXITIES, "validation perplexity")
+    _plot(perplexities, points, perplexity_names(points), "validation perplexity")
     return figure
 
 
 def _plot(axes: Any, points: Sequence[Point], curves: Mapping[str, str], label: str) -> None:
-    drawn = False
+    drawn: list[float] = []
     for name, legend in curves.items():
         steps, values = series(points, name)
         if steps:
             # Few points are shown as such: a line through two of them would promise more than is known.
             axes.plot(steps, values, label=legend, linewidth=1.5, marker="o" if len(steps) < 25 else None, markersize=4)
-            drawn = True
+            drawn += values
     axes.set_xlabel("steps")
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     if drawn:
         axes.legend()
+        if min(drawn) > 0 and max(drawn) > _WIDE * min(drawn):
+            axes.set_yscale("log")
     else:
         axes.text(0.5, 0.5, "no points", ha="center", va="center", transform=axes.transAxes)
