@@ -15,12 +15,15 @@ import pytest
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
+from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.writer import TextWish, WrittenText
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from gemma_poetry.verbs.generate import GenerateOptions, generate
+from gemma_poetry.verbs.generate_texts import KeptText
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import train
 from tests.domains.conftest import BUILT_IN, SIJO
@@ -30,7 +33,7 @@ RECIPE = load_recipe(
     [
         "prepare.validation_share=0.1",
         "prepare.test_share=0.15",
-        "train.max_steps=10",
+        "train.max_steps=20",
         "train.batch_size=8",
         "train.learning_rate=0.02",
         "lora.targets=[q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]",
@@ -99,6 +102,125 @@ def test_counted_forms_are_kept_by_base_and_tuned_alike(checkpoint, tokenizer, t
     for line in out.read_text(encoding="utf-8").splitlines():
         found = json.loads(line)["scansion"]
         assert (found["verdict"], found["faults"], found["unknown"], len(found["lines"])) == ("strict", [], [], 14)
+
+
+def written(checkpoint: Path, out: Path, **options: Any) -> list[dict[str, Any]]:
+    request = PoemRequest(form=options.pop("form", ""))
+    generate(GenerateOptions(str(checkpoint), request, out=out, settings=RECIPE.generate, seed=3, **options))
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+
+
+def test_of_several_texts_the_best_is_kept(checkpoint, tmp_path):
+    options = {"domain": "modern-chinese-poetry", "form": "小诗"}
+    every = written(checkpoint, tmp_path / "all.jsonl", count=6, **options)
+    best = written(checkpoint, tmp_path / "best.jsonl", count=2, best_of=3, **options)
+    order = ["strict", "minor", "rescued", "not-judged", "fail"]
+    for group, kept in zip((every[:3], every[3:]), best, strict=True):
+        ranks = [(order.index(one["scansion"]["verdict"]), not one["complete"], one["ppl_char"]) for one in group]
+        assert kept == group[ranks.index(min(ranks))]
+    assert all(one["ppl_char"] > 1 for one in every)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (("strict", False, 9.0), ("minor", True, 2.0)),
+        (("minor", True, 9.0), ("rescued", True, 2.0)),
+        (("not-judged", True, 9.0), ("fail", True, 2.0)),
+        (("fail", True, 9.0), ("fail", False, 2.0)),
+        (("strict", True, 2.0), ("strict", True, 9.0)),
+        (("strict", True, 9.0), ("strict", True, None)),
+    ],
+)
+def test_what_makes_a_text_better(better, worse):
+    def kept(verdict: str, complete: bool, perplexity: float | None) -> KeptText:
+        text = WrittenText("", TextWish(Conditions("f")), complete, ())
+        return KeptText(text, (), "", {"verdict": verdict}, perplexity)
+
+    assert kept(*better).rank < kept(*worse).rank
+
+
+def test_haiku_with_the_season_word_that_was_asked_for(checkpoint, tmp_path):
+    for wish, name in (("冬", "冬"), ("さくら", "春・桜")):
+        found = written(checkpoint, tmp_path / "x.jsonl", count=2, domain="japanese-haiku", form="俳句", feature=wish)
+        for one in found:
+            assert (one["feature"], one["scansion"]["verdict"]) == (name, "strict")
+            assert name[0] in {word["season"] for word in one["scansion"]["season_words"]}
+            assert one["lines"][2].endswith("さくら") or name == "冬"
+
+
+def test_a_feature_that_a_domain_has_not_is_refused(checkpoint):
+    for domain in ("prose", "classical-chinese"):
+        with pytest.raises(UsageError, match="nothing to be asked for beside form, title and author"):
+            generate(GenerateOptions(str(checkpoint), PoemRequest(), domain=domain, feature="春"))
+
+
+STRANGERS = """# The Ferry
+The ferry takes the evening mail
+Across the silver bay,
+And carries letters, bread and salt
+To neighbours far away.
+
+# Nobody
+zyzzyzx on the roof
+all night long the rain comes down
+and nobody knows
+
+# Damage
+один два три
+"""
+
+
+def test_strangers_are_judged_without_a_model(tmp_path):
+    (tmp_path / "other.txt").write_text(STRANGERS, encoding="utf-8")
+    options = EvaluateOptions(
+        None,
+        None,
+        RECIPE.evaluate,
+        RECIPE.generate,
+        generations=(tmp_path / "other.txt",),
+        domain="english-verse",
+        out=tmp_path / "out",
+    )
+    results = evaluate(options)
+    figures = results.systems["other"]
+    # The first is a common metre, the second has a word that no dictionary has, the third is not English.
+    assert (figures["conforms"].n, figures["conforms"].value) == (2, 0.5)
+    assert "distinct_1_words" in figures and "tones" not in figures and "ppl_word" not in figures
+    assert read_json(tmp_path / "out" / "results.json")["about"]["domain"] == "english-verse"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Across the silver bay,\nAnd carries" in page and "Han characters" not in page and "0.48" not in page
+
+
+def test_several_runs_and_strangers_stand_in_one_table(checkpoint, tokenizer, tmp_path):
+    data = tmp_path / "data"
+    prepare("sample", data, RECIPE.prepare, tokenizer, str(checkpoint), load_domain("japanese-haiku"))
+    train(data, str(checkpoint), tmp_path / "one", RECIPE)
+    shorter = load_recipe(None, ["train.max_steps=2", "train.batch_size=8"])
+    train(data, str(checkpoint), tmp_path / "two", shorter)
+    known = load_poems(data, "train")[0]
+    (tmp_path / "copier.jsonl").write_text(
+        json.dumps({"title": load_poems(data, "test")[0].title, "lines": known.lines}), encoding="utf-8"
+    )
+    options = EvaluateOptions(
+        str(tmp_path / "one"),
+        data,
+        RECIPE.evaluate,
+        RECIPE.generate,
+        others=(str(tmp_path / "two"),),
+        generations=(tmp_path / "copier.jsonl",),
+    )
+    results = evaluate(options)
+    assert set(results.systems) == {"base", "one", "two", "copier", "human"}
+    pairs = {(one.system, one.against) for one in results.comparisons}
+    assert {("one", "base"), ("two", "base"), ("two", "one"), ("copier", "human")} <= pairs
+    assert results.systems["one"]["ppl_token"].value < results.systems["two"]["ppl_token"].value
+    assert results.systems["copier"]["longest_span"].value == known.characters
+    assert results.systems["copier"]["copied_lines"].value == 1.0 > results.systems["human"]["copied_lines"].value
+    assert results.copied["copier"][0]["span"]["source_id"] == known.source_id
+    assert (tmp_path / "one" / "eval" / "comparison" / "report.html").is_file()
+    assert (tmp_path / "two" / "eval" / "results.json").is_file()
+    assert "kept-out" in {record["verdict"] for record in results.exposure}
 
 
 def test_texts_and_records_are_the_same(checkpoint, tokenizer, tmp_path):
