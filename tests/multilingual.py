@@ -38,15 +38,32 @@ def train_tokenizer(texts: Sequence[str], pieces: int = 3000) -> Any:
 
 def save_multilingual_gemma(folder: Path, texts: Sequence[str], *, hidden: int = 64, layers: int = 2, seed: int = 0) -> Path:
     """A random Gemma 3 of two layers over such a tokenizer, in the published layout."""
+    return save_random_gemma(folder, train_tokenizer(texts), hidden=hidden, layers=layers, seed=seed)
+
+
+def save_random_gemma(
+    folder: Path, tokenizer: Any, *, hidden: int = 64, layers: int = 2, seed: int = 0, spread: float = 0.02
+) -> Path:
+    """A random Gemma 3 over any tokenizer, in the published layout.
+
+    Args:
+        folder: Where it goes.
+        tokenizer: Its tokenizer.
+        hidden: Hidden size.
+        layers: Layers.
+        seed: Seed of the weights.
+        spread: Standard deviation of the weights. The embedding is the head as well: with Gemma's 0.02 and so small a hidden
+            size no state can make a piece much likelier than 255,999 others.
+    """
     import torch
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-    tokenizer = train_tokenizer(texts)
     torch.manual_seed(seed)
     config = Gemma3TextConfig(
         vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=layers,
         num_attention_heads=2, num_key_value_heads=1, head_dim=32, query_pre_attn_scalar=32, max_position_embeddings=2048,
-        sliding_window=256, pad_token_id=0, eos_token_id=1, bos_token_id=2,
+        sliding_window=256, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id, initializer_range=spread,
     )  # fmt: skip
     Gemma3ForCausalLM(config).to(torch.float32).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
