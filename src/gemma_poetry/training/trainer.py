@@ -41,7 +41,7 @@ from gemma_poetry.errors import RunError, TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
 from gemma_poetry.training.processes import is_main_process
-from gemma_poetry.training.sharded_checkpoints import ShardedCheckpoints
+from gemma_poetry.training.sharded_trainer import ShardedTrainer
 
 COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
@@ -52,7 +52,7 @@ KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
 
-class PoetryTrainer(ShardedCheckpoints):
+class PoetryTrainer(ShardedTrainer):
     """The Trainer for poems, fine-tuning and pretraining alike.
 
     Args:

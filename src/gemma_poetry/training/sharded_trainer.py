@@ -1,11 +1,12 @@
-"""Checkpoints of a model whose weights are sharded (FSDP2), in the layout that one device writes.
+"""The Trainer where each device holds a shard of the weights (FSDP2).
+
+In: a `PeftModel` whose weights accelerate will shard. Out: a training that shards it layer by layer, and checkpoints in the
+layout that one device writes, from which either kind of training resumes:
 
     adapter_model.safetensors   optimizer.pt   scheduler.pt   rng_state_N.pth   trainer_state.json
 
-In: a Trainer whose model each device holds a shard of. Out: a checkpoint folder, and the training resumed from it.
-
-The Trainer itself gathers the whole model under FSDP, tens of gigabytes for an adapter of megabytes, and keeps names of
-its own for the optimizer's state. Here each trained tensor is gathered by itself and the first process writes them.
+The Trainer itself gathers the whole model for a checkpoint, tens of gigabytes for an adapter of megabytes, and keeps the
+optimizer's state under other names. Here each trained tensor is gathered by itself, and the first process writes them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,45 @@ OPTIMIZER = "optimizer.pt"
 SCHEDULER = "scheduler.pt"
 
 
-class ShardedCheckpoints(Trainer):
-    """The Trainer, with its saving and loading replaced where the weights of a `PeftModel` are sharded."""
+class ShardedTrainer(Trainer):
+    """The Trainer, unchanged where weights are not sharded.
+
+    Args:
+        **arguments: What `transformers.Trainer` takes; under FSDP the model is a `PeftModel`.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        if self.is_fsdp_enabled:
+            self._name_units()
+            self._share_buffers()
+
+    def _name_units(self) -> None:
+        """Makes each transformer layer a unit of sharding: the whole of one layer at a time is on each device."""
+        plugin = self.accelerator.state.fsdp_plugin
+        if plugin.transformer_cls_names_to_wrap is None:
+            # By itself accelerate names the layers of towers too, which are not loaded, and then misses them.
+            model: Any = self.model
+            plugin.transformer_cls_names_to_wrap = [type(model.get_base_model().get_decoder().layers[0]).__name__]
+
+    def _share_buffers(self) -> None:
+        """Gives every process the buffers of the first, such as Gemma 4's scalar of each layer.
+
+        accelerate hands on what a state holds as weights, buffers among it, and fails on these; those outside the state it
+        leaves as they are.
+        """
+        model: Any = self.model
+        for name, buffer in list(model.named_buffers()):
+            parent, _, short = name.rpartition(".")
+            module = model.get_submodule(parent)
+            if short in module._non_persistent_buffers_set:
+                continue
+            value = torch.empty_like(buffer, device=self.accelerator.device)
+            if not buffer.is_meta:
+                value.copy_(buffer)
+            if self.accelerator.num_processes > 1:
+                torch.distributed.broadcast(value, src=0)
+            module.register_buffer(short, value, persistent=False)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         if not self.is_fsdp_enabled:
