@@ -4,8 +4,8 @@ In: nothing; the extra `japanese`. Out: a Markdown table on standard output. Run
 
     python -m benchmarks.haiku
 
-Haiku by Bashō, Chiyo-ni, Sodō, Ransetsu, Buson, Issa, Shiki and Kyoshi, in the spelling of modern editions. Those that are known
-to have a line of other length (字余り) stand apart: there `fail` is right.
+Haiku by Bashō, Chiyo-ni, Sodō, Ransetsu, Buson, Issa, Shiki and Kyoshi, in the spelling of modern editions. Those that are
+known to have a line of other length (字余り) stand apart: there `fail` is right.
 """
 
 from __future__ import annotations

@@ -126,3 +126,21 @@ def test_an_unknown_format_is_refused_with_those_that_are_known():
 
     with pytest.raises(RecipeError, match="'arrow', 'parquet' or 'jsonl'"):
         load_recipe(None, ['prepare.exports=["csv"]'])
+
+
+@pytest.mark.parametrize(("domain", "language", "holds"), [("prose", "", "النهر"), ("japanese-haiku", "ja", "季語：")])
+def test_texts_of_other_domains_are_exported_as_they_are_trained_on(domain, language, holds, tokenizer, tmp_path):
+    from gemma_poetry.data.tokenization import decode_poem
+    from gemma_poetry.domains.registry import load_domain
+
+    data = tmp_path / "DATA"
+    settings = SETTINGS.model_copy(update={"max_poems": None, "title_dropout": 0.0})
+    prepare("sample", data, settings, tokenizer, "tiny", load_domain(domain))
+    samples = read_tokenized(data / "train.txt", tokenizer)
+    trained = [(tokenizer.decode(one.prompt_ids[1:]), decode_poem(tokenizer, one.completion_ids)) for one in samples]
+    assert any(holds in text for pair in trained for text in pair)
+    for kind in FORMATS:
+        rows = load(data, kind, tmp_path / "cache")["train"]
+        assert list(zip(rows["prompt"], rows["completion"])) == trained
+        card = (data / "exports" / kind / "README.md").read_text(encoding="utf-8")
+        assert (f"language:\n- {language}\n" in card) if language else ("language:" not in card)

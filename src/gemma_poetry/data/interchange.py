@@ -32,7 +32,9 @@ _BATCH_ROWS = 4096
 Rows = Sequence[tuple[Conditions, Poem]]
 
 
-def write_exports(folder: Path, splits: Mapping[str, Rows], formats: Iterable[Format], seed: int) -> list[str]:
+def write_exports(
+    folder: Path, splits: Mapping[str, Rows], formats: Iterable[Format], seed: int, languages: Sequence[str] = ()
+) -> list[str]:
     """Writes the wanted formats under `folder/exports`.
 
     Args:
@@ -40,6 +42,7 @@ def write_exports(folder: Path, splits: Mapping[str, Rows], formats: Iterable[Fo
         splits: The rows of each split, in the order of `DATA/*.txt`, each with the conditions that its prompt names.
         formats: What to write.
         seed: The seed that the conditions were dropped with, for the card.
+        languages: ISO 639 codes of the texts, for the card; empty: not known.
 
     Returns:
         The files that were written, as paths relative to `folder`.
@@ -53,7 +56,7 @@ def write_exports(folder: Path, splits: Mapping[str, Rows], formats: Iterable[Fo
         target = folder / EXPORTS / name
         target.mkdir(parents=True)
         writers[name](target, named)
-        write_text(target / "README.md", _card(name, named, seed))
+        write_text(target / "README.md", _card(name, named, seed, languages))
     written = (folder / EXPORTS).rglob("*") if (folder / EXPORTS).is_dir() else ()
     return sorted(path.relative_to(folder).as_posix() for path in written if path.is_file())
 
@@ -143,9 +146,11 @@ LLaMA-Factory: `dataset_dir: FOLDER` and `dataset: poems_train`; `dataset_info.j
 }
 
 
-def _card(name: str, splits: Mapping[str, Rows], seed: int) -> str:
+def _card(name: str, splits: Mapping[str, Rows], seed: int, languages: Sequence[str]) -> str:
     """The dataset card: what load_dataset reads in front, what a person reads behind."""
     front = ["---", "pretty_name: Prepared poems", "task_categories:", "- text-generation"]
+    if languages:
+        front += ["language:", *(f"- {language}" for language in languages)]
     if name != "arrow":
         front += ["configs:", "- config_name: default", "  data_files:"]
         front += [f"  - split: {split}\n    path: {split}.{name}" for split in splits]
@@ -155,7 +160,7 @@ def _card(name: str, splits: Mapping[str, Rows], seed: int) -> str:
     fields = "`prompt` and `completion`"
     if name != "jsonl":
         fields += ", and the fields of the poem's record: " + ", ".join(f"`{field}`" for field in poem.to_record())
-    prompt = conditions.prompt().replace("\n", "\n    ")
+    prompt, completion = (text.rstrip("\n").replace("\n", "\n    ") for text in (conditions.prompt(), poem.text))
     return (
         "\n".join(front)
         + f"""
@@ -175,7 +180,9 @@ A prompt:
 
     {prompt}
 
-and its completion: {poem.text}
+and its completion:
+
+    {completion}
 
 ## How to read it
 

@@ -22,6 +22,7 @@ class ClassicalChinese(Domain):
     name = "classical-chinese"
     description = "Classical Chinese poems (诗 词): tones, rhymes and tunes"
     forms = FORM_NAMES
+    languages = ("lzh",)
     template: ClassVar[Template] = CHINESE
     tonal = True
     metrics = ("",)

@@ -57,6 +57,7 @@ class Domain(ABC):
             engine and the tonal measures serve it, and `divide`, `clean`, `measure` and `wordstock` are not asked.
         unit: What `count` counts, as it stands behind `ppl_` in results: `char`, `word`, ...
         endings: Files that it reads.
+        languages: ISO 639 codes of its texts, for dataset cards; empty: any.
         packages: Modules that must be there for it to work.
         extra: The extra of this project that brings them; empty: none does.
         metrics: Beginnings of the names of metrics that make sense for it, beside perplexity and conformity.
@@ -73,6 +74,7 @@ class Domain(ABC):
     tonal: ClassVar[bool] = False
     unit: ClassVar[str] = "char"
     endings: ClassVar[tuple[str, ...]] = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+    languages: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     metrics: ClassVar[tuple[str, ...]] = ("chrf", "distinct", "self_bleu", "copied_lines", "longest_span")

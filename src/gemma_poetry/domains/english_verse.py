@@ -46,6 +46,7 @@ class EnglishVerse(Domain):
     name = "english-verse"
     description = "English verse: sonnet, common metre, haiku (syllables, metre, rhyme)"
     forms = (SONNET, COMMON_METRE, HAIKU, FREE_VERSE)
+    languages = ("en",)
     template: ClassVar[Template] = Template("Form: ", "\nTitle: ", "\nPoet: ", "\nPoem:\n")
     unit = "word"
     packages = ("pronouncing",)

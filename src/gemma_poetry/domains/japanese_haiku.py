@@ -64,6 +64,7 @@ class JapaneseHaiku(Domain):
     name = "japanese-haiku"
     description = "Japanese haiku: 5-7-5 morae, season words (季語)"
     forms = (HAIKU, SEASONAL_HAIKU, FREE_HAIKU)
+    languages = ("ja",)
     template: ClassVar[Template] = Template(
         "形式：", "\n題：", "\n作者：", "\n句：\n", "\n季語：", lambda poem: first_season_word(poem.lines)
     )

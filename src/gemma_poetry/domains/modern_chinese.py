@@ -33,6 +33,7 @@ class ModernChinesePoetry(Domain):
     name = "modern-chinese-poetry"
     description = "Modern Chinese poetry (现代诗): free lines and stanzas"
     forms = (FREE_VERSE, SHORT_POEM, PROSE_POEM)
+    languages = ("zh",)
     template: ClassVar[Template] = Template("诗体：", "\n题目：", "\n作者：", "\n诗：\n")
     symbol = "characters"
     max_tokens = 300

@@ -20,7 +20,7 @@ from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.corpus.stats import collection_stats, dataset_card
 from gemma_poetry.corpus.texts import DomainTexts, texts_card, texts_stats
 from gemma_poetry.data.interchange import write_exports
-from gemma_poetry.data.prompts import Template, dropped_conditions
+from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
@@ -80,7 +80,7 @@ def prepare(
         write_json(folder / "stats.json", stats)
         card = dataset_card if domain.tonal else texts_card
         write_text(folder / "README.md", card(collection, stats, settings, tokenizer_name))
-        exported = _write_exports(folder, collection, settings, domain.template) if settings.exports else []
+        exported = _write_exports(folder, collection, settings, domain) if settings.exports else []
         contents = {**_manifest(collection, settings, tokenizer, tokenizer_name), "domain": domain.name}
         write_manifest(folder, contents, [*FILES, *exported])
     return stats
@@ -140,17 +140,22 @@ def _write_records(path: Path, poems: Iterable[Poem]) -> None:
             stream.write(orjson.dumps(poem.to_record()) + b"\n")
 
 
-def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings, template: Template) -> list[str]:
+def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings, domain: Domain) -> list[str]:
     dropout = {"title_dropout": settings.title_dropout, "author_dropout": settings.author_dropout}
     whole = {"title_dropout": 0.0, "author_dropout": 0.0}
     rows = {
         name: [
-            (dropped_conditions(poem, **(dropout if name == "train" else whole), seed=settings.seed, template=template), poem)
+            (
+                dropped_conditions(
+                    poem, **(dropout if name == "train" else whole), seed=settings.seed, template=domain.template
+                ),
+                poem,
+            )
             for poem in poems
         ]
         for name, poems in collection.splits.items()
     }
-    return write_exports(folder, rows, settings.exports, settings.seed)
+    return write_exports(folder, rows, settings.exports, settings.seed, domain.languages)
 
 
 def _manifest(
