@@ -7,7 +7,7 @@ import pytest
 
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem
-from gemma_poetry.keras_backend.batches import make_batch
+from gemma_poetry.keras_backend.batches import bucket, make_batch
 from gemma_poetry.keras_backend.training import learning_rate, total_steps
 
 SAMPLES = [TokenizedPoem((2, 5, 6), (7, 8, 1)), TokenizedPoem((2, 5), (9, 1))]
@@ -22,6 +22,13 @@ def test_each_place_aims_at_the_next_token_of_a_completion():
         assert batch.targets[row][batch.weights[row] > 0].tolist() == list(sample.completion_ids)
     # The last token of a prompt predicts the first of its completion; the terminator predicts nothing.
     assert numpy.nonzero(batch.weights[0])[0].tolist() == [2, 3, 4]
+
+
+def test_rows_are_padded_to_few_widths():
+    widths = {bucket(tokens) for tokens in range(1, 1025)}
+    assert sorted(widths) == [32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024]
+    assert all(tokens <= bucket(tokens) < max(tokens + 32, 1.25 * tokens) for tokens in range(1, 5000))
+    assert make_batch([TokenizedPoem((2,) * 33, (1,))], pad_id=0).token_ids.shape == (1, 64)
 
 
 def test_missing_rows_have_no_weight_and_see_one_token():

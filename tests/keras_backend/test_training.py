@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gemma_poetry.artifacts import check_manifest, read_json
+from gemma_poetry.artifacts import check_manifest, read_json, write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import RunError, TokenizerMismatchError, UsageError
 from gemma_poetry.verbs.train_keras import summary, train_with_keras
@@ -23,6 +23,7 @@ RECIPE = load_recipe(
         "train.warmup_steps=2",
         "train.logging_steps=3",
         "train.evaluation_steps=6",
+        "train.save_steps=3",
         "lora.dropout=0",
     ],
 )
@@ -30,7 +31,10 @@ RECIPE = load_recipe(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_data(tmp_path_factory.mktemp("data") / "DATA", train=20)
+    folder = save_data(tmp_path_factory.mktemp("data") / "DATA", train=20)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", {**manifest, "domain": "classical-chinese"})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +54,14 @@ def test_the_run_is_whole_and_listed(run):
     out, manifest = run
     assert read_json(out / "manifest.json") == manifest
     files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
-    listed = [name for name in files if name not in ("manifest.json", "curve.png")]
+    resumable = ("started.json", *(name for name in files if name.startswith("checkpoint-")))
+    listed = [name for name in files if name not in ("manifest.json", "curve.png", *resumable)]
     assert {"updates.lora.h5", "curve.jsonl", "merged/model.safetensors", "merged/tokenizer.json"} <= set(listed)
     check_manifest(out, listed)
-    assert manifest["export_difference"] < 1e-4 and manifest["recipe"]["lora"]["dropout"] == 0
+    assert manifest["export_difference"] < 1e-4 > manifest["base_difference"]
+    assert manifest["recipe"]["lora"]["dropout"] == 0 and manifest["data"]["domain"] == "classical-chinese"
+    assert manifest["trainable_parameters"] < 20_000, "the updates alone, no kernel"
+    assert sorted(path.name for path in out.glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-9"]
     assert any("->" in value for _, value in summary(manifest))
 
 
@@ -95,13 +103,89 @@ def test_the_first_loss_is_that_of_completions_alone(keras_hub, data, checkpoint
     assert json.loads(last)["loss"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_used_folder_other_data_and_resuming_are_refused(keras_hub, run, data, checkpoint, tmp_path):
+def test_a_run_that_was_cut_ends_as_one_that_was_not(run, data, checkpoint, tmp_path, monkeypatch):
+    from gemma_poetry.evaluation.curves import read_curve
+    from gemma_poetry.keras_backend import training
+
+    out, whole = run
+    write = training._write_curve
+
+    def killed(path, points):
+        write(path, points)
+        if points[-1]["step"] == 9:  # its checkpoint would come next
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_write_curve", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE)
+    monkeypatch.undo()
+    with pytest.raises(RunError, match="--resume"):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE)
+    with pytest.raises(RunError, match=r"other settings \(lora\)"):
+        other = load_recipe(None, ["lora.rank=2", "lora.dropout=0"])
+        changed = RECIPE.model_copy(update={"lora": other.lora})
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", changed, resume=True)
+    manifest = train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True)
+    assert manifest["resumed"] and not whole["resumed"]
+    assert manifest["perplexity"]["before"] == whole["perplexity"]["before"]
+    for split in ("val", "test"):
+        expected = pytest.approx(whole["perplexity"]["after"][split], rel=1e-5)
+        assert manifest["perplexity"]["after"][split] == expected
+    losses, expected = (
+        [point.get("loss", 0) for point in read_curve(folder / "curve.jsonl")] for folder in (tmp_path / "RUN", out)
+    )
+    assert losses == pytest.approx(expected, rel=1e-5) and len(losses) == 5
+    with pytest.raises(RunError, match="nothing to resume"):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True)
+
+
+def test_resuming_where_nothing_was_begun_begins(keras_hub, tmp_path):
+    from gemma_poetry.keras_backend.checkpoints import find_start
+
+    assert find_start(tmp_path / "RUN", {"data": 1}, resume=True) is None
+    (tmp_path / "OTHER").mkdir()
+    (tmp_path / "OTHER" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="no run of this backend"):
+        find_start(tmp_path / "OTHER", {"data": 1}, resume=True)
+
+
+def test_jax_compiles_the_step_once_for_each_width(keras_hub, checkpoint, monkeypatch):
+    import keras
+
+    if keras.backend.backend() != "jax":
+        pytest.skip("PyTorch does not compile")
+    import jax
+
+    from gemma_poetry.data.tokenization import TokenizedPoem
+    from gemma_poetry.keras_backend import training
+    from gemma_poetry.keras_backend.batches import bucket
+    from gemma_poetry.keras_backend.model import enable_lora, load_causal_lm
+
+    compiled = []
+
+    def listen(event, seconds, **details):
+        if "backend_compile" in event and "train_step" in str(details.get("fun_name")):
+            compiled.append(event)
+
+    lengths = [12, 20, 29, 40, 51, 60, 33, 9] * 2
+    samples = [TokenizedPoem((2,) * (length - 4), (5, 6, 7, 1)) for length in lengths]
+    settings = load_recipe(None, ["train.batch_size=2", "train.logging_steps=3"]).train
+    model = load_causal_lm(checkpoint)
+    enable_lora(model, RECIPE.lora)
+    training._compile(model, settings, 16)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    points = list(training._fit(model, samples, settings, 16, 0, 0))  # two epochs of eight batches
+    assert len(points) == 6 and len({bucket(length) for length in lengths}) == 2
+    assert len(compiled) == 2
+
+
+def test_a_used_folder_and_other_data_are_refused(keras_hub, run, data, checkpoint, tmp_path):
     with pytest.raises(RunError, match="not empty"):
         train_with_keras(data, str(checkpoint), run[0], RECIPE)
     with pytest.raises(TokenizerMismatchError):
         train_with_keras(data, "mini", tmp_path / "RUN", RECIPE)
-    with pytest.raises(UsageError, match="--resume"):
-        train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True)
+    with pytest.raises(UsageError, match=r"lora\.dora"):
+        train_with_keras(data, str(checkpoint), tmp_path / "RUN", load_recipe(None, ["lora.dora=true"]))
     assert not (tmp_path / "RUN").exists()
 
 

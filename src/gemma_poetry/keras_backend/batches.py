@@ -1,6 +1,7 @@
 """Tokenized poems as numpy arrays for `keras.Model.fit` and for scoring.
 
-In: `TokenizedPoem`s. Out: batches of B rows and T tokens, T a multiple of 32, so that JAX compiles for few shapes:
+In: `TokenizedPoem`s. Out: batches of B rows and T tokens, T one of a few widths (`bucket`): JAX compiles once for each shape,
+so that a training compiles its step at most as often as there are widths in its data.
 
     token_ids, padding_mask (B, T) int32       what KerasHub's models take
     targets (B, T) int32                       the next token at each place
@@ -21,6 +22,17 @@ import numpy
 from gemma_poetry.data.tokenization import TokenizedPoem
 
 WIDTH_STEP = 32
+_HALVES = 4  # widths between a power of two and the next: padding never takes more than a fifth of a wide row
+
+
+def bucket(tokens: int) -> int:
+    """The width that a row of some tokens is padded to: steps of 32 up to 256, then four to each doubling.
+
+    Up to 1,024 tokens there are 16 widths.
+    """
+    octave = max(0, (tokens - 1).bit_length() - 1)  # tokens lie above 2 ** octave
+    step = max(WIDTH_STEP, 2**octave // _HALVES)
+    return -(-tokens // step) * step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Batch:
 def make_batch(samples: Sequence[TokenizedPoem], pad_id: int, rows: int | None = None) -> Batch:
     """Pads samples on the right; rows that are missing to `rows` are padding altogether, without weight."""
     rows = rows or len(samples)
-    width = -(-max(map(len, samples)) // WIDTH_STEP) * WIDTH_STEP
+    width = bucket(max(map(len, samples)))
     token_ids = numpy.full((rows, width), pad_id, dtype="int32")
     mask, targets = numpy.zeros_like(token_ids), numpy.zeros_like(token_ids)
     weights = numpy.zeros((rows, width), dtype="float32")

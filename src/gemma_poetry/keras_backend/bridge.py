@@ -16,7 +16,7 @@ import torch
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from gemma_poetry.keras_backend.batches import WIDTH_STEP
+from gemma_poetry.keras_backend.batches import bucket
 from gemma_poetry.keras_backend.model import logits
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class KerasBridge(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
     """The transformers side of a KerasHub model.
 
     Args:
-        model: A `keras_hub.models.Gemma3CausalLM` without preprocessor.
+        model: A causal language model of KerasHub without preprocessor.
         tokenizer: Its tokenizer.
     """
 
@@ -62,6 +62,6 @@ class KerasBridge(PreTrainedModel, GenerationMixin):  # type: ignore[misc]
         ids = input_ids.cpu().numpy().astype("int32")
         mask = numpy.ones_like(ids) if attention_mask is None else attention_mask.cpu().numpy().astype("int32")
         # Padding on the right to few widths, so that JAX compiles seldom; causal attention never looks there.
-        spare = -ids.shape[1] % WIDTH_STEP
+        spare = bucket(ids.shape[1]) - ids.shape[1]
         scores = logits(self._keras, numpy.pad(ids, ((0, 0), (0, spare))), numpy.pad(mask, ((0, 0), (0, spare))))
         return CausalLMOutput(logits=torch.from_numpy(numpy.array(scores[:, : ids.shape[1]])))

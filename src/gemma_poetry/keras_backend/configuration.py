@@ -1,29 +1,75 @@
 """Which checkpoints KerasHub computes as transformers does, and which not.
 
-In: the `config.json` of a Gemma checkpoint. Out: nothing, or an error that names every setting that KerasHub would pass over in
-silence: it builds its Gemma 3 after the published recipe, whatever the file says of layer types, scaling or rotation.
+In: a configuration in the terms of transformers: the `config.json` of a Gemma checkpoint, or what a KerasHub preset amounts
+to. Out: nothing, or an error that names every setting that KerasHub would pass over in silence: it builds its Gemmas after
+the published recipes, whatever the file says of layer types, scaling or rotation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import ModelError
 
-# Its attention masks and rotations follow from the number of the layer: five that see a window, then one that sees all.
-_PERIOD = 6
-_ROTATIONS = {"sliding_attention": 10_000.0, "full_attention": 1_000_000.0}
-# Settings with one value that KerasHub has built in.
+_TANH_GELU = "gelu_pytorch_tanh"
+# Settings with one value that KerasHub has built in, whatever the family.
 _BUILT_IN: dict[str, tuple[Any, ...]] = {
-    "hidden_activation": ("gelu_pytorch_tanh",),
+    "hidden_activation": (_TANH_GELU, None),
     "attention_bias": (False,),
     "tie_word_embeddings": (True,),
-    "attn_logit_softcapping": (None,),
-    "final_logit_softcapping": (None,),
     "use_bidirectional_attention": (False, None),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What KerasHub makes of one `model_type`.
+
+    Attributes:
+        backbone: The name of its backbone class, less `Backbone`.
+        period: Layers of a period, the last of which sees all and the others a window; 1: every layer sees all.
+        rotations: The bases of the rotary positions that are built in, by kind of layer ("" where there is one kind).
+        stretched: Kinds of layers whose positions may be scaled down (`rope_type` linear).
+        scaled_by_head: Whether queries are always scaled by the head size.
+        built_in: Further settings with one value.
+    """
+
+    backbone: str
+    period: int
+    rotations: Mapping[str, float]
+    stretched: tuple[str, ...] = ()
+    scaled_by_head: bool = True
+    built_in: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+_FAMILIES = {
+    # Published files say `gelu` and mean its approximation by tanh; transformers reads them so too.
+    "gemma": _Family(
+        "Gemma",
+        1,
+        {"": 10_000.0},
+        scaled_by_head=False,
+        built_in={"hidden_act": (_TANH_GELU, "gelu"), "rms_norm_eps": (1e-6,)},
+    ),
+    "gemma2": _Family("Gemma", 2, {"": 10_000.0}, built_in={"rms_norm_eps": (1e-6,)}),
+    "gemma3_text": _Family(
+        "Gemma3",
+        6,
+        {"sliding_attention": 10_000.0, "full_attention": 1_000_000.0},
+        stretched=("full_attention",),
+        built_in={"attn_logit_softcapping": (None,), "final_logit_softcapping": (None,)},
+    ),
+}
+FAMILIES = tuple(_FAMILIES)
+"""The `model_type`s whose logits and exports are proven equal to those of transformers."""
+
+
+def backbone_name(model_type: str) -> str:
+    """The name of KerasHub's backbone class for a `model_type`, less `Backbone`."""
+    return _FAMILIES[model_type].backbone
 
 
 def check_configuration(config: Mapping[str, Any], where: str | Path) -> None:
@@ -34,57 +80,64 @@ def check_configuration(config: Mapping[str, Any], where: str | Path) -> None:
         where: Its folder, for the message.
 
     Raises:
-        ModelError: It is no Gemma 3 text model, or off the published recipe; every setting is named.
+        ModelError: It is of no family that is proven, or off the published recipe; every setting is named.
     """
-    family = config.get("model_type")
-    if family != "gemma3_text":
+    family = _FAMILIES.get(str(config.get("model_type")))
+    if family is None:
         raise ModelError(
-            f"the KerasHub backend does not take models of type {family!r}",
+            f"the KerasHub backend does not take models of type {config.get('model_type')!r}",
             where=where,
-            expected="gemma3_text: the family whose logits and export are proven equal to those of transformers "
-            "(Gemma 1 loses key-value heads on export, Gemma 2 is exported under another type)",
+            expected=f"{', '.join(FAMILIES)}: the families whose logits and export are proven equal to those of transformers",
             action="train it with the default backend",
         )
-    faults = list(_faults(config))
+    faults = list(_faults(config, family))
     if faults:
         raise ModelError(
             "KerasHub would compute this model otherwise: " + "; ".join(faults),
             where=where,
-            expected="the published recipe of Gemma 3",
+            expected=f"the published recipe of {config['model_type']}",
             action="train it with the default backend",
         )
 
 
-def _faults(config: Mapping[str, Any]) -> Iterator[str]:
+def _faults(config: Mapping[str, Any], family: _Family) -> Iterator[str]:
+    if family.period > 1:
+        yield from _window_faults(config, family.period)
+    if family.scaled_by_head and config.get("query_pre_attn_scalar") != config.get("head_dim"):
+        yield f"query_pre_attn_scalar: {config.get('query_pre_attn_scalar')}, not the head size {config.get('head_dim')}"
+    for setting, known in {**_BUILT_IN, **family.built_in}.items():
+        if setting in config and config[setting] not in known:
+            yield f"{setting}: {config[setting]}, not {known[0]}"
+    yield from _rotation_faults(config, family)
+
+
+def _window_faults(config: Mapping[str, Any], period: int) -> Iterator[str]:
     layers = int(config.get("num_hidden_layers", 0))
-    stock = ["sliding_attention" if layer % _PERIOD < _PERIOD - 1 else "full_attention" for layer in range(layers)]
+    stock = ["full_attention" if layer % period == period - 1 else "sliding_attention" for layer in range(layers)]
     found = config.get("layer_types") or stock
     if found != stock:
         layer = next((place for place, (kind, usual) in enumerate(zip(found, stock)) if kind != usual), len(found))
-        yield f"layer_types: layer {layer} is not as in five sliding to one full"
-    if int(config.get("sliding_window_pattern", config.get("_sliding_window_pattern", _PERIOD)) or 0) != _PERIOD:
-        yield f"sliding_window_pattern: not {_PERIOD}"
+        yield f"layer_types: layer {layer} is not as in {period - 1} sliding to one full"
+    if int(config.get("sliding_window_pattern", config.get("_sliding_window_pattern", period)) or 0) != period:
+        yield f"sliding_window_pattern: not {period}"
     if not config.get("sliding_window"):
         yield "sliding_window: none"
-    if config.get("query_pre_attn_scalar") != config.get("head_dim"):
-        yield f"query_pre_attn_scalar: {config.get('query_pre_attn_scalar')}, not the head size {config.get('head_dim')}"
-    for setting, known in _BUILT_IN.items():
-        if setting in config and config[setting] not in known:
-            yield f"{setting}: {config[setting]}, not {known[0]}"
-    yield from _rotation_faults(config)
 
 
-def _rotation_faults(config: Mapping[str, Any]) -> Iterator[str]:
+def _rotation_faults(config: Mapping[str, Any], family: _Family) -> Iterator[str]:
     # transformers 5 writes rope_parameters; older checkpoints rope_theta, rope_local_base_freq and rope_scaling.
-    parameters = config.get("rope_parameters") or {
-        "sliding_attention": {"rope_theta": config.get("rope_local_base_freq", _ROTATIONS["sliding_attention"])},
-        "full_attention": {"rope_theta": config.get("rope_theta", _ROTATIONS["full_attention"])},
-    }
+    written = config.get("rope_parameters")
+    older = {"sliding_attention": "rope_local_base_freq", "full_attention": "rope_theta", "": "rope_theta"}
     if config.get("rope_scaling"):
         yield "rope_scaling: not none"
-    for kind, base in _ROTATIONS.items():
-        entry = parameters.get(kind) or {}
+    for kind, base in family.rotations.items():
+        if written:
+            entry = (written.get(kind) or {}) if kind else written
+        else:
+            entry = {"rope_theta": config.get(older[kind], base)}
+        name = f"rope_parameters.{kind}" if kind else "rope_parameters"
         if float(entry.get("rope_theta", base)) != base:
-            yield f"rope_parameters.{kind}.rope_theta: {entry['rope_theta']}, not {base:g}"
-        if entry.get("rope_type", "default") != "default":
-            yield f"rope_parameters.{kind}.rope_type: {entry['rope_type']}, not default"
+            yield f"{name}.rope_theta: {entry['rope_theta']}, not {base:g}"
+        known = ("default", "linear") if kind in family.stretched else ("default",)
+        if entry.get("rope_type", "default") not in known:
+            yield f"{name}.rope_type: {entry['rope_type']}, not {' or '.join(known)}"

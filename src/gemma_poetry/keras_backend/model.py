@@ -1,33 +1,27 @@
-"""A Gemma 3 of KerasHub: from a Hugging Face folder, with LoRA, and back into a Hugging Face folder.
+"""A Gemma of KerasHub: loaded, with LoRA, computing, and its updates saved.
 
-    FOLDER ──load──> Gemma3CausalLM ──enable_lora──> trained ──fold_lora──> export ──compare logits──> FOLDER
-
-In: a checkpoint folder in the published layout, the `lora` section of a recipe. Out: a `keras_hub.models.Gemma3CausalLM`
-without preprocessor, in float32; a folder that transformers loads.
-
-KerasHub exports the kernels without their updates: the updates are folded into the kernels first, and the exported folder
-is loaded with transformers and compared before it counts. What `export_to_transformers` does not write, or writes
-otherwise (tokenizer.json, config.json with the ids of BOS and EOS exchanged), is taken from the base checkpoint.
+In: a checkpoint folder in the published layout or a KerasHub preset, the `lora` section of a recipe. Out: a causal language
+model of KerasHub without preprocessor, in float32, with updates on its projections; logits as numpy arrays.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
 
-from gemma_poetry.artifacts import atomic_folder, read_json, write_json
+from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import LoraSettings
-from gemma_poetry.errors import ModelError, UsageError
-from gemma_poetry.keras_backend.configuration import check_configuration
+from gemma_poetry.errors import IncompleteModelError, UsageError
+from gemma_poetry.keras_backend.batches import bucket
+from gemma_poetry.keras_backend.configuration import backbone_name, check_configuration
+from gemma_poetry.keras_backend.presets import as_transformers, is_preset
 
 BACKENDS = ("torch", "jax")
-PARITY = 1e-4
-"""Greatest difference between logits of KerasHub and transformers that counts as none."""
 # What PEFT and the recipes call a projection -> what KerasHub calls it.
 PROJECTIONS = {
     "q_proj": "query",
@@ -38,7 +32,7 @@ PROJECTIONS = {
     "up_proj": "ffw_gating_2",
     "down_proj": "ffw_linear",
 }
-_KEPT_FROM_BASE = ("generation_config.json", "chat_template.jinja")
+_BLOCK = re.compile(r"decoder_block_(\d+)/")
 
 
 def import_keras() -> Any:
@@ -67,57 +61,102 @@ def import_keras() -> Any:
     return keras_hub
 
 
-def load_causal_lm(folder: Path) -> Any:
-    """A KerasHub model with the weights of a Hugging Face folder, in float32.
+def read_configuration(folder: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint or preset, in the terms of transformers.
 
     Raises:
         ModelError: KerasHub would compute it otherwise than transformers.
+    """
+    written: dict[str, Any] = read_json(folder / "config.json")
+    config = as_transformers(written, folder) if is_preset(written) else written
+    check_configuration(config, folder)
+    return config
+
+
+def load_causal_lm(folder: Path) -> Any:
+    """A KerasHub model with the weights of a Hugging Face folder or a preset, in float32.
+
+    Raises:
+        ModelError: KerasHub would compute it otherwise than transformers, or its weights cannot be read.
         UsageError: KerasHub is not installed.
     """
-    check_configuration(read_json(folder / "config.json"), folder)
-    keras_hub = import_keras()
-    backbone = keras_hub.models.Gemma3Backbone.from_preset(str(folder), dtype="float32")
-    return keras_hub.models.Gemma3CausalLM(backbone=backbone, preprocessor=None)
+    name = backbone_name(read_configuration(folder)["model_type"])
+    models = import_keras().models
+    try:
+        backbone = getattr(models, f"{name}Backbone").from_preset(str(folder), dtype="float32")
+    except (OSError, ValueError, KeyError) as error:
+        lines = str(error).strip().splitlines() or [repr(error)]
+        raise IncompleteModelError(
+            f"KerasHub cannot read the weights ({lines[0]})",
+            where=folder,
+            expected="configuration and weights of one and the same model, complete",
+            action="download or save the model again",
+        ) from error
+    return getattr(models, f"{name}CausalLM")(backbone=backbone, preprocessor=None)
 
 
 def enable_lora(model: Any, settings: LoraSettings) -> list[str]:
-    """Freezes a model and gives its projections LoRA updates with the recipe's rank, scale and targets.
+    """Freezes a model and gives its projections LoRA updates with the recipe's rank, scale, targets and layers.
 
     Returns:
         The full names of the updated layers.
 
     Raises:
-        UsageError: The recipe asks for what KerasHub's LoRA does not have.
+        UsageError: The recipe names a projection or a layer that the model does not have.
     """
+    backbone = model.backbone
     unknown = [name for name in settings.targets if name not in PROJECTIONS]
     if unknown:
         raise UsageError(f"lora.targets: {', '.join(unknown)}", expected=f"some of {', '.join(PROJECTIONS)}")
-    if settings.dora or settings.layers is not None:
+    absent = [layer for layer in settings.layers or () if not 0 <= layer < backbone.num_layers]
+    if absent or settings.layers == ():
         raise UsageError(
-            "lora.dora and lora.layers are not there with the KerasHub backend",
-            expected="plain LoRA on every layer",
-            action="leave them out, or train with the default backend",
+            f"lora.layers: {list(settings.layers or ())}",
+            expected=f"some of the layers 0 to {backbone.num_layers - 1}",
+            action="change --set lora.layers=[...], or leave it out for all",
         )
-    backbone = model.backbone
     backbone.enable_lora(settings.rank, target_layer_names=[PROJECTIONS[name] for name in settings.targets])
-    updated = _updated_layers(backbone)
-    for layer in updated:
+    for layer in _layers_with_updates(backbone):
         # The update is scaled by lora_alpha / rank; with rsLoRA by alpha / sqrt(rank).
         layer.lora_alpha = settings.alpha * (settings.rank**0.5 if settings.rslora else 1)
-    return [layer.path for layer in updated]
+        if settings.layers is not None and _block(layer) not in settings.layers:
+            # KerasHub chooses layers by their last name alone. One that is not trained keeps an update of zeros. (To set
+            # `trainable` on the others would thaw their kernels too.)
+            layer.trainable = False
+    return list(updated_layers(model))
 
 
-def _updated_layers(backbone: Any) -> list[Any]:
+def updated_layers(model: Any) -> dict[str, Any]:
+    """The layers whose updates are trained, by their full names."""
+    return {layer.path: layer for layer in _layers_with_updates(model.backbone) if layer.trainable}
+
+
+def _layers_with_updates(backbone: Any) -> list[Any]:
     return [layer for layer in backbone._flatten_layers(include_self=False) if getattr(layer, "lora_enabled", False)]
 
 
-def fold_lora(model: Any) -> None:
-    """Adds each update to its kernel and sets it to zero: the model computes the same, its kernels hold it all."""
-    from keras import ops
+def _block(layer: Any) -> int:
+    found = _BLOCK.search(layer.path)
+    assert found, layer.path
+    return int(found[1])
 
-    for layer in _updated_layers(model.backbone):
-        layer._kernel.assign(layer.kernel)
-        layer.lora_kernel_b.assign(ops.zeros(layer.lora_kernel_b.shape))
+
+def save_updates(model: Any, path: Path) -> None:
+    """Writes the updates in KerasHub's own format, for `backbone.load_lora_weights` on the base model.
+
+    Their scale goes into the second factor, and the model keeps it so: KerasHub reads a file back with a scale of 1.
+
+    Args:
+        model: The trained model.
+        path: A file whose name ends in `.lora.h5`.
+    """
+    for layer in _layers_with_updates(model.backbone):
+        layer.lora_kernel_b.assign(layer.lora_kernel_b * (layer.lora_alpha / layer.lora_rank))
+        layer.lora_alpha = layer.lora_rank
+    # Functions that were compiled with the old scale would go on with it.
+    for part in (model, model.backbone):
+        part.train_function = part.test_function = part.predict_function = None
+    model.backbone.save_lora_weights(str(path))
 
 
 def logits(model: Any, token_ids: Any, padding_mask: Any) -> Any:
@@ -127,63 +166,18 @@ def logits(model: Any, token_ids: Any, padding_mask: Any) -> Any:
     return ops.convert_to_numpy(model.predict_on_batch({"token_ids": token_ids, "padding_mask": padding_mask}))
 
 
-def export(model: Any, base: Path, out: Path, probes: Sequence[Sequence[int]]) -> float:
-    """Writes a trained model as a Hugging Face folder, after transformers computed the same from it.
-
-    Its updates are folded into its kernels.
-
-    Args:
-        model: The trained model.
-        base: The folder that it was loaded from.
-        out: The folder to write.
-        probes: Token ids of some texts that both are compared on.
-
-    Returns:
-        The greatest difference between their logits.
-
-    Raises:
-        ModelError: The exported folder computes something else; it is not kept.
-        OutputError: It cannot be written.
-    """
-    trained = [logits(model, *_one_row(probe)) for probe in probes]
-    fold_lora(model)
-    with atomic_folder(out) as folder:
-        model.export_to_transformers(str(folder))
-        _take_from_base(base, folder)
-        difference = max(
-            float(numpy.abs(mine - theirs).max()) for mine, theirs in zip(trained, _transformers_logits(folder, probes))
-        )
-        if not difference <= PARITY:
-            raise ModelError(
-                f"the exported model differs from the trained one by {difference:.2g} in its logits",
-                where=out,
-                expected=f"at most {PARITY:g}",
-                action="train with the default backend; nothing was written here",
-            )
-    return difference
+def logits_of(model: Any, texts: Sequence[Sequence[int]]) -> list[Any]:
+    """The logits (T, pieces) of some texts of different lengths, computed in one shape."""
+    width = bucket(max(map(len, texts)))
+    ids = numpy.zeros((len(texts), width), dtype="int32")
+    mask = numpy.zeros_like(ids)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    return [scores[: len(text)] for scores, text in zip(logits(model, ids, mask), texts)]
 
 
-def _take_from_base(base: Path, folder: Path) -> None:
-    """Configuration and tokenizer, as the base checkpoint has them; KerasHub's own versions of them go."""
-    weights = folder / "model.safetensors"
-    for path in [path for path in folder.iterdir() if path != weights]:
-        path.unlink()
-    config = {name: value for name, value in read_json(base / "config.json").items() if name != "torch_dtype"}
-    write_json(folder / "config.json", {**config, "dtype": "float32"})
-    for path in base.iterdir():
-        if path.name in _KEPT_FROM_BASE or "token" in path.name:
-            shutil.copyfile(path, folder / path.name)
-
-
-def _one_row(ids: Sequence[int]) -> tuple[Any, Any]:
-    row = numpy.asarray([ids], dtype="int32")
-    return row, numpy.ones_like(row)
-
-
-def _transformers_logits(folder: Path, probes: Sequence[Sequence[int]]) -> list[Any]:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True).eval()
-    with torch.inference_mode():
-        return [model(input_ids=torch.tensor([list(probe)]), use_cache=False).logits.numpy() for probe in probes]
+def special_ids(config: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
+    """A configuration with the ids of BOS, EOS and padding that a tokenizer has."""
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {**config, **{name: getattr(tokenizer, name) for name in names}}

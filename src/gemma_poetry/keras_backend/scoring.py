@@ -6,7 +6,8 @@ sums `ppl_token` and `ppl_char`: the same definitions as for models of transform
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
@@ -16,7 +17,7 @@ from gemma_poetry.evaluation.metrics import ppl_char, ppl_token
 from gemma_poetry.keras_backend.batches import make_batch
 from gemma_poetry.progress import track
 
-_CHUNK_BYTES = 64 * 2**20
+_CHUNK_BYTES = 256 * 2**20
 
 
 def completion_nats(model: Any, samples: Sequence[TokenizedPoem], *, pad_id: int, batch_size: int = 32) -> list[float]:
@@ -41,22 +42,58 @@ def completion_nats(model: Any, samples: Sequence[TokenizedPoem], *, pad_id: int
 
 
 def _losses(backbone: Any, hidden: Any, targets: Any) -> Any:
-    """Negative log-likelihoods (N,) of targets (N,) given hidden states (N, hidden), in float64."""
+    """Negative log-likelihoods (N,) of targets (N,) given hidden states (N, hidden), in nats."""
+    import keras
     from keras import ops
 
-    positions = max(1, _CHUNK_BYTES // (4 * backbone.vocabulary_size))
-    # The last chunk is filled up to the size of the others: JAX compiles for one shape alone.
-    positions = min(positions, 512)
+    embedding = backbone.token_embedding
+    score = _scorer(keras.backend.backend(), getattr(embedding, "logit_soft_cap", None))
+    rows = min(512, max(1, _CHUNK_BYTES // (4 * backbone.vocabulary_size)))
     losses = numpy.empty(len(targets), dtype="float64")
-    for start in range(0, len(targets), positions):
-        part = hidden[start : start + positions]
-        filled = numpy.zeros((positions, hidden.shape[1]), dtype=hidden.dtype)
-        filled[: len(part)] = part
-        scores = ops.convert_to_numpy(backbone.token_embedding(filled, reverse=True))[: len(part)].astype("float64")
-        highest = scores.max(axis=1, keepdims=True)
-        normaliser = highest[:, 0] + numpy.log(numpy.exp(scores - highest).sum(axis=1))
-        losses[start : start + len(part)] = normaliser - scores[numpy.arange(len(part)), targets[start : start + len(part)]]
+    for start in range(0, len(targets), rows):
+        part = slice(start, start + rows)
+        count = len(targets[part])
+        # The last chunk is filled up to the size of the others: JAX compiles for one shape alone.
+        filled = numpy.zeros((rows, hidden.shape[1]), dtype=hidden.dtype)
+        filled[:count] = hidden[part]
+        wanted = numpy.zeros(rows, dtype="int32")
+        wanted[:count] = targets[part]
+        losses[part] = ops.convert_to_numpy(score(filled, wanted, embedding.embeddings.value))[:count]
     return losses
+
+
+@functools.cache
+def _scorer(backend: str, cap: float | None) -> Callable[[Any, Any, Any], Any]:
+    """The head with its cross-entropy: hidden (N, hidden), targets (N,), embedding (pieces, hidden) -> nats (N,).
+
+    It is made once: JAX compiles it for the function that it is. The embedding is an argument, since as a constant it would be
+    compiled into the program, 262,144 rows of it.
+
+    Args:
+        backend: `jax` or `torch`.
+        cap: The soft cap of the logits, where the family has one.
+    """
+    from keras import ops
+
+    def score(hidden: Any, targets: Any, pieces: Any) -> Any:
+        scores = ops.matmul(hidden, ops.transpose(pieces))
+        if cap is not None:
+            scores = ops.tanh(scores / cap) * cap
+        chosen = ops.take_along_axis(scores, ops.expand_dims(targets, 1), axis=1)
+        return ops.logsumexp(scores, axis=1) - ops.squeeze(chosen, axis=1)
+
+    if backend == "jax":
+        import jax
+
+        compiled: Callable[[Any, Any, Any], Any] = jax.jit(score)
+        return compiled
+    import torch
+
+    def without_gradients(hidden: Any, targets: Any, pieces: Any) -> Any:
+        with torch.no_grad():
+            return score(ops.convert_to_tensor(hidden), ops.convert_to_tensor(targets, dtype="int64"), pieces)
+
+    return without_gradients
 
 
 def perplexities(model: Any, samples: Sequence[TokenizedPoem], characters: Sequence[int], *, pad_id: int) -> dict[str, float]:

@@ -2,10 +2,11 @@
 
     DATA/train.txt ─> batches ─> keras.Model.fit ─┬─> RUN/updates.lora.h5    the updates, as KerasHub keeps them
                                                   ├─> RUN/merged/            a Hugging Face folder, compared with the model
-                                                  └─> RUN/curve.jsonl, manifest.json
+                                                  ├─> RUN/curve.jsonl, manifest.json
+                                                  └─> RUN/checkpoint-N/      on the way, for --resume
 
-In: a DATA folder, a checkpoint folder with its tokenizer, and the `train` and `lora` sections of a recipe. Out: the same
-figures as the default backend reports: ppl_token and ppl_char of validation and test poems, before and after.
+In: a DATA folder, a base model, and the `train` and `lora` sections of a recipe. Out: the same figures as the default
+backend reports: ppl_token and ppl_char of validation and test poems, before and after.
 
 The batches are ours and not tf.data's; so is the mask of the loss (see `batches`). A batch has batch_size times
 gradient_accumulation poems: its mean over completion tokens is what the default backend adds up.
@@ -16,8 +17,11 @@ from __future__ import annotations
 import json
 import math
 import resource
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +29,12 @@ from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, read
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
-from gemma_poetry.errors import RunError, TrainingError
+from gemma_poetry.errors import TrainingError
 from gemma_poetry.keras_backend.batches import make_batch
-from gemma_poetry.keras_backend.model import enable_lora, export, import_keras, load_causal_lm
+from gemma_poetry.keras_backend.checkpoints import Progress, find_start, load_checkpoint, note_start, save_checkpoint
+from gemma_poetry.keras_backend.export import export, prove_base
+from gemma_poetry.keras_backend.model import enable_lora, import_keras, load_causal_lm, read_configuration, save_updates
+from gemma_poetry.keras_backend.recipe_fields import check_fields, taken_fields
 from gemma_poetry.keras_backend.scoring import perplexities
 from gemma_poetry.progress import track
 
@@ -40,26 +47,32 @@ CURVE = "curve.jsonl"
 _PROBES = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that a training starts from.
+
+    Attributes:
+        folder: Its folder: a checkpoint of transformers, or a KerasHub preset.
+        tokenizer: Its tokenizer.
+        identity: What tells it from others, for the manifest: spec, name, revision, fingerprint of the weights.
+    """
+
+    folder: Path
+    tokenizer: PreTrainedTokenizerBase
+    identity: Mapping[str, Any]
+
+
 def train_keras(
-    data: Path,
-    model_spec: str,
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    out: Path,
-    recipe: Recipe,
-    *,
-    recipe_name: str = "",
+    data: Path, base: Base, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
 ) -> dict[str, Any]:
-    """Fine-tunes a Gemma 3 with KerasHub's LoRA.
+    """Fine-tunes a Gemma with KerasHub's LoRA.
 
     Args:
         data: A DATA folder.
-        model_spec: What the person called the base model.
-        folder: Its checkpoint folder.
-        tokenizer: Its tokenizer.
-        out: The RUN folder; new or empty.
-        recipe: The recipe; `train` and `lora` decide, `evaluate.perplexity_poems` limits the test poems. LoRA dropout is
-            passed over: KerasHub's updates have none.
+        base: The base model.
+        out: The RUN folder; new or empty unless `resume`.
+        recipe: The recipe; `train` and `lora` decide (see `recipe_fields`), `evaluate.perplexity_poems` limits the test poems.
+        resume: Go on from the newest checkpoint in `out`.
         recipe_name: The recipe's name, for the manifest.
 
     Returns:
@@ -69,65 +82,89 @@ def train_keras(
         DataError: DATA is missing, incomplete, altered, or made for another tokenizer.
         ModelError: KerasHub would compute or export the model otherwise than transformers.
         UsageError: KerasHub is not installed, or the recipe asks for what it does not have.
-        RunError: `out` is not empty.
+        RunError: `out` is not empty, or holds a run that was begun otherwise.
         TrainingError: There is nothing to train on, or the loss became infinite.
         OutputError: The run cannot be written.
     """
     import_keras()
     import keras
 
+    replaced = check_fields(recipe)
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "val.jsonl", "test.txt", "test.jsonl"])
-    if out.is_dir() and any(out.iterdir()):
-        raise RunError("the folder is not empty", where=out, expected="a new or empty folder", action="choose another --out")
+    tokenizer, settings = base.tokenizer, recipe.train
     check_tokenizer(data_manifest, tokenizer, data)
-    settings = recipe.train
+    read_configuration(base.folder)
     samples = [sample for sample in read_tokenized(data / "train.txt", tokenizer) if len(sample) <= settings.max_tokens]
     if not samples:
         raise TrainingError("no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens")
     pad_id = int(tokenizer.pad_token_id or 0)
     limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
     held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most) for name, most in limits.items()}
-    model = load_causal_lm(folder)
+    probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]
+    backend = {"keras": keras.__version__, "arithmetic": keras.backend.backend()}
+    data_sha256 = sha256_file(data / MANIFEST)
+    start = {"data_manifest_sha256": data_sha256, "base": dict(base.identity), "backend": backend, **taken_fields(recipe)}
+    checkpoint = find_start(out, start, resume=resume)
+    for line in replaced:
+        print(f"KerasHub: {line}", file=sys.stderr)
+
+    model = load_causal_lm(base.folder)
     keras.utils.set_random_seed(settings.seed)
-    began = time.monotonic()
-
-    def measure() -> dict[str, dict[str, float]]:
-        found = {name: rows for name, rows in held_out.items() if rows[0]}
-        return {name: perplexities(model, *rows, pad_id=pad_id) for name, rows in found.items()}
-
-    before = measure()
     updated = enable_lora(model, recipe.lora)
-    curve = [{"step": 0, **before.get("val", {})}]
     steps = total_steps(settings, len(samples))
     _compile(model, settings, steps)
-    for points in _fit(model, samples, settings, steps, pad_id):
-        if points["step"] == steps or _crosses(points, settings.evaluation_steps):
-            points |= perplexities(model, *held_out["val"], pad_id=pad_id) if held_out["val"][0] else {}
-        curve.append(points)
-        _write_curve(out / CURVE, curve)
-    after = measure()
+    base_difference = prove_base(model, base.folder, tokenizer, probes)
+    note_start(out, start)
+    progress = load_checkpoint(checkpoint, model) if checkpoint else Progress()
+    began = time.monotonic() - progress.seconds
+
+    def measure(splits: Sequence[str]) -> dict[str, dict[str, float]]:
+        return {name: perplexities(model, *held_out[name], pad_id=pad_id) for name in splits if held_out[name][0]}
+
+    if checkpoint is None:
+        # Fresh updates are zero: this is the base model, in the functions that JAX compiles for the trained one.
+        progress.before = measure(list(held_out))
+        progress.curve.append({"step": 0, **progress.before.get("val", {})})
+    for point in _fit(model, samples, settings, steps, pad_id, progress.step):
+        done, last = point["step"], progress.step
+        if done == steps or _crosses(last, done, settings.evaluation_steps):
+            point |= measure(["val"]).get("val", {})
+        progress.step = done
+        progress.curve.append(point)
+        _write_curve(out / CURVE, progress.curve)
+        if done < steps and _crosses(last, done, settings.save_steps):
+            progress.seconds = time.monotonic() - began
+            save_checkpoint(out, model, progress, settings.save_limit)
+    # The last point of the curve is the trained model's validation.
+    last_point = {name: value for name, value in progress.curve[-1].items() if name.startswith("ppl")}
+    after = {**({"val": last_point} if last_point else {}), **measure(["test"])}
     seconds = time.monotonic() - began
-    model.backbone.save_lora_weights(str(out / UPDATES))
-    probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]
-    difference = export(model, folder, out / MERGED, probes)
+    # First of all what took the hours: should the export be refused, KerasHub reads these.
+    save_updates(model, out / UPDATES)
+    difference = export(model, base.folder, out / MERGED, probes, tokenizer)
     contents = {
         "kind": "keras-run",
-        "backend": {"keras": keras.__version__, "arithmetic": keras.backend.backend()},
-        "base": {"spec": model_spec, "name": model_spec, "weights_sha256": _weights(folder)},
-        "data": {"folder": str(data), "manifest_sha256": sha256_file(data / MANIFEST), "train_poems": len(samples)},
-        "recipe": {
-            "name": recipe_name,
-            "train": settings.model_dump(mode="json"),
-            "lora": {**recipe.lora.model_dump(mode="json"), "dropout": 0.0},
+        "backend": backend,
+        "base": dict(base.identity),
+        "data": {
+            "folder": str(data),
+            "manifest_sha256": data_sha256,
+            "train_poems": len(samples),
+            # Generation asks the run what language it was taught.
+            **({"domain": data_manifest["domain"]} if "domain" in data_manifest else {}),
         },
+        "recipe": {"name": recipe_name, **taken_fields(recipe)},
+        "replaced": replaced,
         "seed": settings.seed,
         "lora_modules": updated,
         "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_variables),
         "steps": steps,
-        "perplexity": {"before": before, "after": after},
+        "perplexity": {"before": progress.before, "after": after},
         "validation": after.get("val", {}),
+        "base_difference": base_difference,
         "export_difference": difference,
         "wall_seconds": round(seconds, 1),
+        "resumed": checkpoint is not None,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     merged = [f"{MERGED}/{path.name}" for path in (out / MERGED).iterdir()]
@@ -181,16 +218,16 @@ def _compile(model: Any, settings: TrainSettings, steps: int) -> None:
 
 
 def _fit(
-    model: Any, samples: Sequence[TokenizedPoem], settings: TrainSettings, steps: int, pad_id: int
+    model: Any, samples: Sequence[TokenizedPoem], settings: TrainSettings, steps: int, pad_id: int, done: int
 ) -> Iterator[dict[str, Any]]:
-    """Trains, stopping every `logging_steps` to yield a point of the curve.
+    """Trains from step `done` on, stopping every `logging_steps` to yield a point of the curve.
 
     Raises:
         TrainingError: The loss became infinite.
     """
     import keras
 
-    order = _order(samples, settings)
+    order = islice(_order(samples, settings), done, None)
     rows = min(_batch_poems(settings), len(samples))
 
     class Stretch(keras.utils.PyDataset):  # type: ignore[misc]
@@ -207,7 +244,7 @@ def _fit(
             batch = make_batch([samples[place] for place in self._batches[index]], pad_id, rows)
             return batch.inputs, batch.targets, batch.weights
 
-    stretches = range(0, steps, settings.logging_steps)
+    stretches = range(done, steps, settings.logging_steps)
     for start in track(stretches, "Training with KerasHub"):
         wanted = min(settings.logging_steps, steps - start)
         batches = Stretch([next(order) for _ in range(wanted)])
@@ -221,7 +258,7 @@ def _fit(
                 action="lower train.learning_rate",
             )
         rate = learning_rate(start + wanted - 1, steps, settings)
-        yield {"step": start + wanted, "steps": wanted, "loss": loss, "learning_rate": rate}
+        yield {"step": start + wanted, "loss": loss, "learning_rate": rate}
 
 
 def _order(samples: Sequence[TokenizedPoem], settings: TrainSettings) -> Iterator[list[int]]:
@@ -236,10 +273,9 @@ def _order(samples: Sequence[TokenizedPoem], settings: TrainSettings) -> Iterato
         epoch += 1
 
 
-def _crosses(point: dict[str, Any], interval: int) -> bool:
-    """Whether the stretch that ends here passed a multiple of the interval."""
-    step: int = point["step"]
-    return step // interval > (step - int(point["steps"])) // interval
+def _crosses(last: int, done: int, interval: int) -> bool:
+    """Whether a stretch from step `last` to `done` passed a multiple of the interval."""
+    return done // interval > last // interval
 
 
 def _held_out(
@@ -255,8 +291,4 @@ def _held_out(
 def _write_curve(path: Path, points: Sequence[dict[str, Any]]) -> None:
     with atomic_writer(path) as stream:
         for point in points:
-            stream.write(json.dumps({name: value for name, value in point.items() if name != "steps"}) + "\n")
-
-
-def _weights(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))}
+            stream.write(json.dumps(point) + "\n")

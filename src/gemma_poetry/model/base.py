@@ -33,6 +33,7 @@ from gemma_poetry.model.families import (
     four_bit_settings,
 )
 from gemma_poetry.model.hub import fetch
+from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
 from gemma_poetry.model.towers import without_towers
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> 
 def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
+    if is_keras_preset(folder):
+        return preset_tokenizer(folder)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises bare exceptions

@@ -83,6 +83,13 @@ def check_config(folder: Path) -> str:
             action="name the folder that config.json lies in, or download the checkpoint again",
         ) from error
     model_type = str(config.get("model_type", "")) if isinstance(config, dict) else ""
+    if isinstance(config, dict) and "registered_name" in config:
+        raise NotAGemmaError(
+            "the folder is a KerasHub preset, in the format of Keras",
+            where=folder,
+            expected="a checkpoint in the format of transformers",
+            action="train on it with --backend keras: RUN/merged is then such a checkpoint",
+        )
     if isinstance(config, dict) and config.get("auto_map"):
         raise UnsafeModelError(
             "the configuration asks for code from its repository (auto_map)",
@@ -190,10 +197,10 @@ def weights_fingerprint(folder: Path) -> str:
     training differ in nearly every value.
 
     Args:
-        folder: A model folder.
+        folder: A model folder, or a KerasHub preset.
     """
     digest = hashlib.sha256()
-    for path in weight_files(folder):
+    for path in weight_files(folder) or sorted(folder.glob("*.weights.h5")):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with open(path, "rb") as stream:

@@ -1,16 +1,25 @@
 """`gemma-poetry train --backend keras`: LoRA fine-tuning with KerasHub on a prepared folder.
 
-In: DATA, a model, a recipe. Out: RUN with KerasHub's updates, `merged/` (a Hugging Face folder that every other verb takes as
-`--model`), the loss curve drawn as `curve.png`, and a manifest.
+In: DATA, a model (what the default backend takes, a KerasHub preset, or its handle), a recipe. Out: RUN with KerasHub's
+updates, `merged/` (a Hugging Face folder that every other verb takes as `--model`), the loss curve drawn as `curve.png`, and
+a manifest.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import Recipe
-from gemma_poetry.errors import RunError, UsageError
+from gemma_poetry.errors import GemmaPoetryError, RunError, TokenizerMismatchError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from gemma_poetry.keras_backend.training import Base
+
+_COMPARED_POEMS = 500
 
 
 def train_with_keras(
@@ -19,30 +28,103 @@ def train_with_keras(
     """Trains, draws the curve, and returns the run's manifest.
 
     Raises:
-        UsageError: `resume` was asked for: KerasHub runs are not resumed.
         RunError: The model is a run, not a base model.
         GemmaPoetryError: See `keras_backend.training.train_keras`.
     """
     from gemma_poetry.evaluation.curves import plot_curves, read_curve
     from gemma_poetry.keras_backend.training import CURVE, train_keras
-    from gemma_poetry.model.base import is_run, load_tokenizer, locate
-    from gemma_poetry.model.checkpoint import check_model_folder
-    from gemma_poetry.model.hub import fetch
 
-    if resume:
-        raise UsageError(
-            "--resume is not there with --backend keras",
-            expected="a run from its beginning",
-            action="choose another --out, or train with the default backend",
-        )
-    if is_run(Path(model)):
-        raise RunError("the model is a run, not a base model", where=model, action="name its base")
-    location = locate(model)
-    folder = Path(location) if Path(location).is_dir() else fetch(location)
-    check_model_folder(folder)
-    manifest = train_keras(data, model, folder, load_tokenizer(model), out, recipe, recipe_name=recipe_name)
+    manifest = train_keras(data, find_base(model, data), out, recipe, resume=resume, recipe_name=recipe_name)
     plot_curves(read_curve(out / CURVE), out / "curve.png")
     return manifest
+
+
+def find_base(model: str, data: Path) -> Base:
+    """The model that `--model` names, on this machine, with the tokenizer that DATA was made with.
+
+    Args:
+        model: A preset of this project's, a folder, a Hub id; a KerasHub preset's folder, name or handle.
+        data: The DATA folder to be trained on.
+
+    Raises:
+        ModelError: There is no such model, or it is incomplete, unsafe or out of reach.
+        RunError: It is a run.
+        TokenizerMismatchError: A preset cuts texts otherwise than DATA has them.
+    """
+    from gemma_poetry.keras_backend.training import Base
+    from gemma_poetry.model.base import is_run, load_tokenizer
+    from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
+    from gemma_poetry.model.keras_preset import is_keras_preset
+
+    if is_run(Path(model)):
+        raise RunError("the model is a run, not a base model", where=model, action="name its base")
+    folder, revision = _folder(model)
+    name = model if not Path(model).is_dir() else Path(model).resolve().name
+    identity = {"spec": model, "name": name, "revision": revision}
+    if is_keras_preset(folder):
+        return Base(folder, _preset_tokenizer(folder, data), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
+    check_model_folder(folder)
+    return Base(folder, load_tokenizer(str(folder)), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
+
+
+def _folder(model: str) -> tuple[Path, str | None]:
+    """Where a model lies on this machine, downloaded where it must be, and the commit of a Hub id."""
+    from gemma_poetry.keras_backend.presets import HUGGING_FACE, fetch_preset, is_handle
+    from gemma_poetry.model.base import locate, packaged_model
+    from gemma_poetry.model.hub import fetch
+    from gemma_poetry.model.keras_preset import is_keras_preset
+
+    packaged = packaged_model(model)
+    if packaged is not None:
+        return packaged, None
+    if is_handle(model) and not model.startswith(HUGGING_FACE):
+        return fetch_preset(model), None
+    location = locate(model.removeprefix(HUGGING_FACE))
+    if Path(location).is_dir():
+        return Path(location), None
+    # Of a repository in the format of transformers, weights in other formats are never fetched.
+    texts = fetch(location, weights=False)
+    if is_keras_preset(texts):
+        folder = fetch_preset(HUGGING_FACE + location)
+        return folder, folder.name
+    folder = fetch(location)
+    return folder, folder.name
+
+
+def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a preset, or the one that DATA names, where it is the same with a chat template or pieces more.
+
+    Raises:
+        TokenizerMismatchError: DATA was made with neither.
+    """
+    from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl
+    from gemma_poetry.corpus.poem import Poem
+    from gemma_poetry.data.tokenization import check_tokenizer
+    from gemma_poetry.model.base import load_tokenizer
+    from gemma_poetry.model.keras_preset import difference, preset_tokenizer
+
+    own = preset_tokenizer(folder)
+    manifest = read_json(data / MANIFEST)
+    try:
+        check_tokenizer(manifest, own, data)
+        return own
+    except TokenizerMismatchError as mismatch:
+        refusal = mismatch
+    try:
+        named = load_tokenizer(str(manifest["tokenizer"]["name"]))
+        check_tokenizer(manifest, named, data)
+    except (GemmaPoetryError, KeyError, TypeError):
+        raise refusal from None
+    records = [record for split in ("val", "train") for record in islice(read_jsonl(data / f"{split}.jsonl"), _COMPARED_POEMS)]
+    apart = difference(own, named, [Poem.from_record(record).text for record in records])
+    if apart:
+        raise TokenizerMismatchError(
+            f"the data was tokenized for {manifest['tokenizer']['name']!r}; the preset {apart}",
+            where=data,
+            expected="data that was prepared with the preset's own tokenizer, or with that of the same model",
+            action=f"run prepare again with --model {folder}",
+        )
+    return named
 
 
 def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -53,6 +135,7 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
         ("base model", manifest["base"]["name"]),
         ("backend", f"Keras {backend['keras']} on {backend['arithmetic']}"),
         ("LoRA layers", f"{len(manifest['lora_modules'])} ({manifest['trainable_parameters']:,} parameters)"),
+        *(("otherwise", line) for line in manifest["replaced"]),
         ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
         *(
             (f"{split} {name}", f"{perplexity['before'][split][name]:.2f} -> {value:.2f}")

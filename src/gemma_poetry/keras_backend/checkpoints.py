@@ -1,0 +1,160 @@
+"""Where a KerasHub training stands, on disk: what `--resume` goes on from.
+
+    RUN/started.json                     data, model and recipe that the run was begun with
+    RUN/checkpoint-N/progress.json       steps done, seconds, the curve so far, perplexities from before the training
+    RUN/checkpoint-N/state.safetensors   the updates and the optimizer's moments
+
+In: a model in training. Out: folders that stand complete or not at all; a model as it was after N steps. The order of the
+poems follows from seed and step, and nothing else is drawn, so that a resumed run ends as one that was never cut.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, read_json, write_json
+from gemma_poetry.errors import DataError, RunError
+from gemma_poetry.keras_backend.model import updated_layers
+
+STARTED = "started.json"
+_PROGRESS, _STATE = "progress.json", "state.safetensors"
+_FACTORS = ("lora_kernel_a", "lora_kernel_b")
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        step: Steps done.
+        seconds: Seconds that they took, evaluations included.
+        before: Perplexities before the first step, by split.
+        curve: The points of the loss curve.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    before: dict[str, dict[str, float]] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+
+
+def find_start(out: Path, start: Mapping[str, Any], *, resume: bool) -> Path | None:
+    """Decides where a training starts; writes nothing.
+
+    Args:
+        out: The RUN folder.
+        start: Data, model and recipe, as JSON values.
+        resume: Whether to go on with what is there.
+
+    Returns:
+        The newest checkpoint, or `None` for a beginning.
+
+    Raises:
+        RunError: The folder holds a run already, or a finished one, or one that was begun otherwise.
+    """
+    used = out.is_dir() and any(out.iterdir())
+    if not resume:
+        if used:
+            raise RunError(
+                "the folder is not empty",
+                where=out,
+                expected="a new or empty folder",
+                action="choose another --out, or add --resume to go on with the run that is there",
+            )
+        return None
+    if (out / MANIFEST).is_file():
+        raise RunError("the run is finished; there is nothing to resume", where=out, action="choose another --out")
+    if not used:
+        return None
+    if not (out / STARTED).is_file():
+        raise RunError("the folder is no run of this backend", where=out, action="choose another --out")
+    begun = read_json(out / STARTED)
+    changed = [name for name in start if start[name] != begun.get(name)]
+    if changed:
+        raise RunError(
+            f"the run was begun with other settings ({', '.join(changed)})",
+            where=out,
+            expected="the same data, model, recipe and backend of Keras as when it was begun",
+            action="resume with the same options, or choose another --out",
+        )
+    found = _checkpoints(out)
+    return found[-1] if found else None
+
+
+def note_start(out: Path, start: Mapping[str, Any]) -> None:
+    """Notes what a run is begun with.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    write_json(out / STARTED, start)
+
+
+def save_checkpoint(out: Path, model: Any, progress: Progress, keep: int) -> None:
+    """Writes `checkpoint-N` and removes the oldest beyond `keep`.
+
+    Raises:
+        OutputError: It cannot be written; the older ones stay.
+    """
+    from safetensors.numpy import save_file
+
+    with atomic_folder(out / f"checkpoint-{progress.step}") as folder:
+        save_file(_tensors(model), str(folder / _STATE))
+        write_json(folder / _PROGRESS, asdict(progress))
+    for old in _checkpoints(out)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, model: Any) -> Progress:
+    """Puts a compiled model with fresh updates where it was when a checkpoint was written.
+
+    Raises:
+        RunError: The checkpoint is not this model's, or cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    model.optimizer.build(model.trainable_variables)
+    try:
+        tensors = load_file(str(folder / _STATE))
+        progress = Progress(**read_json(folder / _PROGRESS))
+    except (OSError, SafetensorError, DataError, TypeError) as error:
+        raise RunError(
+            f"the checkpoint cannot be read ({str(error).splitlines()[0]})",
+            where=folder,
+            action="remove it; --resume takes the one before it",
+        ) from error
+    variables = _variables(model)
+    amiss = [name for name in variables if name not in tensors or tensors[name].shape != tuple(variables[name].shape)]
+    if amiss or len(tensors) != len(variables):
+        raise RunError(
+            f"the checkpoint is another model's (first: {amiss[0] if amiss else 'more variables'})",
+            where=folder,
+            action="choose another --out",
+        )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+    return progress
+
+
+def _checkpoints(out: Path) -> list[Path]:
+    numbered = {int(number): path for path in out.glob("checkpoint-*") if (number := path.name.partition("-")[2]).isdigit()}
+    return [numbered[step] for step in sorted(numbered)]
+
+
+def _variables(model: Any) -> dict[str, Any]:
+    found = {f"{path}/{name}": getattr(layer, name) for path, layer in updated_layers(model).items() for name in _FACTORS}
+    # Optimizers name their variables after the trained ones, which two layers may share: the place is what counts.
+    return found | {f"optimizer/{place}": variable for place, variable in enumerate(model.optimizer.variables)}
+
+
+def _tensors(model: Any) -> dict[str, Any]:
+    import numpy
+    from keras import ops
+
+    # Not `ascontiguousarray`, which makes a vector of a number.
+    return {name: numpy.array(ops.convert_to_numpy(variable.value), order="C") for name, variable in _variables(model).items()}

@@ -1,0 +1,113 @@
+"""Which fields of a recipe the KerasHub backend honours, and what it refuses by name.
+
+In: the `train` and `lora` sections of a recipe. Out: nothing, or one error that names every field whose value KerasHub cannot
+do; no field is passed over in silence. A field that was left at its default, where KerasHub has nothing of the kind, is
+reported and not refused: nobody asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gemma_poetry.config import Recipe
+from gemma_poetry.errors import UsageError
+
+HONOURED = frozenset(
+    {
+        "train.learning_rate",
+        "train.schedule",
+        "train.warmup_steps",
+        "train.batch_size",
+        "train.gradient_accumulation",
+        "train.epochs",
+        "train.max_steps",
+        "train.weight_decay",
+        "train.max_gradient_norm",
+        "train.max_tokens",
+        "train.save_steps",
+        "train.save_limit",
+        "train.evaluation_steps",
+        "train.evaluation_poems",
+        "train.logging_steps",
+        "train.seed",
+        "lora.rank",
+        "lora.alpha",
+        "lora.targets",
+        "lora.layers",
+        "lora.rslora",
+    }
+)
+"""Fields that mean here what they mean with the default backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """The values of a field that KerasHub can do.
+
+    Attributes:
+        taken: These values.
+        reason: Why it is these alone.
+    """
+
+    taken: tuple[Any, ...]
+    reason: str
+
+
+LIMITED = {
+    "train.dtype": _Limit(("auto", "float32"), "in bfloat16 its logits are not proven equal to those of transformers"),
+    "train.gradient_checkpointing": _Limit((False,), "its layers keep their activations"),
+    "train.pass_tokens": _Limit((None,), "a batch goes through the model as a whole"),
+    "train.vocabulary": _Limit(("auto", "whole"), "its vocabulary is not pruned"),
+    "train.compile": _Limit(("auto",), "the backend of Keras decides: JAX compiles, PyTorch does not"),
+    "lora.dropout": _Limit((0.0,), "its updates are added to the kernels, and have no dropout"),
+    "lora.dora": _Limit((False,), "its updates are plain LoRA"),
+    "lora.four_bit": _Limit((False,), "an export of 4-bit kernels is not proven"),
+}
+"""Fields of which KerasHub can do some values only."""
+
+
+def check_fields(recipe: Recipe) -> list[str]:
+    """Refuses a recipe that asks for what KerasHub cannot do.
+
+    Args:
+        recipe: The recipe; its `train` and `lora` sections are looked at.
+
+    Returns:
+        The fields whose default does not hold here, with the value that is taken in its place, for the person to read.
+
+    Raises:
+        UsageError: A field was set to what KerasHub cannot do; all of them are named.
+    """
+    beyond = list(_beyond(recipe))
+    refused = [(name, value) for name, value, chosen in beyond if chosen]
+    if refused:
+        raise UsageError(
+            "the KerasHub backend cannot do "
+            + "; ".join(f"{name}={value} ({LIMITED[name].reason})" for name, value in refused),
+            expected=", ".join(f"{name}={' or '.join(map(str, LIMITED[name].taken))}" for name, _ in refused),
+            action="change these fields (--set), or train with the default backend",
+        )
+    return [
+        f"{name}={LIMITED[name].taken[0]} in place of the default {value}: {LIMITED[name].reason}" for name, value, _ in beyond
+    ]
+
+
+def taken_fields(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """The `train` and `lora` sections as they were trained with, for the manifest."""
+    sections = {"train": recipe.train.model_dump(mode="json"), "lora": recipe.lora.model_dump(mode="json")}
+    for name, _, _ in _beyond(recipe):
+        section, field = name.split(".")
+        sections[section][field] = LIMITED[name].taken[0]
+    return sections
+
+
+def _beyond(recipe: Recipe) -> Iterator[tuple[str, Any, bool]]:
+    """Fields whose value KerasHub cannot do: (name, value, whether it was chosen and is no default)."""
+    for name, limit in LIMITED.items():
+        section, field = name.split(".")
+        settings = getattr(recipe, section)
+        value = getattr(settings, field)
+        if value not in limit.taken:
+            yield name, value, field in settings.model_fields_set

@@ -1,0 +1,64 @@
+"""Every field of a recipe's `train` and `lora` sections is honoured or refused by name. (No Keras is needed for this.)"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gemma_poetry.config import LoraSettings, Recipe, TrainSettings, load_recipe
+from gemma_poetry.errors import UsageError
+from gemma_poetry.keras_backend.recipe_fields import HONOURED, LIMITED, check_fields, taken_fields
+
+FIELDS = {f"train.{name}" for name in TrainSettings.model_fields} | {f"lora.{name}" for name in LoraSettings.model_fields}
+
+
+def test_every_field_is_honoured_or_limited_and_none_is_both():
+    assert HONOURED | set(LIMITED) == FIELDS
+    assert not HONOURED & set(LIMITED)
+
+
+REFUSED = {
+    "train.dtype": "bfloat16",
+    "train.gradient_checkpointing": "true",
+    "train.pass_tokens": "512",
+    "train.vocabulary": "pruned",
+    "train.compile": "'off'",
+    "lora.dropout": "0.05",
+    "lora.dora": "true",
+    "lora.four_bit": "true",
+}
+
+
+def test_the_table_of_refusals_is_whole():
+    assert set(REFUSED) == set(LIMITED)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_kerashub_cannot_do_is_refused_by_name(name):
+    with pytest.raises(UsageError, match=rf"(?s){re.escape(name)}=.+default backend"):
+        check_fields(load_recipe(None, [f"{name}={REFUSED[name]}"]))
+
+
+def test_all_of_them_are_named_at_once():
+    with pytest.raises(UsageError, match=r"lora\.dora=True.*lora\.four_bit=True"):
+        check_fields(load_recipe(None, ["lora.dora=true", "lora.four_bit=true"]))
+
+
+def test_a_default_that_nobody_chose_is_replaced_and_told():
+    (told,) = check_fields(Recipe())
+    assert told.startswith("lora.dropout=0.0 in place of the default 0.05")
+    assert taken_fields(Recipe())["lora"]["dropout"] == 0
+    assert Recipe().lora.dropout == 0.05
+
+
+@pytest.mark.parametrize("recipe", [None, "quickstart", "described"])
+def test_the_packaged_recipes_are_taken(recipe):
+    settings = load_recipe(recipe)
+    check_fields(settings)
+    assert taken_fields(settings)["train"] == settings.train.model_dump(mode="json")
+
+
+def test_what_is_set_to_what_kerashub_does_is_taken():
+    chosen = ["train.dtype=float32", "train.vocabulary=whole", "lora.dropout=0", "lora.layers=[0,2]", "lora.rslora=true"]
+    assert check_fields(load_recipe(None, chosen)) == []
