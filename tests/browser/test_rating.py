@@ -146,6 +146,38 @@ def test_a_rater_closes_returns_and_finishes_and_the_report_is_his(browser, serv
     assert "R01" not in (out / "answers.jsonl").read_text(encoding="utf-8")
 
 
+def test_a_page_left_open_goes_on_by_itself_after_the_server_was_started_again(server, study, page):
+    """What was clicked and written meanwhile is kept, said to be unsaved, and saved once when a server is there again."""
+    open_link(page, server, tokens_of(study)["R02"])
+    begin(page)
+    choose(page, "fluency", 2)
+    page.wait_for_selector('#status [data-saved="1"]')
+    server.stop(signal.SIGKILL)
+    page.locator("#fluency label").nth(4).click()
+    page.locator("#style label").nth(0).click()
+    page.locator("#comment textarea").fill("断线时写的")
+    page.wait_for_selector("#unsaved:visible")
+    assert "还没有保存" in page.inner_text("#unsaved")
+    page.locator("#next").click()
+    server.start()
+    page.wait_for_selector('#status [data-saved="2"]', timeout=60_000)
+    page.wait_for_selector("#unsaved:visible", state="detached")
+    page.locator("#fluency label.selected").wait_for()
+    assert page.inner_text("#fluency label.selected").startswith("5")
+    assert page.inner_text("#style label.selected").startswith("1")
+    assert page.input_value("#comment textarea") == "断线时写的"
+    assert page.evaluate("() => Object.values(sessionStorage).join()") == "{}"
+    choose(page, "meaning", 3)
+    page.wait_for_selector('#status [data-saved="3"]')
+
+    rows = [row for row in AnswerStore(study / ANSWERS).all_answers() if row.rater == "R02" and row.task]
+    assert [(row.question, row.answer, row.changes) for row in rows] == [
+        ("fluency", "5", 1),
+        ("meaning", "3", 0),
+        ("style", "1", 0),
+    ]
+
+
 def test_hostile_poems_are_text_and_wrong_links_show_nothing(server, page):
     dialogs = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))

@@ -9,6 +9,7 @@ import pytest
 from gemma_poetry.evaluation.human.answers import AnswerStore
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES, CHINESE
 from gemma_poetry.evaluation.human.study import RATE, Study, read_study
+from gemma_poetry.studio.rating_page import _kept_answers
 from gemma_poetry.studio.rating_screens import DONE, WELCOME, Screen
 from gemma_poetry.studio.rating_session import RatingSession
 from tests.rating import make_study, tokens_of
@@ -54,6 +55,34 @@ def test_a_screen_that_is_not_answered_in_full_stays_and_keeps_what_there_is(des
     assert isinstance(message, str) and "风格" in message and "流畅" not in message
     assert store.answers_of("R01") == {"001": {"fluency": "2"}}
     assert session.screen(tokens["R01"], CHINESE, "001").answers == {"fluency": "2"}
+
+
+def test_what_a_browser_kept_is_saved_once_and_nothing_else(desk):
+    session, store, tokens = desk
+    session.save(tokens["R01"], CHINESE, "001", "fluency", "2")
+    kept = {
+        WELCOME: {"background": "often"},
+        "001": {"fluency": "4", "style": "1", "comment": "好", "rater": "R02"},
+        "002": {"fluency": "nonsense"},
+        "999": {"fluency": "4"},
+        DONE: {"background": "rarely"},
+    }
+    for _ in range(2):
+        session.restore(tokens["R01"], kept)
+        session.restore("nobody's", kept)
+    assert store.answers_of("R01") == {"": {"background": "often"}, "001": {"fluency": "4", "style": "1"}}
+    assert store.comment_on("R01", "001") == "好"
+    assert {(row.rater, row.question, row.changes) for row in store.all_answers()} == {
+        ("R01", "background", 0),
+        ("R01", "fluency", 1),
+        ("R01", "style", 0),
+    }
+    assert session.resume(tokens["R01"], CHINESE).answers == {"fluency": "4", "style": "1"}
+
+
+@pytest.mark.parametrize("sent", ["", None, "{", "[]", "1", '{"001": 3}', '{"001": ["fluency"]}', "[" * 100_000])
+def test_what_no_page_of_ours_sent_is_nothing(sent):
+    assert _kept_answers(sent) == {}
 
 
 def test_going_on_twice_skips_nothing(desk):

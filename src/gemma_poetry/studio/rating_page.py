@@ -4,11 +4,16 @@ In: a study. Out: a web application that knows a rater by the token of the priva
 
     click ──save──> the database has it ──> "saved 3/5" on the page
     next  ──forward──> the whole screen once more, in case a click was lost on its way ──> the next screen
+    open  ──what the browser could not send before──> the database ──> the first screen that is not answered
+
+A click that does not reach the server (it is down, or the network) is kept in the browser's tab (`rating_page.js`). Gradio
+loads the page again as soon as a server answers there, and opening sends what was kept.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _STYLE = Path(__file__).parent / "rating_page.css"
+_SCRIPT = Path(__file__).parent / "rating_page.js"
 _ASKED = (BACKGROUND, *ASPECT_NAMES, PREFERENCE)
 """All questions of the page, in the order of its components."""
 
@@ -45,8 +51,10 @@ _KIND_OF = {BACKGROUND: WELCOME, PREFERENCE: COMPARE, **dict.fromkeys(ASPECT_NAM
 # The token and the reader's language come from the browser with every call; the server reads them nowhere else.
 _READ_ADDRESS = """() => {
   const given = new URLSearchParams(location.search);
-  return [given.get('r') || '', given.get('lang') || (navigator.language || 'zh').slice(0, 2)];
+  return [given.get('r') || '', given.get('lang') || (navigator.language || 'zh').slice(0, 2), unsaved.open()];
 }"""
+# What a call carries of the kept answers is noted when it is sent, and forgotten when it has come back.
+_NEXT = "(...sent) => { unsaved.carry('next', sent[2]); return sent; }"
 _TO_TOP = "() => window.scrollTo({top: 0, behavior: 'instant'})"
 
 
@@ -67,6 +75,31 @@ def _explanation(question: str, language: str) -> str | None:
     return next((aspect.question.said(language) for aspect in ASPECTS if aspect.name == question), None)
 
 
+def _sending(question: str) -> str:
+    """What the browser does when it sends the answer."""
+    return f"(...sent) => {{ unsaved.carry('{question}', sent[2], '{question}'); return sent; }}"
+
+
+def _sent(call: str) -> str:
+    """What the browser does when the server has what a call carried."""
+    return f"() => {{ unsaved.carried('{call}'); return []; }}"
+
+
+def _kept_answers(sent: Any) -> dict[str, dict[str, str]]:
+    """Place -> question -> answer out of what a browser sent; what is no such thing is nothing."""
+    try:
+        found = json.loads(sent or "{}")
+        return {str(place): {str(name): str(answer) for name, answer in given.items()} for place, given in found.items()}
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _script() -> str:
+    """What the browser keeps answers with, and what it says while it does."""
+    words = {language: say("unsent", language) for language in (CHINESE, ENGLISH)}
+    return f"<script>const NOT_SAVED = {json.dumps(words)};\n{_SCRIPT.read_text(encoding='utf-8')}</script>"
+
+
 class _Page:
     """The components and what happens to them."""
 
@@ -77,6 +110,7 @@ class _Page:
             self.token = gradio.Textbox(visible=False)
             self.language = gradio.Textbox(CHINESE, visible=False)
             self.place = gradio.Textbox(visible=False)
+            self.unsent = gradio.Textbox(visible=False)
             self.head = gradio.HTML("", elem_id="head", container=False)
             self.body = gradio.HTML("", elem_id="body", container=False)
             self.choices = {question: self._radio(question) for question in _ASKED}
@@ -106,23 +140,30 @@ class _Page:
     def _wire(self) -> None:
         calling: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         who = [self.token, self.language, self.place]
-        answers = list(self.choices.values())
         load = self.blocks.load(
-            self._open, [self.token, self.language], [self.token, *self._shown], js=_READ_ADDRESS, api_name="open", **calling
+            self._open,
+            [self.token, self.language, self.unsent],
+            [self.token, *self._shown],
+            js=_READ_ADDRESS,
+            api_name="open",
+            **calling,
         )
-        load.then(None, js=_TO_TOP)
+        load.success(None, js=_sent("open")).then(None, js=_TO_TOP)
         for question, radio in self.choices.items():
             # `always_last`: a click during the saving of another one is sent when that has come back, so that none overtakes.
-            radio.input(
+            saved = radio.input(
                 functools.partial(self._save, question),
                 [*who, radio],
                 [self.status],
                 trigger_mode="always_last",
+                js=_sending(question),
                 api_name=f"save_{question}",
                 **calling,
             )
-        moved = self.next.click(self._forward, [*who, *answers, self.comment], self._shown, api_name="forward", **calling)
-        moved.then(None, js=_TO_TOP)
+            saved.success(None, js=_sent(question))
+        screen = [*who, *self.choices.values(), self.comment]
+        moved = self.next.click(self._forward, screen, self._shown, js=_NEXT, api_name="forward", **calling)
+        moved.success(None, js=_sent("next")).then(None, js=_TO_TOP)
         self.back.click(self._back, who, self._shown, api_name="back", **calling).then(None, js=_TO_TOP)
         self.other_language.click(self._translate, who, self._shown, api_name="translate", **calling)
 
@@ -133,8 +174,11 @@ class _Page:
         except GemmaPoetryError as error:
             raise self._gradio.Error(error.found, print_exception=False) from error
 
-    def _open(self, token: Any, language: Any) -> list[Any]:
+    def _open(self, token: Any, language: Any, unsent: Any) -> list[Any]:
         chosen = _language(language)
+        kept = _kept_answers(unsent)
+        if kept:
+            self._guarded(lambda: self._session.restore(str(token), kept))
         screen = self._guarded(lambda: self._session.resume(str(token), chosen))
         return [str(token)[:64], *self._updates(screen, chosen)]
 
@@ -196,7 +240,7 @@ def rating_application(folder: Path) -> FastAPI:
         OutputError: The database of answers cannot be written.
     """
     session = RatingSession(read_study(folder), AnswerStore(folder / ANSWERS))
-    return framed_application(_Page(session).blocks, css=_STYLE)
+    return framed_application(_Page(session).blocks, css=_STYLE, head=_script())
 
 
 def serve_study(folder: Path, host: str, port: int) -> None:

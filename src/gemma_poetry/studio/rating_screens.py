@@ -50,6 +50,10 @@ _TEXTS = {
     "comment": Wording("想说的话（可不填）", "Anything to add (optional)"),
     "missing": Wording("还没有回答：", "Not answered yet: "),
     "saved": Wording("已保存", "Saved"),
+    "unsent": Wording(
+        "还没有保存。请勿关闭页面，连上服务器后自动补存。",
+        "Not saved yet. Leave this page open: it is saved as soon as the server can be reached.",
+    ),
     "open": Wording("点选即保存", "Every click is saved"),
     "rate": Wording("读诗打分", "Rate the poem"),
     "compare": Wording("两首相比", "Compare two poems"),
@@ -120,13 +124,13 @@ def welcome_screen(language: str, tasks: Sequence[Task], given: Mapping[str, Map
     minutes = max(1, round(len(tasks) * _SECONDS_A_TASK / 60))
     rows = "".join(f"<li>{line.said(language).format(tasks=len(tasks), minutes=minutes)}</li>" for line in _HOW)
     body = f'<div class="words"><p class="lead">{_INVITATION.said(language)}</p><ul>{rows}</ul></div>'
-    return Screen(WELCOME, WELCOME, head_html(language, tasks, given, None), body, answers=given.get("", {}), first=True)
+    return Screen(WELCOME, WELCOME, head_html(language, tasks, given, WELCOME), body, answers=given.get("", {}), first=True)
 
 
 def thanks_screen(language: str, tasks: Sequence[Task], given: Mapping[str, Mapping[str, str]]) -> Screen:
     """The screen behind the last task."""
     text = f"<h2>{say('done', language)}</h2><p>{say('done_more', language, tasks=len(tasks))}</p>"
-    return Screen(DONE, DONE, head_html(language, tasks, given, None), f'<div class="words done">{text}</div>')
+    return Screen(DONE, DONE, head_html(language, tasks, given, DONE), f'<div class="words done">{text}</div>')
 
 
 def invalid_screen(language: str) -> Screen:
@@ -141,13 +145,16 @@ def problem_html(text: str) -> str:
     return f'<span class="missing" role="alert">{html.escape(text)}</span>'
 
 
-def head_html(language: str, tasks: Sequence[Task], given: Mapping[str, Mapping[str, str]], task: Task | None) -> str:
-    """The head of the page, with the progress."""
+def head_html(
+    language: str, tasks: Sequence[Task], given: Mapping[str, Mapping[str, str]], place: str, task: Task | None = None
+) -> str:
+    """The head of the page, with the progress; it tells the browser which place it shows (`rating_page.js`)."""
     done = sum(not unanswered(one, given.get(one.task, {})) for one in tasks)
     share = 100 * done / len(tasks)
     part = f'<span class="part">{say(task.kind, language)}</span>' if task else ""
     return (
-        f'<header class="top"><span class="name">{TITLE.said(language)}</span>{part}'
+        f'<header class="top" lang="{language}" data-place="{html.escape(place)}">'
+        f'<span class="name">{TITLE.said(language)}</span>{part}'
         f'<span class="count" data-done="{done}">{done} / {len(tasks)}</span>'
         f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemin="0" aria-valuemax="{len(tasks)}">'
         f'<i style="width:{share:.1f}%"></i></div></header>'

@@ -8,8 +8,10 @@ on any device and after the server was restarted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
+from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.human.answers import AnswerStore
 from gemma_poetry.evaluation.human.questions import BACKGROUND
 from gemma_poetry.evaluation.human.study import Study, Task
@@ -29,6 +31,9 @@ from gemma_poetry.studio.rating_screens import (
     unanswered,
     welcome_screen,
 )
+
+COMMENT = "comment"
+"""What a comment is called among the answers that a browser kept."""
 
 
 class RatingSession:
@@ -53,6 +58,29 @@ class RatingSession:
         open_tasks = [task.task for task in self._study.tasks[rater] if unanswered(task, given.get(task.task, {}))]
         return self.screen(token, language, open_tasks[0] if open_tasks else DONE)
 
+    def restore(self, token: str, unsent: Mapping[str, Mapping[str, str]]) -> None:
+        """Saves what a browser kept while it could not reach the server; what is not the rater's own is passed over.
+
+        Args:
+            token: Whose link it is.
+            unsent: Place -> question -> answer; a comment among them as `COMMENT`.
+
+        Raises:
+            OutputError: It was not saved.
+        """
+        for place, given in unsent.items():
+            rater, task = self._own(token, place)
+            if rater is None or place == DONE:
+                continue
+            names = question_names(task) if task is not None else (BACKGROUND,)
+            answers = {question: answer for question, answer in given.items() if question in names}
+            # What is no answer was never the page's: it must not keep the rater from opening the link.
+            with contextlib.suppress(UsageError):
+                self._store.save(rater, task.task if task is not None else "", answers)
+            if task is not None and COMMENT in given:
+                with contextlib.suppress(UsageError):
+                    self._store.save_comment(rater, task.task, given[COMMENT])
+
     def screen(self, token: str, language: str, place: str) -> Screen:
         """The screen of a place; the rater's own open screen for a place that is not his."""
         rater = self._study.rater_of(token)
@@ -72,7 +100,7 @@ class RatingSession:
         return Screen(
             place,
             task.kind,
-            head_html(language, tasks, given, task),
+            head_html(language, tasks, given, place, task),
             poems_html([self._study.items[item] for item in task.items], language),
             status_html(task, answers, language),
             answers,
