@@ -152,10 +152,9 @@ def as_transformers(preset: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             action="name the preset of a Gemma of text",
         )
     objects = [name for name, value in settings.items() if name != "dtype" and isinstance(value, (dict, list))]
+    wanted: dict[str, Any] = _GEMMA_3
     if backbone == "Gemma":
-        wanted = _LATER if settings.get("use_post_ffw_norm") else _GEMMA_1
-    else:
-        wanted = _GEMMA_3
+        wanted = dict(_LATER if settings.get("use_post_ffw_norm") else _GEMMA_1)
     faults = [f"{name}: an object" for name in objects]
     plain = {name: value for name, value in settings.items() if name not in objects}
     faults += [f"{name}: {plain[name]}, not {value}" for name, value in wanted.items() if plain.get(name, value) != value]
