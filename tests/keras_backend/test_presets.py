@@ -195,7 +195,7 @@ def test_a_damaged_preset_is_refused(saved, tmp_path):
 
 def test_data_of_another_tokenizer_is_refused_and_that_of_a_like_one_taken(saved, tmp_path):
     other = save_data(tmp_path / "OTHER", train=4, held_out=2)
-    with pytest.raises(TokenizerMismatchError, match="prepare again"):
+    with pytest.raises(TokenizerMismatchError, match=f"prepare again with --model {saved}"):
         find_base(str(saved), other)
 
     # The tokenizer of the same model in the format of transformers, whose data has chat prompts.

@@ -74,13 +74,14 @@ def test_the_curve_has_losses_and_validations(run):
     assert points[-1]["loss"] < points[1]["loss"]
 
 
-def test_the_merged_folder_scores_as_the_run_says(run, data):
+def test_the_run_loads_with_transformers_and_scores_as_it_says(run, data):
     from gemma_poetry.data.tokenization import read_tokenized
     from gemma_poetry.model.base import load_model
     from gemma_poetry.model.scoring import score_completions
 
     out, manifest = run
-    loaded = load_model(str(out / "merged"))
+    loaded = load_model(str(out))  # finds merged/ in it
+    assert loaded.folder == out / "merged"
     scores = score_completions(loaded.model, read_tokenized(data / "test.txt", loaded.tokenizer))
     expected = math.exp(sum(score.nll for score in scores) / sum(score.tokens for score in scores))
     assert manifest["perplexity"]["after"]["test"]["ppl_token"] == pytest.approx(expected, rel=1e-4)

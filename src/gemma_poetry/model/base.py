@@ -58,6 +58,7 @@ __all__ = [
 
 DEFAULT_MODEL = "mini"
 ADAPTER = "adapter"
+MERGED = "merged"
 _ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -131,7 +132,9 @@ def locate(spec: str) -> str:
         return str(packaged)
     path = Path(spec)
     if path.is_dir():
-        return str(path)
+        # A run of the KerasHub backend has no adapter; it holds its model whole.
+        whole = path / MERGED
+        return str(whole if (whole / "config.json").is_file() and not (path / "config.json").is_file() else path)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(

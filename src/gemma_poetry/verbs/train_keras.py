@@ -109,7 +109,8 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
         check_tokenizer(manifest, own, data)
         return own
     except TokenizerMismatchError as mismatch:
-        refusal = mismatch
+        again = f"run prepare again with --model {folder}"
+        refusal = TokenizerMismatchError(mismatch.found, where=data, expected=mismatch.expected, action=again)
     try:
         named = load_tokenizer(str(manifest["tokenizer"]["name"]))
         check_tokenizer(manifest, named, data)
@@ -122,7 +123,7 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
             f"the data was tokenized for {manifest['tokenizer']['name']!r}; the preset {apart}",
             where=data,
             expected="data that was prepared with the preset's own tokenizer, or with that of the same model",
-            action=f"run prepare again with --model {folder}",
+            action=again,
         )
     return named
 
