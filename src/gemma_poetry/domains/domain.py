@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.data.prompts import Template
+from gemma_poetry.domains.scripts import normal_text, single_spaces
 from gemma_poetry.errors import UnknownFormError, UsageError, nearest_names
 from gemma_poetry.prosody.measures import Measure, split_measured
 from gemma_poetry.prosody.wordstock import Wordstock
@@ -224,6 +225,23 @@ def fault(line: int, position: int, rule: str, expected: object, actual: object)
 def unknown(line: int, position: int, word: str) -> dict[str, Any]:
     """One word that no dictionary has; nothing is guessed of it."""
     return {"line": line, "position": position, "word": word}
+
+
+def cleaned_text(source: SourcePoem, lines: Sequence[str], form: str) -> Poem:
+    """What a domain makes of a source that it keeps: a line break behind each line; title and author in one line each.
+
+    Raises:
+        RefusedError: Title or author hold damaged characters.
+    """
+    return Poem(
+        tuple(lines),
+        "\n" * len(lines),
+        single_spaces(normal_text(source.title)),
+        single_spaces(normal_text(source.author)),
+        form=form,
+        script="",
+        source_id=source.source_id,
+    )
 
 
 def check_record(

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, fault, unknown
+from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault, unknown
 from gemma_poetry.domains.english_sounds import Pronunciation, pronunciations, words_of, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, single_spaces
@@ -69,15 +69,7 @@ class EnglishVerse(Domain):
         if sum(bool(pronunciations(word)) for word in words) < _KNOWN_SHARE * len(words):
             raise RefusedError("not English (too many words are in no dictionary)")
         form = source.form if source.form in self.forms else self._form_of(lines)
-        return Poem(
-            lines,
-            "\n" * len(lines),
-            single_spaces(normal_text(source.title)),
-            single_spaces(normal_text(source.author)),
-            form=form,
-            script="",
-            source_id=source.source_id,
-        )
+        return cleaned_text(source, lines, form)
 
     def _form_of(self, lines: Sequence[str]) -> str:
         for form in (SONNET, COMMON_METRE, HAIKU):

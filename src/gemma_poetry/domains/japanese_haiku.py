@@ -26,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, fault, unknown
+from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault, unknown
 from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, read_line, without_readings, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
@@ -97,15 +97,7 @@ class JapaneseHaiku(Domain):
             raise RefusedError("no text")
         refuse_other_scripts("".join(lines), _SCRIPTS)
         form = source.form if source.form in self.forms else self._form_of(lines)
-        return Poem(
-            tuple(map(without_readings, lines)),
-            "\n" * len(lines),
-            normal_text(source.title).strip(),
-            normal_text(source.author).strip(),
-            form=form,
-            script="",
-            source_id=source.source_id,
-        )
+        return cleaned_text(source, [without_readings(line) for line in lines], form)
 
     def _form_of(self, lines: Sequence[str]) -> str:
         found = self.check(lines, HAIKU)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, fault
+from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, script_of, single_spaces
 
@@ -54,15 +54,7 @@ class ModernChinesePoetry(Domain):
         # A poem may name an email or a pop song; other scripts are damage or another language.
         refuse_other_scripts(text, {"Han", "Latin"})
         form = source.form if source.form in self.forms else form_of(lines)
-        return Poem(
-            tuple(lines),
-            "\n" * len(lines),
-            single_spaces(normal_text(source.title)),
-            single_spaces(normal_text(source.author)),
-            form=form,
-            script="",
-            source_id=source.source_id,
-        )
+        return cleaned_text(source, lines, form)
 
     def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
         """Whether lines and their number are those of the form, and whether they are Chinese."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
-from gemma_poetry.domains.domain import Domain, check_record, fault
+from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, scripts_of
 
@@ -73,15 +73,7 @@ class Prose(Domain):
         if not any(unicodedata.category(char).startswith("L") for line in lines for char in line):
             raise RefusedError("no text")
         form = source.form if source.form in self.forms else form_of(lines)
-        return Poem(
-            tuple(lines),
-            "\n" * len(lines),
-            normal_text(source.title).strip(),
-            normal_text(source.author).strip(),
-            form=form,
-            script="",
-            source_id=source.source_id,
-        )
+        return cleaned_text(source, lines, form)
 
     def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
         """Whether the passage is of its form, and whether its code fences are closed."""
