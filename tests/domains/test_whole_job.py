@@ -19,6 +19,7 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
+from gemma_poetry.evaluation.curves import read_curve
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.generation.writer import TextWish, WrittenText
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
@@ -81,6 +82,9 @@ def test_every_domain(name, unit, form, verdicts, checkpoint, tokenizer, tmp_pat
     left = whole_job(domain, checkpoint, tokenizer, tmp_path, form, count=2)
     assert left["stats"]["domain"] == read_json(tmp_path / "data" / "manifest.json")["domain"] == name
     assert left["manifest"]["data"]["domain"] == name
+    points = read_curve(tmp_path / "run" / "curve.jsonl")
+    for measured in (left["manifest"]["validation"], *(point for point in points if "validation_loss" in point)):
+        assert {name for name in measured if name.startswith("ppl_")} == {"ppl_token", f"ppl_{unit}"}
     assert left["stats"]["kept"] == left["stats"]["read"] > 10 and all(left["stats"]["splits"].values())
     assert all(set(found["verdicts"]) <= {"strict", "minor", "not-judged"} for found in left["stats"]["checks"].values())
     base, tuned = left["results"]["systems"]["base"], left["results"]["systems"]["tuned"]
@@ -300,6 +304,19 @@ def test_wishes_of_classical_poems_are_refused_elsewhere(checkpoint):
     request = PoemRequest(form="俳句", acrostic="春夏秋", distinct=True)
     with pytest.raises(UsageError, match="has no --acrostic, --distinct"):
         generate(GenerateOptions(str(checkpoint), request, domain="japanese-haiku"))
+
+
+def test_data_of_a_domain_that_is_not_at_hand_is_trained_on_and_counted_by_characters(tmp_path, capsys):
+    from gemma_poetry.artifacts import write_json
+    from gemma_poetry.data.counting import CHARACTERS
+    from gemma_poetry.verbs.taught import counting_of_data
+
+    write_json(tmp_path / "manifest.json", {"kind": "data", "domain": "english-verse"})
+    found = counting_of_data(tmp_path)
+    assert (found.unit, found.count(["the red moon", "a"])) == ("word", 4) and not capsys.readouterr().err
+    write_json(tmp_path / "manifest.json", {"kind": "data", "domain": "klingon-odes"})
+    assert counting_of_data(tmp_path) == CHARACTERS and CHARACTERS.count(["山高", "月"]) == 3
+    assert "counted by characters: no domain is called 'klingon-odes'" in capsys.readouterr().err
 
 
 def test_a_run_keeps_its_domain(tmp_path):

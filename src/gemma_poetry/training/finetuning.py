@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_manifest
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 
@@ -37,7 +38,14 @@ _STARTED = "started.json"
 
 
 def train_adapter(
-    data: Path, model_spec: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
+    data: Path,
+    model_spec: str,
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    recipe_name: str = "",
+    counting: Counting = CHARACTERS,
 ) -> dict[str, Any]:
     """Fine-tunes a model with LoRA.
 
@@ -48,6 +56,7 @@ def train_adapter(
         recipe: The recipe; its `train` and `lora` sections are used.
         resume: Go on from the newest complete checkpoint in `out`.
         recipe_name: The recipe's name, for the manifest.
+        counting: What perplexity is divided by.
 
     Returns:
         The manifest of the run.
@@ -94,7 +103,7 @@ def train_adapter(
         hasten_updates(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
-    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary)
+    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary, counting)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
@@ -132,14 +141,14 @@ def train_adapter(
     }
     if vocabulary is not None:
         contents["vocabulary"] = {"kept_rows": vocabulary.kept, "rows": vocabulary.rows}
-        held_out, characters = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
+        held_out, units = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
         # The stock model takes the place of the pruned one, never both at once.
         del trainer, model, loaded, vocabulary
-        contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, characters), **measured}
+        contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, counting.unit, units), **measured}
     return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
 
 
-def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters: int) -> dict[str, float]:
+def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int) -> dict[str, float]:
     """Perplexities of held-out poems over the full vocabulary, from the stock model with the adapter on top."""
     import torch
 
@@ -159,7 +168,7 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], characters
         return {}
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
-    return perplexities | ({"ppl_char": math.exp(nats / characters)} if characters else {})
+    return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {})
 
 
 def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None) -> None:
@@ -234,6 +243,7 @@ def _trainer(
     out: Path,
     settings: TrainSettings,
     vocabulary: KeptVocabulary | None,
+    counting: Counting,
 ) -> Any:
     import torch
 
@@ -252,11 +262,12 @@ def _trainer(
         model=model,
         args=_arguments(out, settings, len(samples), bool(kept)),
         train_dataset=PoemDataset(samples),
-        eval_dataset=PoemDataset([sample for _, sample in kept], [poem.characters for poem, _ in kept]),
+        eval_dataset=PoemDataset([sample for _, sample in kept], [counting.count(poem.lines) for poem, _ in kept]),
         data_collator=PaddedCollator(int(tokenizer.pad_token_id)),
         batch_sampler=LengthGroupedSampler(list(map(len, samples)), settings.batch_size, settings.seed, process_count()),
         processing_class=tokenizer,
         vocabulary=vocabulary,
+        unit=counting.unit,
         pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
     )
 

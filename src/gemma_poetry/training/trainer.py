@@ -61,6 +61,7 @@ class PoetryTrainer(ShardedTrainer):
         evaluation_collator: Makes the padded validation batches, where training batches are made otherwise.
         vocabulary: The rows that the model has, where its vocabulary was pruned.
         pass_tokens: Tokens, padding counted, that go through the model at a time; a larger batch goes in parts.
+        unit: What the data counts as characters, as it stands behind `ppl_`.
         **arguments: What `transformers.Trainer` takes.
     """
 
@@ -72,9 +73,11 @@ class PoetryTrainer(ShardedTrainer):
         evaluation_collator: Any = None,
         vocabulary: KeptVocabulary | None = None,
         pass_tokens: int | None = None,
+        unit: str = "char",
         **arguments: Any,
     ) -> None:
         self._groups = tuple(groups)
+        self._perplexity = f"ppl_{unit}"
         self._batch_sampler = batch_sampler
         self._evaluation_collator = evaluation_collator
         super().__init__(compute_metrics=self._validation_metrics, **arguments)
@@ -177,18 +180,18 @@ class PoetryTrainer(ShardedTrainer):
         totals = torch.zeros(labelled.shape[0], dtype=torch.float64, device=losses.device)
         totals.index_add_(0, rows, losses.double())
         figures = torch.stack([totals, labelled.sum(1).double(), inputs["characters"].double()], dim=1)
-        return None, figures, inputs["group"]  # figures (B, 3): nats, tokens, Han characters
+        return None, figures, inputs["group"]  # figures (B, 3): nats, tokens, characters
 
     def _validation_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         figures, groups = torch.as_tensor(prediction.predictions), torch.as_tensor(prediction.label_ids)
         nats, tokens, characters = figures.sum(0).tolist()
         metrics = {"loss": nats / tokens, f"ppl_token{self._suffix}": math.exp(nats / tokens)}
         if characters:
-            metrics[f"ppl_char{self._suffix}"] = math.exp(nats / characters)
+            metrics[f"{self._perplexity}{self._suffix}"] = math.exp(nats / characters)
             for index, name in enumerate(self._groups):
                 group_nats, _, group_characters = figures[groups == index].sum(0).tolist()
                 if group_characters:
-                    metrics[f"ppl_char{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
+                    metrics[f"{self._perplexity}{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
         return metrics
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:

@@ -19,8 +19,10 @@ def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = F
     """
     from gemma_poetry.evaluation.curves import plot_curves, read_curve
     from gemma_poetry.training.finetuning import train_adapter
+    from gemma_poetry.verbs.taught import counting_of_data
 
-    manifest = train_adapter(data, model, out, recipe, resume=resume, recipe_name=recipe_name)
+    counting = counting_of_data(data)
+    manifest = train_adapter(data, model, out, recipe, resume=resume, recipe_name=recipe_name, counting=counting)
     if manifest:
         plot_curves(read_curve(out / "curve.jsonl"), out / "curve.png")
     return manifest

@@ -1,0 +1,30 @@
+"""What perplexity is divided by: Han characters of poems, words of English verse, whatever a domain counts.
+
+In: the lines of a text. Out: how many units they have, and what the figure is called: `ppl_char`, `ppl_word`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+def count_characters(lines: Sequence[str]) -> int:
+    """The characters of some lines, closing marks not counted."""
+    return sum(map(len, lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """One way to count a text.
+
+    Attributes:
+        unit: What is counted, as it stands behind `ppl_`.
+        count: Counts the units of a text's lines.
+    """
+
+    unit: str = "char"
+    count: Callable[[Sequence[str]], int] = count_characters
+
+
+CHARACTERS = Counting()
