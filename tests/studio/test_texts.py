@@ -63,7 +63,21 @@ def test_the_browser_says_which_language_comes_first(header: str, language: str)
     assert preferred_language(header) == language
 
 
-NAMES = {"Gemma", "Google", "Hub", "mini", "safetensors", "transformers", "pickle", "llama", "gemma", "RUN"}
+NAMES = {
+    "Gemma",
+    "Google",
+    "Hub",
+    "mini",
+    "safetensors",
+    "transformers",
+    "pickle",
+    "llama",
+    "gemma",
+    "RUN",
+    "KerasHub",
+    "Keras",
+    "keras",
+}
 
 
 def english_words(html: str) -> list[str]:
@@ -118,6 +132,7 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: None, "没有可读的 config.json"),
     (lambda folder: _configured(folder, model_type="llama"), "类型是「llama」"),
     (lambda folder: _configured(folder, auto_map={"a": "b"}), "要运行它自带的代码"),
+    (lambda folder: _configured(folder, registered_name="keras_hub>Gemma3Backbone"), "KerasHub 的 Keras 格式"),
     (_configured, "没有权重"),
     (lambda folder: _weighted(folder, b"", "pytorch_model.bin"), "权重是 pickle 格式"),
     (_shards, "权重缺 1 个分片（共 2 个）"),
