@@ -148,7 +148,8 @@ def _poem(writing: Writing, judge: Judge | None) -> SamplePoem:
     title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
     source = f"{author}《{title}》" if title else str(author)
     if judge is not None:
-        return _judged(writing, source, judge(writing.lines, writing.form))
+        named = ", ".join(str(part) for part in (author, title) if part)
+        return _judged(writing, named, judge(writing.lines, writing.form))
     return read_sample(writing.lines, writing.marks, writing.form, writing.system, source)
 
 
