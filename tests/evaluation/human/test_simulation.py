@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,10 @@ def test_what_cannot_be_simulated_is_refused(changes):
 def test_tables_show_every_size(found):
     table, verdict = simulation.simulation_tables(found)
     assert table.row_count == 1 and verdict.row_count == 3
+
+
+def test_poems_rated_once_have_no_agreement_rather_than_a_number_that_is_none():
+    found = simulate(SimulationSettings(raters=(3,), poems=(40,), ratings=20, pairs=2, studies=1))
+    assert found.sizes[0].alpha is None
+    assert "NaN" not in json.dumps(found.to_record())
+    simulation.simulation_tables(found)

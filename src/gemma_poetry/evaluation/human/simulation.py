@@ -90,7 +90,7 @@ class SizeResult:
         win_coverage: Share of the intervals of win rates that hold the truth.
         pair_power: Share of the Bradley-Terry differences of neighbours that are found.
         pair_false_alarms: The same, either sign, where all systems are alike.
-        alpha: Krippendorff's ordinal α, mean over studies and aspects.
+        alpha: Krippendorff's ordinal α, mean over studies and aspects; `None` where no poem was rated twice.
     """
 
     raters: int
@@ -103,7 +103,7 @@ class SizeResult:
     win_coverage: float
     pair_power: float
     pair_false_alarms: float
-    alpha: float
+    alpha: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ def _size(settings: SimulationSettings, raters: int, poems: int) -> SizeResult:
         pair_power=float(np.mean(pair_found)),
         pair_false_alarms=float(np.mean(pair_alarms)),
         # Where every poem was rated once there is no agreement to speak of.
-        alpha=float(np.nanmean(alphas)) if not np.isnan(alphas).all() else math.nan,
+        alpha=float(np.nanmean(alphas)) if not np.isnan(alphas).all() else None,
     )
 
 
@@ -328,7 +328,11 @@ def simulation_tables(found: Simulated) -> list[Table]:
         shares = (size.coverage, size.power, size.false_alarms, size.win_coverage, size.pair_power, size.pair_false_alarms)
         gaps = (f"{size.true_difference:.3f}", f"{size.mean_estimate:.3f}")
         table.add_row(
-            f"{size.raters}", f"{size.poems}", *gaps, *(f"{100 * share:.1f}%" for share in shares), f"{size.alpha:.2f}"
+            f"{size.raters}",
+            f"{size.poems}",
+            *gaps,
+            *(f"{100 * share:.1f}%" for share in shares),
+            "–" if size.alpha is None else f"{size.alpha:.2f}",
         )
     verdict = Table(show_header=False)
     smallest = found.smallest
