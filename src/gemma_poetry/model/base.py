@@ -49,6 +49,7 @@ __all__ = [
     "choose_device",
     "choose_dtype",
     "is_run",
+    "is_whole_run",
     "load_model",
     "load_tokenizer",
     "locate",
@@ -121,6 +122,11 @@ def is_run(path: Path) -> bool:
     return (path / ADAPTER / _ADAPTER_CONFIG).is_file()
 
 
+def is_whole_run(path: Path) -> bool:
+    """Whether a folder is a RUN of the KerasHub backend, which has no adapter and holds its model whole."""
+    return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
+
+
 def locate(spec: str) -> str:
     """What is to be loaded: a folder for presets and paths, else a Hub id.
 
@@ -132,9 +138,7 @@ def locate(spec: str) -> str:
         return str(packaged)
     path = Path(spec)
     if path.is_dir():
-        # A run of the KerasHub backend has no adapter; it holds its model whole.
-        whole = path / MERGED
-        return str(whole if (whole / "config.json").is_file() and not (path / "config.json").is_file() else path)
+        return str(path / MERGED if is_whole_run(path) else path)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(

@@ -145,7 +145,7 @@ def _domain(options: EvaluateOptions) -> Domain:
 
 
 def _check(options: EvaluateOptions) -> None:
-    from gemma_poetry.model.base import is_run
+    from gemma_poetry.model.base import is_run, is_whole_run
 
     if options.split not in SPLITS:
         raise UsageError(f"there is no split {options.split!r}", expected=f"one of {', '.join(SPLITS)}")
@@ -154,7 +154,7 @@ def _check(options: EvaluateOptions) -> None:
     if options.runs and options.data is None:
         raise UsageError("there are no poems to evaluate the run on", expected="--data DATA")
     for spec in options.runs:
-        if options.out is None and not is_run(Path(spec)):
+        if options.out is None and not (is_run(Path(spec)) or is_whole_run(Path(spec))):
             raise UsageError(
                 f"{spec!r} is no run folder", expected="a RUN", action="name a run, or where results go with --out"
             )
