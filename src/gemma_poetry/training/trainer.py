@@ -47,7 +47,8 @@ COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
 LOGS = "logs"
 SHORT_ROW = 160
-"""Tokens of a row up to which plain attention is the faster one on a CPU (docs/results.md)."""
+"""Tokens of a row up to which a CPU takes plain attention: it is faster at any length (docs/results.md), but the memory of its
+scores grows with the square."""
 KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
