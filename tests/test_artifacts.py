@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pickle
@@ -14,6 +15,7 @@ from gemma_poetry.artifacts import (
     atomic_folder,
     atomic_writer,
     check_manifest,
+    check_same_start,
     read_json,
     read_jsonl,
     write_json,
@@ -21,7 +23,7 @@ from gemma_poetry.artifacts import (
     write_manifest,
     write_text,
 )
-from gemma_poetry.errors import DataError, OutputError
+from gemma_poetry.errors import DataError, OutputError, RunError
 
 
 def names(folder: Path) -> list[str]:
@@ -123,3 +125,17 @@ def test_every_error_is_in_the_drawn_tree_and_crosses_processes(kind):
     error = kind("a cut line", expected="JSON", action="mend it", where="poems.jsonl:3")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind and str(copy) == str(error) == "poems.jsonl:3: a cut line\nExpected: JSON\nWhat to do: mend it"
+
+
+@pytest.mark.parametrize(
+    ("begun", "start", "named"),
+    [
+        ({"model": "mini", "seed": 1}, {"model": "mini"}, ""),
+        ({"model": "mini"}, {"model": "mini", "seed": 1}, "seed"),
+        ({"model": "a", "seed": 1}, {"model": "b", "seed": 2}, "model, seed"),
+    ],
+)
+def test_a_run_goes_on_with_what_it_was_begun_with(begun, start, named, tmp_path):
+    refused = pytest.raises(RunError, match=rf"other settings \({named}\)") if named else contextlib.nullcontext()
+    with refused:
+        check_same_start(tmp_path, begun, start, "model and seed")

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from gemma_poetry.errors import DataError, OutputError
+from gemma_poetry.errors import DataError, OutputError, RunError
 
 MANIFEST = "manifest.json"
 _VERSIONED = ("gemma-poetry", "torch", "transformers", "peft", "tokenizers", "tshet-uinh", "opencc", "rensa")
@@ -220,3 +220,25 @@ def check_manifest(folder: Path, names: Sequence[str]) -> dict[str, Any]:
                 action="prepare it again; edited data would make every later figure untraceable",
             )
     return manifest
+
+
+def check_same_start(out: Path, begun: Mapping[str, Any], start: Mapping[str, Any], what: str) -> None:
+    """Refuses to resume a run with other settings than it was begun with.
+
+    Args:
+        out: The folder of the run.
+        begun: What it was begun with, as JSON values.
+        start: What it is to go on with.
+        what: What these are, for the message.
+
+    Raises:
+        RunError: They differ; each that does is named.
+    """
+    changed = [name for name in start if start[name] != begun.get(name)]
+    if changed:
+        raise RunError(
+            f"the run was begun with other settings ({', '.join(changed)})",
+            where=out,
+            expected=f"the same {what} as when it was begun",
+            action="resume with the same options, or choose another --out",
+        )

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, read_json, write_json
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, check_same_start, read_json, write_json
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.keras_backend.model import updated_layers
 
@@ -72,15 +72,7 @@ def find_start(out: Path, start: Mapping[str, Any], *, resume: bool) -> Path | N
         return None
     if not (out / STARTED).is_file():
         raise RunError("the folder is no run of this backend", where=out, action="choose another --out")
-    begun = read_json(out / STARTED)
-    changed = [name for name in start if start[name] != begun.get(name)]
-    if changed:
-        raise RunError(
-            f"the run was begun with other settings ({', '.join(changed)})",
-            where=out,
-            expected="the same data, model, recipe and backend of Keras as when it was begun",
-            action="resume with the same options, or choose another --out",
-        )
+    check_same_start(out, read_json(out / STARTED), start, "data, model, recipe and backend of Keras")
     found = _checkpoints(out)
     return found[-1] if found else None
 

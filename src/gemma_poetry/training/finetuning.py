@@ -20,7 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_manifest
+from gemma_poetry.artifacts import (
+    MANIFEST,
+    check_manifest,
+    check_same_start,
+    read_json,
+    read_jsonl,
+    sha256_file,
+    write_json,
+    write_manifest,
+)
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.counting import CHARACTERS, Counting
@@ -188,14 +197,7 @@ def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, ch
             write_json(out / _STARTED, start)
         return
     begun = {"processes": 1} | read_json(out / _STARTED)
-    changed = [name for name in start if start[name] != begun.get(name)]
-    if changed:
-        raise RunError(
-            f"the run was begun with other settings ({', '.join(changed)})",
-            where=out,
-            expected="the same data, model, recipe and number of processes as when it was begun",
-            action="resume with the same options, or choose another --out",
-        )
+    check_same_start(out, begun, start, "data, model, recipe and number of processes")
 
 
 def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[TokenizedPoem]:
