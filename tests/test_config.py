@@ -35,6 +35,8 @@ def test_described_is_exactly_the_described_configuration():
         ("prepare.script=traditional", "prepare", "script", "traditional"),
         (override("prepare.forms", ["五言绝句", "七言律诗"]), "prepare", "forms", ("五言绝句", "七言律诗")),
         (override("prepare.script", "traditional"), "prepare", "script", "traditional"),
+        ("train.compile=on", "train", "compile", "on"),  # YAML reads a bare `on` as true
+        ("train.compile=off", "train", "compile", "off"),
     ],
 )
 def test_overrides(text, section, field, value):

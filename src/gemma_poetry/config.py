@@ -14,11 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gemma_poetry.errors import RecipeError, nearest_names
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _switch(value: object) -> object:
+    """YAML reads a bare `on` as true and `off` as false."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 
 
 class Section(BaseModel):
@@ -88,7 +96,7 @@ class TrainSettings(Section):
         description="Rows of the vocabulary in training: those that the data can need, or all; "
         "auto: pruned where it has over 32,768 rows and that drops a quarter of the parameters.",
     )
-    compile: Literal["auto", "on", "off"] = Field(
+    compile: Switch = Field(
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
     )
 
