@@ -10,7 +10,7 @@ import pytest
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import SourceError
 from gemma_poetry.evaluation.records import Protocol, Writing, write_records
-from gemma_poetry.evaluation.strangers import read_strangers
+from gemma_poetry.evaluation.strangers import read_stranger_texts, read_strangers
 
 LINES = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 JUDGED = [
@@ -87,3 +87,31 @@ def test_what_is_no_file_of_poems_is_refused(tmp_path, content, message):
         read_strangers(tmp_path / "x.jsonl")
     with pytest.raises(SourceError, match="cannot be read"):
         read_strangers(tmp_path / "none.jsonl")
+
+
+HAIKU = ("はつゆきや", "ちいさきくつの", "みぎひだり")
+JUDGED_HAIKU = [
+    Poem(HAIKU, "\n\n\n", title="ゆき", form="有季俳句", script="", source_id="h#1", cluster_id="c1"),
+    Poem(HAIKU, "\n\n\n", title="みち", form="俳句", script="", source_id="h#2"),
+    Poem(HAIKU, "\n\n\n", title="みち", form="有季俳句", script="", source_id="h#3"),
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "form", "source", "lines"),
+    [
+        ({"title": "ゆき", "lines": ["えきまえの", "くつみがきだけ", "そらをみる"]}, "有季俳句", "h#1", 3),  # as was asked for
+        ({"title": "ゆき", "form": "俳句", "lines": HAIKU}, "俳句", "x.jsonl#1", 3),  # as the file says
+        ({"title": "みち", "lines": HAIKU}, "有季俳句", "h#3", 3),  # asked for in two forms: as the domain finds
+        ({"title": "うみ", "lines": HAIKU}, "有季俳句", "x.jsonl#1", 3),
+        ({"title": "ゆき", "text": "first snow\nя\n"}, "有季俳句", "h#1", 2),  # would be left out of training; is judged
+        ({"text": "Furuike ya"}, "俳句", "x.jsonl#1", 1),
+    ],
+)
+def test_texts_of_another_domain(tmp_path, record, form, source, lines):
+    from gemma_poetry.domains.registry import load_domain
+
+    (tmp_path / "x.jsonl").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    (found,) = read_stranger_texts(tmp_path / "x.jsonl", load_domain("japanese-haiku"), JUDGED_HAIKU)
+    assert (found.system, found.form, found.source_id, len(found.lines)) == ("x", form, source, lines)
+    assert bool(found.reference) is source.startswith("h#") and len(found.marks) == lines
