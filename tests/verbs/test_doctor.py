@@ -8,6 +8,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from gemma_poetry.artifacts import write_json
@@ -16,7 +17,7 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.model import room
 from gemma_poetry.model.findings import Finding
-from gemma_poetry.verbs.doctor import doctor
+from gemma_poetry.verbs.doctor import doctor, weight_bytes
 from tests.families import save_family, save_family_data
 from tests.tiny import save_data
 
@@ -46,6 +47,30 @@ def test_a_healthy_training_is_shown_as_a_table_and_as_json(model: Path, data: P
     assert all(set(record) == {"check", "verdict", "found", "expected", "action"} for record in records)
     # Random weights: the one thing that the doctor must remark on.
     assert [record["check"] for record in records if record["verdict"] != "ok"] == ["step-0 loss"]
+
+
+@pytest.mark.parametrize("family", ["gemma3", "gemma3n", "gemma4"])
+def test_a_multimodal_checkpoint_is_examined_without_its_towers(family: str, tmp_path: Path):
+    model, data = save_family(tmp_path / "model", family, True), save_family_data(tmp_path / "DATA", family, True)
+    findings = {finding.check: finding for finding in doctor(str(model), data, RECIPE)}
+    assert len(findings) == 23
+    assert [name for name, finding in findings.items() if finding.verdict != "ok"] == ["step-0 loss"], "random weights"
+    assert "q_proj 4" in findings["LoRA modules"].found
+    whole = sum(weight.numel() for path in model.glob("*.safetensors") for weight in load_file(path).values())
+    kept = sum(weight_bytes(path, 1) for path in model.glob("*.safetensors"))
+    assert 0 < kept < whole
+
+
+def test_four_bits_are_counted_and_wanted_on_a_gpu_alone(model: Path, data: Path):
+    recipe = load_recipe(None, ["lora.four_bit=true"])
+    findings = {finding.check: finding for finding in doctor(str(model), data, recipe)}
+    assert "in 4 bits and float32" in findings["room"].found
+    (path,) = model.glob("*.safetensors")
+    linear = sum(weight.numel() for name, weight in load_file(path).items() if ".layers." in name and weight.ndim == 2)
+    assert linear and weight_bytes(path, 4) - weight_bytes(path, 4, four_bit=True) == pytest.approx(
+        linear * (4 - 4.127 / 8), rel=1e-3
+    )
+    assert findings["model"].verdict == "fault" and "CUDA" in findings["model"].expected
 
 
 def test_a_fault_ends_with_status_1(model: Path, tmp_path: Path):

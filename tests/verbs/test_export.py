@@ -146,6 +146,9 @@ def test_a_gguf_file_is_read_back_by_another_reader(run: Path, tmp_path: Path):
     assert value["general.architecture"] == "gemma3" and value["gemma3.block_count"] == 6
     assert value["tokenizer.ggml.add_bos_token"] is True and value["tokenizer.ggml.add_space_prefix"] is False
     assert (value["tokenizer.ggml.eos_token_id"], value["tokenizer.ggml.eot_token_id"]) == (1, 106)
+    template = AutoTokenizer.from_pretrained(run.parent / "model").chat_template
+    assert template and value["tokenizer.chat_template"] == template, "instruction-tuned: other programs write its turns"
+    assert value["tokenizer.ggml.token_type"][106] == 3, "the end of a turn is a control token, which is never shown"
     norm = next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight")
     weights = load_file(run.parent / "model" / "model.safetensors")
     assert torch.allclose(torch.tensor(norm.data.copy()), weights["model.norm.weight"] + 1)

@@ -84,5 +84,5 @@ def diagnose(
     yield check_embeddings(adapted, check="trained embeddings")
     yield from check_step(adapted, batch, recipe)
     yield check_reload(adapted, batch)
-    estimate = step_memory(adapted, fitting, tokenizer, recipe, vocabulary_rows)
+    estimate = step_memory(adapted, fitting, recipe, vocabulary_rows)
     yield check_memory(estimate, available)

@@ -6,19 +6,22 @@ settings of a training. Out: a `MemoryEstimate` in bytes.
 The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
 
     weights       e per parameter. Quantized (NF4, double quantization): 4.127 bits for each parameter of the linear layers
-                  inside the transformer layers, 2 bytes for all others. Pruning drops rows of the token embedding.
+                  inside the transformer layers, e bytes for all others. Pruning drops rows of the token embedding.
     adapter       16 bytes per LoRA parameter: float32 weight, gradient and two moments of AdamW.
     activations   what automatic differentiation keeps for the backward pass, B · T times, summed over the layers:
-                    each norm            its input in float32, 4 bytes
+                    each norm            its input, e (in float32, 4 bytes, where it is not differentiated by formula: 3n, 4)
                     attention            queries, keys and values at the queries' width, the output: 4 · e · q
                     eager attention      soft-capped scores and probabilities (Gemma 2): 8 · heads · T
                     feed-forward         gate, activated gate and up: 3 · e · f
-                    each adapted layer   its input after dropout in float32 and the mask, 8 · in (5 · in on a GPU)
+                    each adapted layer   its input, e · in, once for those that share it, and the mask of its dropout,
+                                         2 · in; on a GPU a float32 copy of the input and the mask, 5 · in
                     AltUp (Gemma 3n)     its residual streams thrice: 3 · e · streams · hidden
                   and the gradients of one layer in flight. With gradient checkpointing the input of each layer,
                   e · hidden, and all of the above for the one layer that is computed again.
-    logits        those of one chunk of tokens thrice, 3 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and the
+    logits        those of one chunk of tokens twice, 2 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and the
                   gradient of their hidden states, e · N · hidden: the frozen head is differentiated chunk by chunk.
+    heap          on a CPU, half of the activations: freed blocks that the C library (glibc) keeps and cannot join. Measured
+                  are shares between 0.05 and 0.8; with MALLOC_MMAP_THRESHOLD_=1000000 there is none, and training is slower.
     runtime       the process itself with its libraries, measured.
 
 The terms follow from the code of transformers and PEFT; `tests/model/test_memory.py` compares them with what autograd
@@ -33,14 +36,18 @@ from typing import Any, Literal
 
 from gemma_poetry.model.families import choose_attention
 
+# `training.norms` differentiates theirs by formula.
+_NORMS_BY_FORMULA = ("gemma", "gemma2", "gemma3_text")
 DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 NF4_BITS = 4.127
 """Bits a parameter: 4, and 32-bit scales of blocks of 64 quantized to 8 bits themselves in blocks of 256 (QLoRA,
 arXiv 2305.14314, section 3)."""
 CHUNK_BYTES = 64 * 2**20
 """Logits that the trainer's loss has in memory at a time, in float32, in bytes."""
-RUNTIME_BYTES = 650 * 2**20
-"""Resident memory of a process that has imported torch, transformers and PEFT, before a model is loaded; measured on CPU."""
+HEAP_SHARE = 0.5
+"""Torn heap on a CPU, as a share of the activations."""
+RUNTIME_BYTES = 600 * 2**20
+"""Resident memory of a process that trains, less what it trains: torch, transformers and PEFT; measured on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class ModelShape:
         norm_width: Sum of the widths of the norms of the transformer layers, heads counted.
         streams: Residual streams that run side by side (AltUp of Gemma 3n has 4, all others 1).
         eager_heads: Heads of all layers where attention keeps its scores (Gemma 2), else 0.
+        float_norms: Whether norms keep their input in float32, whatever the arithmetic (Gemma 3n and 4).
     """
 
     vocabulary: int
@@ -77,6 +85,7 @@ class ModelShape:
     norm_width: int
     streams: int = 1
     eager_heads: int = 0
+    float_norms: bool = False
 
     def total_outputs(self, name: str) -> int:
         """Outputs of the linear layers of one name, over all layers."""
@@ -100,11 +109,12 @@ class MemoryEstimate:
     adapter: int
     activations: int
     logits: int
+    heap: int
     runtime: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.adapter + self.activations + self.logits + self.runtime
+        return self.weights + self.adapter + self.activations + self.logits + self.heap + self.runtime
 
 
 def read_shape(config: Any) -> ModelShape:
@@ -138,6 +148,7 @@ def read_shape(config: Any) -> ModelShape:
         norm_width=_norm_width(model, text),
         streams=getattr(text, "altup_num_inputs", 1),
         eager_heads=text.num_hidden_layers * text.num_attention_heads if choose_attention(text) == "eager" else 0,
+        float_norms=text.model_type not in _NORMS_BY_FORMULA,
     )
 
 
@@ -167,6 +178,7 @@ def estimate_memory(
     completion_tokens: int | None = None,
     gradient_checkpointing: bool = False,
     quantized: bool = False,
+    on_gpu: bool = False,
 ) -> MemoryEstimate:
     """The peak memory of a fine-tuning.
 
@@ -182,19 +194,22 @@ def estimate_memory(
         completion_tokens: Labelled tokens of a batch; `None`: every token.
         gradient_checkpointing: Keep only the input of each layer.
         quantized: NF4 weights in the linear layers of the transformer layers (QLoRA).
+        on_gpu: Whether the training runs on a GPU, where updates are computed as PEFT writes them.
     """
     element = 4 if dtype == "float32" else 2
     rows = shape.vocabulary if vocabulary_rows is None else vocabulary_rows
     parameters = shape.parameters - (shape.vocabulary - rows) * shape.row_parameters
     adapter = shape.lora_parameters(lora_rank, targets)
     positions = batch * tokens
-    kept = kept_bytes(shape, element, tokens, targets, dropout=dropout)
+    kept = kept_bytes(shape, element, tokens, targets, dropout=dropout, rank=lora_rank, on_gpu=on_gpu)
     labelled = positions if completion_tokens is None else completion_tokens
+    activations = int(positions * _kept_and_in_flight(kept, shape, element, gradient_checkpointing)) if lora_rank else 0
     return MemoryEstimate(
         weights=_weights(shape, parameters, element, quantized=quantized),
         adapter=16 * adapter,
-        activations=int(positions * _kept_and_in_flight(kept, shape, element, gradient_checkpointing)) if lora_rank else 0,
-        logits=3 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
+        activations=activations,
+        logits=2 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
+        heap=0 if on_gpu else int(HEAP_SHARE * activations),
         runtime=RUNTIME_BYTES,
     )
 
@@ -203,7 +218,7 @@ def _weights(shape: ModelShape, parameters: int, element: int, *, quantized: boo
     if not quantized:
         return parameters * element
     linear = shape.linear_parameters
-    return int(linear * NF4_BITS / 8) + (parameters - linear) * 2
+    return int(linear * NF4_BITS / 8) + (parameters - linear) * element
 
 
 def _kept_and_in_flight(kept: int, shape: ModelShape, element: int, checkpointing: bool) -> float:
@@ -216,7 +231,14 @@ def _kept_and_in_flight(kept: int, shape: ModelShape, element: int, checkpointin
 
 
 def kept_bytes(
-    shape: ModelShape, element: int, tokens: int, targets: Sequence[str] = DEFAULT_TARGETS, *, dropout: bool = True
+    shape: ModelShape,
+    element: int,
+    tokens: int,
+    targets: Sequence[str] = DEFAULT_TARGETS,
+    *,
+    dropout: bool = True,
+    rank: int = 8,
+    on_gpu: bool = False,
 ) -> int:
     """What automatic differentiation keeps of one token through all layers, in bytes.
 
@@ -226,26 +248,37 @@ def kept_bytes(
         tokens: Tokens of the row that the token stands in.
         targets: Short names of the adapted linear layers.
         dropout: Whether the updates have dropout.
+        rank: Rank of the updates.
+        on_gpu: Whether updates are computed as PEFT writes them, which is so on GPUs.
     """
     altup = 3 * element * shape.layers * shape.streams * shape.hidden if shape.streams > 1 else 0
+    adapted = [projection for projection in shape.projections if projection.name in targets]
     return (
-        4 * shape.norm_width
+        (4 if shape.float_norms else element) * shape.norm_width
         + 4 * element * shape.total_outputs("q_proj")
         + 8 * shape.eager_heads * tokens
         + 3 * element * shape.total_outputs("gate_proj")
-        + _adapted_inputs(shape, element, targets, dropout)
+        + (_kept_by_peft(adapted, element, dropout) if on_gpu else _kept_by_updates(adapted, element, dropout, rank))
         + altup
     )
 
 
-def _adapted_inputs(shape: ModelShape, element: int, targets: Sequence[str], dropout: bool) -> int:
-    adapted = [projection for projection in shape.projections if projection.name in targets]
-    if dropout:
-        return 8 * sum(projection.inputs for projection in adapted)
-    if element < 4:
-        # PEFT turns the input of each adapted layer into the adapter's float32.
-        return 4 * sum(projection.inputs for projection in adapted)
-    # The input itself is kept: once for projections that share it, not again where attention keeps it as its output.
+def _kept_by_updates(adapted: Sequence[Projection], element: int, dropout: bool, rank: int) -> int:
+    """What updates keep that are one operation with their projection (`training.updates`)."""
+    masks = 2 * sum(projection.inputs for projection in adapted) if dropout else 0
+    return _shared_inputs(adapted, element) + masks + element * rank * len(adapted)
+
+
+def _kept_by_peft(adapted: Sequence[Projection], element: int, dropout: bool) -> int:
+    """What updates keep as PEFT computes them: their input in the adapter's float32, and a mask of one byte."""
+    if not dropout and element == 4:
+        return _shared_inputs(adapted, element)
+    return (5 if dropout else 4) * sum(projection.inputs for projection in adapted)
+
+
+def _shared_inputs(adapted: Sequence[Projection], element: int) -> int:
+    """The input itself: once for projections that share it, not again where attention keeps it as its output."""
     shared = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
-    kept = [found for found in adapted if found.name != "o_proj" and shared.get(found.name) not in targets]
+    names = {projection.name for projection in adapted}
+    kept = [found for found in adapted if found.name != "o_proj" and shared.get(found.name) not in names]
     return element * sum(projection.inputs for projection in kept)

@@ -1,4 +1,4 @@
-"""The memory of a training's largest pass: by the formula of `model.memory`, and by what autograd is seen to keep.
+"""The memory of a training's largest pass, by the formula of `model.memory`, against what is free.
 
 In: a `PeftModel`, the samples, a recipe, the bytes that are free. Out: the estimate, and a finding on it.
 """
@@ -6,21 +6,17 @@ In: a `PeftModel`, the samples, a recipe, the bytes that are free. Out: the esti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import Any
 
 import torch
 
 from gemma_poetry.config import Recipe
-from gemma_poetry.data.dataset import IGNORED, pass_tokens
+from gemma_poetry.data.dataset import pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.model.findings import Finding, judge
 from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
-from gemma_poetry.model.probe import plain_loss, probe_batch
-from gemma_poetry.model.room import activation_meter, gib
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from gemma_poetry.model.room import gib
 
 _FULL_MEMORY_SHARE = 0.9
 
@@ -28,7 +24,6 @@ _FULL_MEMORY_SHARE = 0.9
 def step_memory(
     model: Any,
     samples: Sequence[TokenizedPoem],
-    tokenizer: PreTrainedTokenizerBase,
     recipe: Recipe,
     vocabulary_rows: int | None = None,
 ) -> MemoryEstimate:
@@ -36,20 +31,16 @@ def step_memory(
 
     A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
 
-    The formula of `model.memory`; its activations are raised to what autograd is seen to keep of one such row, where that
-    is more (eager attention keeps the weights of all pairs of tokens).
-
     Args:
         model: The `PeftModel`.
         samples: Samples that training takes.
-        tokenizer: Their tokenizer.
         recipe: Its `train` and `lora` sections are used.
         vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
-    at_once = pass_tokens(recipe.train, on_gpu=model.device.type == "cuda")
-    rows, checkpointing = min(recipe.train.batch_size, max(1, at_once // len(longest))), recipe.train.gradient_checkpointing
-    estimate = estimate_memory(
+    on_gpu = model.device.type == "cuda"
+    rows = min(recipe.train.batch_size, max(1, pass_tokens(recipe.train, on_gpu=on_gpu) // len(longest)))
+    return estimate_memory(
         read_shape(model.config),
         batch=rows,
         tokens=len(longest),
@@ -59,19 +50,10 @@ def step_memory(
         dropout=recipe.lora.dropout > 0,
         vocabulary_rows=vocabulary_rows,
         completion_tokens=rows * max(len(sample.completion_ids) for sample in samples),
-        gradient_checkpointing=checkpointing,
+        gradient_checkpointing=recipe.train.gradient_checkpointing,
+        quantized=recipe.lora.four_bit,
+        on_gpu=on_gpu,
     )
-    if checkpointing:
-        return estimate
-    row = probe_batch([longest], tokenizer, model.device)
-    row["labels"][:, :-1] = IGNORED  # one label: logits are a part of their own
-    model.train()
-    with activation_meter(model) as kept:
-        loss = plain_loss(model, row)
-        measured = kept[0]
-    del loss
-    model.eval()
-    return replace(estimate, activations=max(estimate.activations, rows * measured))
 
 
 def check_memory(estimate: MemoryEstimate, available: int) -> Finding:

@@ -100,7 +100,7 @@ def _check_model(
 
     try:
         with stage("Loading the model"):
-            loaded = load_model(model, dtype=recipe.train.dtype)
+            loaded = load_model(model, dtype=recipe.train.dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
         yield fault_of("model", error)
         return
@@ -135,22 +135,34 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     if not folder.is_dir():
         return available, Finding("room", "ok", f"{gib(available)} free", "room for the weights (not downloaded yet)")
     half = recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and torch.cuda.is_available())
-    wanted = sum(map(parameter_count, weight_files(folder))) * (2 if half else 4)
+    element, four_bit = 2 if half else 4, recipe.lora.four_bit
+    wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
+    kind = "bfloat16" if half else "float32"
     return available, judge(
         "room",
         wanted <= available,
-        f"{gib(wanted)} of weights in {'bfloat16' if half else 'float32'}, {gib(available)} free",
+        f"{gib(wanted)} of weights in {f'4 bits and {kind}' if four_bit else kind}, {gib(available)} free",
         "room for the weights",
-        "choose a smaller model, or a machine with more memory",
+        "choose a smaller model, or a machine with more memory" + ("" if four_bit else "; on a GPU: lora.four_bit=true"),
     )
 
 
-def parameter_count(weights: Path) -> int:
-    """How many numbers a safetensors file holds."""
+def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
+    """What the weights of a safetensors file take in memory, towers left out, which are never loaded.
+
+    Args:
+        weights: The file.
+        element: Bytes of a number.
+        four_bit: The matrices of the layers in 4 bits.
+    """
     from gemma_poetry.model.checkpoint import read_header
+    from gemma_poetry.model.memory import NF4_BITS
+    from gemma_poetry.model.towers import is_tower
 
     header, _ = read_header(weights)
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    sizes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__" and not is_tower(name)}
+    quantized = [math.prod(shape) for name, shape in sizes.items() if four_bit and ".layers." in name and len(shape) == 2]
+    return int(sum(quantized) * NF4_BITS / 8) + (sum(map(math.prod, sizes.values())) - sum(quantized)) * element
 
 
 def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:

@@ -84,6 +84,7 @@ def model_records(
                 vocabulary_rows=rows,
                 gradient_checkpointing=recipe.train.gradient_checkpointing,
                 quantized=method == "qlora",
+                on_gpu=method == "qlora" or machine.device != "cpu",
             ).total
             for method in ("lora", "qlora")
         }
@@ -114,7 +115,7 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
     table = Table(
         title=f"LoRA of rank {recipe.lora.rank}, {recipe.train.batch_size} poems of {tokens} tokens a step",
         caption=f"{gib(machine.free)} free on {machine.device}, {machine.dtype} there; QLoRA in bfloat16, on GPUs. Parameters "
-        "and memory are of the language model: the towers for pictures and sound, which poems never use, come on top.",
+        "and memory are of the language model: the towers for pictures and sound, which poems never use, are not loaded.",
         title_justify="left",
         caption_justify="left",
     )
