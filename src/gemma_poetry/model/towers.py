@@ -44,7 +44,8 @@ def without_towers(config: Any) -> Any:
         tower = getattr(config, name)
         settings = {key: value for key, value in tower.to_dict().items() if key not in _OF_ITSELF}
         # Modules beside a tower ask its configuration for sizes, so these stay.
-        setattr(bare, name, _absent_kind(type(tower))(**settings))
+        kind: Any = type(tower)
+        setattr(bare, name, _absent_kind(kind)(**settings))
     return bare
 
 
