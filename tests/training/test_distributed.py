@@ -24,11 +24,11 @@ ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "recipes" / "distributed"
 ADAPTER = "adapter/adapter_model.safetensors"
 SETTINGS = [
-    "train.max_steps=3",
+    "train.max_steps=5",
     "train.batch_size=4",
     "train.learning_rate=0.02",
     "train.logging_steps=1",
-    "train.save_steps=2",
+    "train.save_steps=3",
     "train.evaluation_steps=3",
     "train.vocabulary=pruned",
     "lora.rank=2",
@@ -82,8 +82,9 @@ def learned_the_same(run: Path, other: Path) -> bool:
 def place(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("distributed")
     save_family(place / "base", "gemma3_text")
-    save_family_data(place / "DATA", "gemma3_text", train=32, held_out=6)
-    # Two batches of four a step, one after the other, are what two processes take at the same time.
+    save_family_data(place / "DATA", "gemma3_text", train=16, held_out=6)
+    # Two batches of four a step, one after the other, are what two processes take at the same time. An epoch has two
+    # steps: the checkpoint after the third lies in the midst of the second epoch, whose order is another than the first's.
     recipe = load_recipe(None, [*SETTINGS, "train.gradient_accumulation=2"])
     train_adapter(place / "DATA", str(place / "base"), place / "one", recipe)
     return place
@@ -114,7 +115,7 @@ def test_two_shards_learn_what_one_process_learns(place, sharded):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_shards_is_laid_out_like_that_of_one_process(place, sharded):
-    mine, alone = sharded / "checkpoint-2", place / "one" / "checkpoint-2"
+    mine, alone = sharded / "checkpoint-3", place / "one" / "checkpoint-3"
     assert {path.name for path in mine.iterdir()} - {"rng_state_0.pth", "rng_state_1.pth"} == {
         path.name for path in alone.iterdir()
     } - {"rng_state.pth"}
@@ -130,7 +131,7 @@ def test_shards_on_two_machines_resume_to_the_same_adapter(place, sharded):
     out = place / "resumed"
     out.mkdir()
     shutil.copy(sharded / "started.json", out)
-    shutil.copytree(sharded / "checkpoint-2", out / "checkpoint-2")
+    shutil.copytree(sharded / "checkpoint-3", out / "checkpoint-3")
     launch(place, out, "fsdp2_machines", "--resume")
     again, before = load_file(out / ADAPTER), load_file(sharded / ADAPTER)
     assert all(torch.equal(again[key], weight) for key, weight in before.items())

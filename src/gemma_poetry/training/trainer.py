@@ -103,7 +103,11 @@ class PoetryTrainer(ShardedTrainer):
             self.train_dataset, batch_sampler=self._batch_sampler, collate_fn=self.data_collator
         )
         # The sampler itself gives each process the same number of batches.
-        return self._share(loader, even_batches=False)
+        shared = self._share(loader, even_batches=False)
+        share: Any = shared.batch_sampler
+        # The Trainer looks for it one wrapper deep; an epoch that is resumed in its midst has one more around the share.
+        share.set_epoch = self._batch_sampler.set_epoch
+        return shared
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         if self._evaluation_collator is None:
