@@ -22,6 +22,7 @@ from typing import Any
 from gemma_poetry.config import Recipe, load_recipe
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import domain_names, load_domain
+from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.statistics import Estimate
 from gemma_poetry.evaluation.table import estimate_text
 from gemma_poetry.model.base import load_tokenizer
@@ -85,7 +86,6 @@ def _measure(domain: Domain, base: str, folder: Path, recipe: Recipe, backend: s
     data, run = folder / "data", folder / "run"
     began = time.monotonic()
     stats = prepare("sample", data, recipe.prepare, load_tokenizer(base), base, domain)
-    before, after = "base", "tuned"
     if backend == "keras":
         from gemma_poetry.verbs.train_keras import train_with_keras
 
@@ -94,20 +94,23 @@ def _measure(domain: Domain, base: str, folder: Path, recipe: Recipe, backend: s
         options = EvaluateOptions(
             str(run / "merged"), data, recipe.evaluate, recipe.generate, out=folder / "eval", others=(base,)
         )
-        before, after = Path(base).name, "merged"
     else:
         from gemma_poetry.verbs.train import train
 
         train(data, base, run, recipe)
         options = EvaluateOptions(str(run), data, recipe.evaluate, recipe.generate)
     systems = evaluate(options).systems
+    if backend == "keras":
+        after, before = (name for name in systems if name != HUMAN)
+    else:
+        before, after = "base", "tuned"
     unit = f"ppl_{domain.unit}"
     return [
         "/".join(str(count) for count in stats["splits"].values()),
         *(estimate_text("ppl_token", systems[system]["ppl_token"]) for system in (before, after)),
         domain.unit,
         *(estimate_text(unit, systems[system][unit]) for system in (before, after)),
-        *(_kept(systems.get(system, {})) for system in (before, after, "human")),
+        *(_kept(systems.get(system, {})) for system in (before, after, HUMAN)),
         f"{time.monotonic() - began:.0f} s",
     ]
 
