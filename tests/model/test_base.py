@@ -17,6 +17,7 @@ from gemma_poetry.errors import (
     RunError,
     UnsafeModelError,
 )
+from gemma_poetry.model import base
 from gemma_poetry.model.base import FAMILIES, check_model_folder, load_model, load_tokenizer, locate
 from tests.tiny import save_model
 
@@ -166,6 +167,13 @@ def test_a_spoilt_folder_is_refused(folder, spoil, error, message):
 
 def test_the_check_names_the_family(good):
     assert check_model_folder(good) in FAMILIES
+
+
+def test_weights_larger_than_the_memory_are_refused_before_they_are_read(good, monkeypatch):
+    monkeypatch.setattr(base, "available_memory", lambda device: 1000)
+    with pytest.raises(ModelError, match=r"the weights want .* and 0\.00 GiB are free on cpu") as raised:
+        load_model(str(good), device="cpu")
+    assert "gemma-poetry models" in raised.value.action
 
 
 @pytest.mark.parametrize("spec", ["no-such-preset", "/no/such/folder", "./nothing", "a/b/c"])

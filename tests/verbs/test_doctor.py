@@ -17,7 +17,8 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.model import room
 from gemma_poetry.model.findings import Finding
-from gemma_poetry.verbs.doctor import doctor, weight_bytes
+from gemma_poetry.model.towers import weight_bytes
+from gemma_poetry.verbs.doctor import doctor
 from tests.families import save_family, save_family_data
 from tests.tiny import save_data
 

@@ -23,6 +23,7 @@ from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
     check_model_folder,
     refuse_not_finite,
+    weight_files,
     weights_fingerprint,
 )
 from gemma_poetry.model.families import (
@@ -34,7 +35,8 @@ from gemma_poetry.model.families import (
 )
 from gemma_poetry.model.hub import fetch
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
-from gemma_poetry.model.towers import without_towers
+from gemma_poetry.model.room import available_memory, gib
+from gemma_poetry.model.towers import weight_bytes, without_towers
 
 if TYPE_CHECKING:
     import torch
@@ -256,6 +258,10 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
 
     model_type = check_model_folder(folder)
     arithmetic = choose_dtype(model_type, dtype, device)
+    # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
+    sharded = device is None and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
+    if not sharded:
+        _require_room(folder, arithmetic.itemsize, choose_device(device), four_bit=quantization is not None)
     # Its bar counts tensors of a file that is read in a moment.
     disable_progress_bar()
     try:
@@ -285,12 +291,23 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
         faults = [f"{len(missing)} weights are missing (first: {missing[0]})"] if missing else []
         faults += [f"{len(unexpected)} have no place (first: {unexpected[0]})"] if unexpected else []
         raise _unfitting(folder, model_type, ", ".join(faults))
-    # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
-    sharded = device is None and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
     if not sharded and quantization is None:
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
     return model
+
+
+def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) -> None:
+    """Refuses weights that alone are more than the memory that is free: the system would end the process without a word."""
+    wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
+    free = available_memory(device)
+    if wanted > free:
+        raise ModelError(
+            f"the weights want {gib(wanted)}, and {gib(free)} are free on {device}",
+            where=folder,
+            expected="room for the weights, and for what is done with them (gemma-poetry doctor estimates a training)",
+            action="choose a smaller model (gemma-poetry models lists what fits), or a machine with more memory",
+        )
 
 
 def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelError:

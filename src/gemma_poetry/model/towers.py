@@ -11,6 +11,7 @@ names of an adapter are those of the stock checkpoint, towers and all.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from gemma_poetry.artifacts import read_json, write_json
 from gemma_poetry.model.checkpoint import INDEX, read_header, weight_files
+from gemma_poetry.model.memory import NF4_BITS
 
 _TOWER_CONFIGS = ("vision_config", "audio_config")
 _TOWERS = ("vision_tower", "audio_tower")
@@ -28,6 +30,20 @@ _OF_ITSELF = ("model_type", "transformers_version", "architectures")
 def is_tower(name: str) -> bool:
     """Whether a weight belongs to a tower, by its name in a file or in a model."""
     return any(part in _TOWERS for part in name.split("."))
+
+
+def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
+    """What the weights of a safetensors file take in memory, towers left out, which are never loaded.
+
+    Args:
+        weights: The file.
+        element: Bytes of a number.
+        four_bit: The matrices of the layers in 4 bits.
+    """
+    header, _ = read_header(weights)
+    sizes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__" and not is_tower(name)}
+    quantized = [math.prod(shape) for name, shape in sizes.items() if four_bit and ".layers." in name and len(shape) == 2]
+    return int(sum(quantized) * NF4_BITS / 8) + (sum(map(math.prod, sizes.values())) - sum(quantized)) * element
 
 
 def without_towers(config: Any) -> Any:

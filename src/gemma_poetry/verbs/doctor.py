@@ -9,7 +9,6 @@ In: a base model, a DATA folder, a recipe. Out: findings, worst news included, a
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +128,7 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     from gemma_poetry.model.base import locate
     from gemma_poetry.model.checkpoint import weight_files
     from gemma_poetry.model.room import available_memory, gib
+    from gemma_poetry.model.towers import weight_bytes
 
     available = available_memory("cuda" if torch.cuda.is_available() else "cpu")
     folder = Path(locate(model))
@@ -145,24 +145,6 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
         "room for the weights",
         "choose a smaller model, or a machine with more memory" + ("" if four_bit else "; on a GPU: lora.four_bit=true"),
     )
-
-
-def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
-    """What the weights of a safetensors file take in memory, towers left out, which are never loaded.
-
-    Args:
-        weights: The file.
-        element: Bytes of a number.
-        four_bit: The matrices of the layers in 4 bits.
-    """
-    from gemma_poetry.model.checkpoint import read_header
-    from gemma_poetry.model.memory import NF4_BITS
-    from gemma_poetry.model.towers import is_tower
-
-    header, _ = read_header(weights)
-    sizes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__" and not is_tower(name)}
-    quantized = [math.prod(shape) for name, shape in sizes.items() if four_bit and ".layers." in name and len(shape) == 2]
-    return int(sum(quantized) * NF4_BITS / 8) + (sum(map(math.prod, sizes.values())) - sum(quantized)) * element
 
 
 def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
