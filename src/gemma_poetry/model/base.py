@@ -11,7 +11,6 @@ stock checkpoint; their towers stay on disk (`model.towers`).
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -256,10 +255,12 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from gemma_poetry.model.shards import shards_weights
+
     model_type = check_model_folder(folder)
     arithmetic = choose_dtype(model_type, dtype, device)
     # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
-    sharded = device is None and os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("true", "1")
+    sharded = device is None and shards_weights()
     if not sharded:
         _require_room(folder, arithmetic.itemsize, choose_device(device), four_bit=quantization is not None)
     # Its bar counts tensors of a file that is read in a moment.
