@@ -17,12 +17,15 @@ from gemma_poetry.config import GenerateSettings
 from gemma_poetry.generation.decoding import AnyPlan, MaskTable, SlotProcessor, Track
 from gemma_poetry.generation.measured import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
+from gemma_poetry.model.room import return_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # Taking up again what the likeliest tokens led into would end where it ended: sampling finds another way.
 _RETRY_TEMPERATURE = 1.0
+# From here on the scores of a batch, made anew for each token, are what memory goes to.
+_WIDE_VOCABULARY = 32_768
 
 
 class Decoder:
@@ -134,6 +137,9 @@ class Decoder:
                 logits_processor=processors,
             )
         rows: list[list[int]] = written[:, ids.shape[1] :].tolist()
+        if device.type == "cpu" and self.model.config.get_text_config().vocab_size > _WIDE_VOCABULARY:
+            del written
+            return_freed_memory()
         return rows
 
     def _configuration(self, max_tokens: int, retrying: bool) -> GenerationConfig:

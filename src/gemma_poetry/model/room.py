@@ -1,13 +1,13 @@
 """What a machine has free, and what a model was seen to keep.
 
-In: a device, or a model that is about to run forward. Out: bytes.
+In: a device, or a model that is about to run forward. Out: bytes; or memory given back.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,19 @@ def available_memory(device: torch.device | str) -> int:
 
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+def return_freed_memory() -> None:
+    """Gives memory that was freed back to the system, where the C library keeps it (glibc).
+
+    It puts tensors of up to 32 MiB on its heap, and one small block that lives on behind them keeps all of them: writing
+    poems with 256,000 pieces on a CPU, 3.6 GB after two batches of 32, of which 2.8 GB were free.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @contextmanager
