@@ -31,6 +31,7 @@ SETTINGS = [
     "train.save_steps=3",
     "train.evaluation_steps=3",
     "train.vocabulary=pruned",
+    "train.pass_tokens=100",  # two poems at a time
     "lora.rank=2",
     "lora.dropout=0",  # each process draws its own dropout
 ]
@@ -82,9 +83,10 @@ def learned_the_same(run: Path, other: Path) -> bool:
 def place(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("distributed")
     save_family(place / "base", "gemma3_text")
-    save_family_data(place / "DATA", "gemma3_text", train=16, held_out=6)
-    # Two batches of four a step, one after the other, are what two processes take at the same time. An epoch has two
-    # steps: the checkpoint after the third lies in the midst of the second epoch, whose order is another than the first's.
+    save_family_data(place / "DATA", "gemma3_text", train=14, held_out=6)
+    # Two batches a step, one after the other, are what two processes take at the same time. An epoch has two steps: the
+    # checkpoint after the third lies in the midst of the second epoch, whose order is another than the first's. One batch
+    # of an epoch has two poems in place of four: beside it a process makes one pass where the other makes two.
     recipe = load_recipe(None, [*SETTINGS, "train.gradient_accumulation=2"])
     train_adapter(place / "DATA", str(place / "base"), place / "one", recipe)
     return place

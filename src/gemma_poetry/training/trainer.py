@@ -87,10 +87,9 @@ class PoetryTrainer(ShardedTrainer):
         self.loss_is_scaled_for_ga = True
         self._head = CompletionHead(self.model, vocabulary)
         self._suffix = KEPT_ROWS if vocabulary else ""
-        # Sharded models exchange weights at every pass: processes must make the same number of them.
-        shared = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
         self._attention = self.model.config.get_text_config()._attn_implementation
-        self._pass_tokens = pass_tokens if self.accelerator.distributed_type in shared else None
+        known = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU, DistributedType.FSDP)
+        self._pass_tokens = pass_tokens if self.accelerator.distributed_type in known else None
         folder = Path(self.args.output_dir)
         if is_main_process():
             self.add_callback(_LogWriter(folder / LOGS))
@@ -159,6 +158,7 @@ class PoetryTrainer(ShardedTrainer):
         parts = [inputs]
         if self._pass_tokens is not None and num_items_in_batch is not None:
             parts = split_batch(inputs, self._pass_tokens)
+            parts += self._blank_parts(parts)
         loss = torch.zeros((), device=self.args.device)
         for place, part in enumerate(parts):
             # Gradients add up; processes exchange them once, with the last part.
@@ -172,6 +172,16 @@ class PoetryTrainer(ShardedTrainer):
                 action="lower train.learning_rate, or use float32; the last complete checkpoint is kept",
             )
         return loss
+
+    def _blank_parts(self, parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Parts without a label, for as many passes as the process with the most parts makes more than this one."""
+        if not self.is_fsdp_enabled or self.accelerator.num_processes == 1:
+            return []  # only sharded weights are exchanged at every pass
+        most = torch.tensor(len(parts), device=self.args.device)
+        torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+        blank = {name: value[:1] for name, value in parts[-1].items()}
+        blank["labels"] = torch.full_like(blank["labels"], IGNORED)
+        return [blank] * (int(most) - len(parts))
 
     def prediction_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
