@@ -97,9 +97,9 @@ def find_exposure(
         Verdict.UNKNOWN,
         len(poems),
         None,
-        f"What {base} was pretrained on is not recorded. A model that has read the web has very likely read what is"
-        " published there: perplexity and BLEU may be partly memory, for base and tuned alike. New texts (evaluate --data of one's own) are"
-        " free of this.",
+        f"What {base} was pretrained on is not recorded. A model that has read the web has very likely read what is published"
+        " there: perplexity and BLEU may be partly memory, for base and tuned alike. New texts (evaluate --data of one's own)"
+        " are free of this.",
     )
 
 
