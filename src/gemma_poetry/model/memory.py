@@ -47,7 +47,7 @@ CHUNK_BYTES = 64 * 2**20
 HEAP_SHARE = 0.5
 """Torn heap on a CPU, as a share of the activations."""
 RUNTIME_BYTES = 510 * 2**20
-"""Resident memory of a process that trains, less what it trains: `train` on models of a few kilobytes peaks at 511 to 525 MiB."""
+"""Resident memory of a process that trains, less what it trains: `train` on models of some kilobytes peaks at 511-525 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
