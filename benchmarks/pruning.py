@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 ROW_TOKENS, LOSS_TOKENS = 256, 64
 """Tokens of a row, and how many of them, drawn at random, the loss falls on: a head of 256,000 rows is dear."""
 HELD_OUT = 2  # rows of each kind of text that the base is judged by
-TRAININGS = ("whole", "pruned")
+TRAININGS = {
+    "whole": ["train.vocabulary=whole"],
+    "kept rows alone": ["train.vocabulary=pruned", "train.sampled_rows=0"],
+    "kept rows and a sample": ["train.vocabulary=pruned"],
+}
 SETTINGS = ["train.learning_rate=0.002", "train.warmup_steps=3", "train.evaluation_poems=1"]
 
 
@@ -143,7 +147,7 @@ def rows_of(tokenizer: Any, texts: Iterator[str]) -> Iterator[list[int]]:
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    """Trains from the same start over all rows and over the kept ones, and scores both over the full vocabulary.
+    """Trains from the same start over all rows, the kept ones, and these with a sample; scores all over the full vocabulary.
 
     A run that is there already is not trained again.
     """
@@ -154,10 +158,10 @@ def compare(arguments: argparse.Namespace) -> None:
     from gemma_poetry.training.finetuning import train_adapter
 
     specs, seconds = {"base": str(arguments.model)}, {"base": 0.0}
-    for name in TRAININGS:
-        run = arguments.out / name
+    for name, settings in TRAININGS.items():
+        run = arguments.out / name.replace(" ", "-")
         if not (run / MANIFEST).is_file():
-            recipe = load_recipe(None, [*SETTINGS, *arguments.set, f"train.vocabulary={name}"])
+            recipe = load_recipe(None, [*SETTINGS, *arguments.set, *settings])
             train_adapter(arguments.data, specs["base"], run, recipe)
         specs[name], seconds[name] = str(run), read_json(run / MANIFEST)["wall_seconds"]
     print("| training | `ppl_token` | less that over all rows, nats a token | probability of the kept rows | seconds |")
@@ -169,7 +173,7 @@ def compare(arguments: argparse.Namespace) -> None:
         scores[name] = score_completions(loaded.model, samples)
         share = kept_probability(loaded, samples, scores[name], arguments.data)
         perplexity = math.exp(sum(score.nll for score in scores[name]) / sum(score.tokens for score in scores[name]))
-        paired = difference(scores[name], scores["whole"]) if name == "pruned" else ""
+        paired = difference(scores[name], scores["whole"]) if name not in ("base", "whole") else ""
         print(f"| {name} | {perplexity:.1f} | {paired} | {share:.4f} | {seconds[name]:.0f} |", flush=True)
 
 

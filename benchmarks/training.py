@@ -50,6 +50,7 @@ SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "this project, float32": ("ours", {"train.dtype": "float32"}),
     "this project, bfloat16": ("ours", {"train.dtype": "bfloat16"}),
     "this project, whole vocabulary, float32": ("ours", {"train.dtype": "float32", "train.vocabulary": "whole"}),
+    "this project, whole vocabulary, bfloat16": ("ours", {"train.dtype": "bfloat16", "train.vocabulary": "whole"}),
 }
 """What is compared: TRL's default is bfloat16 by autocast, chunked loss and gradient checkpointing. Which of its
 settings are the best for short poems is for the clock to say: batches of like length, with and without checkpointing."""

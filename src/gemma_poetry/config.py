@@ -96,6 +96,9 @@ class TrainSettings(Section):
         description="Rows of the vocabulary in training: those that the data can need, or all; "
         "auto: pruned where it has over 32,768 rows and that drops a quarter of the parameters.",
     )
+    sampled_rows: int = Field(
+        8192, ge=0, description="Rows drawn from those that pruning drops, which stand for all of them in the loss; 0: none."
+    )
     compile: Switch = Field(
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
     )

@@ -71,6 +71,8 @@ def test_likelihoods_and_perplexities_agree_with_transformers(keras_hub, any_che
     nats = sum(score.nll for score in scores)
     assert found["ppl_token"] == pytest.approx(numpy.exp(nats / sum(score.tokens for score in scores)), rel=1e-5)
     assert found["ppl_char"] == pytest.approx(numpy.exp(nats / (7 * 20)), rel=1e-5)
+    words = perplexities(model, samples, [3] * len(samples), pad_id=0, unit="word")
+    assert words == {"ppl_token": found["ppl_token"], "ppl_word": pytest.approx(numpy.exp(nats / (3 * len(samples))), rel=1e-5)}
 
 
 def test_updates_have_the_recipes_rank_scale_and_places(loaded):

@@ -74,6 +74,35 @@ def test_losses_and_gradients_are_the_plain_ones(family, pruned, monkeypatch):
         torch.testing.assert_close(found[name], wanted[name], atol=2e-4, rtol=1e-3, msg=name)
 
 
+@pytest.mark.parametrize("family", ["gemma3_text", "gemma2", "gemma4_text"])  # without and with a soft-cap
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_sampled_rows_stand_for_all_that_were_dropped(family, share):
+    tokenizer = small_tokenizer(family)
+    batch = batch_of(tokenizer)
+    reference, model = adapted(family, tokenizer).train(), adapted(family, tokenizer).train()
+    kept = needed_ids(tokenizer, encode_poems(tokenizer, make_poems(5)), CHARACTERS[:30])
+    dropped = len(reference.get_output_embeddings().weight) - len(kept)
+    vocabulary = prune_vocabulary(model.get_base_model(), kept, sampled_rows=round(share * dropped))
+    if share == 1:
+        expected = plain(reference, batch)  # the sample is all of them: the whole model's loss
+    else:
+        # Which rows they are is told by their logits, which the pruned head computes itself.
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits[:, :-1]
+        chosen = batch["labels"][:, 1:] != IGNORED
+        own, others = logits[chosen].split([len(kept), vocabulary.sampled], dim=1)
+        whole = torch.cat([own.exp().sum(1, keepdim=True), others.exp().mean(1, keepdim=True) * dropped], dim=1).sum(1).log()
+        targets = torch.searchsorted(kept, batch["labels"][:, 1:][chosen])
+        expected = whole - own.gather(1, targets[:, None]).squeeze(1)
+    weights = torch.linspace(0.5, 2, len(expected))
+    losses = completion_losses(model, CompletionHead(model, vocabulary), batch)
+    torch.testing.assert_close(losses, expected, atol=2e-5, rtol=1e-5)
+    found = gradients(model, losses, weights)
+    wanted = gradients(reference if share == 1 else model, expected, weights)
+    assert found.keys() == wanted.keys() and len(found) >= 8
+    for name in wanted:
+        torch.testing.assert_close(found[name], wanted[name], atol=2e-4, rtol=1e-3, msg=name)
+
+
 def test_a_trained_head_gets_its_gradient():
     tokenizer = small_tokenizer("gemma2")
     model = family_model("gemma2", len(tokenizer), seed=1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
 from gemma_poetry.model.vocabulary import (
     DROPPED,
     han_characters,
+    head_rows,
     is_worthwhile,
     needed_ids,
     prune_vocabulary,
@@ -93,6 +95,47 @@ def test_a_dropped_id_is_an_error_in_text_and_as_a_target(pair):
         pruned(input_ids=torch.tensor([[2, dropped]]))
     with pytest.raises(UsageError, match="keep-vocabulary"):
         vocabulary.targets(torch.tensor([1, dropped]))
+
+
+def test_sampled_rows_stand_behind_the_kept_ones_in_the_head_alone():
+    tokenizer = small_tokenizer("gemma3n_text")
+    whole, pruned = (family_model("gemma3n_text", len(tokenizer), seed=3) for _ in range(2))
+    kept = needed_ids(tokenizer, [], SEEN)
+    vocabulary = prune_vocabulary(pruned, kept, sampled_rows=20)
+    rows, weight = len(kept), pruned.get_output_embeddings().weight
+    assert vocabulary.kept == rows and vocabulary.sampled == 20 and weight.shape[0] == rows + 20
+    table = whole.get_output_embeddings().weight
+    assert torch.equal(weight[:rows], table[kept])
+    others = [int((table == row).all(1).nonzero()) for row in weight[rows:]]
+    assert len(set(others)) == 20 and not set(others) & set(kept.tolist())
+    assert sum(len(module.weight) == rows for name, module in pruned.named_modules() if name.endswith("_per_layer")) == 1
+    # They are nobody's: text and targets cannot name them.
+    with pytest.raises(IndexError):
+        pruned(input_ids=torch.tensor([[2, others[0]]]))
+    with pytest.raises(UsageError, match="keep-vocabulary"):
+        vocabulary.targets(torch.tensor([others[0]]))
+    before, after = (sum(weight.numel() for weight in model.parameters()) for model in (whole, pruned))
+    assert before - after == vocabulary.parameters
+    ids = covered(tokenizer, kept)
+    assert torch.equal(hidden_and_logits(pruned, ids)[0], hidden_and_logits(whole, ids)[0])
+
+
+def test_the_sample_is_the_same_every_time_and_never_more_than_there_is():
+    tokenizer = small_tokenizer("gemma3_text")
+    kept = needed_ids(tokenizer, [], SEEN)
+    heads = []
+    for _ in range(2):
+        model = family_model("gemma3_text", len(tokenizer), seed=3)
+        prune_vocabulary(model, kept, sampled_rows=9)
+        heads.append(model.get_output_embeddings().weight)
+    assert torch.equal(*heads)
+    model = family_model("gemma3_text", len(tokenizer), seed=3)
+    rows = model.get_output_embeddings().weight.shape[0]
+    vocabulary = prune_vocabulary(model, kept, sampled_rows=10**6)
+    assert vocabulary.sampled == rows - len(kept) and vocabulary.parameters == 0
+    assert (
+        head_rows(kept, rows, TrainSettings()) == rows and head_rows(kept, rows, TrainSettings(sampled_rows=5)) == len(kept) + 5
+    )
 
 
 def test_what_is_needed():

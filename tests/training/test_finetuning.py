@@ -137,14 +137,19 @@ def test_altered_data_is_refused(model, tmp_path):
 
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory):
-    """A run whose vocabulary was pruned, one with all rows, from the same tiny checkpoint with many rows more than its data."""
+    """Runs over kept rows alone, with a sample of the others, and over all, of a tiny checkpoint with many rows more."""
     folder = tmp_path_factory.mktemp("pruned")
     model = save_family(folder / "model", "gemma3_text", vocab_size=4000)
     data = save_data(folder / "DATA", small_tokenizer("gemma3_text"), train=32)
     settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0"]
+    kinds = {
+        "pruned": ["train.vocabulary=pruned", "train.sampled_rows=0"],
+        "sampled": ["train.vocabulary=pruned", "train.sampled_rows=1500"],
+        "whole": ["train.vocabulary=whole"],
+    }
     manifests = {
-        kind: train_adapter(data, str(model), folder / kind, load_recipe(None, [*settings, f"train.vocabulary={kind}"]))
-        for kind in ("pruned", "whole")
+        kind: train_adapter(data, str(model), folder / kind, load_recipe(None, [*settings, *own]))
+        for kind, own in kinds.items()
     }
     return folder, manifests
 
@@ -162,7 +167,19 @@ def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
     assert figures["ppl_token"] == pytest.approx(expected, rel=1e-6)
     assert figures["ppl_token_kept_rows"] < 0.5 * figures["ppl_token"]
     assert manifests["pruned"]["vocabulary"]["rows"] == 4000 and manifests["pruned"]["vocabulary"]["kept_rows"] < 480
+    assert manifests["pruned"]["vocabulary"]["sampled_rows"] == 0
     assert "vocabulary" not in manifests["whole"] and "ppl_token_kept_rows" not in manifests["whole"]["validation"]
+
+
+def test_sampled_rows_foretell_the_full_vocabulary_and_the_training_over_it(pruned):
+    _, manifests = pruned
+    figures, whole = (manifests[kind]["validation"] for kind in ("sampled", "whole"))
+    assert manifests["sampled"]["vocabulary"]["sampled_rows"] == 1500
+    assert figures["ppl_token_kept_rows"] == pytest.approx(figures["ppl_token"], rel=0.05)
+    apart = {
+        kind: abs(math.log(manifests[kind]["validation"]["ppl_token"] / whole["ppl_token"])) for kind in ("pruned", "sampled")
+    }
+    assert apart["sampled"] < 0.5 * apart["pruned"], apart
 
 
 def test_the_curve_of_a_pruned_training_says_what_it_is_over(pruned):
@@ -186,9 +203,10 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
     from safetensors.torch import load_file
 
     folder, _ = pruned
-    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.vocabulary=pruned", "train.gradient_checkpointing=true"]
+    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.vocabulary=pruned", "train.sampled_rows=1500"]
+    settings.append("train.gradient_checkpointing=true")
     train_adapter(folder / "DATA", str(folder / "model"), folder / "again", load_recipe(None, settings))
-    kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("pruned", "again"))
+    kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("sampled", "again"))
     for name, weight in kept.items():
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
 

@@ -32,6 +32,7 @@ HONOURED = frozenset(
         "train.evaluation_poems",
         "train.logging_steps",
         "train.seed",
+        "train.sampled_rows",  # nothing is pruned here that they would stand for
         "lora.rank",
         "lora.alpha",
         "lora.targets",

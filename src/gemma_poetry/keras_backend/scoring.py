@@ -1,7 +1,8 @@
 """How likely a KerasHub model finds completions, with the figures that every report uses.
 
-In: a model, tokenized poems and their numbers of Han characters. Out: nats, tokens and characters in all, and from these
-sums `ppl_token` and `ppl_char`: the same definitions as for models of transformers, over the full vocabulary.
+In: a model, tokenized poems and their numbers of Han characters, or of what else their domain counts. Out: nats, tokens and
+units in all, and from these sums `ppl_token` and `ppl_char` (or `ppl_word`, ...): the same definitions as for models of
+transformers, over the full vocabulary.
 """
 
 from __future__ import annotations
@@ -96,16 +97,19 @@ def _scorer(backend: str, cap: float | None) -> Callable[[Any, Any, Any], Any]:
     return without_gradients
 
 
-def perplexities(model: Any, samples: Sequence[TokenizedPoem], characters: Sequence[int], *, pad_id: int) -> dict[str, float]:
+def perplexities(
+    model: Any, samples: Sequence[TokenizedPoem], units: Sequence[int], *, pad_id: int, unit: str = "char"
+) -> dict[str, float]:
     """`ppl_token` and `ppl_char` of completions.
 
     Args:
         model: The KerasHub model.
         samples: Prompts and completions.
-        characters: Han characters of each completion.
+        units: Han characters of each completion, or what else is counted.
         pad_id: The id that fills rows up.
+        unit: What is counted, as it stands behind `ppl_`.
     """
     nats = numpy.array(completion_nats(model, samples, pad_id=pad_id))
     tokens = numpy.array([len(sample.completion_ids) for sample in samples])
-    totals = numpy.array([nats.sum(), tokens.sum(), sum(characters)])
-    return {"ppl_token": ppl_token(totals), "ppl_char": ppl_char(totals)}
+    totals = numpy.array([nats.sum(), tokens.sum(), sum(units)])
+    return {"ppl_token": ppl_token(totals), f"ppl_{unit}": ppl_char(totals)}

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, read_jsonl, sha256_file, write_manifest
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.keras_backend.batches import make_batch
@@ -63,7 +64,14 @@ class Base:
 
 
 def train_keras(
-    data: Path, base: Base, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = ""
+    data: Path,
+    base: Base,
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    recipe_name: str = "",
+    counting: Counting = CHARACTERS,
 ) -> dict[str, Any]:
     """Fine-tunes a Gemma with KerasHub's LoRA.
 
@@ -74,6 +82,7 @@ def train_keras(
         recipe: The recipe; `train` and `lora` decide (see `recipe_fields`), `evaluate.perplexity_poems` limits the test poems.
         resume: Go on from the newest checkpoint in `out`.
         recipe_name: The recipe's name, for the manifest.
+        counting: What perplexity is divided by.
 
     Returns:
         The manifest of the run.
@@ -99,7 +108,7 @@ def train_keras(
         raise TrainingError("no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens")
     pad_id = int(tokenizer.pad_token_id or 0)
     limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
-    held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most) for name, most in limits.items()}
+    held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most, counting) for name, most in limits.items()}
     probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]
     backend = {"keras": keras.__version__, "arithmetic": keras.backend.backend()}
     data_sha256 = sha256_file(data / MANIFEST)
@@ -119,7 +128,8 @@ def train_keras(
     began = time.monotonic() - progress.seconds
 
     def measure(splits: Sequence[str]) -> dict[str, dict[str, float]]:
-        return {name: perplexities(model, *held_out[name], pad_id=pad_id) for name in splits if held_out[name][0]}
+        chosen = {name: held_out[name] for name in splits if held_out[name][0]}
+        return {name: perplexities(model, *each, pad_id=pad_id, unit=counting.unit) for name, each in chosen.items()}
 
     if checkpoint is None:
         # Fresh updates are zero: this is the base model, in the functions that JAX compiles for the trained one.
@@ -279,12 +289,12 @@ def _crosses(last: int, done: int, interval: int) -> bool:
 
 
 def _held_out(
-    data: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_tokens: int, most: int
+    data: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_tokens: int, most: int, counting: Counting
 ) -> tuple[list[TokenizedPoem], list[int]]:
-    """Samples of a split, not longer than training takes, with their numbers of Han characters."""
+    """Samples of a split, not longer than training takes, with their numbers of units."""
     poems = [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")]
     pairs = zip(poems, read_tokenized(data / f"{split}.txt", tokenizer))
-    kept = [(sample, poem.characters) for poem, sample in pairs if len(sample) <= max_tokens][:most]
+    kept = [(sample, counting.count(poem.lines)) for poem, sample in pairs if len(sample) <= max_tokens][:most]
     return [sample for sample, _ in kept], [characters for _, characters in kept]
 
 

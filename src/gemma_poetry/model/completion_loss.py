@@ -42,6 +42,7 @@ class _FrozenHeadLoss(torch.autograd.Function):
         bias: torch.Tensor | None,
         targets: torch.Tensor,
         cap: float | None,
+        log_weights: torch.Tensor | None,
     ) -> torch.Tensor:
         losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
@@ -52,11 +53,13 @@ class _FrozenHeadLoss(torch.autograd.Function):
             logits = functional.linear(hidden[chunk].to(weight.dtype), weight, bias).float()  # (rows, pieces)
             if cap is not None:
                 logits = logits.div_(cap).tanh_().mul_(cap)
+            # d cap·tanh(x / cap) / dx = 1 - (capped / cap)²
+            slope = None if cap is None or gradient is None else (logits / cap).square_().neg_().add_(1)
+            if log_weights is not None:
+                logits.add_(log_weights)
             normaliser = logits.logsumexp(dim=1, keepdim=True)
             losses[chunk] = (normaliser - logits.gather(1, wanted)).squeeze(1)
             if gradient is not None:
-                # d cap·tanh(x / cap) / dx = 1 - (capped / cap)²
-                slope = None if cap is None else (logits / cap).square_().neg_().add_(1)
                 surplus = logits.sub_(normaliser).exp_()  # the probabilities; less 1 at the target: the gradient
                 surplus.scatter_add_(1, wanted, torch.full_like(surplus[:, :1], -1))
                 if slope is not None:
@@ -68,7 +71,7 @@ class _FrozenHeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *incoming: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return incoming[0][:, None].to(gradient.dtype) * gradient, None, None, None, None
+        return incoming[0][:, None].to(gradient.dtype) * gradient, None, None, None, None, None
 
 
 class CompletionHead:
@@ -97,17 +100,23 @@ class CompletionHead:
         return (inputs[0][:1, :1],)
 
     def _cross_entropy(self, module: Any, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        log_weights = None
         if self._vocabulary is not None:
             targets = self._vocabulary.targets(targets)
+            log_weights = self._vocabulary.log_weights(hidden.device)
         targets = targets.to(hidden.device)
         if type(module) is torch.nn.Linear and not module.weight.requires_grad:
             with torch.autocast(hidden.device.type, enabled=False):
-                losses: torch.Tensor = _FrozenHeadLoss.apply(hidden, module.weight, module.bias, targets, self._cap)
+                losses: torch.Tensor = _FrozenHeadLoss.apply(
+                    hidden, module.weight, module.bias, targets, self._cap, log_weights
+                )
             return losses
         # A head that is trained, or more than a matrix (quantized, adapted); its hooks are passed over.
         logits = module.forward(hidden).float()  # (N, pieces)
         if self._cap is not None:
             logits = self._cap * torch.tanh(logits / self._cap)
+        if log_weights is not None:
+            logits = logits + log_weights
         return functional.cross_entropy(logits, targets, reduction="none")
 
     @contextlib.contextmanager

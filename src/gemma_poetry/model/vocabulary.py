@@ -13,13 +13,16 @@ meaning outside the model too; each table looks its row up when it is called, an
 never another row.
 
 Hidden states are those of the whole model, bit for bit, on any text that the kept pieces cover. What changes is the
-normaliser of the loss: the softmax runs over the kept rows. The probability that the whole model gives to pieces which no
-poem has is not pushed down by such a training (docs/training.md), so perplexities are reported over the full vocabulary.
-An adapter sits on the layers alone and fits the stock model unchanged.
+normaliser of the loss: the softmax runs over the kept rows. Alone it would leave out the probability of pieces that no poem
+has, and a training would let that grow. So the head has a sample of the D dropped rows behind the kept ones, S of them drawn
+uniformly, which stand for all: with log(D / S) added to their logits the sum of exponentials is an unbiased estimate of that
+over the whole vocabulary. An estimate all the same: perplexities are reported over the full vocabulary. An adapter sits on
+the layers alone and fits the stock model unchanged.
 """
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -43,6 +46,8 @@ WORTHWHILE_SHARE = 0.25
 """Share of a model's parameters that pruning must drop to be done unasked."""
 WORTHWHILE_ROWS = 32_768
 """Rows of a vocabulary up to which its head costs little, so that the exact loss is the better bargain."""
+_SAMPLE_SEED = 0
+"""The sample is the same in every process and after a resumption."""
 _PER_LAYER = "embed_tokens_per_layer"
 _TABLE = "row_of_id"
 _READ_CHARACTERS = 2**20
@@ -57,12 +62,22 @@ class KeptVocabulary:
         kept: Rows that were kept.
         rows: Rows of the whole vocabulary.
         parameters: Parameters that were dropped, in all tables.
+        sampled: Rows behind the kept ones that stand for all dropped ones, in the head alone.
     """
 
     row_of_id: torch.Tensor
     kept: int
     rows: int
     parameters: int
+    sampled: int = 0
+
+    def log_weights(self, device: torch.device) -> torch.Tensor | None:
+        """What is added to the logits, (kept + sampled,) float32, so that sampled rows stand for all; `None`: nothing is."""
+        if not self.sampled:
+            return None
+        weights = torch.zeros(self.kept + self.sampled, device=device)
+        weights[self.kept :] = math.log((self.rows - self.kept) / self.sampled)
+        return weights
 
     def targets(self, ids: torch.Tensor) -> torch.Tensor:
         """The rows of ids, as targets for the pruned head.
@@ -148,7 +163,12 @@ def kept_ids(
     return kept if settings.vocabulary == "pruned" or is_worthwhile(model, kept) else None
 
 
-def prune_vocabulary(model: Any, kept: torch.Tensor) -> KeptVocabulary:
+def head_rows(kept: torch.Tensor, rows: int, settings: TrainSettings) -> int:
+    """Rows of the head of a pruned training: the kept ones and those that are sampled from the others."""
+    return len(kept) + min(settings.sampled_rows, rows - len(kept))
+
+
+def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> KeptVocabulary:
     """Drops all rows but the kept ones from every table of a model, in place.
 
     The configuration stays as it is: its numbers describe ids, which keep their meaning, and PEFT takes another
@@ -157,6 +177,7 @@ def prune_vocabulary(model: Any, kept: torch.Tensor) -> KeptVocabulary:
     Args:
         model: A causal language model of transformers, not yet wrapped by PEFT.
         kept: The ids to keep, ascending, (K,).
+        sampled_rows: Further rows, drawn from the dropped ones, that the head has behind the kept ones. No text can name them.
 
     Raises:
         ModelError: A table is no plain matrix, or the model has no such ids.
@@ -169,21 +190,32 @@ def prune_vocabulary(model: Any, kept: torch.Tensor) -> KeptVocabulary:
             action="run prepare again with --model set to the model that you train",
         )
     dropped = pruned_parameters(model, kept)
+    head = model.get_output_embeddings().weight
+    sample = _sample(kept, rows, sampled_rows)
     shared: dict[int, torch.nn.Parameter] = {}
     for module in list(_tables(model)):
         weight = module.weight
+        ids = torch.cat([kept, sample]) if weight is head else kept[kept < len(weight)]
         if id(weight) not in shared:
-            mine = kept[kept < len(weight)].to(weight.device)
-            shared[id(weight)] = torch.nn.Parameter(weight.data[mine], requires_grad=weight.requires_grad)
+            shared[id(weight)] = torch.nn.Parameter(weight.data[ids.to(weight.device)], requires_grad=weight.requires_grad)
         module.weight = shared[id(weight)]
         if isinstance(module, torch.nn.Embedding):
             _remap(module, kept, len(weight))
         else:
             module.out_features = len(module.weight)
             if module.bias is not None:
-                module.bias = torch.nn.Parameter(module.bias.data[kept.to(weight.device)], requires_grad=False)
+                module.bias = torch.nn.Parameter(module.bias.data[ids.to(weight.device)], requires_grad=False)
     table = model.get_input_embeddings().get_buffer(_TABLE)
-    return KeptVocabulary(table, len(kept), rows, dropped)
+    return KeptVocabulary(table, len(kept), rows, dropped - len(sample) * head.shape[1], len(sample))
+
+
+def _sample(kept: torch.Tensor, rows: int, count: int) -> torch.Tensor:
+    """Ids that were not kept, drawn uniformly without repetition, at most `count`."""
+    left = torch.ones(rows, dtype=torch.bool)
+    left[kept] = False
+    others = left.nonzero().flatten()
+    generator = torch.Generator().manual_seed(_SAMPLE_SEED)
+    return others[torch.randperm(len(others), generator=generator)[:count]]
 
 
 def _tables(model: Any) -> Iterator[Any]:
@@ -208,7 +240,7 @@ def _remap(module: torch.nn.Embedding, kept: torch.Tensor, rows: int) -> None:
     device = "cpu" if module.weight.is_meta else module.weight.device
     module.register_buffer(_TABLE, table.to(device), persistent=False)
     module.register_forward_pre_hook(_look_up)
-    module.num_embeddings = len(mine)
+    module.num_embeddings = len(module.weight)
     if module.padding_idx is not None:
         padding = int(table[module.padding_idx])
         module.padding_idx = None if padding == DROPPED else padding

@@ -149,7 +149,11 @@ def train_adapter(
         "peak_memory_bytes": _peak_memory(),
     }
     if vocabulary is not None:
-        contents["vocabulary"] = {"kept_rows": vocabulary.kept, "rows": vocabulary.rows}
+        contents["vocabulary"] = {
+            "kept_rows": vocabulary.kept,
+            "sampled_rows": vocabulary.sampled,
+            "rows": vocabulary.rows,
+        }
         held_out, units = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
         # The stock model takes the place of the pruned one, never both at once.
         del trainer, model, loaded, vocabulary
@@ -227,11 +231,12 @@ def _prune(
     kept = kept_ids(model, tokenizer, samples, data, settings)
     if kept is None:
         return None
-    vocabulary = prune_vocabulary(model, kept)
+    vocabulary = prune_vocabulary(model, kept, settings.sampled_rows)
     if is_main_process():
+        others = f", {vocabulary.sampled:,} drawn from the others stand for these" if vocabulary.sampled else ""
         print(
-            f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept, "
-            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over the kept rows",
+            f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept{others}; "
+            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows",
             file=sys.stderr,
         )
     return vocabulary

@@ -110,11 +110,12 @@ def _check_model(
 def kept_rows(
     model: Any, tokenizer: PreTrainedTokenizerBase, samples: list[TokenizedPoem], data: Path, recipe: Recipe
 ) -> int | None:
-    """How many rows training will keep of the vocabulary, `None` where it keeps all."""
-    from gemma_poetry.model.vocabulary import kept_ids
+    """How many rows the head will have in training, `None` where it keeps all."""
+    from gemma_poetry.model.vocabulary import head_rows, kept_ids
 
     kept = kept_ids(model, tokenizer, samples, data, recipe.train)
-    return None if kept is None else len(kept)
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    return None if kept is None else head_rows(kept, rows, recipe.train)
 
 
 def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:

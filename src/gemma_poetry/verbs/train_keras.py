@@ -33,8 +33,10 @@ def train_with_keras(
     """
     from gemma_poetry.evaluation.curves import plot_curves, read_curve
     from gemma_poetry.keras_backend.training import CURVE, train_keras
+    from gemma_poetry.verbs.taught import counting_of_data
 
-    manifest = train_keras(data, find_base(model, data), out, recipe, resume=resume, recipe_name=recipe_name)
+    base, counting = find_base(model, data), counting_of_data(data)
+    manifest = train_keras(data, base, out, recipe, resume=resume, recipe_name=recipe_name, counting=counting)
     plot_curves(read_curve(out / CURVE), out / "curve.png")
     return manifest
 
