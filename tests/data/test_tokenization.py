@@ -15,6 +15,7 @@ from gemma_poetry.data.tokenization import (
     encode_prompt,
     encode_samples,
     escape_piece,
+    padding_id,
     read_tokenized,
     stop_ids,
     terminator_id,
@@ -110,6 +111,13 @@ def test_exactly_one_bos_and_a_terminator_that_stops(make):
     assert prompt.count(tokenizer.bos_token_id) == 1 and prompt[0] == tokenizer.bos_token_id
     assert tokenizer.bos_token_id not in completion
     assert completion[-1] == terminator_id(tokenizer) and terminator_id(tokenizer) in stop_ids(tokenizer)
+
+
+def test_rows_are_filled_up_with_the_terminator_where_there_is_no_padding():
+    tokenizer = instruction_tokenizer()
+    assert padding_id(tokenizer) == tokenizer.pad_token_id != terminator_id(tokenizer)
+    tokenizer.pad_token = None
+    assert padding_id(tokenizer) == terminator_id(tokenizer)
 
 
 def test_instruction_tuned_prompts_stand_in_the_chat_template():

@@ -77,6 +77,15 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return list(dict.fromkeys(int(index) for index in stops if index is not None))
 
 
+def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id that fills rows up: the tokenizer's own, else the terminator's; no loss falls on it.
+
+    Raises:
+        ModelError: The tokenizer has neither.
+    """
+    return terminator_id(tokenizer) if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
 def _piece_id(tokenizer: PreTrainedTokenizerBase, piece: str) -> int | None:
     """The id of a piece, without building the whole vocabulary for it."""
     index: Any = tokenizer.convert_tokens_to_ids(piece)

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from gemma_poetry.data.dataset import IGNORED, PaddedCollator
-from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.data.tokenization import TokenizedPoem, padding_id
 from gemma_poetry.model.completion_loss import next_labels
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Batch = dict[str, torch.Tensor]
 def probe_batch(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Batch:
     """The samples as training would batch them, (B, T) on the device, completions labelled."""
     items = [{"sample": sample, "characters": 0, "group": 0} for sample in samples]
-    batch = PaddedCollator(int(tokenizer.pad_token_id or 0))(items)
+    batch = PaddedCollator(padding_id(tokenizer))(items)
     return {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "labels")}
 
 

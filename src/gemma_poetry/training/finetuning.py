@@ -33,7 +33,7 @@ from gemma_poetry.artifacts import (
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.counting import CHARACTERS, Counting
-from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
+from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _trainer(
         args=_arguments(out, settings, len(samples), bool(kept)),
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [counting.count(poem.lines) for poem, _ in kept]),
-        data_collator=PaddedCollator(int(tokenizer.pad_token_id)),
+        data_collator=PaddedCollator(padding_id(tokenizer)),
         batch_sampler=LengthGroupedSampler(list(map(len, samples)), settings.batch_size, settings.seed, process_count()),
         processing_class=tokenizer,
         vocabulary=vocabulary,
