@@ -70,9 +70,7 @@ def measure(case: Case) -> dict[str, float]:
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.memory import estimate_memory, read_shape
     from gemma_poetry.model.vocabulary import prune_vocabulary
-    from gemma_poetry.training.dropout import hasten_dropout
-    from gemma_poetry.training.norms import hasten_norms
-    from gemma_poetry.training.updates import hasten_updates
+    from gemma_poetry.training.hastening import hasten
 
     transformers.logging.set_verbosity_error()
     config = configuration(case.model)
@@ -89,8 +87,7 @@ def measure(case: Case) -> dict[str, float]:
     rows = case.vocabulary_rows or config.vocab_size
     vocabulary = prune_vocabulary(base, torch.arange(rows)) if case.vocabulary_rows else None
     model, _ = add_adapter(base, LoraSettings(), 1)
-    for hasten in (hasten_norms, hasten_dropout, hasten_updates):
-        hasten(model)
+    hasten(model)
     model.train()
     if case.checkpointing:
         model.enable_input_require_grads()

@@ -28,16 +28,13 @@ def adapted(model: str, data: Path, dtype: str) -> tuple[Any, Any]:
     from gemma_poetry.model.completion_loss import CompletionHead
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.vocabulary import han_characters, needed_ids, prune_vocabulary
-    from gemma_poetry.training.dropout import hasten_dropout
-    from gemma_poetry.training.norms import hasten_norms
-    from gemma_poetry.training.updates import hasten_updates
+    from gemma_poetry.training.hastening import hasten
 
     loaded = load_model(model, dtype=dtype)
     samples = read_tokenized(data / "train.txt", loaded.tokenizer)
     vocabulary = prune_vocabulary(loaded.model, needed_ids(loaded.tokenizer, samples, han_characters(data.glob("*.jsonl"))))
     peft, _ = add_adapter(loaded.model, LoraSettings(), seed=1)
-    for hasten in (hasten_norms, hasten_dropout, hasten_updates):
-        hasten(peft)
+    hasten(peft)
     return peft.train(), CompletionHead(peft, vocabulary)
 
 

@@ -14,6 +14,7 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList
 
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.data.tokenization import padding_id
 from gemma_poetry.generation.decoding import AnyPlan, MaskTable, SlotProcessor, Track
 from gemma_poetry.generation.measured import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
@@ -52,7 +53,7 @@ class Decoder:
         self._terminator = index.terminator
         self.settings = settings
         self.beams = beams
-        self._padding = self._terminator if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+        self._padding = padding_id(tokenizer)
         self._bos = tokenizer.bos_token_id
         self._special = set(tokenizer.all_special_ids)
         self._table = MaskTable()

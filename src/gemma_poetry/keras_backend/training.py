@@ -29,7 +29,7 @@ from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, read
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.counting import CHARACTERS, Counting
-from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, read_tokenized
+from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.keras_backend.batches import make_batch
 from gemma_poetry.keras_backend.checkpoints import Progress, find_start, load_checkpoint, note_start, save_checkpoint
@@ -106,7 +106,7 @@ def train_keras(
     samples = [sample for sample in read_tokenized(data / "train.txt", tokenizer) if len(sample) <= settings.max_tokens]
     if not samples:
         raise TrainingError("no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens")
-    pad_id = int(tokenizer.pad_token_id or 0)
+    pad_id = padding_id(tokenizer)
     limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
     held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most, counting) for name, most in limits.items()}
     probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]

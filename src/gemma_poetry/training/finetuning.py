@@ -79,16 +79,13 @@ def train_adapter(
         TrainingError: There is nothing to train on, or the loss became infinite.
         OutputError: The run cannot be written.
     """
-    import torch
 
     from gemma_poetry.model.base import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
     from gemma_poetry.model.shards import sharded_share
-    from gemma_poetry.training.dropout import hasten_dropout
-    from gemma_poetry.training.norms import hasten_norms
+    from gemma_poetry.training.hastening import hasten
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
     from gemma_poetry.training.trainer import prepare_folder
-    from gemma_poetry.training.updates import hasten_updates
 
     join_processes(four_bit=recipe.lora.four_bit)
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
@@ -106,10 +103,7 @@ def train_adapter(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
-    hasten_norms(model)
-    if not torch.cuda.is_available():
-        hasten_dropout(model)
-        hasten_updates(model)
+    hasten(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary, counting)
