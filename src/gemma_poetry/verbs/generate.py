@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
-from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
+from gemma_poetry.generation.prescription import PoemRequest, prescribe, simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
-from gemma_poetry.verbs.taught import domain_of_model
+from gemma_poetry.verbs.domain_lookup import domain_of_model
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
-    from gemma_poetry.generation.generator import GeneratedPoem
+    from gemma_poetry.generation.poem_generator import GeneratedPoem
     from gemma_poetry.prosody.scansion import Scansion
 
 
@@ -157,7 +157,7 @@ def annotated_poem(generated: GeneratedPoem) -> str:
     return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
 
 
-def find_guards(model: str, data: Path | None) -> list[LineGuard]:
+def find_guards(model: str, data: Path | None) -> list[KnownLines]:
     """The known lines of the corpora behind a model: those of its base, of its run, and of a DATA folder.
 
     Args:
@@ -167,31 +167,31 @@ def find_guards(model: str, data: Path | None) -> list[LineGuard]:
     Raises:
         DataError: A file of known lines, or the DATA folder, cannot be read.
     """
-    from gemma_poetry.model.base import is_run, locate, run_base
+    from gemma_poetry.model.loading import is_run, locate, run_base
 
     folders = []
     if is_run(Path(model)):
         folders.append(Path(model))
         model = run_base(Path(model))
     folders.append(Path(locate(model)))
-    guards = [LineGuard.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
+    guards = [KnownLines.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
     if data is not None and (data / KNOWN_LINES).is_file():
-        guards.append(LineGuard.load(data / KNOWN_LINES))
+        guards.append(KnownLines.load(data / KNOWN_LINES))
     elif data is not None:
         lines = (line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
-        guards.append(LineGuard.build(lines, provenance=str(data)))
+        guards.append(KnownLines.build(lines, provenance=str(data)))
     return guards
 
 
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.model.loading import load_model
 
     guards = find_guards(options.model, options.data) if options.request.novel else []
     if options.request.novel and not guards:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
     loaded = load_model(options.model)
-    generator = Generator(
+    generator = PoemGenerator(
         loaded.model,
         loaded.tokenizer,
         options.settings,

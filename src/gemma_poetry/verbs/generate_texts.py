@@ -19,8 +19,8 @@ from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import PASSES, Domain
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.requests import PoemRequest
-from gemma_poetry.generation.writer import TextWish, TextWriter, WrittenText
+from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.text_generator import GeneratedText, TextGenerator, TextRequest
 from gemma_poetry.progress import track
 from gemma_poetry.verbs.generate import GenerateOptions
 
@@ -43,7 +43,7 @@ class KeptText:
         perplexity: Per unit of the domain, under the model that wrote it; `None`: not asked.
     """
 
-    written: WrittenText
+    written: GeneratedText
     lines: tuple[str, ...]
     marks: str
     found: dict[str, Any]
@@ -101,13 +101,13 @@ def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dic
 
 
 def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) -> Iterator[KeptText]:
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
 
     measure = domain.measure(form)
     if measure is not None and feature:
         measure = domain.narrowed(measure, feature)
     loaded = load_model(options.model)
-    writer = TextWriter(
+    writer = TextGenerator(
         loaded.model,
         loaded.tokenizer,
         options.settings,
@@ -116,14 +116,14 @@ def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) ->
         beams=options.beams,
     )
     request = options.request
-    wish = TextWish(Conditions(form, request.title, request.author, domain.template, feature), measure)
+    wish = TextRequest(Conditions(form, request.title, request.author, domain.template, feature), measure)
     written = writer.write([wish] * (options.count * options.best_of), seed=options.seed)
     assessed = options.best_of > 1 or options.as_json or options.out is not None
     while group := [text for _, text in zip(range(options.best_of), written)]:
         yield min(_kept(group, domain, loaded if assessed else None), key=lambda text: text.rank)
 
 
-def _kept(group: Sequence[WrittenText], domain: Domain, loaded: Any) -> Iterator[KeptText]:
+def _kept(group: Sequence[GeneratedText], domain: Domain, loaded: Any) -> Iterator[KeptText]:
     """The texts of one wish with what speaks for them.
 
     Args:
