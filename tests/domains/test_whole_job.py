@@ -20,10 +20,11 @@ from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.curves import read_curve
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.text_generator import GeneratedText, TextRequest
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
-from gemma_poetry.verbs.generate import GenerateOptions, generate
+from gemma_poetry.verbs.generate import generate
+from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generate_texts import KeptText
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import train

@@ -10,7 +10,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, enc
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alternatives import WEIGHED, alternatives, blanked
 from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.scansion import scan
 

@@ -7,8 +7,9 @@ import random
 import pytest
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks, Spelling, TokenRuns
+from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
 from gemma_poetry.generation.logits_processor import CountedPlan, SlotProcessor, begin, retrace
+from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.prosody.measures import Measure, MeasuredLine, Unit
 from gemma_poetry.prosody.wordstock import Wordstock

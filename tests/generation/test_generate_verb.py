@@ -11,9 +11,11 @@ from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UnknownFormError, UsageError
 from gemma_poetry.generation.poem_generator import GeneratedPoem
-from gemma_poetry.generation.prescription import PoemRequest, prescribe
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model import loading
-from gemma_poetry.verbs.generate import GenerateOptions, generate, plain_poem
+from gemma_poetry.verbs.generate import generate, plain_poem
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 
 @pytest.fixture

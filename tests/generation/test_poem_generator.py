@@ -17,7 +17,7 @@ from gemma_poetry.generation.decoder import batch_seed
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor
 from gemma_poetry.generation.planning import FORMS_KEPT, Planner
 from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import best_of
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks

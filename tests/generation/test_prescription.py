@@ -6,7 +6,8 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError, UnknownFormError
 from gemma_poetry.generation.given_characters import Template, parse_template
-from gemma_poetry.generation.prescription import PoemRequest, prescribe
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 
 
 def given(form) -> list[str]:

@@ -131,7 +131,7 @@ def test_constrained_poems_are_those_of_transformers(loaded, checkpoint, tokeniz
     from transformers import AutoModelForCausalLM
 
     from gemma_poetry.generation.poem_generator import PoemGenerator
-    from gemma_poetry.generation.prescription import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.keras_backend.bridge import KerasBridge
 
     theirs = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
-from gemma_poetry.generation.prescription import PoemRequest, prescribe
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model import hub
 from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.model.loading import load_model, load_tokenizer, locate

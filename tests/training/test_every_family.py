@@ -145,7 +145,7 @@ def test_samples_have_one_bos_and_a_labelled_end_of_turn(one):
 
 def test_the_run_generates(one):
     from gemma_poetry.generation.poem_generator import PoemGenerator
-    from gemma_poetry.generation.prescription import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest
 
     loaded = load_model(str(one["run"]), device="cpu")
     requests = [PoemRequest("五言绝句", title=title, metre="free", polyphones="any") for title in ("春江", "月")]

@@ -29,7 +29,8 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.prescription import PoemRequest, Prescription
+from gemma_poetry.generation.prescription import Prescription
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, best_of
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify

@@ -19,7 +19,8 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import MARKS, Sounds
-from gemma_poetry.generation.prescription import PoemRequest, Prescription, prescribe, with_given_texts
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, with_given_texts
 from gemma_poetry.prosody.character_sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.interpretation import heard_as_read, heard_at_word, traditional

@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.generation.prescription import PoemRequest, prescribe, simplify
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
-from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Spot
 from gemma_poetry.studio.workshop import Progress, Workshop

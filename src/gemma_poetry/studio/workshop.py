@@ -20,9 +20,9 @@ from gemma_poetry.studio.texts import Language, complaint, say
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
-    from gemma_poetry.generation.prescription import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.prosody.findings import Scansion
     from gemma_poetry.prosody.mending import Mend
-    from gemma_poetry.prosody.scansion import Scansion
 
 
 class CheckedPoem(Protocol):

@@ -46,7 +46,7 @@ from gemma_poetry.evaluation.results import Results
 from gemma_poetry.progress import stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
-from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground, protocol_of
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
@@ -339,3 +339,14 @@ def _about(
         "evaluate": options.settings.model_dump(mode="json"),
         "generate": options.sampling.model_dump(mode="json"),
     }
+
+
+def protocol_of(domain: Domain) -> EvaluationProtocol:
+    """The examiner of a domain."""
+    if domain.tonal:
+        from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
+
+        return PoemEvaluation(domain)
+    from gemma_poetry.verbs.evaluate_texts import TextEvaluation
+
+    return TextEvaluation(domain)

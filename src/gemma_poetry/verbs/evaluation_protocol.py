@@ -92,14 +92,3 @@ class EvaluationProtocol(ABC):
         self, evidence: Evidence, settings: EvaluateSettings, pairs: Sequence[tuple[str, str]] | None = None
     ) -> Results:
         """All figures that make sense; `pairs` as in `evaluation.evaluator`."""
-
-
-def protocol_of(domain: Domain) -> EvaluationProtocol:
-    """The examiner of a domain."""
-    if domain.tonal:
-        from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
-
-        return PoemEvaluation(domain)
-    from gemma_poetry.verbs.evaluate_texts import TextEvaluation
-
-    return TextEvaluation(domain)

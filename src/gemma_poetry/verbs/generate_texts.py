@@ -19,10 +19,11 @@ from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import PASSES, Domain
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.text_generator import GeneratedText, TextGenerator, TextRequest
 from gemma_poetry.progress import track
-from gemma_poetry.verbs.generate import GenerateOptions
+from gemma_poetry.verbs.check_layout import check_rows
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 _SHARED = {"form", "title", "author", "novel"}
 """Fields of a `PoemRequest` that mean something in every domain (`novel` is what is not promised here)."""
@@ -172,15 +173,3 @@ def _plain(record: dict[str, Any], *, annotated: bool) -> str:
     if not record["complete"]:
         rows.append("[broken off at the most tokens]")
     return "\n".join(rows)
-
-
-def check_rows(found: dict[str, Any]) -> Iterator[str]:
-    """The record of a check as rows of text."""
-    yield f"{found['form']}: {found['verdict']}" + (f" ({found['rhyme_group']})" if found["rhyme_group"] else "")
-    for kind in ("faults", "licences"):
-        for one in found.get(kind, ()):
-            place = f"line {one['line']}" if one["line"] else "text"
-            place += f", position {one['position']}" if one["position"] else ""
-            yield f"  {kind[:-1]}: {place}: {one['rule']}: expected {one['expected']}, found {one['actual']}"
-    for one in found["unknown"]:
-        yield f"  unknown: line {one['line']}, position {one['position']} {one['word']}: in no dictionary, nothing is guessed"

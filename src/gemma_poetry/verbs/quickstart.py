@@ -34,7 +34,7 @@ def quickstart(out: Path, recipe: Recipe) -> None:
 
     from gemma_poetry.evaluation.table import terminal_tables
     from gemma_poetry.generation.poem_generator import PoemGenerator
-    from gemma_poetry.generation.prescription import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.model.loading import DEFAULT_MODEL, load_model, load_tokenizer
     from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
     from gemma_poetry.verbs.generate import plain_poem

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.workshop import Workshop
-    from gemma_poetry.verbs.check import CheckedPoem
+    from gemma_poetry.verbs.check_layout import CheckedPoem
 
 SHORTEST_PASSWORD = 8
 """Characters of a password at least."""
