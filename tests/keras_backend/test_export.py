@@ -10,9 +10,7 @@ import pytest
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import ModelError
-from gemma_poetry.keras_backend import export as exporting
-from gemma_poetry.keras_backend import layout
-from gemma_poetry.keras_backend import model as keras_model
+from gemma_poetry.keras_backend import export as exporting, layout, model as keras_model
 from tests.keras_backend.test_model import PROBES, disturb, furthest, transformers_logits
 from tests.tiny import make_tokenizer
 

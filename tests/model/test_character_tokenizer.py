@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.prosody.forms import Form, Slot

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.prosody.forms import Tone

@@ -7,8 +7,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.formats import read_poems

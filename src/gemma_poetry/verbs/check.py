@@ -53,7 +53,8 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
     if not loaded.tonal:
         from gemma_poetry.verbs.check_texts import check_texts
 
-        return check_texts(path, form, loaded, as_json=as_json, feature=feature)
+        wanted = "" if form == AUTO else loaded.form_name(form)
+        return check_texts(read_file(path), wanted, loaded, as_json=as_json, feature=feature)
     if feature:
         loaded.feature_name(feature)
     if form != AUTO:
