@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.corpus.variants import _GROUPS, fold
+from gemma_poetry.corpus import variants
+from gemma_poetry.corpus.variants import _GROUPS, fold, fold_all
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,16 @@ def test_length_and_marks_are_kept() -> None:
 def test_no_character_stands_in_two_groups() -> None:
     members = [character for group in _GROUPS.split() for character in group]
     assert sorted(members) == sorted(set(members))
+
+
+def test_many_texts_at_once() -> None:
+    texts = ["窻前明月光", "處處聞啼鳥", "春眠不觉晓", "", "𠮷野家，。a1"]
+    assert fold_all(texts) == [fold(text) for text in texts]
+    assert list(map(len, fold_all(texts))) == list(map(len, texts))
+    assert fold_all([]) == []
+
+
+def test_known_characters_are_not_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fold("春眠不觉晓")
+    monkeypatch.setattr(variants, "_folding", lambda characters: pytest.fail(f"folded {characters} again"))
+    assert fold("晓觉不眠春") == "晓觉不眠春"

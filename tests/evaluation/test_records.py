@@ -38,6 +38,6 @@ def test_a_record_of_another_kind_is_named(tmp_path, line):
     path = tmp_path / "w.jsonl"
     write_records(path, [WRITING])
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match="record 2 is no writing") as caught:
+    with pytest.raises(DataError, match="record 2 is no generation") as caught:
         read_generations(path)
     assert str(path) in str(caught.value)

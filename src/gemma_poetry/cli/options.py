@@ -35,17 +35,6 @@ def names_in(listed: str | None) -> list[str] | None:
     return None if listed is None else [name.strip() for name in listed.replace("，", ",").split(",") if name.strip()]
 
 
-def choice(option: str, value: str, known: tuple[str, ...]) -> Any:
-    """The value of an option that has a few.
-
-    Raises:
-        UsageError: It is none of them.
-    """
-    if value not in known:
-        raise UsageError(f"{option} cannot be {value!r}", expected=f"one of {', '.join(known)}")
-    return value
-
-
 def numbers_in(option: str, text: str) -> tuple[int, ...]:
     """Whole numbers with commas between them.
 

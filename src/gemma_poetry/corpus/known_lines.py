@@ -14,7 +14,7 @@ import functools
 import math
 import sys
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.errors import DataError
+from gemma_poetry.prosody.conversion import converter
 
 SHORTEST_LINE = 2
 """Lines of fewer characters are words, not lines: they are never taken for known."""
@@ -40,16 +41,8 @@ Hashes = npt.NDArray[np.uint64]
 
 @functools.cache
 def _folded(char: str) -> int:
-    simplified = _converter()(char)
+    simplified = converter("t2s")(char)
     return ord(simplified) if len(simplified) == 1 else ord(char)
-
-
-@functools.cache
-def _converter() -> Callable[[str], str]:
-    import opencc
-
-    convert = opencc.OpenCC("t2s").convert
-    return lambda char: str(convert(char))
 
 
 def fold(characters: Iterable[str]) -> npt.NDArray[np.uint32]:

@@ -10,7 +10,7 @@ closes one is a line break or a space.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gemma_poetry.prosody.forms import alternating_marks
@@ -63,9 +63,6 @@ class Poem:
     def kind(self) -> str:
         """What the prompt names as 体裁: the tune of a 词, else the form."""
         return self.tune or self.form
-
-    def with_cluster(self, cluster_id: str) -> Poem:
-        return replace(self, cluster_id=cluster_id)
 
     def to_record(self) -> dict[str, Any]:
         """The JSON record that stands in `DATA/{train,val,test}.jsonl`."""

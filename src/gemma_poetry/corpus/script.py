@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+from gemma_poetry.prosody.conversion import converter
+
 Script = Literal["simplified", "traditional"]
 _CONFIGURATIONS = {"simplified": "t2s", "traditional": "s2t"}
 _BATCH_TEXTS = 4096
@@ -48,12 +50,8 @@ def detect_script(texts: Iterable[str]) -> Script:
     return "traditional" if 4 * to_simplified > to_traditional else "simplified"
 
 
-@functools.cache
 def _converter(script: Script) -> Callable[[str], str]:
-    import opencc
-
-    converter = opencc.OpenCC(_CONFIGURATIONS[script])
-    return lambda text: str(converter.convert(text))
+    return converter(_CONFIGURATIONS[script])
 
 
 @functools.cache

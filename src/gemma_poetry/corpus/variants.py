@@ -7,9 +7,9 @@ OpenCC's character tables do most of it; the pairs below are variants of the sam
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-import numpy as np
+from gemma_poetry.prosody.conversion import converter
 
 # Each group: the form that stays, then the forms folded onto it.
 _GROUPS = (
@@ -49,28 +49,34 @@ def _curated() -> dict[str, str]:
     return {form: group[0] for group in _GROUPS.split() for form in group[1:] if form != group[0]}
 
 
+_FOLDED: dict[int, str] = {}
+
+
 def fold(text: str) -> str:
-    """The text with every character in its folded form; as long as before."""
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    table = np.arange(codes.max(initial=0) + 1, dtype=np.uint32)
-    for code, folded in _folding(map(chr, np.flatnonzero(np.bincount(codes)).tolist())).items():
-        table[code] = ord(folded)
-    return table[codes].tobytes().decode("utf-32-le")
+    """The text with every character in its folded form; as long as before.
+
+    Each character is folded once and remembered, so that a line at a time costs no more than all lines at once.
+    """
+    missing = [char for char in set(text) if ord(char) not in _FOLDED]
+    if missing:
+        _FOLDED.update(_folding(missing))
+    return text.translate(_FOLDED)
+
+
+def fold_all(texts: Sequence[str]) -> list[str]:
+    """Many texts without line breaks, their unknown characters folded in one go."""
+    return fold("\n".join(texts)).split("\n") if texts else []
 
 
 def _folding(characters: Iterable[str]) -> dict[int, str]:
-    """The characters that folding changes, with their folded forms."""
-    import opencc
-
+    """The folded form of each character."""
     curated = _curated()
-    steps = [opencc.OpenCC(name) for name in ("tw2t", "hk2t", "jp2t", "t2s")]
+    steps = [converter(name) for name in ("tw2t", "hk2t", "jp2t", "t2s")]
     table = {}
     for character in characters:
         folded = curated.get(character, character)
         for step in steps:
-            changed = step.convert(folded)
+            changed = step(folded)
             folded = changed if len(changed) == 1 else folded
-        folded = curated.get(folded, folded)
-        if folded != character:
-            table[ord(character)] = folded
+        table[ord(character)] = curated.get(folded, folded)
     return table

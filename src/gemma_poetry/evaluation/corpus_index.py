@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.folding import fold_quickly
+from gemma_poetry.corpus.variants import fold
 
 _BETWEEN = 0
 """The number that stands between two poems; characters count from 1."""
@@ -71,7 +71,7 @@ class CorpusIndex:
     def __init__(self, poems: Sequence[Poem]) -> None:
         self.poems = poems
         texts = ["".join(poem.lines) for poem in poems]
-        codes = _code_points(fold_quickly("\n".join(["", *texts, ""])))
+        codes = _code_points(fold("\n".join(["", *texts, ""])))
         self._alphabet, numbers = np.unique(codes, return_inverse=True)
         # A line feed is smaller than every character, so that it has the number of `_BETWEEN`.
         self._numbers: npt.NDArray[np.int32] = numbers.astype(np.int32)
@@ -93,7 +93,7 @@ class CorpusIndex:
 
     def _query(self, text: str) -> npt.NDArray[np.int32]:
         """Character numbers of a text, -1 for characters that the corpus does not have."""
-        codes = _code_points(fold_quickly(text))
+        codes = _code_points(fold(text))
         found = np.searchsorted(self._alphabet, codes)
         found[found == len(self._alphabet)] = 0
         return np.where(self._alphabet[found] == codes, found, -1).astype(np.int32)

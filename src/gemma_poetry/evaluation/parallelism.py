@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.folding import fold_all, fold_quickly
+from gemma_poetry.corpus.variants import fold, fold_all
 from gemma_poetry.evaluation.statistics import Floats
 from gemma_poetry.prosody.parallelism import parallelism
 
@@ -121,4 +121,4 @@ class Parallelism:
 
 def _folded(couplet: Couplet) -> Couplet:
     first, second = couplet
-    return fold_quickly(first), fold_quickly(second)
+    return fold(first), fold(second)

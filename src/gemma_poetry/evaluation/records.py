@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.errors import DataError
@@ -21,6 +23,8 @@ from gemma_poetry.errors import DataError
 LIKELIHOODS = "likelihoods.jsonl"
 GENERATIONS = "generations.jsonl"
 TITLE_RANKS = "title_ranks.jsonl"
+
+_STRICT_FIELDS = ConfigDict(extra="forbid")
 
 _Record = TypeVar("_Record", "Likelihood", "Generation", "TitleRank")
 
@@ -48,6 +52,8 @@ class Likelihood:
         tokens: Its tokens, terminator included.
         characters: Its Han characters.
     """
+
+    __pydantic_config__ = _STRICT_FIELDS
 
     system: str
     source_id: str
@@ -81,6 +87,8 @@ class Generation:
         origin: Where the lines come from if no model wrote them (author, title, source_id of a
             poem, and how much it shares).
     """
+
+    __pydantic_config__ = _STRICT_FIELDS
 
     system: str
     protocol: Protocol
@@ -123,6 +131,8 @@ class TitleRank:
         among: Titles that were compared.
     """
 
+    __pydantic_config__ = _STRICT_FIELDS
+
     system: str
     source_id: str
     cluster_id: str
@@ -163,31 +173,19 @@ def read_generations(path: Path) -> list[Generation]:
     return _read(path, Generation)
 
 
-def read_title_ranks(path: Path) -> list[TitleRank]:
-    """Reads `title_ranks.jsonl`.
-
-    Raises:
-        DataError: The file is missing or a record lacks a field.
-    """
-    return _read(path, TitleRank)
-
-
 def _read(path: Path, kind: type[_Record]) -> list[_Record]:
-    records = []
+    records = TypeAdapter(kind)
+    found = []
     for number, record in enumerate(read_jsonl(path), 1):
         try:
-            records.append(kind(**{name: _restore(name, value) for name, value in record.items()}))
-        except (TypeError, ValueError, AttributeError) as error:
+            found.append(records.validate_python(record))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
             raise DataError(
-                f"record {number} is no {kind.__name__.lower()} ({error})",
+                f"record {number} is no {kind.__name__.lower()} ({field}: {first['msg'].lower()})",
                 where=path,
                 expected=f"the fields {', '.join(kind.__dataclass_fields__)}",
                 action="evaluate again",
             ) from error
-    return records
-
-
-def _restore(name: str, value: Any) -> Any:
-    if name == "protocol":
-        return Protocol(value)
-    return tuple(value) if isinstance(value, list) else value
+    return found

@@ -23,8 +23,8 @@ from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.texts import TextDomain
+from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
-from gemma_poetry.evaluation.folding import fold_quickly
 from gemma_poetry.evaluation.records import Generation, Protocol, read_generations
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
@@ -82,7 +82,7 @@ def read_system_texts(
         return _read_ours(path, name)
     asked: dict[str, set[str]] = defaultdict(set)
     for text in judged:
-        asked[fold_quickly(text.title)].add(text.kind)
+        asked[fold(text.title)].add(text.kind)
     known = {form.casefold(): form for form in domain.forms}
     records = _read(path, content, domain)
     texts, forms = [], []
@@ -93,7 +93,7 @@ def read_system_texts(
             lines = tuple(line for part in record.paragraphs for line in part.split("\n") if line.strip())
             poem = Poem(lines, "\n" * len(lines), form=domain.forms[0])
         texts.append((poem.lines, poem.marks))
-        own = asked.get(fold_quickly(record.title), set()) if record.title else set()
+        own = asked.get(fold(record.title), set()) if record.title else set()
         forms.append(known.get(record.form.casefold()) or (min(own) if len(own) == 1 else poem.form))
     return _writings(name, records, texts, forms, judged)
 
@@ -160,11 +160,11 @@ def _writings(
 ) -> list[Generation]:
     references: dict[tuple[str, str], list[Poem]] = defaultdict(list)
     for judged_poem in judged:
-        references[fold_quickly(judged_poem.title), judged_poem.kind].append(judged_poem)
+        references[fold(judged_poem.title), judged_poem.kind].append(judged_poem)
     seen: dict[str, int] = defaultdict(int)
     generations = []
     for poem, (lines, marks), form in zip(poems, texts, forms):
-        known = references.get((fold_quickly(poem.title), form), []) if poem.title else []
+        known = references.get((fold(poem.title), form), []) if poem.title else []
         # Several poems to one title answer its references in turn.
         number = seen[f"{poem.title}\x00{form}"]
         seen[f"{poem.title}\x00{form}"] += 1

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.piece_trie import TokenRuns, _Runs
+from gemma_poetry.generation.piece_trie import Runs, TokenRuns
 from gemma_poetry.generation.slot_automaton import NOWHERE, Outlook
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import NOTHING, Closers, Wordstock
@@ -167,7 +167,6 @@ class CountMasks:
     Attributes:
         index: The tokenizer's pieces.
         automaton: The states.
-        sequence_limits: Single sequences are limited by nothing but their state.
 
     Args:
         runs: Where tokens lead from each place of the wordstock; shared by all measures of one wordstock.
@@ -176,8 +175,6 @@ class CountMasks:
     Raises:
         ConstraintError: The vocabulary cannot write a closing mark.
     """
-
-    sequence_limits = False
 
     def __init__(self, runs: TokenRuns, automaton: CountAutomaton) -> None:
         assert runs.stock is automaton.stock, "runs and automaton have different wordstocks"
@@ -229,7 +226,7 @@ class CountMasks:
             found.append(np.array(self.index.singles[line.mark], dtype=np.int64))
         return np.concatenate(found)
 
-    def _within(self, runs: _Runs, left: int, line: MeasuredLine, closers: Closers | None) -> npt.NDArray[np.int64]:
+    def _within(self, runs: Runs, left: int, line: MeasuredLine, closers: Closers | None) -> npt.NDArray[np.int64]:
         """The tokens of some runs after which the line can still be met."""
         stock = self.automaton.stock
         rest = left - runs.paid

@@ -71,7 +71,7 @@ class Spelling:
         return frozenset(self.singles)
 
 
-class _Runs(NamedTuple):
+class Runs(NamedTuple):
     """Where tokens lead from one state of a wordstock.
 
     Attributes:
@@ -98,7 +98,7 @@ class TokenRuns:
     def __init__(self, index: Spelling, stock: Wordstock) -> None:
         self.index = index
         self.stock = stock
-        self._inside: dict[int, _Runs] = {}
+        self._inside: dict[int, Runs] = {}
         self._root = PieceNode()
         for number, text in index.texts.items():
             if stock.characters.issuperset(text):
@@ -107,14 +107,14 @@ class TokenRuns:
                     node = node.next.setdefault(char, PieceNode())
                 node.ids.append(number)
 
-    def inside(self, word: int) -> _Runs:
+    def inside(self, word: int) -> Runs:
         """The tokens that go on from a state, but for those that begin with the joiner."""
         if word not in self._inside:
             self._inside[word] = self._walk(word, self._below(self._root, word, self.stock.joiner))
         return self._inside[word]
 
     @functools.cached_property
-    def behind_joiner(self) -> _Runs:
+    def behind_joiner(self) -> Runs:
         """The tokens that begin with the joiner, read from the joiner on."""
         node = self._root.next.get(self.stock.joiner, PieceNode())
         return self._walk(0, self._below(node, 0), node.ids)
@@ -125,7 +125,7 @@ class TokenRuns:
         chars = ahead if len(ahead) < len(node.next) else node.next
         return [(char, node.next[char]) for char in chars if char in node.next and char in ahead and char != without]
 
-    def _walk(self, word: int, nodes: list[tuple[str, PieceNode]], bare: Sequence[int] = ()) -> _Runs:
+    def _walk(self, word: int, nodes: list[tuple[str, PieceNode]], bare: Sequence[int] = ()) -> Runs:
         found: list[tuple[int, int, tuple[int, ...]]] = [(index, word, ()) for index in bare]
         stack: list[tuple[str, PieceNode, int, tuple[int, ...]]] = [(char, node, word, ()) for char, node in nodes]
         step = self.stock.step
@@ -139,7 +139,7 @@ class TokenRuns:
             if node.next:
                 stack.extend((following, below, after, own) for following, below in self._below(node, after))
         costs = self.stock.costs
-        return _Runs(
+        return Runs(
             np.array([index for index, _, _ in found], dtype=np.int64),
             np.array([end for _, end, _ in found], dtype=np.int64),
             np.array([int(costs[list(own)].sum()) if own else 0 for _, _, own in found], dtype=np.int64),

@@ -43,7 +43,7 @@ NF4_BITS = 4.127
 """Bits a parameter: 4, and 32-bit scales of blocks of 64 quantized to 8 bits themselves in blocks of 256 (QLoRA,
 arXiv 2305.14314, section 3)."""
 CHUNK_BYTES = 64 * 2**20
-"""Logits that the trainer's loss has in memory at a time, in float32, in bytes."""
+"""Logits that scoring and the trainer's loss have in memory at a time, in float32, in bytes."""
 HEAP_SHARE = 0.5
 """Torn heap on a CPU, as a share of the activations."""
 RUNTIME_BYTES = 510 * 2**20

@@ -23,9 +23,7 @@ from torch.nn import functional
 
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
-
-CHUNK_BYTES = 64 * 2**20
-"""Logits that stand in memory at a time, in bytes."""
+from gemma_poetry.model.memory import CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

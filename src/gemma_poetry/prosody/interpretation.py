@@ -18,6 +18,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
 
@@ -63,19 +64,12 @@ def is_traditional(text: str) -> bool:
     return sum(char in traditional_only for char in text) > sum(char in simplified_only for char in text)
 
 
-@functools.cache
-def _to_traditional() -> Callable[[str], str]:
-    import opencc
-
-    return opencc.OpenCC("s2t").convert  # type: ignore[no-any-return]
-
-
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
     if is_traditional(text):
         return lines
-    converted = _to_traditional()(text).split("\n")
+    converted = converter("s2t")(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
     return [new if len(new) == len(old) else old for new, old in zip(converted, lines)]
 

@@ -22,6 +22,7 @@ from importlib import resources
 from typing import Any
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
+from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Form, Slot
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 
@@ -144,9 +145,7 @@ class TuneTable:
 
 
 def _simplified(name: str) -> str:
-    import opencc
-
-    return str(opencc.OpenCC("t2s").convert(name))
+    return converter("t2s")(name)
 
 
 @functools.cache

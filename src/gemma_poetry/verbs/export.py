@@ -27,8 +27,6 @@ from gemma_poetry.errors import DataError, OutputError, UsageError
 if TYPE_CHECKING:
     from gemma_poetry.exporting.export import ExportCheck, ExportSource
 
-TARGETS = ("peft", "merged", "ollama", "gguf", "hub")
-DTYPES = ("auto", "float32", "bfloat16")
 GGUF_NAME = "model.gguf"
 MODELFILE = "Modelfile"
 
@@ -39,7 +37,7 @@ class ExportOptions:
 
     Attributes:
         run: The RUN.
-        to: One of `TARGETS`.
+        to: `peft`, `merged`, `ollama`, `gguf` or `hub`.
         out: The folder to write; `None`: `RUN/export/TO`.
         dtype: Of merged weights; `auto`: as in the base checkpoint.
         repository: `owner/name` on the Hub.

@@ -6,20 +6,21 @@ In: the words behind the verb. Out: the exported files, and what they were compa
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, RecipeOption, SetOption, choice, chosen_recipe
+from gemma_poetry.cli.options import JsonOption, RecipeOption, SetOption, chosen_recipe
 from gemma_poetry.cli.printing import print_json, print_rows
 
 
 def export(
     run: Annotated[Path, typer.Option("--run", help="The RUN to export.")],
-    to: Annotated[str, typer.Option("--to", help="peft, merged, ollama, gguf or hub.")],
+    to: Annotated[Literal["peft", "merged", "ollama", "gguf", "hub"], typer.Option("--to", help="What it is to become.")],
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default RUN/export/TO.")] = None,
     dtype: Annotated[
-        str, typer.Option("--dtype", help="auto (as in the base model), float32 or bfloat16, of merged weights.")
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option("--dtype", help="Of merged weights; auto: as in the base model."),
     ] = "auto",
     repository: Annotated[str, typer.Option("--repo", help="owner/name on the Hub.")] = "",
     private: Annotated[bool, typer.Option("--private/--public", help="Whether a new repository is private.")] = True,
@@ -28,14 +29,14 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run for other programs, and compare what they will load with the run."""
-    from gemma_poetry.verbs.export import DTYPES, TARGETS, ExportOptions, export as write
+    from gemma_poetry.verbs.export import ExportOptions, export as write
 
     exported = write(
         ExportOptions(
             run=run,
-            to=choice("--to", to, TARGETS),
+            to=to,
             out=out,
-            dtype=choice("--dtype", dtype, DTYPES),
+            dtype=dtype,
             repository=repository,
             private=private,
             sampling=chosen_recipe(recipe, overrides).generate,

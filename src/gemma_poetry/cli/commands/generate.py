@@ -6,11 +6,11 @@ In: the words behind the verb. Out: poems.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, choice, chosen_recipe
+from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, chosen_recipe
 
 
 def generate(
@@ -20,7 +20,7 @@ def generate(
     author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
     pattern: Annotated[str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")] = "",
     metre: Annotated[
-        str, typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
+        Literal["strict", "free"], typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
     ] = "strict",
     lines: Annotated[int | None, typer.Option("--lines", help="Lines of a 排律 or of a form without metre.")] = None,
     first_line: Annotated[str, typer.Option("--first-line", help="The first line, whole.")] = "",
@@ -30,10 +30,14 @@ def generate(
     rhyme_words: Annotated[str, typer.Option("--rhyme-words", help="步韵: the rhyme words in order.")] = "",
     template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
     answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
-    polyphones: Annotated[str, typer.Option("--polyphones", help="every or any reading must keep the form.")] = "every",
+    polyphones: Annotated[
+        Literal["every", "any"], typer.Option("--polyphones", help="every or any reading must keep the form.")
+    ] = "every",
     distinct: Annotated[bool, typer.Option("--distinct", help="No character twice, reduplication aside.")] = False,
     novel: Annotated[bool, typer.Option("--novel/--no-novel", help="No line of the training corpus.")] = True,
-    script: Annotated[str, typer.Option("--script", help="simplified or traditional.")] = "simplified",
+    script: Annotated[
+        Literal["simplified", "traditional"], typer.Option("--script", help="simplified or traditional.")
+    ] = "simplified",
     byte_characters: Annotated[
         bool, typer.Option("--byte-characters", help="Also characters that the vocabulary has only as bytes.")
     ] = False,
@@ -68,7 +72,7 @@ def generate(
         title=title,
         author=author,
         pattern=pattern,
-        metre=choice("--metre", metre, ("strict", "free")),
+        metre=metre,
         lines=lines,
         first_line=first_line,
         acrostic=acrostic,
@@ -77,10 +81,10 @@ def generate(
         rhyme_words=rhyme_words,
         template=template,
         answer=answer,
-        polyphones=choice("--polyphones", polyphones, ("every", "any")),
+        polyphones=polyphones,
         distinct=distinct,
         novel=novel,
-        script=choice("--script", script, ("simplified", "traditional")),
+        script=script,
     )
     write(
         GenerateOptions(

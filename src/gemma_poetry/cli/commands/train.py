@@ -6,11 +6,11 @@ In: the words behind the verb. Out: RUN.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from gemma_poetry.cli.options import ModelOption, RecipeOption, ResumeOption, SetOption, choice, chosen_recipe
+from gemma_poetry.cli.options import ModelOption, RecipeOption, ResumeOption, SetOption, chosen_recipe
 from gemma_poetry.cli.printing import print_rows
 
 
@@ -25,11 +25,12 @@ def train(
         bool, typer.Option("--keep-vocabulary", help="Train over all rows of the vocabulary, not those that DATA can need.")
     ] = False,
     backend: Annotated[
-        str, typer.Option("--backend", help="transformers, or keras (its environment: make keras).")
+        Literal["transformers", "keras"],
+        typer.Option("--backend", help="transformers, or keras (its environment: make keras)."),
     ] = "transformers",
 ) -> None:
     """Fine-tune a model with LoRA on a prepared collection."""
-    if choice("--backend", backend, ("transformers", "keras")) == "keras":
+    if backend == "keras":
         from gemma_poetry.verbs.train_keras import summary, train_with_keras as run
     else:
         from gemma_poetry.verbs.train import summary, train as run
