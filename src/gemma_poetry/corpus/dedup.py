@@ -1,4 +1,4 @@
-"""Exact and near-duplicates: poems that must share one split.
+"""This module finds exact and near-duplicates: poems that must share one split.
 
 In: the canonical lines of poems (simplified, variants folded, marks off; see `variants`). Out: for each poem the
 number of its cluster, and a stable name for each cluster.

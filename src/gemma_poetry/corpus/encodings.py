@@ -1,4 +1,4 @@
-"""Bytes to text, in the encodings that Chinese collections come in.
+"""Bytes become text, in the encodings that Chinese collections come in.
 
 In: the bytes of a file. Out: its text, or a `SourceError` where the encoding cannot be told for sure: a wrong guess
 would make every later figure worthless.

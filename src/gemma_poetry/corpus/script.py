@@ -1,4 +1,4 @@
-"""Script conversion, many poems a call.
+"""Texts are converted between scripts, many poems a call.
 
 In: texts and the script that is wanted. Out: as many texts, each with as many characters as before.
 OpenCC reads phrases, so that 后 becomes 後 or stays 后 by its neighbours; a text whose length a phrase would change

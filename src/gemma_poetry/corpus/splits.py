@@ -1,4 +1,4 @@
-"""Which poem is for training, which is held out.
+"""A split is assigned to each cluster of poems: one is for training, another is held out.
 
 In: the cluster of each poem, a seed, the shares. Out: `train`, `val` or `test`. The split of a cluster follows from
 the seed and its id alone: near-duplicates stay together, and a choice of forms, eras or a number of poems never

@@ -1,4 +1,4 @@
-"""What perplexity is divided by: Han characters of poems, words of English verse, whatever a domain counts.
+"""A counting says what perplexity is divided by: Han characters, words of English verse, whatever a domain counts.
 
 In: the lines of a text. Out: how many units they have, and what the figure is called: `ppl_char`, `ppl_word`.
 """

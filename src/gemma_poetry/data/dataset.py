@@ -1,4 +1,4 @@
-"""Tokenized poems as PyTorch batches: padded for fine-tuning, packed for pretraining.
+"""Tokenized poems become PyTorch batches: padded for fine-tuning, packed for pretraining.
 
 In: `TokenizedPoem`s. Out: tensors with these shapes, B rows of T tokens:
 

@@ -1,4 +1,4 @@
-"""Prepared poems in the formats that other trainers and `load_dataset` users take as they are.
+"""Prepared poems are written in the formats that other trainers and `load_dataset` take as they are.
 
 In: for each split its rows of (`Conditions`, `Poem`), as they stand in `DATA/*.txt`. Out: one folder a format:
 

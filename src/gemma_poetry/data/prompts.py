@@ -1,4 +1,4 @@
-"""The one prompt template of a domain, for training and inference alike.
+"""A template makes the prompt of a domain, for training and inference alike.
 
 In: what a poem is asked to be (体裁, 题目, 作者), and the labels that say so in the domain's language.
 Out: the prompt text that stands before the completion; in training, title and author are dropped at

@@ -1,4 +1,4 @@
-"""One training step on a few poems, watched closely: what would cost hours later is seen in seconds.
+"""The doctor watches one training step on a few poems: what would cost hours later is seen in seconds.
 
 In: a base model as training would load it, its tokenizer, training samples, and the `train` and `lora` sections of a
 recipe. Out: findings, in the order of the checks:

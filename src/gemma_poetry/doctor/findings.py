@@ -1,4 +1,4 @@
-"""What the doctor found: one value for each thing that was looked at.
+"""A finding records what the doctor saw of one thing.
 
 In: the outcome of a check, or the error that ended it. Out: `Finding`s, which a table or JSON lines show.
 """

@@ -1,4 +1,4 @@
-"""What a base model shows as it is loaded: arithmetic, attention, embeddings, weights.
+"""These checks look at a base model as it is loaded: arithmetic, attention, embeddings, weights.
 
 In: a base model (for the embeddings also a `PeftModel`). Out: a finding a check, which names the public reports of the
 fault that it looks for.

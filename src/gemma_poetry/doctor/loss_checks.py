@@ -1,4 +1,4 @@
-"""The loss before a step: against guessing, with and without the cache, in chunks and at once.
+"""These checks hold the loss before a step against guessing, with and without the cache, in chunks and at once.
 
 In: a base model and a few samples. Out: a finding a check, which names the public reports of the fault that it looks for.
 """

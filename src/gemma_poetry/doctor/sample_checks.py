@@ -1,4 +1,4 @@
-"""What can be seen of training samples before any model runs.
+"""These checks see what can be seen of training samples before any model runs.
 
 In: `TokenizedPoem`s, their tokenizer, the longest sample that training takes. Out: findings on BOS, terminator, labels
 and length.

@@ -1,4 +1,4 @@
-"""One step of an adapter, watched closely: where it sits, its gradients, what it changes, and whether it can be loaded again.
+"""These checks watch one step of an adapter: where it sits, its gradients, what it changes, and whether it loads again.
 
 In: a fresh `PeftModel` and a batch; the model is not usable for anything else afterwards. Out: findings, which name the
 public reports of the faults that they look for.

@@ -1,4 +1,4 @@
-"""Classical Chinese poetry, the default domain: 诗 and 词 under tones and rhymes.
+"""Classical Chinese poetry is the default domain: 诗 and 词 under tones and rhymes.
 
 In: lines of Han characters. Out: what the other domains say too. Its forms are slots (`prosody.forms`), so the collection
 reader, the slot engine and the tonal measures of evaluation serve it.

@@ -1,4 +1,4 @@
-"""What a language or style must say of itself, so that the four verbs can work with it.
+"""A domain says of a language or style what the four verbs must know to work with it.
 
 In: one class a domain, written by anybody. Out: a `Domain`; the verbs ask it, and never which one it is.
 

@@ -1,4 +1,4 @@
-"""What English words sound like, by the CMU Pronouncing Dictionary.
+"""The CMU Pronouncing Dictionary says what English words sound like.
 
 In: words. Out: every pronunciation that the dictionary has of each (syllables, stresses, rhyme), and the wordstock of
 English verse. A word that the dictionary lacks has none: it is reported, never guessed.

@@ -1,4 +1,4 @@
-"""English verse: the sonnet, common metre, and the haiku in English.
+"""English verse has three forms: the sonnet, common metre, and the haiku.
 
     sonnet          fourteen lines of ten syllables, iambic, rhyming ABAB CDCD EFEF GG
     common metre    quatrains of 8, 6, 8 and 6 syllables, iambic, the second line rhyming with the fourth

@@ -1,4 +1,4 @@
-"""Japanese haiku: three lines of 5, 7 and 5 morae, with or without a season word.
+"""A Japanese haiku has three lines of 5, 7 and 5 morae, with or without a season word.
 
     俳句        5-7-5 morae (定型)
     有季俳句    5-7-5 with a season word (季語) of the list

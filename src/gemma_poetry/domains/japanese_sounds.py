@@ -1,4 +1,4 @@
-"""Morae of Japanese, from kana or by the readings of an analyser's dictionary.
+"""Morae of Japanese are counted from kana, or by the readings of an analyser's dictionary.
 
 In: a line in kana and kanji. Out: its readings in kana by the number of their morae, and the words whose reading nobody knows;
 the wordstock of kana that lines are made of.

@@ -1,4 +1,4 @@
-"""Modern Chinese poetry (现代诗): free lines and stanzas.
+"""Modern Chinese poetry (现代诗) has free lines and stanzas.
 
 In: texts as sources have them. Out: lines closed by line breaks, a blank line between stanzas. Marks inside lines stay:
 they are the poet's. Nothing is counted and nothing rhymes by rule, so `check` looks at what free verse still is: Chinese,

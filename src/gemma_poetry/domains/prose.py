@@ -1,4 +1,4 @@
-"""Prose in any language: stories, essays, technical text, Markdown.
+"""This domain takes prose in any language: stories, essays, technical text, Markdown.
 
 In: plain text or Markdown files. Out: passages of whole paragraphs. Markdown stays as it is written: headings, lists and
 fenced code are part of the style that is learned. A fenced block is never cut, and a passage remembers the nearest

@@ -1,4 +1,4 @@
-"""Finding domains by name: those of this project and those of other packages.
+"""The registry finds domains by name: those of this project and those of other packages.
 
 In: the entry-point group `gemma_poetry.domains` of every installed package, and a name. Out: the `Domain`; an unknown name
 is answered with the nearest known ones, a plug-in that cannot be imported is named with its package, and spoils no other.

@@ -1,4 +1,4 @@
-"""Where the embedded samples of the domains are.
+"""This module knows where the embedded samples of the domains are.
 
 In: the name of a domain of this project. Out: the folder of its sample.
 """

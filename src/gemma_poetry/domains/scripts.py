@@ -1,4 +1,4 @@
-"""Which writing systems a text mixes, and what a text must not hold whatever it is.
+"""This module tells which writing systems a text mixes, and what a text must not hold whatever it is.
 
 In: a text. Out: the scripts of its letters, and the text in one normal form without invisible control characters.
 

@@ -1,4 +1,4 @@
-"""How many poems keep their form: lines, tones, rhymes.
+"""Conformity counts the poems that keep their form: lines, tones, rhymes.
 
 In: written poems and the forms that were asked for. Out: sums for five shares of poems:
 

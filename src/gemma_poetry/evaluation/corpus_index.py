@@ -1,4 +1,4 @@
-"""A corpus that can be asked where a few characters come from.
+"""A corpus index tells where in a corpus a few characters come from.
 
 In: the poems that a model may have learned from. Out: for a line, whether the corpus has it and which line comes nearest;
 for a poem, the longest run of characters that it shares with any poem; for a poem, others of its shape that share most.

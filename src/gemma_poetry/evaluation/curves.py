@@ -1,4 +1,4 @@
-"""The curves of a training: loss and perplexity over steps.
+"""Curves show the loss and perplexity of a training over its steps.
 
 In: the points of `RUN/curve.jsonl`, records with `step` and `loss`, or `step`, `validation_loss` and perplexities a token and a
 character, or whatever unit the domain of the texts counts.

@@ -1,4 +1,4 @@
-"""Whether a system writes many poems or one poem many times.
+"""Diversity tells whether a system writes many poems or one poem many times.
 
 In: the poems of one system. Out: three figures.
 

@@ -1,4 +1,4 @@
-"""From what models wrote and how likely they find poems to `results.json`.
+"""The evaluator turns what models wrote and how likely they find poems into `results.json`.
 
     likelihoods.jsonl ──perplexity───────────────────────────┐
     title_ranks.jsonl ──title relevance──────────────────────┤

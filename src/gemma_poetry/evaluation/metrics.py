@@ -1,4 +1,4 @@
-"""Figures of merit, each as sums over poems and a function from total sums to the figure.
+"""Each metric is sums over poems and a function from total sums to the figure.
 
 In: likelihoods of poems under a model, or pairs of a written and a reference text.
 Out: rows of sums that `statistics.Bootstrap` resamples, and the figure of any total of them.

@@ -1,4 +1,4 @@
-"""How much of what was written stands in the corpus already.
+"""Novelty tells how much of what was written stands in the corpus already.
 
 In: written poems and a `CorpusIndex`. Out: for each poem a `Provenance`, and sums for three figures:
 

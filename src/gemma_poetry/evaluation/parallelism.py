@@ -1,4 +1,4 @@
-"""Whether the middle couplets of regulated verse are parallel (对仗).
+"""Parallelism tells whether the middle couplets of regulated verse are parallel (对仗).
 
 In: the 律诗 of a corpus; then written poems. Out: for each, how many of its two middle couplets hold together, for two
 figures:

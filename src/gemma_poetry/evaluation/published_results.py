@@ -1,4 +1,4 @@
-"""The results that the project was described with, to stand beside what is measured here.
+"""These results are those that the project was described with, to stand beside what is measured here.
 
 In: nothing. Out: the figures, the metrics that they could be compared with, and why they cannot be compared strictly.
 """

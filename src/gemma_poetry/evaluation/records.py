@@ -1,4 +1,4 @@
-"""The files that evaluation reads: what models made of the poems of a split.
+"""Records are the files that evaluation reads: what models made of the poems of a split.
 
     RUN/eval/likelihoods.jsonl    one record a poem and system: nats, tokens, characters
     RUN/eval/generations.jsonl    one record a poem, system and protocol: what was written, and what it is held against

@@ -1,4 +1,4 @@
-"""Which poems are judged, and the human poem that stands beside each.
+"""References are the poems that are judged, and the human poem that stands beside each.
 
 In: the poems of the split that is evaluated, and those of the other splits.
 Out: a seeded selection, and for a poem another poet's poem of the same form and title.

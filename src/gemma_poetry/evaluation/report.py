@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that needs no network, made to be looked at.
+"""The report shows an evaluation in one HTML file that needs no network.
 
     Results ──report_figures──> bars on scales ──┐
     writings ──report_poems──> marked poems ─────┼── assets/report/report.html ──> report.html

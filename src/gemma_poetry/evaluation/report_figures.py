@@ -1,4 +1,4 @@
-"""Figures laid out to be looked at: where on its scale each value and interval stands.
+"""Figures are laid out to be looked at: where on its scale each value and interval stands.
 
 In: a `Results`. Out: plain values for a page: groups of metrics, one bar a system; the forms; the figures in short.
 

@@ -1,4 +1,4 @@
-"""The report of an evaluation in Markdown, to quote from and to read in a terminal.
+"""The Markdown report gives an evaluation to quote from and to read in a terminal.
 
 In: a `Report`. Out: the text of `report.md`: the same figures, poems and records as the page, without its pictures.
 

@@ -1,4 +1,4 @@
-"""Sample poems for a report: every character with its tone, its rhyme and its faults.
+"""Sample poems stand in a report with the tone, the rhyme and the faults of every character.
 
 In: writings of several systems to the same titles. Out: `SampleTitle`s, plain values that a page sets in columns.
 

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures by system, by form, and between systems.
+"""Results hold what an evaluation found: figures by system, by form, and between systems.
 
 In: `Estimate`s and `Difference`s. Out: a `Results` and the record of it that stands in `results.json`, from which it can be
 read back.

@@ -1,4 +1,4 @@
-"""The retrieval ceiling: what BLEU could be had by copying, if one knew what to copy.
+"""The retrieval oracle copies the poem of the corpus that scores best: it tells what BLEU copying could reach.
 
 In: judged poems and a `CorpusIndex` of the other splits. Out: for each the poem of the corpus, of the same shape, that
 scores best against it, as writings of the system `retrieval`.

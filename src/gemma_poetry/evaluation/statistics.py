@@ -1,4 +1,4 @@
-"""Intervals by resampling: every figure that a report prints goes through here.
+"""Intervals are computed by resampling: every figure that a report prints goes through here.
 
 In: for each poem a row of sums (nats, tokens, n-gram matches, ...) and a function from total sums to a figure.
 Out: the figure of the whole, its bootstrap 95% interval, and paired differences between two systems.

@@ -1,4 +1,4 @@
-"""Words as single characters, so that what compares characters compares words.
+"""Symbols spell words as single characters, so that what compares characters compares words.
 
 In: lines, and how a language divides them into symbols (words of English, characters of Japanese). Out: lines in which each
 symbol is one character, the same one wherever it stands, and the way back.

@@ -1,4 +1,4 @@
-"""Results as rows of text: the terminal's table, and the tables of the reports.
+"""Tables print results as rows of text, in the terminal and in the reports.
 
 In: a `Results`. Out: cells such as `12.3 [11.9, 12.8]`, metrics in a fixed order with names that people read.
 """

@@ -1,4 +1,4 @@
-"""Whether a poem fits its title: the own title among ten, ranked by how likely the poem is under each.
+"""Each poem's own title is ranked among ten, by how likely the poem is under each.
 
 In: written poems. Out: for each the titles that it is to be scored under; then, given the likelihoods, its `TitleRank`.
 

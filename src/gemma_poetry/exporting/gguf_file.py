@@ -1,4 +1,4 @@
-"""A merged Gemma 3 text model as a GGUF file, for llama.cpp, Ollama and LM Studio.
+"""A merged Gemma 3 text model is written as a GGUF file, for llama.cpp, Ollama and LM Studio.
 
 In: a merged model in memory and its tokenizer. Out: one GGUF file, read back before it is believed.
 

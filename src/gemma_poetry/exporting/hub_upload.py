@@ -1,4 +1,4 @@
-"""A run on the Hugging Face Hub: its card, the upload, and a look at what arrived.
+"""A run is uploaded to the Hugging Face Hub: its card, the files, and a look at what arrived.
 
 In: an export folder that was checked, the run's manifest, the name of a repository. Out: the repository's commit.
 """

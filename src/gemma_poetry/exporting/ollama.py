@@ -1,4 +1,4 @@
-"""A Modelfile for Ollama: weights, prompt, stops and sampling.
+"""A Modelfile tells Ollama weights, prompt, stops and sampling.
 
 In: a tokenizer, the name of the weights, sampling settings. Out: the text of a Modelfile.
 

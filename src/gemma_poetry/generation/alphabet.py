@@ -1,4 +1,4 @@
-"""The characters at hand, sorted into classes that no slot can tell apart.
+"""An alphabet sorts the characters at hand into classes that no slot can tell apart.
 
 In: characters and what they sound like. Out: an `Alphabet`: some hundred classes for 8,000 characters, because to a form
 two characters of the same tones and rhyme groups are one.

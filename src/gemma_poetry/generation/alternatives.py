@@ -1,4 +1,4 @@
-"""What else could stand in one place of a poem, the likeliest first.
+"""Alternatives say what else could stand in one place of a poem, the likeliest first.
 
 In: a finished poem, the request that it grants, one place of it. Out: `Alternative`s: characters that keep everything that
 was asked for (form, tones, rhyme, new lines) with all other characters as they are, ranked by how likely the model finds

@@ -1,4 +1,4 @@
-"""Poems of a shape that is given, written from the title or from an opening on: what evaluation asks of a model.
+"""A continuation is a poem of a given shape, written from the title or from an opening on, as evaluation asks for it.
 
 In: a `PoemGenerator` and `Continuation`s (conditions, the lines that stand already, the shape of the rest).
 Out: the running text of each rest, in order. Tones and rhyme are left to the model: it is what is measured.

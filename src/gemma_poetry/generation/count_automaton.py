@@ -1,4 +1,4 @@
-"""From measures to what may stand next: a sum to be paid, lifted from characters to tokens.
+"""A count automaton says what may stand next under a measure: a sum to be paid, lifted from characters to tokens.
 
 In: a `Measure`, a `Wordstock`, the pieces of a tokenizer. Out: `CountMasks`, which decoding takes in place of
 `TokenMasks`: for a state the admitted token ids, and the state behind a token.

@@ -1,4 +1,4 @@
-"""The answering line of a couplet (对联): the slots of a lower line, out of the tones of the upper one.
+"""The answering line of a couplet (对联) takes its slots from the tones of the upper line.
 
 In: an upper line (上联). Out: forms of two lines, the first given, the second in contrast with it.
 """

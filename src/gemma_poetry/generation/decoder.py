@@ -1,4 +1,4 @@
-"""`model.generate` under plans: prefixes in, constrained completions out.
+"""The decoder runs `model.generate` under plans: prefixes in, constrained completions out.
 
 In: prompts (with what is written already), one plan each, sampling settings and a seed.
 Out: the token ids that the model adds, terminator included. Sampling leaves the global random state as it was.

@@ -1,4 +1,4 @@
-"""A form laid out as one row of cells: its slots in the order of the text, closing marks between them.
+"""A form is laid out as one row of cells: its slots in the order of the text, closing marks between them.
 
 In: a `Form`. Out: its `Cell`s. A line that repeats an earlier one (叠句) and what it repeats are made to ask for the same.
 """

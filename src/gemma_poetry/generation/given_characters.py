@@ -1,4 +1,4 @@
-"""Characters that a person gives: first line, acrostic, template, rhyme words, each put into its slot.
+"""Characters that a person gives are put into their slots: first line, acrostic, template, rhyme words.
 
 In: the wishes of a request and a form. Out: the form with these characters fixed; or a refusal that names the two wishes
 that contradict each other, or the place that a wish has not got.

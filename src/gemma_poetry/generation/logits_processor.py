@@ -1,4 +1,4 @@
-"""The step of constrained decoding: scores in, scores of the admitted tokens out.
+"""The logits processor lets no token stand that would break a poem's form.
 
 In: the ids written so far and the scores of `model.generate`; one plan a prompt.
 Out: the same scores with minus infinity wherever a token would break the form.

@@ -1,4 +1,4 @@
-"""What the pieces of a tokenizer spell, and where each leads in a wordstock.
+"""A trie holds what the pieces of a tokenizer spell; runs say where each leads in a wordstock.
 
 In: a tokenizer; a `Wordstock`. Out: a `Spelling`; for a state of the wordstock its `Runs`: tokens, the states behind them, and
 what they pay, whatever is left to pay.

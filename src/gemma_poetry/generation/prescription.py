@@ -1,4 +1,4 @@
-"""What a person asks of a poem, and the forms that it may be read as.
+"""A prescription says which forms a poem may follow to grant what was asked for.
 
 In: a `PoemRequest`. Out: its `Prescription`: the forms (lines of slots) that a poem may follow to grant it, with the
 rhyme groups that were asked for; or a refusal that says why, before a model is asked.

@@ -1,4 +1,4 @@
-"""What a person asks of a poem.
+"""A request says what a person asks of a poem.
 
 In: form, title, author, characters that are given. Out: a `PoemRequest`, also in simplified characters as models are prompted.
 """

@@ -1,4 +1,4 @@
-"""What speaks for a poem beside its form, so that the best of several can be kept.
+"""Reranking keeps the best of several poems, by what speaks for each beside its form.
 
 In: poems that one model wrote, and the model. Out: for each its `Merits`, and the order that they give.
 

@@ -1,4 +1,4 @@
-"""From forms to what may stand next: one or several forms as a small automaton over classes of characters.
+"""A slot automaton says what may stand next: one or several forms over classes of characters.
 
 In: forms (lines of slots), the characters at hand, their sounds, wishes for rhyme variables.
 Out: a `SlotAutomaton`: for a state, the next state under every class of characters, or that the class may not stand.

@@ -1,11 +1,11 @@
-"""Texts of any language: counted where a measure says what lines cost, free where none does.
+"""The text generator writes texts of any language: counted where a measure says what lines cost, free where none does.
 
 In: a causal language model with its tokenizer, what each text is asked to be, sampling settings and a seed.
 Out: `GeneratedText`s in the order of the wishes. A text under a measure keeps the sum, the rhyme and the metre of every line;
 a free text ends where the model ends it, or is broken off and says so.
 
-    TextRequest ──conditions──> prompt ids ─────────────────────┬──> Decoder (model.generate) ──> GeneratedText
-         └──measure──> CountAutomaton, CountMasks ──> plan ┘
+    TextRequest ──conditions──> prompt ids ───────────────────┬──> Decoder (model.generate) ──> GeneratedText
+         └────────measure──> CountAutomaton, CountMasks ──> plan ┘
 """
 
 from __future__ import annotations

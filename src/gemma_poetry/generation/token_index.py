@@ -1,4 +1,4 @@
-"""From characters to tokens: what each piece of a tokenizer spells, and which pieces a state of a form admits.
+"""A token index says what each piece of a tokenizer spells, and which pieces a state of a form admits.
 
 In: a Hugging Face tokenizer; the states of a `SlotAutomaton`.
 Out: a `TokenIndex` (built once a tokenizer) and, state by state, the set of admitted token ids (`TokenMasks`, kept).

@@ -1,4 +1,4 @@
-"""The last look at a poem: is it what was asked for, by another way than decoding went?
+"""Verification reads a poem once more, by another way than decoding went: is it what was asked for?
 
 In: a running text that decoding ended, and what was asked. Out: the `Poem` in the script that is wanted, and its pattern;
 or the line up to which it cannot stay, where it is wrong after all.

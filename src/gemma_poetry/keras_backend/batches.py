@@ -1,4 +1,4 @@
-"""Tokenized poems as numpy arrays for `keras.Model.fit` and for scoring.
+"""Tokenized poems become numpy arrays for `keras.Model.fit` and for scoring.
 
 In: `TokenizedPoem`s. Out: batches of B rows and T tokens, T one of a few widths (`bucket`): JAX compiles once for each shape,
 so that a training compiles its step at most as often as there are widths in its data.

@@ -1,4 +1,4 @@
-"""A KerasHub model in the shape of a transformers model, for decoding under constraints.
+"""A bridge gives a KerasHub model the shape of a transformers model, for decoding under constraints.
 
 In: a KerasHub causal language model and a tokenizer. Out: an object with `generate`, whose logits are KerasHub's: the
 constraint engine, sampling and beams work on it as on any model, form, tones and rhyme guaranteed.

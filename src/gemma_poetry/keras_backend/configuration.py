@@ -1,4 +1,4 @@
-"""Which checkpoints KerasHub computes as transformers does, and which not.
+"""This module tells which checkpoints KerasHub computes as transformers does, and which not.
 
 In: a configuration in the terms of transformers: the `config.json` of a Gemma checkpoint, or what a KerasHub preset amounts
 to. Out: nothing, or an error that names every setting that KerasHub would pass over in silence: it builds its Gemmas after

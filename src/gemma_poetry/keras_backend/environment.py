@@ -1,4 +1,4 @@
-"""KerasHub on a backend that this project tests, or a refusal that says how to install it.
+"""KerasHub is imported on a backend that this project tests, or refused with how to install it.
 
 In: `KERAS_BACKEND`. Out: the module `keras_hub`.
 """

@@ -1,4 +1,4 @@
-"""A trained KerasHub model as a Hugging Face folder, proven before it counts.
+"""A trained KerasHub model is written as a Hugging Face folder, proven before it counts.
 
     model ──checkpoint_tensors──> model.safetensors ┐
     base's config.json, tokenizer ──────────────────┴─> FOLDER ──load with transformers, compare logits──> kept

@@ -1,4 +1,4 @@
-"""Where the weights of a KerasHub Gemma lie in a checkpoint of transformers.
+"""The layout maps the weights of a KerasHub Gemma to a checkpoint of transformers.
 
 In: a backbone of KerasHub and its `model_type`. Out: the tensors of `model.safetensors`, by name, with every LoRA update in
 them.

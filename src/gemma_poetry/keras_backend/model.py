@@ -1,4 +1,4 @@
-"""A Gemma of KerasHub: loaded, with LoRA, computing, and its updates saved.
+"""A Gemma of KerasHub is loaded, gets LoRA, computes, and saves its updates.
 
 In: a checkpoint folder in the published layout or a KerasHub preset, the `lora` section of a recipe. Out: a causal language
 model of KerasHub without preprocessor, in float32, with updates on its projections; logits as numpy arrays.

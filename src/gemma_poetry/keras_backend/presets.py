@@ -1,4 +1,4 @@
-"""KerasHub's presets: which one was named, how it gets here, and what it amounts to in the terms of transformers.
+"""KerasHub's presets are found and fetched, and read in the terms of transformers.
 
     gemma3_instruct_1b, kaggle://…, hf://…  ──fetch_preset──>  FOLDER: config.json, assets/tokenizer, model.weights.h5
 

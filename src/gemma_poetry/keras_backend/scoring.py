@@ -1,4 +1,4 @@
-"""How likely a KerasHub model finds completions, with the figures that every report uses.
+"""Scoring tells how likely a KerasHub model finds completions, with the figures that every report uses.
 
 In: a model, tokenized poems and their numbers of Han characters, or of what else their domain counts. Out: nats, tokens and
 units in all, and from these sums `ppl_token` and `ppl_char` (or `ppl_word`, ...): the same definitions as for models of

@@ -1,4 +1,4 @@
-"""The Gemma models that Google publishes as text models, and those of our own: their shapes and licences.
+"""The catalogue lists the Gemma text models that Google publishes, and our own: their shapes and licences.
 
 In: nothing. Out: one `PublishedModel` each, from which a configuration of transformers, and so its size and memory, follow
 without a download.

@@ -1,4 +1,4 @@
-"""The tokenizer of models trained from scratch: one piece a character, bytes for all the rest.
+"""Models trained from scratch have this tokenizer: one piece a character, bytes for all the rest.
 
 In: the poems that a model will be trained on. Out: a fast tokenizer in Gemma's conventions (`<pad>` 0, `<eos>` 1,
 `<bos>` 2, `<unk>` 3, blanks as `▁`, BOS added by default) whose pieces are the prompt's labels, the names of the

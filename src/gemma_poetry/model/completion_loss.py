@@ -1,4 +1,4 @@
-"""The loss on completion tokens, without the logits of prompts and without all logits at once.
+"""The loss falls on completion tokens, without the logits of prompts and without all logits at once.
 
     batch ──layers──> (B, T, hidden) ──completion positions──> (N, hidden) ──chunks of tokens──> nats (N,)
 

@@ -1,4 +1,4 @@
-"""What a machine has free, and what a model was seen to keep.
+"""These functions tell what a machine has free, and what a model was seen to keep.
 
 In: a device, or a model that is about to run forward. Out: bytes; or memory given back.
 """

@@ -1,4 +1,4 @@
-"""The tokenizer of a KerasHub preset, without Keras.
+"""The tokenizer of a KerasHub preset is read without Keras.
 
 In: a folder that KerasHub's `save_to_preset` wrote, or that was downloaded from Kaggle. Out: the tokenizer of transformers
 that its SentencePiece model amounts to: the same pieces under the same ids, the same texts cut alike. `prepare` and `train

@@ -1,4 +1,4 @@
-"""The shapes of the presets and the published models, counted once and kept in a file.
+"""The shapes of the presets and the published models are counted once and kept in a file.
 
 In: `assets/model_shapes.json`. Out: one `KnownModel` each, with its `ModelShape`, without torch or transformers.
 

@@ -1,4 +1,4 @@
-"""How much memory a LoRA or QLoRA fine-tuning needs, before anything is loaded.
+"""An estimate says how much memory a LoRA or QLoRA fine-tuning needs, before anything is loaded.
 
 In: a Gemma configuration of transformers (its shape is read from a model on the meta device, which has no data) and the
 settings of a training. Out: a `MemoryEstimate` in bytes.

@@ -1,4 +1,4 @@
-"""Architectures that `pretrain` trains from scratch.
+"""Presets are the architectures that `pretrain` trains from scratch.
 
 In: the name of a preset and a tokenizer. Out: a Gemma 3 configuration and a freshly initialised model.
 """

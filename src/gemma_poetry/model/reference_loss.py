@@ -1,4 +1,4 @@
-"""A few poems that a model is tried on: as a batch, the loss of the model's own logits on them, and what counts as equal.
+"""The reference loss is that of the model's own logits on a few poems, with what counts as equal to it.
 
 In: samples, a model of transformers. Out: the batch, the loss in nats a token, a tolerance.
 """

@@ -1,4 +1,4 @@
-"""How likely a model finds given completions: the only place where likelihoods for reports come from.
+"""Scoring tells how likely a model finds given completions: likelihoods for reports come from here alone.
 
 In: a causal language model (wrapped by PEFT or not) and `TokenizedPoem`s.
 Out: for each its negative log-likelihood in nats, terminator included, and its number of tokens.

@@ -1,4 +1,4 @@
-"""Weights that several devices hold together, each a shard of every tensor (FSDP2).
+"""Several devices hold weights together, each a shard of every tensor (FSDP2).
 
     sharded tensor ──whole──> tensor on the CPU ──shard_like──> sharded tensor
 

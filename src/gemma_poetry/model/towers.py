@@ -1,4 +1,4 @@
-"""Multimodal checkpoints for text alone: their towers for pictures and sound are left on disk.
+"""Multimodal checkpoints are loaded for text alone: their towers for pictures and sound are left on disk.
 
 In: the configuration of a checkpoint, or the folder of an export. Out: a configuration whose model has nothing where a
 tower stands, every other module under its own name; and exports that hold the towers again, copied as they lie in the base.

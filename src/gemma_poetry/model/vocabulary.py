@@ -1,4 +1,4 @@
-"""A model that trains on the rows of its vocabulary that the data can need.
+"""A pruned model trains on the rows of its vocabulary that the data can need.
 
     DATA ──needed_ids──> kept ids ──prune_vocabulary──> the same model with shorter tables, ids remapped inside it
 

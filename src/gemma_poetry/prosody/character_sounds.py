@@ -1,4 +1,4 @@
-"""Sounds out of the lexicon: what a character may stand for, under one rhyme book and one view of polyphones (多音字).
+"""The lexicon gives the sounds that a character may stand for, under one rhyme book and one view of polyphones (多音字).
 
 In: the readings that usage leaves to a character, by itself (不 is 仄 inside a line), whatever traditional character it
 may stand for: the same that scansion knows before neighbours narrow them further, so that a form that is kept here is

@@ -1,4 +1,4 @@
-"""Which characters are Han characters.
+"""This module tells which characters are Han characters.
 
 In: a character. Out: whether it is one, and the same as a part of regular expressions.
 

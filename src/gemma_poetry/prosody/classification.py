@@ -1,4 +1,4 @@
-"""The form (体裁) that the lines of a 诗 have.
+"""A 诗 is classified by its lines: which form (体裁) they have.
 
 In: lines of Han characters. Out: the name of their form, by shape, rhyme and tones.
 """

@@ -1,4 +1,4 @@
-"""OpenCC's conversions between scripts and variants, each set up once.
+"""OpenCC converts between scripts and variants; each of its conversions is set up once.
 
 In: the name of a configuration of OpenCC (`t2s`, `s2t`). Out: a function from text to text.
 """

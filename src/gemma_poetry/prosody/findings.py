@@ -1,4 +1,4 @@
-"""What a scansion finds: characters where they stand, faults, a verdict.
+"""A scansion finds characters where they stand, faults, and a verdict.
 
 In: the reading of a poem, by whichever scanner. Out: a `Scansion`, which records, mending and pages read.
 """

@@ -1,4 +1,4 @@
-"""Measures: lines that are counted by what they cost, in syllables, morae, or whatever a language counts.
+"""A measure counts lines by what they cost: in syllables, morae, or whatever a language counts.
 
 In: how much each line of a form costs, which lines rhyme, where the beats fall.
 Out: a `Measure`, which constrained generation obeys; a `Unit` says what a word (or a kana) costs.

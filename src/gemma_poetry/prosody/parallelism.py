@@ -1,4 +1,4 @@
-"""Parallel couplets (对仗): how many places of a couplet hold characters of a kind. A heuristic, and called so.
+"""A heuristic counts how many places of a couplet hold characters of a kind (对仗).
 
 In: the two lines of a couplet. Out: a `Parallelism`.
 

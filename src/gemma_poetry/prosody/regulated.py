@@ -1,4 +1,4 @@
-"""The metre of regulated verse (近体诗): what each line type asks for, and what a line of given tones makes of it.
+"""Regulated verse (近体诗) has a metre: what each line type asks for, and what a line of given tones makes of it.
 
 In: the tones of a line, one of 平 and 仄 for each character, and a line type. Out: the `Finding`s (faults, licences) of
 that line; the chains of line types that 绝句, 律诗 and 排律 follow; the patterns as `Form`s of strict slots.

@@ -1,4 +1,4 @@
-"""Rhyme books: the 206 rhymes of the 廣韻, the 106 groups of 平水韵, the 19 parts of 词林正韵.
+"""Rhyme books sort readings: the 206 rhymes of the 廣韻, the 106 groups of 平水韵, the 19 parts of 词林正韵.
 
 In: a 廣韻 rhyme (traditional head, as 東). Out: its tone, the group or groups that regulated verse rhymes in and the part
 or parts that 词 rhymes in. Groups and parts carry their usual names in simplified characters.

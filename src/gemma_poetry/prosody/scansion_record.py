@@ -1,4 +1,4 @@
-"""The JSON record of a scansion: what `check --json` prints, and what `generate --json` holds under `scansion`.
+"""A scansion is recorded as JSON: what `check --json` prints, and `generate --json` holds under `scansion`.
 
 In: a `Scansion`, and mends for its faults where they are wanted. Out: a dictionary of JSON values.
 

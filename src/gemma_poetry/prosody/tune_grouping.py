@@ -1,4 +1,4 @@
-"""The poems of one tune, sorted into groups that share one pattern: the raw material of its variants (又一体).
+"""The poems of one tune are sorted into groups that share one pattern: the raw material of its variants (又一体).
 
 In: the poems of a tune. Out: groups, the largest first; poems that belong to no group of sufficient size are left out.
 

@@ -1,4 +1,4 @@
-"""The pattern of a 词 as a text that a reader of 词谱 can read, and back.
+"""The pattern of a 词 is written as a text that a reader of 词谱 can read, and read back.
 
 In: a `Form`. Out: its text, as of 如梦令:
 

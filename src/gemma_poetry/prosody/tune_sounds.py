@@ -1,4 +1,4 @@
-"""What a 词 listens to: the tone class and the 词林正韵 part that a character may stand for.
+"""A 词 listens to the tone class and the 词林正韵 part that a character may stand for.
 
 In: a poem, or the readings of a character. Out: every `Sound` that one of the readings gives; none for an unknown
 character.

@@ -1,4 +1,4 @@
-"""The units that a line may be made of, as one automaton over characters.
+"""A wordstock holds the units that a line may be made of, as one automaton over characters.
 
 In: units (words, kana) with what they cost, and how they are joined. Out: a `Wordstock`: from state to state character by
 character, what is paid on the way, and from which states a line can still come out at exactly its sum.

@@ -1,4 +1,4 @@
-"""Muon for weight matrices, AdamW for all other parameters, in one optimizer.
+"""One optimizer runs Muon on weight matrices and AdamW on all other parameters.
 
 In: named parameters and two rates. Out: a `torch.optim.Optimizer` with state that saves and resumes.
 

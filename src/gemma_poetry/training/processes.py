@@ -1,4 +1,4 @@
-"""Processes that train together, as `torchrun` and `accelerate launch` start them.
+"""Several processes train together, as `torchrun` and `accelerate launch` start them.
 
 In: what the launcher put into each process's environment. Out: processes that know of each other, and which of them writes.
 """

@@ -1,4 +1,4 @@
-"""The Trainer where each device holds a shard of the weights (FSDP2).
+"""The sharded Trainer lets each device hold a shard of the weights (FSDP2).
 
 In: a `PeftModel` whose weights accelerate will shard. Out: a training that shards it layer by layer, and checkpoints in the
 layout that one device writes, from which either kind of training resumes:

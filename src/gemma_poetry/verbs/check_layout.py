@@ -1,4 +1,4 @@
-"""What a check found, laid out for a person.
+"""What a check found is laid out for a person.
 
 In: a `CheckedPoem`, or the record of another domain's check. Out: rows of text.
 """

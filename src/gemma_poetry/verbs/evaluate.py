@@ -233,7 +233,7 @@ def _combined(
 
     Args:
         judged: Name, base and evidence of each run.
-        strangers: Texts of other systems.
+        system_outputs: Texts of other systems.
         merged: What does not depend on a system.
     """
     bases = dict.fromkeys(base for _, base, _ in judged)
@@ -254,8 +254,8 @@ def _combined(
             title_ranks=[*merged.title_ranks, *_called(evidence.title_ranks, new)] if len(bases) == 1 else (),
         )
     if judged and len(bases) == 1:
-        of_strangers = {writing.system: writing.system for writing in system_outputs}
-        merged = replace(merged, title_ranks=[*merged.title_ranks, *_called(judged[0][2].title_ranks, of_strangers)])
+        of_others = {writing.system: writing.system for writing in system_outputs}
+        merged = replace(merged, title_ranks=[*merged.title_ranks, *_called(judged[0][2].title_ranks, of_others)])
     merged = replace(merged, generations=[*merged.generations, *system_outputs])
     names = [*(name for name, _, _ in judged), *dict.fromkeys(writing.system for writing in system_outputs)]
     pairs = [(name, base_names[base]) for name, base, _ in judged]
@@ -342,7 +342,7 @@ def _about(
 
 
 def protocol_of(domain: Domain) -> EvaluationProtocol:
-    """The examiner of a domain."""
+    """How the texts of a domain are evaluated."""
     if domain.tonal:
         from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
 

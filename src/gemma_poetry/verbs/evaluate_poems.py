@@ -1,4 +1,4 @@
-"""Evaluation of poems under tones and rhymes.
+"""Poems are evaluated under tones and rhymes.
 
 In: a model and the poems to stand on. Out: likelihoods, poems to each title and behind each first couplet, titles ranked,
 beside another poet's poem and the retrieval ceiling; figures of everything that `evaluation` knows.

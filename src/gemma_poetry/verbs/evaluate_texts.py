@@ -1,7 +1,7 @@
 """Evaluation in domains that are not read by tones: perplexity in their own unit, their own check, novelty in their symbols.
 
     DATA/test.jsonl ──model.scoring────────> likelihoods (count of the domain) ──┐
-          ├──form and title──TextGenerator────> writings ───────────────────────────┼─evaluation──> figures that the
+          ├──form and title──TextGenerator─> generations ────────────────────────┼─evaluation──> figures that the
           └──other texts of the form───────> the human beside them ──────────────┤               domain says make sense
     DATA/train, val.jsonl ──symbols────────> what novelty is held against ───────┘
 

@@ -1,4 +1,4 @@
-"""What an evaluation asks of a kind of texts: how they are scored, written anew, read from strangers' files and judged.
+"""An evaluation protocol says how a kind of texts is scored, written anew, read from other systems' files and judged.
 
 In: a domain. Out: its `EvaluationProtocol`: that of poems under tones, or that of all other domains. `verbs.evaluate` goes the
 same way with either: any number of runs and systems, one table.

@@ -1,4 +1,4 @@
-"""What `gemma-poetry generate` is asked for.
+"""These options say what `gemma-poetry generate` is asked for.
 
 In: the command line's values, checked. Out: `GenerateOptions`, which poems and other texts are written by.
 """

@@ -1,4 +1,4 @@
-"""All shortcuts of a LoRA training that leave its function as it is, in the order that they need.
+"""All shortcuts of a LoRA training that leave its function as it is are applied in the order that they need.
 
 In: an adapted model, on the device that it is trained on. Out: the same model, hastened.
 """

@@ -1,4 +1,4 @@
-"""Dropout that does not wait for its random numbers on a CPU.
+"""This dropout does not wait for its random numbers on a CPU.
 
 In: an adapted model. Out: the same model, whose dropout draws four decisions from one random number.
 

@@ -1,4 +1,4 @@
-"""A frozen projection with its LoRA update as one operation, for CPU training.
+"""A frozen projection and its LoRA update run as one operation, for CPU training.
 
 In: an adapted model with `replace_dropout`'s dropout. Out: the same model, whose projections are differentiated by formula.
 

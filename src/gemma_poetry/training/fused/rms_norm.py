@@ -1,4 +1,4 @@
-"""Root-mean-square norms that keep their input and one number a row for the backward pass, and nothing else.
+"""These norms keep their input and one number a row for the backward pass, and nothing else.
 
 In: a model whose norms are frozen, as under LoRA. Out: the same model, its norms differentiated by formula.
 
