@@ -1,6 +1,6 @@
 """The console script `gemma-poetry`: every verb under its name.
 
-In: the command line. Out: a call of the command in `verbs/NAME_command.py`, its result on standard output, progress and
+In: the command line. Out: a call of the command in `cli/commands/NAME.py`, its result on standard output, progress and
 messages on standard error, and the exit status: 0 done, 1 a verdict is negative, 2 usage or input error, 141 the reader of
 the output left.
 

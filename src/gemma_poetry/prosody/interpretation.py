@@ -64,12 +64,16 @@ def is_traditional(text: str) -> bool:
     return sum(char in traditional_only for char in text) > sum(char in simplified_only for char in text)
 
 
+def _to_traditional() -> Callable[[str], str]:
+    return converter("s2t")
+
+
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
     if is_traditional(text):
         return lines
-    converted = converter("s2t")(text).split("\n")
+    converted = _to_traditional()(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
     return [new if len(new) == len(old) else old for new, old in zip(converted, lines)]
 
