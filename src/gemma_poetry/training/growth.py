@@ -76,7 +76,7 @@ def grow(
 
 def _grow_norm(old: torch.Tensor, new: torch.Tensor, scale: float) -> None:
     """A norm of one head stays as it is; one over the stream is scaled, with the mean scale for new places."""
-    if old.shape == new.shape and scale != 1.0:
+    if old.shape == new.shape:
         scale = 1.0
     new.fill_(float((1 + old).mean()) * scale - 1)
     new[: len(old)] = (1 + old) * scale - 1

@@ -202,6 +202,7 @@ def _optimizer(model: Any, settings: PretrainSettings) -> Any:
         learning_rate=settings.learning_rate,
         adamw_learning_rate=settings.adamw_learning_rate,
         weight_decay=settings.weight_decay,
+        dtype=torch.bfloat16 if settings.dtype == "bfloat16" else None,
     )
 
 
