@@ -91,8 +91,7 @@ def pretrain(
     model = build_preset(settings.preset, tokenizer, settings.seed)
     if start and not checkpoint:
         grow(load_preset(start), AutoTokenizer.from_pretrained(start), model, tokenizer)
-    compiled = settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available())
-    if compiled:
+    if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available()):
         for layer in model.model.layers:
             layer.compile()
     processes = process_count()
@@ -109,7 +108,6 @@ def pretrain(
         evaluation_collator=PaddedCollator(pad_id),
         batch_sampler=sampler,
         groups=groups,
-        plain_attention=not compiled,
         optimizers=(_optimizer(model, settings), None),
         processing_class=tokenizer,
     )

@@ -63,7 +63,6 @@ class PoetryTrainer(ShardedTrainer):
         vocabulary: The rows that the model has, where its vocabulary was pruned.
         pass_tokens: Tokens, padding counted, that go through the model at a time; a larger batch goes in parts.
         unit: What the data counts as characters, as it stands behind `ppl_`.
-        plain_attention: Whether short rows on a CPU take plain attention; compiled layers are faster without.
         **arguments: What `transformers.Trainer` takes.
     """
 
@@ -76,7 +75,6 @@ class PoetryTrainer(ShardedTrainer):
         vocabulary: KeptVocabulary | None = None,
         pass_tokens: int | None = None,
         unit: str = "char",
-        plain_attention: bool = True,
         **arguments: Any,
     ) -> None:
         self._groups = tuple(groups)
@@ -89,7 +87,6 @@ class PoetryTrainer(ShardedTrainer):
         self.loss_is_scaled_for_ga = True
         self._head = CompletionHead(self.model, vocabulary)
         self._suffix = KEPT_ROWS if vocabulary else ""
-        self._plain_attention = plain_attention
         self._attention = self.model.config.get_text_config()._attn_implementation
         known = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU, DistributedType.FSDP)
         self._pass_tokens = pass_tokens if self.accelerator.distributed_type in known else None
@@ -149,7 +146,7 @@ class PoetryTrainer(ShardedTrainer):
 
     def _choose_attention(self, input_ids: torch.Tensor) -> None:
         """Plain attention for short rows on a CPU, where the fused kernel takes longer than two products of matrices."""
-        if input_ids.device.type != "cpu" or self._attention != "sdpa" or not self._plain_attention:
+        if input_ids.device.type != "cpu" or self._attention != "sdpa":
             return
         wanted = "eager" if input_ids.shape[1] <= SHORT_ROW else "sdpa"
         base: Any = self.accelerator.unwrap_model(self.model)
