@@ -50,7 +50,9 @@ def build_character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerF
     from transformers import PreTrainedTokenizerFast
 
     phrases = [*LABELS, *(name for name in FORM_NAMES if len(name) > 1)]
-    singles = dict.fromkeys([COMMA, FULL_STOP, WORD_MARK, BLANK, "\n", *(name for name in FORM_NAMES if len(name) == 1), *characters])
+    singles = dict.fromkeys(
+        [COMMA, FULL_STOP, WORD_MARK, BLANK, "\n", *(name for name in FORM_NAMES if len(name) == 1), *characters]
+    )
     pieces = [*SPECIALS, *phrases, *(f"<0x{byte:02X}>" for byte in range(256)), *singles]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     model = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True, fuse_unk=True))

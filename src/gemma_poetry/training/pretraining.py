@@ -272,6 +272,10 @@ def _write_manifest(
         earlier = read_json(start / MANIFEST)
         contents["began_with"] = {
             "weights_sha256": {name: sha256_file(start / name) for name in _weights(start)},
-            **{name: earlier.get(name) for name in ("parameters", "steps", "tokens_seen", "validation", "began_with") if name in earlier},
+            **{
+                name: earlier.get(name)
+                for name in ("parameters", "steps", "tokens_seen", "validation", "began_with")
+                if name in earlier
+            },
         }
     return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl"])
