@@ -56,6 +56,7 @@ class PrepareSettings(Section):
     near_duplicate_threshold: Share = Field(0.6, description="Jaccard similarity that makes two poems near-duplicates.")
     title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
     author_dropout: Share = Field(0.5, description="Probability that a training prompt leaves the author out.")
+    words_dropout: Share = Field(0.5, description="Probability that a training prompt names no word (意象) of its poem.")
     exports: tuple[Literal["arrow", "parquet", "jsonl"], ...] = Field(
         (), description="Formats for other trainers, written to DATA/exports."
     )
@@ -156,12 +157,17 @@ class PretrainSettings(Section):
     minimum_count: int = Field(3, ge=1, description="Rarer characters of train.jsonl are left to byte pieces.")
     title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
     author_dropout: Share = Field(0.4, description="Probability that a training prompt leaves the author out.")
+    words_dropout: Share = Field(0.5, description="Probability that a training prompt names no word (意象) of its poem.")
     block_tokens: int = Field(128, ge=32, description="Tokens of a packed block; samples in it do not see each other.")
     batch_blocks: int = Field(32, ge=1, description="Blocks a device and step.")
     gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
     epochs: float = Field(1.0, gt=0, description="Passes over train.txt.")
     max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="Arithmetic of products, by autocast over float32 weights; auto: bfloat16 where it is faster."
+    )
+    compile: Switch = Field("auto", description="Compile the layers with torch.compile; auto: on accelerators.")
     evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
     evaluation_poems: int = Field(400, ge=1, description="Poems of val.txt that an evaluation uses.")
     save_steps: int = Field(500, ge=1, description="Steps between checkpoints.")

@@ -41,7 +41,12 @@ def expected(data: Path, tokenizer: Any) -> dict[str, list[tuple[str, str]]]:
     """Prompt and completion of every poem, from the seeded draw and the records."""
     from gemma_poetry.data.prompts import dropped_conditions
 
-    drops = {"title_dropout": SETTINGS.title_dropout, "author_dropout": SETTINGS.author_dropout, "seed": SETTINGS.seed}
+    drops = {
+        "title_dropout": SETTINGS.title_dropout,
+        "author_dropout": SETTINGS.author_dropout,
+        "words_dropout": SETTINGS.words_dropout,
+        "seed": SETTINGS.seed,
+    }
     rows = {}
     for split, name in SPLITS.items():
         poems = load_poems(data, split)

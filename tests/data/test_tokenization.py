@@ -169,6 +169,22 @@ def test_dropout_depends_on_seed_and_poem_alone_and_hits_its_rate():
     assert all(conditions.form == "五言绝句" for conditions in dropped)
 
 
+def test_words_are_dropped_at_their_rate_and_drawn_from_the_poem_alone():
+    poems = make_poems(2000)
+    rates = {"title_dropout": 0.15, "author_dropout": 0.5}
+    without = [dropped_conditions(poem, **rates, seed=1) for poem in poems]
+    named = [dropped_conditions(poem, **rates, words_dropout=0.5, seed=1) for poem in poems]
+    assert not any(conditions.words for conditions in without)
+    assert [(a.title, a.author) for a in without] == [(b.title, b.author) for b in named]
+    assert sum(bool(conditions.words) for conditions in named) / 2000 == pytest.approx(0.5, abs=0.04)
+    assert all(word in "".join(poem.lines) for poem, conditions in zip(poems, named) for word in conditions.words)
+
+
+def test_words_stand_between_author_and_poem():
+    conditions = Conditions("五言绝句", "春江", "李白", words=("月明", "舟"))
+    assert conditions.prompt() == "体裁：五言绝句\n题目：春江\n作者：李白\n意象：月明、舟\n诗："
+
+
 def test_a_tune_is_what_the_prompt_names():
     poem = Poem(("春江",), "。", form="词", tune="如梦令")
     assert conditions_of(poem).prompt() == "体裁：如梦令\n诗："

@@ -18,6 +18,13 @@ def test_singular_values_come_near_one(shape):
     assert orthogonalize(matrix).dtype == matrix.dtype
 
 
+def test_products_in_bfloat16_point_the_same_way():
+    matrix = torch.randn((12, 20), generator=torch.Generator().manual_seed(2))
+    exact, rounded = orthogonalize(matrix), orthogonalize(matrix, dtype=torch.bfloat16)
+    assert rounded.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.99
+
+
 def test_the_direction_is_that_of_the_exact_polar_factor():
     matrix = torch.randn((12, 20), generator=torch.Generator().manual_seed(1))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)

@@ -86,7 +86,7 @@ def test_a_finished_model_is_trained_on(trained, tmp_path, monkeypatch):
     data, model = trained
     monkeypatch.setitem(PRESETS, "mini", TINY)
     manifest = pretrain(data, tmp_path / "MODEL", SETTINGS, start=model)
-    assert manifest["began_with"]["weights_sha256"] == sha256_file(model / "model.safetensors")
+    assert manifest["began_with"]["weights_sha256"] == {"model.safetensors": sha256_file(model / "model.safetensors")}
     assert manifest["began_with"]["steps"] == 12 and manifest["steps"] == 12
     earlier = json.loads((model / "manifest.json").read_text())
     assert manifest["validation"]["ppl_char"] < earlier["validation"]["ppl_char"]
@@ -106,5 +106,5 @@ def test_a_beginning_that_saw_other_poems_is_refused(trained, tmp_path):
 
 def test_a_beginning_of_another_shape_is_refused(trained, tmp_path):
     data, model = trained
-    with pytest.raises(ModelError, match="preset 'mini'"):
+    with pytest.raises(ModelError, match="cannot grow into this preset: head_dim 16 and 64"):
         pretrain(data, tmp_path / "MODEL", SETTINGS.model_copy(update={"preset": "350m"}), start=model)

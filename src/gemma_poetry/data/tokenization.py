@@ -177,6 +177,7 @@ def tokenize_poems(
     *,
     title_dropout: float = 0.0,
     author_dropout: float = 0.0,
+    words_dropout: float = 1.0,
     seed: int = 0,
     template: Template = CHINESE,
 ) -> Iterator[str]:
@@ -187,11 +188,12 @@ def tokenize_poems(
         tokenizer: The tokenizer of the model to be trained.
         title_dropout: Probability that a prompt leaves the title out (training split only).
         author_dropout: Probability that a prompt leaves the author out (training split only).
+        words_dropout: Probability that a prompt names no word of its poem; 1 but for the training split.
         seed: Seed of the dropout.
         template: The labels of the prompts.
     """
     escaped = _escaped_pieces(tokenizer)
-    dropout = {"title_dropout": title_dropout, "author_dropout": author_dropout}
+    dropout = {"title_dropout": title_dropout, "author_dropout": author_dropout, "words_dropout": words_dropout}
     samples = ((dropped_conditions(poem, **dropout, seed=seed, template=template), poem.text) for poem in poems)
     for sample in encode_samples(tokenizer, samples):
         prompt = " ".join([escaped[index] for index in sample.prompt_ids])

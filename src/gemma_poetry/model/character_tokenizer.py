@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.data.prompts import LABELS
+from gemma_poetry.data.prompts import LABELS, WORD_MARK
 from gemma_poetry.prosody.forms import COMMA, FORM_NAMES, FULL_STOP
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def build_character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerF
     from transformers import PreTrainedTokenizerFast
 
     phrases = [*LABELS, *(name for name in FORM_NAMES if len(name) > 1)]
-    singles = dict.fromkeys([COMMA, FULL_STOP, BLANK, "\n", *(name for name in FORM_NAMES if len(name) == 1), *characters])
+    singles = dict.fromkeys(
+        [COMMA, FULL_STOP, WORD_MARK, BLANK, "\n", *(name for name in FORM_NAMES if len(name) == 1), *characters]
+    )
     pieces = [*SPECIALS, *phrases, *(f"<0x{byte:02X}>" for byte in range(256)), *singles]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     model = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True, fuse_unk=True))

@@ -39,8 +39,8 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    # Sized for an hour on two CPU cores, where a larger model would see too few tokens to gain from its size.
-    "mini": Preset(layers=6, hidden=192, heads=3, key_value_heads=1, head_size=64, feed_forward=512),
+    # About 12M parameters: 24 MB in bfloat16, and the first poem within seconds on a laptop.
+    "mini": Preset(layers=8, hidden=320, heads=5, key_value_heads=1, head_size=64, feed_forward=896),
     # The architecture that the project was described with: 24 layers, hidden size 1024, 16 heads, about 350M.
     "350m": Preset(layers=24, hidden=1024, heads=16, key_value_heads=16, head_size=64, feed_forward=3264),
 }

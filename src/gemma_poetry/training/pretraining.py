@@ -25,7 +25,8 @@ from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
 from gemma_poetry.errors import DataError, ModelError, UsageError
 
-WEIGHTS = "model.safetensors"
+SHARD_BYTES = 15 * 2**20
+"""Bytes of a weights file at most: code hosts and package indexes take no large ones."""
 
 
 def pretrain(
@@ -38,15 +39,15 @@ def pretrain(
         out: The MODEL folder; new or empty unless `resume`.
         settings: The `pretrain` section of a recipe.
         resume: Go on from the newest complete checkpoint in `out`.
-        start: A finished MODEL whose weights and tokenizer the run begins with, in place of random weights. The rate
-            rises to its peak again and decays anew: the schedule "WSD-S" of Wen et al., arXiv 2410.05192.
+        start: A finished MODEL whose weights the run begins with, in place of random ones; a smaller one grows into
+            the preset. The rate rises to its peak again and decays anew: the schedule "WSD-S" of Wen et al., arXiv 2410.05192.
 
     Returns:
         The manifest of the model (empty in all processes but the first).
 
     Raises:
         DataError: The data folder is missing, incomplete or altered.
-        ModelError: `start` has another shape, or was trained on other poems than the training split of `data`.
+        ModelError: `start` cannot grow into the preset, or was trained on other poems than the training split of `data`.
         RunError: `out` holds a run already.
         UsageError: The launcher wants the weights sharded (FSDP).
         TrainingError: The loss became infinite.
@@ -59,6 +60,7 @@ def pretrain(
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset, load_preset
     from gemma_poetry.model.shards import shards_weights
+    from gemma_poetry.training.growth import grow
     from gemma_poetry.training.processes import is_main_process, process_count
     from gemma_poetry.training.trainer import PoetryTrainer, prepare_folder
 
@@ -68,19 +70,15 @@ def pretrain(
             expected="the whole model on each device: no preset needs more than one, and Muon wants whole matrices",
             action="launch with recipes/distributed/ddp.yaml",
         )
-    checkpoint = prepare_folder(out, resume=resume, finished=WEIGHTS)
+    checkpoint = prepare_folder(out, resume=resume, finished=MANIFEST)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
     poems = _read_poems(data / "train.jsonl")
     if not poems:
         raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
     if start:
-        _check_start(start, poems, settings)
+        _check_start(start, poems)
     if checkpoint:
         tokenizer = AutoTokenizer.from_pretrained(out)
-    elif start:
-        tokenizer = AutoTokenizer.from_pretrained(start)
-        if is_main_process():
-            tokenizer.save_pretrained(out)
     else:
         characters = collect_characters(poems, settings.minimum_count)
         tokenizer = build_character_tokenizer(characters)
@@ -90,7 +88,12 @@ def pretrain(
     rows = PackedDataset(samples, settings.block_tokens)
     validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
     pad_id = int(tokenizer.pad_token_id)
-    model = load_preset(start) if start else build_preset(settings.preset, tokenizer, settings.seed)
+    model = build_preset(settings.preset, tokenizer, settings.seed)
+    if start and not checkpoint:
+        grow(load_preset(start), AutoTokenizer.from_pretrained(start), model, tokenizer)
+    if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available()):
+        for layer in model.model.layers:
+            layer.compile()
     processes = process_count()
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
@@ -116,20 +119,18 @@ def pretrain(
     final = trainer.evaluate()
     if not is_main_process():
         return {}
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.to(torch.bfloat16).save_pretrained(out, max_shard_size=SHARD_BYTES)
     return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
 
 
-def _check_start(start: Path, poems: Sequence[Poem], settings: PretrainSettings) -> None:
-    """Refuses a beginning that would change the shape, or let poems kept from this run's training into its weights."""
-    manifest = check_manifest(start, [WEIGHTS, "config.json", "tokenizer.json"])
-    if manifest.get("preset") != settings.preset:
-        raise ModelError(
-            f"the model to begin with has the preset {manifest.get('preset')!r}",
-            expected=repr(settings.preset),
-            action=f"--preset {manifest.get('preset')}, or leave --from out",
-            where=start,
-        )
+def _weights(folder: Path) -> list[str]:
+    """The names of a MODEL's weights files, and of their index where there are several."""
+    return sorted(path.name for path in folder.glob("model*.safetensors*"))
+
+
+def _check_start(start: Path, poems: Sequence[Poem]) -> None:
+    """Refuses a beginning that would let poems kept from this run's training into its weights."""
+    manifest = check_manifest(start, [*_weights(start), "config.json", "tokenizer.json"])
     if manifest.get("data", {}).get("clusters", {}).get("train") != cluster_digest(poems):
         raise ModelError(
             "the model to begin with was trained on other poems than this training split",
@@ -159,6 +160,7 @@ def _training_samples(poems: Sequence[Poem], tokenizer: Any, settings: PretrainS
                 poem,
                 title_dropout=settings.title_dropout,
                 author_dropout=settings.author_dropout,
+                words_dropout=settings.words_dropout,
                 seed=settings.seed,
             ),
             poem.text,
@@ -198,6 +200,7 @@ def _optimizer(model: Any, settings: PretrainSettings) -> Any:
         learning_rate=settings.learning_rate,
         adamw_learning_rate=settings.adamw_learning_rate,
         weight_decay=settings.weight_decay,
+        dtype=torch.bfloat16 if settings.dtype == "bfloat16" else None,
     )
 
 
@@ -223,8 +226,7 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, on
         include_num_input_tokens_seen="non_padding",
         ddp_find_unused_parameters=False,
         report_to="none",
-        bf16=on_accelerator,
-        torch_compile=on_accelerator,
+        bf16=settings.dtype == "bfloat16" or (settings.dtype == "auto" and on_accelerator),
         seed=settings.seed,
         remove_unused_columns=False,
         label_names=["labels"],
@@ -269,7 +271,11 @@ def _write_manifest(
     if start:
         earlier = read_json(start / MANIFEST)
         contents["began_with"] = {
-            "weights_sha256": sha256_file(start / WEIGHTS),
-            **{name: earlier.get(name) for name in ("steps", "tokens_seen", "validation", "began_with") if name in earlier},
+            "weights_sha256": {name: sha256_file(start / name) for name in _weights(start)},
+            **{
+                name: earlier.get(name)
+                for name in ("parameters", "steps", "tokens_seen", "validation", "began_with")
+                if name in earlier
+            },
         }
-    return write_manifest(out, contents, [WEIGHTS, "config.json", "tokenizer.json", "curve.jsonl"])
+    return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl"])

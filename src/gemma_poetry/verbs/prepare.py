@@ -73,6 +73,7 @@ def prepare(
                 tokenizer,
                 title_dropout=dropout.title_dropout if dropout else 0.0,
                 author_dropout=dropout.author_dropout if dropout else 0.0,
+                words_dropout=dropout.words_dropout if dropout else 1.0,
                 seed=settings.seed,
                 template=domain.template,
             )
@@ -141,7 +142,11 @@ def _write_records(path: Path, poems: Iterable[Poem]) -> None:
 
 
 def _write_exports(folder: Path, collection: Collection, settings: PrepareSettings, domain: Domain) -> list[str]:
-    dropout = {"title_dropout": settings.title_dropout, "author_dropout": settings.author_dropout}
+    dropout = {
+        "title_dropout": settings.title_dropout,
+        "author_dropout": settings.author_dropout,
+        "words_dropout": settings.words_dropout,
+    }
     whole = {"title_dropout": 0.0, "author_dropout": 0.0}
     rows = {
         name: [

@@ -1,0 +1,77 @@
+"""The words that a poem is about (意象), found in the poem itself.
+
+In: the lines of a poem. Out: its content words: compounds of two characters that poets use again and again, where the
+metre has a pair, and single characters that are no particles. Training prompts name some of them, so that a wish for
+words steers a poem.
+
+The compounds (assets/words/compounds.txt) are counted by scripts/build_compounds.py over the training split alone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+
+MOST_WORDS = 4
+"""Words that a training prompt names at most."""
+
+PARTICLES = frozenset(
+    "不人一无有来何如时中自生为知此相我上得未子今行事见是去与可已在里谁处更欲道多前成作出之看能从间亦尽意入然当"
+    "同犹方似大还几须复应非莫难回将到分过闻后言安真余向吾故起外问两岂以所少正随却其只又若曾共久对足于且者便才休"
+    "但亦乃兮矣哉也耳乎焉而则因或使令教被把似如须总都最甚太尚犹再每皆俱并及至由自此彼这那底怎甚么个些着了著与"
+    "岂宁惟唯即既忽渐频屡常尝已曾将欲当应合可能敢肯堪宜得愿汝尔尔予余侬伊渠他您谁孰何奚胡安焉于以为所被遭见令"
+    "上下中外内里前后左右间旁边际"
+    "一二三四五六七八九十百千万数两双半几多少"
+)
+"""Characters that say little by themselves: particles, pronouns, auxiliaries, numbers, places (虚字)."""
+
+
+@cache
+def compounds() -> frozenset[str]:
+    """Compounds of two characters that poets use again and again, in simplified characters."""
+    text = (resources.files("gemma_poetry") / "assets" / "words" / "compounds.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def pair_places(length: int) -> tuple[int, ...]:
+    """Where two characters of a line stand together in its metre, by the place of the first, from 0.
+
+    A line of five reads 2 + 2 + 1 or 2 + 1 + 2, one of seven has two more in front; other lines fall into no fixed feet.
+    """
+    if length in (5, 7):
+        return (*range(0, length - 3, 2), length - 3, length - 2)
+    return tuple(range(length - 1))
+
+
+def content_words(lines: Sequence[str]) -> list[str]:
+    """The content words of a poem, each once: compounds, then single characters outside them, as they stand.
+
+    Args:
+        lines: The lines of a poem, in simplified characters.
+    """
+    pairs: dict[str, None] = {}
+    singles: dict[str, None] = {}
+    for line in lines:
+        taken: set[int] = set()
+        for place in pair_places(len(line)):
+            if place not in taken and line[place : place + 2] in compounds():
+                pairs[line[place : place + 2]] = None
+                taken |= {place, place + 1}
+        singles |= {char: None for place, char in enumerate(line) if place not in taken and char not in PARTICLES}
+    return [*pairs, *(char for char in singles if not any(char in pair for pair in pairs))]
+
+
+def draw_words(lines: Sequence[str], draw: random.Random) -> tuple[str, ...]:
+    """One to `MOST_WORDS` content words of a poem, in no order; fewer where it has no more.
+
+    Args:
+        lines: The lines of a poem, in simplified characters.
+        draw: Where chance comes from.
+    """
+    words = content_words(lines)
+    wanted = min(draw.randint(1, MOST_WORDS), len(words))
+    # A compound says more than a character, so it is named three times as often.
+    ranked = sorted(words, key=lambda word: draw.random() ** (1 / (3 if len(word) == 2 else 1)), reverse=True)
+    return tuple(ranked[:wanted])
