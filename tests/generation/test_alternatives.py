@@ -13,11 +13,12 @@ from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.generation.requests import PoemRequest
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.scansion import scan
+from tests.generation.conftest import NOTHING_KNOWN
 
 
 @pytest.fixture(scope="module")
 def writer(tiny, tokenizer) -> Generator:
-    return Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0))
+    return Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0), guards=NOTHING_KNOWN)
 
 
 @pytest.fixture(scope="module")

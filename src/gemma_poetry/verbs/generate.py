@@ -1,24 +1,25 @@
 """`gemma-poetry generate`: poems as they were asked for, on the screen or in a file.
 
 In: a model (run, folder, preset or Hub id), the wish that every poem grants, and how the poems are shown. Out: poems on
-standard output (plain, annotated, or JSON lines), or a JSONL file that appears when the last poem is written; progress
-and notices go to standard error.
+standard output (plain, annotated, or JSON lines), or a file that appears when the last poem is written: JSON if it is called
+.jsonl or .json, else text as on the screen. Progress and notices go to standard error.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemma_poetry.artifacts import read_jsonl, write_jsonl
+from gemma_poetry.artifacts import atomic_writer, check_file
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
     from gemma_poetry.generation.generator import GeneratedPoem
     from gemma_poetry.prosody.scansion import Scansion
+
+
+_JSON = (".json", ".jsonl", ".ndjson")
+_Written = TypeVar("_Written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class GenerateOptions:
         count: Poems to write.
         seed: Seed of sampling; `None`: that of the recipe.
         as_json: JSON lines in place of plain poems.
-        out: A JSONL file to write to, in place of standard output.
+        out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
+        overwrite: Whether a file that stands there already is replaced.
         settings: Sampling and batch size.
         annotated: Show tones and rhyme beside each line, as `check` does.
         best_of: Poems written for each that is kept.
@@ -57,6 +63,7 @@ class GenerateOptions:
     seed: int | None = None
     as_json: bool = False
     out: Path | None = None
+    overwrite: bool = False
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
     annotated: bool = False
     best_of: int = 1
@@ -65,6 +72,11 @@ class GenerateOptions:
     data: Path | None = None
     domain: str = ""
     feature: str = ""
+
+    @property
+    def records(self) -> bool:
+        """Whether JSON is written."""
+        return self.as_json or (self.out is not None and self.out.suffix.lower() in _JSON)
 
 
 def generate(options: GenerateOptions) -> int:
@@ -75,8 +87,10 @@ def generate(options: GenerateOptions) -> int:
         ModelError: The model cannot be used.
         DataError: The DATA folder cannot be read.
         GenerationError: Decoding met dead ends only.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
+    if options.out is not None:
+        check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
@@ -91,17 +105,56 @@ def generate(options: GenerateOptions) -> int:
     prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None
     poems = track(_poems(options), "Writing poems", options.count)
-    if options.out is not None:
-        return write_jsonl(options.out, (poem_record(poem, corpus) for poem in poems))
-    written = 0
-    for poem in poems:
-        if options.as_json:
-            print(json.dumps(poem_record(poem, corpus), ensure_ascii=False), flush=True)
+    shown = annotated_poem if options.annotated else plain_poem
+    return write_out(options, poems, lambda poem: poem_record(poem, corpus), shown)
+
+
+def write_out(
+    options: GenerateOptions,
+    written: Iterable[_Written],
+    record: Callable[[_Written], dict[str, Any]],
+    shown: Callable[[_Written], str],
+) -> int:
+    """Puts what was written where the command line says, one by one; returns how many there are.
+
+    Args:
+        options: What the command line asks for.
+        written: Poems or texts.
+        record: The JSON record of one.
+        shown: One as text.
+
+    Raises:
+        OutputError: The file cannot be written, or exists and may not be replaced.
+    """
+    count = 0
+    if options.out is None:
+        for text in _spelt(options, written, record, shown):
+            print(text, end="", flush=True)
+            count += 1
+        return count
+    with atomic_writer(options.out, overwrite=options.overwrite) as stream:
+        if options.out.suffix.lower() == ".json":
+            records = [record(one) for one in written]
+            stream.write(json.dumps(records, ensure_ascii=False, indent=2) + "\n")
+            return len(records)
+        for text in _spelt(options, written, record, shown):
+            stream.write(text)
+            count += 1
+    return count
+
+
+def _spelt(
+    options: GenerateOptions,
+    written: Iterable[_Written],
+    record: Callable[[_Written], dict[str, Any]],
+    shown: Callable[[_Written], str],
+) -> Iterator[str]:
+    """Each as lines of JSON, or as text with an empty line before it."""
+    for number, one in enumerate(written):
+        if options.records:
+            yield json.dumps(record(one), ensure_ascii=False) + "\n"
         else:
-            shown = annotated_poem(poem) if options.annotated else plain_poem(poem)
-            print(("\n" if written else "") + shown, flush=True)
-        written += 1
-    return written
+            yield ("\n" if number else "") + shown(one) + "\n"
 
 
 def poem_record(generated: GeneratedPoem, corpus: CorpusIndex | None = None) -> dict[str, Any]:
@@ -157,39 +210,15 @@ def annotated_poem(generated: GeneratedPoem) -> str:
     return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
 
 
-def find_guards(model: str, data: Path | None) -> list[LineGuard]:
-    """The known lines of the corpora behind a model: those of its base, of its run, and of a DATA folder.
-
-    Args:
-        model: A run, a model folder, a preset or a Hub id.
-        data: A DATA folder; its guard is made from its training poems where `prepare` left none.
-
-    Raises:
-        DataError: A file of known lines, or the DATA folder, cannot be read.
-    """
-    from gemma_poetry.model.base import is_run, locate, run_base
-
-    folders = []
-    if is_run(Path(model)):
-        folders.append(Path(model))
-        model = run_base(Path(model))
-    folders.append(Path(locate(model)))
-    guards = [LineGuard.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
-    if data is not None and (data / KNOWN_LINES).is_file():
-        guards.append(LineGuard.load(data / KNOWN_LINES))
-    elif data is not None:
-        lines = (line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
-        guards.append(LineGuard.build(lines, provenance=str(data)))
-    return guards
-
-
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
     from gemma_poetry.generation.generator import Generator
     from gemma_poetry.model.base import load_model
 
-    guards = find_guards(options.model, options.data) if options.request.novel else []
-    if options.request.novel and not guards:
+    request = options.request
+    guards = find_guards(options.model, options.data) if request.novel else []
+    if request.novel and not guards:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
+        request = replace(request, novel=False)
     loaded = load_model(options.model)
     generator = Generator(
         loaded.model,
@@ -199,15 +228,13 @@ def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
         guards=guards,
         beams=options.beams,
     )
-    wishes = [options.request] * options.count
-    assess = options.as_json or options.out is not None
-    return generator.write(wishes, seed=options.seed, best_of=options.best_of, assess=assess)
+    return generator.write([request] * options.count, seed=options.seed, best_of=options.best_of, assess=options.records)
 
 
 def _corpus_index(data: Path) -> CorpusIndex:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
 
-    return CorpusIndex([Poem.from_record(record) for record in read_jsonl(data / "train.jsonl")])
+    return CorpusIndex(load_poems(data, "train"))
 
 
 def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:

@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.verbs.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, choice, chosen_recipe
+from gemma_poetry.verbs.options import (
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    RecipeOption,
+    SeedOption,
+    SetOption,
+    choice,
+    chosen_recipe,
+)
 
 
 def generate(
@@ -51,7 +60,10 @@ def generate(
     ] = "",
     annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
-    out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A file to write to: JSON if it is called .jsonl or .json, else text.")
+    ] = None,
+    overwrite: OverwriteOption = False,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
@@ -90,6 +102,7 @@ def generate(
             seed=seed,
             as_json=as_json,
             out=out,
+            overwrite=overwrite,
             settings=settings,
             annotated=annotated,
             best_of=best_of,

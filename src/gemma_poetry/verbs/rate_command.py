@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.verbs.options import JsonOption, numbers_in
+from gemma_poetry.verbs.options import JsonOption, OverwriteOption, numbers_in
 from gemma_poetry.verbs.printing import print_json, print_rows, print_tables
 
 rate = typer.Typer(help="What people think: blind studies, a rating page, their statistics.", no_args_is_help=True)
@@ -89,6 +89,7 @@ def rate_simulate(
     pairs: Annotated[int, typer.Option("--pairs", help="Pairs a rater compares.")] = 10,
     studies: Annotated[int, typer.Option("--studies", help="Simulated studies of each size.")] = 200,
     out: Annotated[Path | None, typer.Option("--out", help="A JSON file to write to.")] = None,
+    overwrite: OverwriteOption = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +100,7 @@ def rate_simulate(
     settings = SimulationSettings(
         effect, systems, numbers_in("--raters", raters), numbers_in("--poems", poems), ratings, pairs, studies, seed
     )
-    found = simulate(settings, out)
+    found = simulate(settings, out, overwrite=overwrite)
     if as_json:
         print_json(found.to_record())
     else:

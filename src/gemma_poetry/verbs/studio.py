@@ -179,12 +179,12 @@ def _names(specs: Sequence[str]) -> list[str]:
 
 def _loader(spec: str, settings: GenerateSettings) -> Callable[[], Generator]:
     def load() -> Generator:
+        from gemma_poetry.generation.carried_lines import find_guards
         from gemma_poetry.generation.generator import Generator
         from gemma_poetry.model.base import load_model
-        from gemma_poetry.verbs.generate import find_guards
 
         loaded = load_model(spec)
-        return Generator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec, None))
+        return Generator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec))
 
     return load
 
