@@ -37,7 +37,6 @@ WRITERS = {
     "evaluation": "evaluate",
     "export": "export",
     "quickstart": "quickstart",
-    "rating report": "rate report",
 }
 """Kinds of folders that are replaced by newer ones, each with the verb that writes it."""
 
@@ -370,7 +369,8 @@ def check_folder(path: Path, kind: str) -> None:
     named = ", ".join(repr(name) for name in others[:_NAMED_AT_MOST])
     rest = f" and {len(others) - _NAMED_AT_MOST:,} more" if len(others) > _NAMED_AT_MOST else ""
     raise OutputError(
-        f"there is something here that {WRITERS[kind]} did not write" + (f": {named}{rest}" if others else ""),
+        f"there is something here that {WRITERS[kind]} did not write"
+        + (f": {named}{rest}" if others else f": it holds no {kind} of this project's"),
         where=path,
         expected=f"a new or empty folder, or one that {WRITERS[kind]} wrote and nobody added to (it is replaced)",
         action="name another folder as --out, or move what is here away",

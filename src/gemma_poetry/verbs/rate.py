@@ -20,8 +20,6 @@ from gemma_poetry.artifacts import (
     MANIFEST,
     check_file,
     check_manifest,
-    check_names,
-    own_files,
     sha256_file,
     write_json,
     write_jsonl,
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 
 HELD_OUT = "test"
 REPORT = "report"
-REPORT_KIND = "rating report"
 REPORT_FILES = ("report.json", "answers.jsonl", "comments.jsonl", "comparison.png")
 
 
@@ -105,7 +102,9 @@ def require_gradio() -> None:
         raise UsageError("Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'")
 
 
-def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: bool) -> tuple[HumanReport, Path]:
+def report(
+    study_folder: Path, out: Path | None, *, seed: int, only_attentive: bool, overwrite: bool = False
+) -> tuple[HumanReport, Path]:
     """Counts the answers of a study and writes `report.json`, `answers.jsonl`, `comments.jsonl` and `comparison.png`.
 
     Returns:
@@ -113,7 +112,7 @@ def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: b
 
     Raises:
         DataError: The folder is no study, or nobody has answered yet.
-        OutputError: The files cannot be written.
+        OutputError: The files cannot be written, or exist in `out` and may not be replaced.
     """
     study, key = read_study(study_folder), read_key(study_folder)
     if not (study_folder / ANSWERS).is_file():
@@ -124,15 +123,16 @@ def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: b
             action=f"let raters answer: gemma-poetry rate serve {study_folder}",
         )
     folder = out or study_folder / REPORT
-    check_names(folder, REPORT_KIND, REPORT_FILES)
+    if out is not None:  # STUDY/report is the study's own
+        for name in REPORT_FILES:
+            check_file(out / name, overwrite=overwrite)
     store = AnswerStore(study_folder / ANSWERS)
     found, gathered = report_study(study, key, store.all_answers(), store.all_views(), seed=seed, only_attentive=only_attentive)
-    with own_files(folder, REPORT_KIND, REPORT_FILES):
-        write_json(folder / "report.json", found.to_record())
-        write_jsonl(folder / "answers.jsonl", anonymous_records(study, gathered))
-        comments = ({"rater": rater, "task": task, "comment": text} for rater, task, text in store.all_comments())
-        write_jsonl(folder / "comments.jsonl", comments)
-        draw_comparison(found, folder / "comparison.png")
+    write_json(folder / "report.json", found.to_record())
+    write_jsonl(folder / "answers.jsonl", anonymous_records(study, gathered))
+    comments = ({"rater": rater, "task": task, "comment": text} for rater, task, text in store.all_comments())
+    write_jsonl(folder / "comments.jsonl", comments)
+    draw_comparison(found, folder / "comparison.png")
     return found, folder
 
 

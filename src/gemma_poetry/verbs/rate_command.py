@@ -61,6 +61,7 @@ def rate_serve(
 def rate_report(
     study: Annotated[Path, typer.Argument(help="A STUDY folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the files go; default STUDY/report.")] = None,
+    overwrite: OverwriteOption = False,
     only_attentive: Annotated[
         bool, typer.Option("--only-attentive", help="Leave out raters that the checks speak against.")
     ] = False,
@@ -71,7 +72,7 @@ def rate_report(
     from gemma_poetry.evaluation.human.report import report_tables
     from gemma_poetry.verbs.rate import report
 
-    found, folder = report(study, out, seed=seed, only_attentive=only_attentive)
+    found, folder = report(study, out, seed=seed, only_attentive=only_attentive, overwrite=overwrite)
     if as_json:
         print_json(found.to_record())
     else:
