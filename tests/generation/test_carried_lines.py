@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.artifacts import write_json, write_manifest
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines, carried_lists, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import ConstraintError, DataError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard, carried_lists, hand_on_lists
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.serving import PoemServer, validate
 
 OURS, BASES, OLDEST = "床前明月光", "白日依山尽", "空山不见人"
 
 
 def save_list(folder: Path, *lines: str, name: str = KNOWN_LINES) -> Path:
-    LineGuard.build(lines).save(folder / name)
+    KnownLines.build(lines).save(folder / name)
     return folder
 
 
@@ -38,7 +38,7 @@ def save_records(folder: Path, *lines: str, listed: bool) -> Path:
     return folder
 
 
-def known(guards: list[LineGuard], *lines: str) -> list[bool]:
+def known(guards: list[KnownLines], *lines: str) -> list[bool]:
     return [any(line in guard for guard in guards) for line in lines]
 
 
@@ -50,7 +50,7 @@ def test_a_training_gets_the_list_of_its_data_and_those_of_its_base(listed: bool
     names = hand_on_lists(out, data, base)
     assert names == [KNOWN_LINES, "known_lines.base.npz", "known_lines.base.base.npz"]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
-    guards = [LineGuard.load(path) for path in carried_lists(out)]
+    guards = [KnownLines.load(path) for path in carried_lists(out)]
     assert [OURS in guard for guard in guards] == [True, False, False], "the own list comes first"
     assert known(guards, OURS, BASES, OLDEST, "月落乌啼霜") == [True, True, True, False]
     assert hand_on_lists(out, data, base) == names, "a resumed run does it again"
@@ -105,14 +105,14 @@ def test_the_embedded_model_carries_a_list():
 def test_new_lines_cannot_be_asked_for_where_nobody_knows_the_old_ones(tiny, tokenizer):
     wish = PoemRequest("五绝")
     for ask in (
-        lambda: Generator(tiny, tokenizer).write([wish]),
-        lambda: Generator(tiny, tokenizer, guards=()).write([PoemRequest("五绝", novel=False), wish]),
+        lambda: PoemGenerator(tiny, tokenizer).write([wish]),
+        lambda: PoemGenerator(tiny, tokenizer, guards=()).write([PoemRequest("五绝", novel=False), wish]),
         lambda: Planner(tokenizer).plan(wish),
         lambda: PoemServer(tokenizer).prompt_ids('{"form": "五绝"}'),
     ):
         with pytest.raises(ConstraintError, match="no list of known lines is at hand"):
             ask()
-    (poem,) = Generator(tiny, tokenizer).write([PoemRequest("五绝", novel=False)])
+    (poem,) = PoemGenerator(tiny, tokenizer).write([PoemRequest("五绝", novel=False)])
     assert len(poem.poem.lines) == 4
     assert PoemServer(tokenizer).prompt_ids('{"form": "五绝", "novel": false}')
 
@@ -139,4 +139,4 @@ def test_a_damaged_list_is_told(changes, why, tmp_path: Path):
         fields = {**stored, **{name: np.array(value) for name, value in changes.items()}}
     np.savez(tmp_path / KNOWN_LINES, **fields)
     with pytest.raises(DataError, match="not a file of known lines"):
-        LineGuard.load(tmp_path / KNOWN_LINES)
+        KnownLines.load(tmp_path / KNOWN_LINES)

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from gemma_poetry.generation.novelty_guard import LineGuard
+from gemma_poetry.corpus.known_lines import KnownLines
 from tests.families import save_family
 from tests.model.hub_server import COMMIT, TOKEN, HubServer
 
@@ -19,7 +19,7 @@ from tests.model.hub_server import COMMIT, TOKEN, HubServer
 PROGRAM = """
 import json, os, sys
 from gemma_poetry.errors import GemmaPoetryError
-from gemma_poetry.model.base import load_model, load_tokenizer
+from gemma_poetry.model.loading import load_model, load_tokenizer
 answers = {}
 def ask(name, spec, call=load_model, token=None, cache=None, **options):
     os.environ.pop("HF_TOKEN", None)
@@ -58,7 +58,7 @@ def answers(tmp_path_factory):
     place = tmp_path_factory.mktemp("hub")
     root = place / "repositories"
     whole = save_family(root / "owner" / "whole", "gemma3_text", instruction_tuned=True)
-    LineGuard.build(["床前明月光"]).save(whole / "known_lines.npz")
+    KnownLines.build(["床前明月光"]).save(whole / "known_lines.npz")
     for name in ("gated", "shard", "pickled", "remote", "llama", "elsewhere"):
         shutil.copytree(whole, root / "owner" / name)
     index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}

@@ -17,9 +17,9 @@ import torch
 
 from gemma_poetry.artifacts import read_json, sha256_file
 from gemma_poetry.config import load_recipe
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.errors import DataError, RunError, TokenizerMismatchError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.training.finetuning import train_adapter
 from tests.families import save_family, small_tokenizer
 from tests.tiny import make_poems, make_tokenizer, save_data, save_model
@@ -128,7 +128,7 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
     assert read_json(run / "manifest.json")["files"]["known_lines.npz"]["sha256"] == sha256_file(run / "known_lines.npz")
     base = tmp_path / "base"
     shutil.copytree(model, base)
-    LineGuard.build(["月落乌啼霜"]).save(base / "known_lines.npz")
+    KnownLines.build(["月落乌啼霜"]).save(base / "known_lines.npz")
     train_adapter(data, str(base), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "train.max_steps=1"]))
     guards = find_guards(str(tmp_path / "RUN"))
     assert all(any(line in one for one in guards) for line in [*lines, "月落乌啼霜"])
@@ -173,7 +173,7 @@ def pruned(tmp_path_factory):
 
 def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     folder, manifests = pruned

@@ -14,7 +14,7 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import ModelError, RunError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.model.base import load_model
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
 from gemma_poetry.training.pretraining import pretrain
 from tests.tiny import save_data

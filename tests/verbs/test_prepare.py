@@ -10,10 +10,10 @@ import pytest
 
 from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import PrepareSettings
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.tokenization import decode_poem, read_tokenized
 from gemma_poetry.errors import GemmaPoetryError, OutputError, SourceError
-from gemma_poetry.generation.novelty_guard import LineGuard
 from gemma_poetry.model.character_tokenizer import build_character_tokenizer
 from gemma_poetry.verbs import prepare as verb
 from gemma_poetry.verbs.prepare import FILES, prepare
@@ -92,7 +92,7 @@ def test_the_lines_of_the_training_split_are_listed_and_no_others(tmp_path: Path
     out = tmp_path / "DATA"
     prepare(str(source), out, SETTINGS, tokenizer, "mini")
     assert json.loads((out / "manifest.json").read_text())["files"]["known_lines.npz"]["bytes"]
-    guard = LineGuard.load(out / "known_lines.npz")
+    guard = KnownLines.load(out / "known_lines.npz")
     lines = {split: {line for poem in load_poems(out, split) for line in poem.lines} for split in ("train", "val", "test")}
     assert guard.lines == len(lines["train"]) and all(line in guard for line in lines["train"])
     others = (lines["val"] | lines["test"]) - lines["train"]

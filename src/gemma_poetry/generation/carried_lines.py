@@ -1,6 +1,6 @@
 """The known lines that stand behind a model, found by what a person writes after `--model`.
 
-In: a run, a model folder, a preset or a Hub id, and a DATA folder where there is one. Out: `LineGuard`s; none where it is not
+In: a run, a model folder, a preset or a Hub id, and a DATA folder where there is one. Out: `KnownLines`s; none where it is not
 known what the model was trained on, and then nobody may promise new lines.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gemma_poetry.corpus.known_lines import KnownLines, build_list, carried_lists
 from gemma_poetry.errors import ModelAccessError
-from gemma_poetry.generation.novelty_guard import LineGuard, build_list, carried_lists
-from gemma_poetry.model.base import is_run, model_folder, run_base
+from gemma_poetry.model.loading import is_run, model_folder, run_base
 
 
-def find_guards(model: str, data: Path | None = None) -> list[LineGuard]:
+def find_guards(model: str, data: Path | None = None) -> list[KnownLines]:
     """The known lines of the corpora behind a model: those that it carries, and those of a DATA folder.
 
     Args:
@@ -35,4 +35,4 @@ def find_guards(model: str, data: Path | None = None) -> list[LineGuard]:
     if not paths and data is not None and is_run(Path(model)):
         # A run from before runs carried lists: its base may have one.
         paths = carried_lists(model_folder(run_base(Path(model))))
-    return [*map(LineGuard.load, paths), *([build_list(data)] if data is not None else [])]
+    return [*map(KnownLines.load, paths), *([build_list(data)] if data is not None else [])]

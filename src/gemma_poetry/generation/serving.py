@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.data.tokenization import encode_prompt, stop_ids
 from gemma_poetry.errors import GemmaPoetryError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, retrace
-from gemma_poetry.generation.novelty_guard import LineGuard
+from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, simplify
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.slot_automaton import NOWHERE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,7 +68,7 @@ class PoemServer:
         guards: Lines that novel poems may not hold; without any, requests must say `"novel": false`.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[LineGuard] = ()) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[KnownLines] = ()) -> None:
         self.tokenizer = tokenizer
         self._planner = Planner(tokenizer, guards=guards)
         self._table = MaskTable()
@@ -80,7 +81,7 @@ class PoemServer:
             ModelError: The tokenizer cannot be found.
             DataError: A list of known lines cannot be read.
         """
-        from gemma_poetry.model.base import load_tokenizer
+        from gemma_poetry.model.loading import load_tokenizer
 
         return cls(load_tokenizer(model), find_guards(model))
 

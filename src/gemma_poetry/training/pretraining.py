@@ -20,12 +20,12 @@ from typing import Any
 
 from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, sha256_file, write_manifest
 from gemma_poetry.config import PretrainSettings
+from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
 from gemma_poetry.errors import DataError, ModelError, UsageError
-from gemma_poetry.generation.novelty_guard import hand_on_lists
 
 WEIGHTS = "model.safetensors"
 

@@ -1,6 +1,6 @@
 """What models make of the judged poems: how likely they find them, what they write, how they rank titles.
 
-In: a loaded model and poems. Out: `Likelihood`s, `Writing`s and `TitleRank`s of each of the systems inside it: `base` and
+In: a loaded model and poems. Out: `Likelihood`s, `Generation`s and `TitleRank`s of each of the systems inside it: `base` and
 `tuned` where an adapter lies on top, else one. And where the model was pretrained here: what it was kept from.
 """
 
@@ -16,15 +16,21 @@ from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
-from gemma_poetry.evaluation.exposure import Exposure, KnownLines, find_exposure, find_tuning_exposure, look_up
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
-from gemma_poetry.evaluation.references import as_writing, skipped
+from gemma_poetry.evaluation.contamination import (
+    Contamination,
+    LinesAtHand,
+    find_contamination,
+    find_tuning_contamination,
+    look_up,
+)
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
+from gemma_poetry.evaluation.references import as_generation, skipped
 from gemma_poetry.evaluation.titles import rank_title, title_choices
 from gemma_poetry.progress import steps, track
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.continuation import Continuation
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
 
 def systems_of(loaded: LoadedModel) -> tuple[str, ...]:
@@ -55,15 +61,15 @@ def score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
 
 def write(
     loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings
-) -> Iterator[Writing]:
+) -> Iterator[Generation]:
     """What each system writes to each poem's title, and to its first couplet."""
     from gemma_poetry.generation.continuation import continue_poems
-    from gemma_poetry.generation.generator import Generator
+    from gemma_poetry.generation.poem_generator import PoemGenerator
 
     if not poems:
         return
     sampling = sampling.model_copy(update={"batch_size": settings.batch_size})
-    generator = Generator(loaded.model, loaded.tokenizer, sampling)
+    generator = PoemGenerator(loaded.model, loaded.tokenizer, sampling)
     # Poems of one length share a batch, so that no step is spent on padding.
     poems = sorted(poems, key=lambda poem: (poem.characters, poem.source_id))
     for system in systems_of(loaded):
@@ -73,7 +79,7 @@ def write(
                 written = continue_poems(generator, wishes, seed=settings.seed)
                 description = f"Writing poems ({system}, from the {protocol.value})"
                 for poem, lines in zip(poems, track(written, description, len(poems))):
-                    yield as_writing(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
+                    yield as_generation(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
 
 
 def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
@@ -89,7 +95,7 @@ def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
     )
 
 
-def rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: EvaluateSettings) -> Iterator[TitleRank]:
+def rank_titles(loaded: LoadedModel, poems: Sequence[Generation], settings: EvaluateSettings) -> Iterator[TitleRank]:
     """Ranks the title of each poem among others, all by the base model."""
     from gemma_poetry.data.tokenization import encode_samples
     from gemma_poetry.model.scoring import score_completions
@@ -106,7 +112,7 @@ def rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: Evaluat
         yield rank_title(writing, [next(scores).nll for _ in titles])
 
 
-def exposures(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path, split: str) -> list[Exposure]:
+def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path, split: str) -> list[Contamination]:
     """Whether the base model, and the run on top of it, may have read the poems before.
 
     Args:
@@ -116,33 +122,33 @@ def exposures(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path,
         data: The DATA folder that the poems are from.
         split: The split that they are.
     """
-    from gemma_poetry.generation.novelty_guard import carried_lists
+    from gemma_poetry.corpus.known_lines import carried_lists
     from gemma_poetry.training.pretraining import cluster_digest
 
     folder = loaded.folder
     name = loaded.base if loaded.revision else folder.name
     manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
-    found = [find_exposure(poems, name, cluster_digest(poems), manifest, _known_lines(carried_lists(folder)))]
+    found = [find_contamination(poems, name, cluster_digest(poems), manifest, _known_lines(carried_lists(folder)))]
     if loaded.adapted:
         trained_on = read_json(Path(spec) / MANIFEST).get("data", {}).get("manifest_sha256")
         same_data = trained_on == sha256_file(data / MANIFEST)
         own = _known_lines(carried_lists(Path(spec))[:1])
         if own is None or same_data:
-            found.append(find_tuning_exposure(loaded.name, len(poems), split, same_data))
+            found.append(find_tuning_contamination(loaded.name, len(poems), split, same_data))
         else:
             found.append(look_up(poems, loaded.name, own))
     return found
 
 
-def _known_lines(lists: Sequence[Path]) -> KnownLines | None:
-    from gemma_poetry.generation.novelty_guard import LineGuard
+def _known_lines(lists: Sequence[Path]) -> LinesAtHand | None:
+    from gemma_poetry.corpus.known_lines import KnownLines
 
-    return _AnyOf([*map(LineGuard.load, lists)]) if lists else None
+    return _AnyOf([*map(KnownLines.load, lists)]) if lists else None
 
 
 @dataclass(frozen=True, slots=True)
 class _AnyOf:
-    lists: Sequence[KnownLines]
+    lists: Sequence[LinesAtHand]
 
     def __contains__(self, line: str) -> bool:
         return any(line in known for known in self.lists)

@@ -10,73 +10,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemma_poetry.artifacts import atomic_writer, check_file
-from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
-from gemma_poetry.verbs.taught import domain_of_model
+from gemma_poetry.verbs.domain_lookup import domain_of_model
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
-    from gemma_poetry.generation.generator import GeneratedPoem
-    from gemma_poetry.prosody.scansion import Scansion
+    from gemma_poetry.generation.poem_generator import GeneratedPoem
+    from gemma_poetry.prosody.findings import Scansion
 
 
-_JSON = (".json", ".jsonl", ".ndjson")
 _Written = TypeVar("_Written")
-
-
-@dataclass(frozen=True, slots=True)
-class GenerateOptions:
-    """What the command line asks for.
-
-    Attributes:
-        model: A run, a model folder, a preset or a Hub id.
-        request: The wish that every poem grants.
-        count: Poems to write.
-        seed: Seed of sampling; `None`: that of the recipe.
-        as_json: JSON lines in place of plain poems.
-        out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
-        overwrite: Whether a file that stands there already is replaced.
-        settings: Sampling and batch size.
-        annotated: Show tones and rhyme beside each line, as `check` does.
-        best_of: Poems written for each that is kept.
-        beams: Beams of each poem; 1 samples.
-        byte_characters: Also write characters that the vocabulary has only as bytes.
-        data: A DATA folder: its training lines are kept out, and the nearest of them is named.
-        domain: The language or style; empty: that of the run.
-        feature: What the domain can be asked for beside form, title and author: a season word; empty: nothing.
-    """
-
-    model: str
-    request: PoemRequest
-    count: int = 1
-    seed: int | None = None
-    as_json: bool = False
-    out: Path | None = None
-    overwrite: bool = False
-    settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
-    annotated: bool = False
-    best_of: int = 1
-    beams: int = 1
-    byte_characters: bool = False
-    data: Path | None = None
-    domain: str = ""
-    feature: str = ""
-
-    @property
-    def records(self) -> bool:
-        """Whether JSON is written."""
-        return self.as_json or (self.out is not None and self.out.suffix.lower() in _JSON)
 
 
 def generate(options: GenerateOptions) -> int:
@@ -201,7 +157,7 @@ def plain_poem(generated: GeneratedPoem) -> str:
 
 def annotated_poem(generated: GeneratedPoem) -> str:
     """The poem with tones and rhyme beside each line, as `check` shows it."""
-    from gemma_poetry.verbs.check import CheckedPoem, rows
+    from gemma_poetry.verbs.check_layout import CheckedPoem, rows
 
     poem = generated.poem
     scansion = scansion_of(poem)
@@ -211,8 +167,8 @@ def annotated_poem(generated: GeneratedPoem) -> str:
 
 
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.model.loading import load_model
 
     request = options.request
     guards = find_guards(options.model, options.data) if request.novel else []
@@ -220,7 +176,7 @@ def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
         request = replace(request, novel=False)
     loaded = load_model(options.model)
-    generator = Generator(
+    generator = PoemGenerator(
         loaded.model,
         loaded.tokenizer,
         options.settings,

@@ -15,6 +15,7 @@ import orjson
 from gemma_poetry.artifacts import atomic_folder, atomic_writer, check_folder, write_json, write_manifest, write_text
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.corpus.stats import collection_stats, dataset_card
@@ -25,7 +26,6 @@ from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import OutputError
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.progress import track
 
 if TYPE_CHECKING:
@@ -124,11 +124,11 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _known_lines(collection: Collection) -> LineGuard:
+def _known_lines(collection: Collection) -> KnownLines:
     """The lines of the training split: what a model that is trained on it must not be found to repeat."""
     source = collection.source
     provenance = f"training split of {source.name}" + (f", commit {source.commit}" if source.commit else "")
-    return LineGuard.build((line for poem in collection.splits["train"] for line in poem.lines), provenance=provenance)
+    return KnownLines.build((line for poem in collection.splits["train"] for line in poem.lines), provenance=provenance)
 
 
 def _write_records(path: Path, poems: Iterable[Poem]) -> None:

@@ -39,9 +39,9 @@ def _whole_job(out: Path, recipe: Recipe) -> None:
 
     from gemma_poetry.evaluation.table import terminal_tables
     from gemma_poetry.generation.carried_lines import find_guards
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
-    from gemma_poetry.model.base import DEFAULT_MODEL, load_model, load_tokenizer
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.model.loading import DEFAULT_MODEL, load_model, load_tokenizer
     from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
     from gemma_poetry.verbs.generate import plain_poem
     from gemma_poetry.verbs.prepare import prepare
@@ -66,7 +66,7 @@ def _whole_job(out: Path, recipe: Recipe) -> None:
     console.rule("4 generate: form, tones and rhyme by construction")
     loaded = load_model(str(run))
     wishes = [PoemRequest(form=form, title=title) for form, title in WISHES]
-    generator = Generator(loaded.model, loaded.tokenizer, recipe.generate, guards=find_guards(str(run)))
+    generator = PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate, guards=find_guards(str(run)))
     poems = [plain_poem(poem) for poem in generator.write(wishes)]
     write_text(out / POEMS, "\n\n".join(poems) + "\n")
     console.print("\n\n".join(poems))
