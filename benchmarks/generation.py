@@ -29,12 +29,12 @@ from typing import Any
 
 import torch
 
-from gemma_poetry.artifacts import read_jsonl
 from gemma_poetry.config import load_recipe
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.verification import split_lines
@@ -44,7 +44,6 @@ from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.tunes import shipped_tunes
-from gemma_poetry.verbs.generate import find_guards
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -62,7 +61,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def corpus_lines(data: Path) -> frozenset[str]:
     """Every line of the training poems."""
-    return frozenset(line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
+    return frozenset(line for poem in load_poems(data, "train") for line in poem.lines)
 
 
 def conformity(generator: PoemGenerator, options: argparse.Namespace) -> None:
@@ -202,7 +201,7 @@ def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, floa
 
 
 def likelihood(generator: PoemGenerator, options: argparse.Namespace) -> None:
-    poems = [Poem.from_record(record) for record in read_jsonl(options.data / "test.jsonl")]
+    poems = load_poems(options.data, "test")
     draw = random.Random(options.seed)
     rows = []
     for name in FORMS:

@@ -23,9 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_jsonl
 from gemma_poetry.config import load_recipe
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 
 if TYPE_CHECKING:
     from gemma_poetry.model.scoring import CompletionScore
@@ -116,7 +115,7 @@ def grown_mini(tokenizer: Any) -> Any:
 
 def poem_texts(data: Path) -> Iterator[str]:
     """Poems of a DATA folder as running text, in an order of their own, over and over."""
-    poems = [Poem.from_record(record) for record in read_jsonl(data / "train.jsonl")]
+    poems = load_poems(data, "train")
     order = random.Random(0)
     while True:
         for poem in order.sample(poems, len(poems)):

@@ -34,7 +34,7 @@ from typing import Any
 
 from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_jsonl, write_manifest
 from gemma_poetry.config import Recipe, load_recipe
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import conditions_of
 
 BATCH = 16
@@ -83,7 +83,7 @@ def make_model(tokenizer: str, out: Path) -> None:
 
 def draw(data: Path, count: int, seed: int) -> list[int]:
     """Places of poems in train.jsonl, drawn at random."""
-    total = sum(1 for _ in read_jsonl(data / "train.jsonl"))
+    total = len(load_poems(data, "train"))
     return random.Random(seed).sample(range(total), count)
 
 
@@ -138,7 +138,7 @@ def trl_trainer(model: str, data: Path, places: list[int], settings: dict[str, A
 
     recipe = Recipe()
     chosen = set(places)
-    poems = [Poem.from_record(record) for place, record in enumerate(read_jsonl(data / "train.jsonl")) if place in chosen]
+    poems = [poem for place, poem in enumerate(load_poems(data, "train")) if place in chosen]
     tokenizer = AutoTokenizer.from_pretrained(model)
     # A tokenizer that was made from the SentencePiece file alone begins no text with BOS; the published ones do.
     begin = "" if tokenizer("")["input_ids"] else tokenizer.bos_token
@@ -238,7 +238,7 @@ def compare_losses(model: str, data: Path, count: int, seed: int) -> None:
     del trainer
     loaded = load_model(model, dtype="float32")
     chosen = set(places)
-    poems = [Poem.from_record(record) for place, record in enumerate(read_jsonl(data / "train.jsonl")) if place in chosen]
+    poems = [poem for place, poem in enumerate(load_poems(data, "train")) if place in chosen]
     samples = list(encode_poems(loaded.tokenizer, poems))
     mine = PaddedCollator(0)([PoemDataset(samples)[place] for place in range(count)])
     tokens = sorted(map(tuple, (row[row != 0].tolist() for row in mine["input_ids"])))

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.artifacts import sha256_file
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import OutputError
+from gemma_poetry.verbs.quickstart import quickstart
 
 SHORT = [
     "train.max_steps=6",
@@ -29,6 +32,27 @@ def out(tmp_path_factory) -> Path:
     result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr[-3000:]
     return folder
+
+
+def test_what_is_written_is_named_and_the_lines_of_the_sample_are_carried(out):
+    named = json.loads((out / "manifest.json").read_text())
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert named["kind"] == "quickstart" and set(named["files"]) == files - {"manifest.json"}
+    for name in ("data/known_lines.npz", "run/known_lines.npz", "run/known_lines.base.npz"):
+        assert name in files
+    poems = [json.loads(line) for line in (out / "data" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    sample = {line for poem in poems for line in poem["lines"]}
+    written = (out / "poems.txt").read_text(encoding="utf-8").replace("。", "，").replace("\n", "，").split("，")
+    assert not sample & {line for line in written if len(line) > 1}
+
+
+@pytest.mark.parametrize("entry", ["data/thesis.txt", "notes.txt", "run/notes.txt"])
+def test_what_is_a_persons_stops_it_and_stays(entry, tmp_path):
+    (tmp_path / entry).parent.mkdir(exist_ok=True)
+    (tmp_path / entry).write_text("mine")
+    with pytest.raises(OutputError, match="quickstart did not write"):
+        quickstart(tmp_path, load_recipe("quickstart", []))
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()] == [entry]
 
 
 def test_the_curve_is_a_picture(out):

@@ -1,77 +1,155 @@
-"""Files that stages meet through: written whole or not at all, and listed in a manifest.
+"""Files that stages meet through: written whole or not at all, listed in a manifest, and never in the place of another's.
 
 In: text, JSON values, or a folder to fill. Out: files that either stand complete under their final name or do
 not exist, and `manifest.json` beside them (sha256 of each file, configuration, seed, versions).
+
+What may be replaced is decided here and nowhere else. A folder is replaced only if its manifest is of the kind that the
+verb writes and names every entry in it (`check_folder`); a file only if such a manifest beside it names it
+(`check_names`), or the person said so (`check_file`).
+
+    write ──> .NAME.xxxxxxxx.partial ──> checked once more ──one step──> NAME
+                    └── killed: nobody holds its lock any more, so the next run that writes NAME removes it
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import fcntl
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gemma_poetry.errors import DataError, OutputError, RunError
 
 MANIFEST = "manifest.json"
+WRITERS = {
+    "data": "prepare",
+    "evaluation": "evaluate",
+    "export": "export",
+    "quickstart": "quickstart",
+}
+"""Kinds of folders that are replaced by newer ones, each with the verb that writes it."""
+
+_UNFINISHED = "unfinished"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_NAMED_AT_MOST = 3
 _VERSIONED = ("gemma-poetry", "torch", "transformers", "peft", "tokenizers", "tshet-uinh", "opencc", "rensa")
 
 
 @contextlib.contextmanager
-def atomic_writer(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+def atomic_writer(path: Path, *, binary: bool = False, overwrite: bool = True) -> Iterator[IO[Any]]:
     """Opens a file that appears under `path` only when the block ends without an error.
 
     Args:
         path: Where the file will stand; its folder is made where it is missing.
         binary: Bytes in place of UTF-8 text.
+        overwrite: Whether a file that stands there already is replaced.
 
     Raises:
-        OutputError: The file cannot be written (full disk, no permission); nothing is left behind.
+        OutputError: The file cannot be written (full disk, no permission), or stands there already; nothing is left behind.
     """
     path = Path(path)
     partial: str | None = None
+    lock: int | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clean_leftovers(path)
         descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        # The same lock through a second descriptor: it must outlive the stream, which is closed before the rename.
+        lock = os.dup(descriptor)
+        _lock(lock)
         with os.fdopen(descriptor, "wb" if binary else "w", encoding=None if binary else "utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(partial, 0o644)
-        os.replace(partial, path)
-        partial = None
+        if overwrite:
+            os.replace(partial, path)
+            partial = None
+        else:
+            _link(partial, path)
     except OSError as error:
         raise _output_error(error, path) from error
     finally:
         if partial is not None:
             with contextlib.suppress(OSError):
                 os.unlink(partial)
+        if lock is not None:
+            os.close(lock)
 
 
-def write_text(path: Path, text: str) -> None:
+def _link(partial: str, path: Path) -> None:
+    """Gives a file its name if nothing has it yet."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        check_file(path)
+    except OSError:  # a file system without links
+        check_file(path)
+        os.replace(partial, path)
+
+
+def check_file(path: Path, *, overwrite: bool = False) -> None:
+    """Refuses to write over a file, unless the person said so.
+
+    Args:
+        path: Where a file is to be written.
+        overwrite: Whether `--overwrite` was given.
+
+    Raises:
+        OutputError: Something stands there that may not be replaced.
+    """
+    path = Path(path)
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise OutputError("this is no file", where=path, expected="the name of a file", action="choose another --out")
+    if not overwrite:
+        raise OutputError(
+            "the file exists",
+            where=path,
+            expected="a new file",
+            action="choose another --out, or add --overwrite to replace this one",
+        )
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     """Writes UTF-8 text atomically.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
-    with atomic_writer(path) as stream:
+    with atomic_writer(path, overwrite=overwrite) as stream:
         stream.write(text)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, overwrite: bool = True) -> None:
     """Writes indented JSON atomically, characters unescaped.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n", overwrite=overwrite)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copies a file atomically.
+
+    Raises:
+        OutputError: It cannot be read or written.
+    """
+    with atomic_writer(target, binary=True) as stream, open(source, "rb") as original:
+        shutil.copyfileobj(original, stream)
 
 
 def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
@@ -128,34 +206,255 @@ def read_jsonl(path: Path) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, kind: str | None = None) -> Iterator[Path]:
     """A folder to fill that takes the place of `path` only when the block ends without an error.
 
-    An older folder at `path` is replaced as a whole.
+    Whenever the run is killed, the older folder or the new one stands at `path`.
+
+    Args:
+        path: Where the folder will stand.
+        kind: One of `WRITERS`: only an older folder of this kind is replaced. `None`: the caller answers for what is there.
 
     Raises:
-        OutputError: The folder cannot be written; the older one stays.
+        OutputError: The folder cannot be written, or something else is there; that stays.
+    """
+    path = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    partial: Path | None = None
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _clean_leftovers(path)
+            if kind is not None:
+                check_folder(path, kind)
+            partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+            stack.enter_context(_held(partial))
+            os.chmod(partial, 0o755)
+            yield partial
+            if kind is not None:  # once more: hours may have gone by
+                check_folder(path, kind)
+            if _put(partial, path):
+                partial = None
+        except OSError as error:
+            raise _output_error(error, path) from error
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put(partial: Path, path: Path) -> bool:
+    """Gives a folder its name; returns whether nothing stands under the old name after that."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        os.replace(partial, path)
+        return True
+    if _exchange(partial, path):
+        return False
+    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".retired", dir=path.parent))
+    with _held(retired):
+        os.replace(path, retired / path.name)
+        try:
+            os.replace(partial, path)
+        except BaseException:
+            os.replace(retired / path.name, path)
+            raise
+        finally:
+            shutil.rmtree(retired, ignore_errors=True)
+    return True
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Lets two folders change places in one step; returns whether this system can (Linux, `renameat2`)."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    done: int = rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE)
+    return done == 0
+
+
+@contextlib.contextmanager
+def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path]:
+    """A folder that a job of several stages fills in its final place, so that the paths in its files hold.
+
+    An older folder of the kind is emptied first, also one that a killed job left unfinished.
+
+    Args:
+        path: The folder.
+        kind: One of `WRITERS`.
+        parts: What the stages will write, by name.
+
+    Raises:
+        OutputError: Something else is there, another job is writing it, or it cannot be written.
     """
     path = Path(path)
-    partial: Path | None = None
+    check_folder(path, kind)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        os.chmod(partial, 0o755)
-        yield partial
-        if path.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".retired", dir=path.parent))
-            os.replace(path, retired / path.name)
-            os.replace(partial, path)
-            shutil.rmtree(retired, ignore_errors=True)
-        else:
-            os.replace(partial, path)
-        partial = None
+        path.mkdir(parents=True, exist_ok=True)
+        with _held(path) as mine:
+            if not mine:
+                raise OutputError("another job is writing here", where=path, action="wait for it, or choose another --out")
+            for entry in path.iterdir():
+                if entry.name != MANIFEST:  # goes last: without it nobody would know whose the rest is
+                    _remove(entry)
+            write_manifest(path, {"kind": kind, _UNFINISHED: list(parts)}, [])
+            yield path
+            files = [entry.relative_to(path).as_posix() for entry in path.rglob("*") if entry.is_file()]
+            write_manifest(path, {"kind": kind}, [name for name in files if name != MANIFEST])
     except OSError as error:
         raise _output_error(error, path) from error
+
+
+@contextlib.contextmanager
+def own_files(folder: Path, kind: str, names: Sequence[str]) -> Iterator[None]:
+    """Files that a verb writes beside whatever else a folder holds; older ones of the same kind go first, all of them.
+
+    Args:
+        folder: The folder.
+        kind: One of `WRITERS`.
+        names: What will be written, besides the manifest.
+
+    Raises:
+        OutputError: One of the names is somebody else's, or the files cannot be written.
+    """
+    check_names(folder, kind, names)
+    write_manifest(folder, {"kind": kind, _UNFINISHED: list(names)}, [])
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    yield
+    write_manifest(folder, {"kind": kind}, names)
+
+
+def check_names(folder: Path, kind: str, names: Sequence[str]) -> None:
+    """Refuses to write over files that a folder's manifest does not name.
+
+    Args:
+        folder: The folder; it may hold other things.
+        kind: One of `WRITERS`, that the manifest must be of.
+        names: What is to be written, besides the manifest.
+
+    Raises:
+        OutputError: One of the names is somebody else's.
+    """
+    manifest = _manifest_of(folder, kind)
+    ours = {MANIFEST, *manifest["files"], *_parts_of(manifest)} if manifest else set()
+    taken = [name for name in (*names, MANIFEST) if name not in ours and os.path.lexists(folder / name)]
+    if taken or (os.path.lexists(folder) and not folder.is_dir()):
+        raise OutputError(
+            f"there is something here that {WRITERS[kind]} did not write" + (f": {taken[0]!r}" if taken else ""),
+            where=folder,
+            expected=f"a folder without these files, or one in which {WRITERS[kind]} wrote them (they are replaced)",
+            action="name another folder as --out, or move what is here away",
+        )
+
+
+def check_folder(path: Path, kind: str) -> None:
+    """Refuses to replace a folder that is not wholly ours.
+
+    Args:
+        path: Where a folder is to be written.
+        kind: One of `WRITERS`; a folder is ours if its manifest is of this kind and names every entry in it.
+
+    Raises:
+        OutputError: `path` is something else.
+    """
+    path = Path(path)
+    try:
+        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+            return
+        manifest = _manifest_of(path, kind) if path.is_dir() else None
+        others = list(_strangers(path, manifest)) if manifest is not None else []
+    except OSError as error:
+        raise _output_error(error, path) from error
+    if manifest is not None and not others:
+        return
+    named = ", ".join(repr(name) for name in others[:_NAMED_AT_MOST])
+    rest = f" and {len(others) - _NAMED_AT_MOST:,} more" if len(others) > _NAMED_AT_MOST else ""
+    raise OutputError(
+        f"there is something here that {WRITERS[kind]} did not write"
+        + (f": {named}{rest}" if others else f": it holds no {kind} of this project's"),
+        where=path,
+        expected=f"a new or empty folder, or one that {WRITERS[kind]} wrote and nobody added to (it is replaced)",
+        action="name another folder as --out, or move what is here away",
+    )
+
+
+def _manifest_of(folder: Path, kind: str) -> dict[str, Any] | None:
+    """The manifest of a folder, if it is one of this kind."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except (DataError, OSError, ValueError, RecursionError):
+        return None
+    ours = isinstance(manifest, dict) and manifest.get("kind") == kind and isinstance(manifest.get("files"), dict)
+    return manifest if ours else None
+
+
+def _strangers(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The entries of a folder, at whatever depth, that its manifest does not name."""
+    files = {MANIFEST, *map(str, manifest["files"])}
+    folders = {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
+    parts = _parts_of(manifest)
+    leftover = re.compile("|".join(_leftover_pattern(PurePosixPath(name).name) for name in {*files, *folders, *parts}))
+    queue = [folder]
+    while queue:
+        for entry in sorted(queue.pop().iterdir()):
+            name = entry.relative_to(folder).as_posix()
+            if name in files or name in parts or leftover.fullmatch(entry.name):
+                continue
+            if entry.is_dir() and not entry.is_symlink() and name in folders:
+                queue.append(entry)
+            else:
+                yield name
+
+
+def _parts_of(manifest: Mapping[str, Any]) -> set[str]:
+    """What a job that was killed had been about to write."""
+    unfinished = manifest.get(_UNFINISHED)
+    return set(map(str, unfinished)) if isinstance(unfinished, list) else set()
+
+
+def _leftover_pattern(name: str) -> str:
+    return rf"\.{re.escape(name)}\.[a-z0-9_]{{8}}\.(?:partial|retired)"
+
+
+def _clean_leftovers(path: Path) -> None:
+    """Removes what killed runs left beside `path`; an older folder that one of them had put aside comes back."""
+    pattern = re.compile(_leftover_pattern(path.name))
+    with contextlib.suppress(OSError):  # what cannot be looked at or removed is in nobody's way
+        for leftover in [entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name)]:
+            with _held(leftover) as mine:
+                if not mine:
+                    continue
+                if not os.path.lexists(path) and os.path.lexists(leftover / path.name) and leftover.suffix == ".retired":
+                    os.replace(leftover / path.name, path)
+                _remove(leftover)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[bool]:
+    """Holds the lock of a file or folder while it is open; gives whether it is ours, and nobody else's."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _lock(descriptor)
     finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another, or a file system without locks
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if stat.S_ISDIR(os.lstat(path).st_mode):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 def _output_error(error: OSError, path: Path) -> OutputError:

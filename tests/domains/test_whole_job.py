@@ -147,7 +147,7 @@ def test_what_makes_a_text_better(better, worse):
 
 def test_haiku_with_the_season_word_that_was_asked_for(checkpoint, tmp_path):
     for wish, name in (("冬", "冬"), ("さくら", "春・桜")):
-        found = written(checkpoint, tmp_path / "x.jsonl", count=2, domain="japanese-haiku", form="俳句", feature=wish)
+        found = written(checkpoint, tmp_path / f"{wish}.jsonl", count=2, domain="japanese-haiku", form="俳句", feature=wish)
         for one in found:
             assert (one["feature"], one["scansion"]["verdict"]) == (name, "strict")
             assert name[0] in {word["season"] for word in one["scansion"]["season_words"]}

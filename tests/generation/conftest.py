@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gemma_poetry.corpus.known_lines import KnownLines
+
+NOTHING_KNOWN = [KnownLines.build([])]
+"""The guards of a model of random weights: it has read no line."""
 PHRASES = ["五言绝句", "七言绝句", "天气", "晚来", "秋。", "，山", "雨，天气", "一心一意", "萧萧", "\n题目："]
 # 千字文: a thousand characters, each once, of all tones and many rhymes.
 THOUSAND = (

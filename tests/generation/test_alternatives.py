@@ -13,11 +13,12 @@ from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.scansion import scan
+from tests.generation.conftest import NOTHING_KNOWN
 
 
 @pytest.fixture(scope="module")
 def writer(tiny, tokenizer) -> PoemGenerator:
-    return PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0))
+    return PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0), guards=NOTHING_KNOWN)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.errors import UnknownFormError, UsageError
+from gemma_poetry.errors import DataError, OutputError, UnknownFormError, UsageError
 from gemma_poetry.generation.poem_generator import GeneratedPoem
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
@@ -61,6 +61,42 @@ def test_a_file_is_written_whole(loaded, tmp_path, capsys):
     assert capsys.readouterr().out == ""
     records = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert len(records) == 5 and all(len(record["lines"]) == 4 for record in records)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "read"),
+    [
+        ("poems.jsonl", {}, lambda text: [json.loads(line)["title"] for line in text.splitlines()]),
+        ("poems.JSON", {}, lambda text: [record["title"] for record in json.loads(text)]),
+        ("poems.txt", {"as_json": True}, lambda text: [json.loads(line)["title"] for line in text.splitlines()]),
+        ("poems.txt", {}, lambda text: [poem.splitlines()[0].strip("《》") for poem in text.split("\n\n")]),
+        ("poems", {}, lambda text: [poem.splitlines()[0].strip("《》") for poem in text.split("\n\n")]),
+        ("poems.md", {"annotated": True}, lambda text: ["空山"] * (text.count("《空山》") if "平" in text else 0)),
+    ],
+)
+def test_the_ending_says_what_a_file_holds(loaded, tmp_path, name, options, read):
+    out = tmp_path / name
+    assert generate(GenerateOptions("tiny", PoemRequest("五绝", title="空山"), count=2, out=out, **options)) == 2
+    assert read(out.read_text(encoding="utf-8")) == ["空山", "空山"]
+
+
+def test_a_file_that_exists_is_replaced_only_if_that_is_said(loaded, tmp_path):
+    out = tmp_path / "poems.txt"
+    out.write_text("mine")
+    with pytest.raises(OutputError, match="the file exists"):
+        generate(GenerateOptions("no such model", PoemRequest("五绝"), out=out))
+    assert out.read_text() == "mine"
+    generate(GenerateOptions("tiny", PoemRequest("五绝"), out=out, overwrite=True))
+    assert out.read_text().count("。") == 2
+
+
+@pytest.mark.parametrize("record", ['{"title": "无题"}', '{"lines": "春江"}', "7", '{"lines": ["春江"], "marks": "，。"}'])
+def test_a_record_that_is_no_poem_is_told_with_its_line(loaded, tmp_path, record):
+    good = Poem(("春江", "花月"), "，。").to_record()
+    (tmp_path / "train.jsonl").write_text(json.dumps(good) + "\n" + record + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="not the record of a poem") as caught:
+        generate(GenerateOptions("tiny", PoemRequest("五绝"), data=tmp_path))
+    assert caught.value.where == f"{tmp_path / 'train.jsonl'}:2"
 
 
 def test_impossible_wishes_are_told_before_a_model_is_loaded():

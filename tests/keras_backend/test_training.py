@@ -56,7 +56,9 @@ def test_the_run_is_whole_and_listed(run):
     files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
     resumable = ("started.json", *(name for name in files if name.startswith("checkpoint-")))
     listed = [name for name in files if name not in ("manifest.json", "curve.png", *resumable)]
-    assert {"updates.lora.h5", "curve.jsonl", "merged/model.safetensors", "merged/tokenizer.json"} <= set(listed)
+    assert {"updates.lora.h5", "curve.jsonl", "merged/model.safetensors", "merged/tokenizer.json", "known_lines.npz"} <= set(
+        listed
+    )
     check_manifest(out, listed)
     assert manifest["export_difference"] < 1e-4 > manifest["base_difference"]
     assert manifest["recipe"]["lora"]["dropout"] == 0 and manifest["data"]["domain"] == "classical-chinese"

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from gemma_poetry.corpus.known_lines import KnownLines
 from tests.families import save_family
 from tests.model.hub_server import COMMIT, TOKEN, HubServer
 
@@ -32,6 +33,8 @@ def ask(name, spec, call=load_model, token=None, cache=None, **options):
     except GemmaPoetryError as error:
         answers[name] = {"kind": type(error).__name__, "found": error.found, "action": error.action, "where": error.where}
 ask("tokenizer alone", "owner/whole", load_tokenizer)
+from gemma_poetry.generation.carried_lines import find_guards
+answers["guards"] = len(find_guards("owner/whole"))
 ask("whole", "owner/whole", device="cpu")
 ask("gated, no token", "owner/gated")
 ask("gated, other token", "owner/gated", token="hf_other")
@@ -55,6 +58,7 @@ def answers(tmp_path_factory):
     place = tmp_path_factory.mktemp("hub")
     root = place / "repositories"
     whole = save_family(root / "owner" / "whole", "gemma3_text", instruction_tuned=True)
+    KnownLines.build(["床前明月光"]).save(whole / "known_lines.npz")
     for name in ("gated", "shard", "pickled", "remote", "llama", "elsewhere"):
         shutil.copytree(whole, root / "owner" / name)
     index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
@@ -77,6 +81,10 @@ def answers(tmp_path_factory):
     server.server_close()
     assert finished.returncode == 0, finished.stderr[-3000:]
     return {"address": server.address} | json.loads(told.read_text())
+
+
+def test_known_lines_come_with_the_texts(answers):
+    assert answers["guards"] == 1
 
 
 @pytest.mark.parametrize("case", ["whole", "gated, accepted", "network gone, cached"])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,6 +15,8 @@ from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import UsageError
 from gemma_poetry.model.lora import add_adapter, matched_modules
 from tests.tiny import make_model, make_tokenizer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -37,6 +45,25 @@ def test_what_matches_is_what_trains(model, settings, names):
         name.split(".lora_")[0].removeprefix("base_model.model.") for name, p in adapted.named_parameters() if p.requires_grad
     }
     assert matched == names and trained == set(names)
+
+
+SAVED = """
+import sys
+from gemma_poetry.config import LoraSettings
+from gemma_poetry.model.lora import add_adapter
+from tests.tiny import make_model, make_tokenizer
+targets = ("v_proj", "q_proj", "down_proj", "o_proj", "up_proj", "k_proj", "gate_proj")
+add_adapter(make_model(make_tokenizer()), LoraSettings(targets=targets), seed=1)[0].save_pretrained(sys.argv[1])
+"""
+
+
+def test_what_is_saved_is_the_same_bytes_in_every_process(tmp_path):
+    for seed in ("1", "2"):  # of Python's hashes, which decide the order of a set
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", SAVED, str(tmp_path / seed)], check=True, env=environment, cwd=ROOT)
+    first, second = ((tmp_path / seed / "adapter_config.json").read_bytes() for seed in ("1", "2"))
+    assert first == second
+    assert json.loads(first)["target_modules"] == sorted(json.loads(first)["target_modules"])
 
 
 def test_towers_are_left_out(model):

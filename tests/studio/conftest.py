@@ -7,7 +7,7 @@ import pytest
 from gemma_poetry.studio.limits import Limits
 from gemma_poetry.studio.workshop import Workshop
 from gemma_poetry.verbs.studio import check_pasted
-from tests.generation.conftest import character_tokenizer, tiny_gemma
+from tests.generation.conftest import NOTHING_KNOWN, character_tokenizer, tiny_gemma
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def generators():
 
     tokenizer = character_tokenizer()
     settings = GenerateSettings(temperature=1.0, top_p=1.0)
-    return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, settings) for seed in (0, 1)]
+    return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, settings, guards=NOTHING_KNOWN) for seed in (0, 1)]
 
 
 @pytest.fixture

@@ -144,10 +144,15 @@ def test_samples_have_one_bos_and_a_labelled_end_of_turn(one):
 
 
 def test_the_run_generates(one):
+    from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.generation.request import PoemRequest
 
     loaded = load_model(str(one["run"]), device="cpu")
     requests = [PoemRequest("五言绝句", title=title, metre="free", polyphones="any") for title in ("春江", "月")]
-    poems = list(PoemGenerator(loaded.model, loaded.tokenizer, GenerateSettings(batch_size=2)).write(requests))
+    poems = list(
+        PoemGenerator(
+            loaded.model, loaded.tokenizer, GenerateSettings(batch_size=2), guards=find_guards(str(one["run"]))
+        ).write(requests)
+    )
     assert [[len(line) for line in poem.poem.lines] for poem in poems] == [[5] * 4] * 2

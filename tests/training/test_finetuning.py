@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from gemma_poetry.artifacts import sha256_file
+from gemma_poetry.artifacts import read_json, sha256_file
 from gemma_poetry.config import load_recipe
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.errors import DataError, RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.training.finetuning import train_adapter
 from tests.families import save_family, small_tokenizer
-from tests.tiny import make_tokenizer, save_data, save_model
+from tests.tiny import make_poems, make_tokenizer, save_data, save_model
 
 SETTINGS = [
     "train.epochs=3",
@@ -116,6 +119,20 @@ def test_a_resumed_run_must_keep_its_settings(model, data, tmp_path):
     train_adapter(data, str(model), out, load_recipe(None, [*SETTINGS, "train.max_steps=4"]))
     with pytest.raises(RunError, match=r"other settings \(train\)"):
         train_adapter(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
+
+
+def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, tmp_path):
+    lines = [line for poem in make_poems(64) for line in poem.lines]
+    (guard,) = find_guards(str(run))
+    assert all(line in guard for line in lines) and "月落乌啼霜" not in guard
+    assert read_json(run / "manifest.json")["files"]["known_lines.npz"]["sha256"] == sha256_file(run / "known_lines.npz")
+    base = tmp_path / "base"
+    shutil.copytree(model, base)
+    KnownLines.build(["月落乌啼霜"]).save(base / "known_lines.npz")
+    train_adapter(data, str(base), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "train.max_steps=1"]))
+    guards = find_guards(str(tmp_path / "RUN"))
+    assert all(any(line in one for one in guards) for line in [*lines, "月落乌啼霜"])
+    assert "known_lines.base.npz" in read_json(tmp_path / "RUN" / "manifest.json")["files"]
 
 
 def test_data_of_another_tokenizer_is_refused(model, tmp_path):

@@ -11,7 +11,9 @@ import torch
 
 from gemma_poetry.artifacts import read_json, sha256_file, write_json
 from gemma_poetry.config import load_recipe
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import ModelError, RunError
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
 from gemma_poetry.training.pretraining import pretrain
@@ -60,6 +62,13 @@ def test_the_manifest_names_the_splits_it_saw_and_was_kept_from(trained):
     assert manifest["data"]["splits"] == {name: sha256_file(data / name) for name in ("train.jsonl", "val.jsonl", "test.jsonl")}
     assert manifest["steps"] == 12 and manifest["tokens_seen"] > 0
     assert manifest["files"]["model.safetensors"]["sha256"] == sha256_file(model / "model.safetensors")
+
+
+def test_the_model_carries_the_lines_that_it_was_trained_on(trained):
+    data, model = trained
+    (guard,) = find_guards(str(model))
+    assert all(line in guard for poem in load_poems(data, "train") for line in poem.lines)
+    assert "known_lines.npz" in read_json(model / "manifest.json")["files"]
 
 
 def test_resuming_gives_the_same_weights(trained, tmp_path, monkeypatch):

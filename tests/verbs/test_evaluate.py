@@ -211,8 +211,28 @@ def test_older_results_do_not_stand_beside_newer_poems(results, run, data, tmp_p
     def full(*_: object) -> None:
         raise OutputError("cannot write (No space left on device)")
 
-    (tmp_path / "results.json").write_text("{}")
+    out = tmp_path / "eval"
+    evaluate(options(run, data, out=out))
     monkeypatch.setattr(verb, "write_records", full)
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match="No space"):
+        evaluate(options(run, data, out=out))
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize("name", ["results.json", "report.html", "manifest.json"])
+def test_files_of_others_are_never_written_over(run, data, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=f"evaluate did not write: '{name}'"):
         evaluate(options(run, data, out=tmp_path))
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["notes.txt", name])
+
+
+def test_poems_of_other_data_are_looked_up_in_what_the_run_read(results, run, data, tmp_path):
+    told = tmp_path / "run"
+    shutil.copytree(run / "adapter", told / "adapter")
+    shutil.copyfile(run / "manifest.json", told / "manifest.json")
+    judged = [line for poem in make_poems(POEMS, 2000) for line in poem.lines]
+    for lines, verdict in ((judged, "seen"), (["月落乌啼霜"], "kept-out")):
+        KnownLines.build(lines).save(told / KNOWN_LINES)
+        assert evaluate(options(told, data)).exposure[1]["verdict"] == verdict

@@ -56,6 +56,10 @@ def save_run(folder: Path, family: str) -> Path:
     return folder / "RUN"
 
 
+def known_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("known_lines*.npz")}
+
+
 def logits(model) -> torch.Tensor:  # type: ignore[no-untyped-def]
     tokenizer = AutoTokenizer.from_pretrained(model.name_or_path)
     (sample,) = encode_poems(tokenizer, make_poems(1))
@@ -81,6 +85,7 @@ def test_a_merged_model_loads_with_plain_transformers(run: Path, tmp_path: Path)
     defaults = GenerationConfig.from_pretrained(exported.folder)
     assert defaults.eos_token_id == [106, 1] and defaults.temperature == 0.8 and defaults.top_p == 0.95
     assert AutoTokenizer.from_pretrained(exported.folder).chat_template
+    assert known_of(exported.folder) == known_of(run) != {}
     card = (exported.folder / "README.md").read_text(encoding="utf-8")
     assert "`<end_of_turn>` (106), `<eos>` (1)" in card and "5 steps" in card
 
@@ -96,7 +101,7 @@ def test_an_adapter_loads_with_plain_peft(run: Path, tmp_path: Path):
     from peft import PeftModel
 
     exported = export(ExportOptions(run, "peft", tmp_path / "peft"))
-    assert exported.check.difference == 0
+    assert exported.check.difference == 0 and known_of(exported.folder) == known_of(run)
     base = AutoModelForCausalLM.from_pretrained(run.parent / "model", dtype=torch.float32)
     model = PeftModel.from_pretrained(base, str(exported.folder)).eval()
     assert torch.allclose(logits(base), run_logits(run), atol=1e-5) and model is not base

@@ -10,6 +10,7 @@ import pytest
 
 from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import PrepareSettings
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.tokenization import decode_poem, read_tokenized
 from gemma_poetry.errors import GemmaPoetryError, OutputError, SourceError
@@ -85,6 +86,27 @@ def test_conditions_are_dropped_in_training_only(tmp_path: Path, source: Path, t
     for split, named in (("train", False), ("val", True), ("test", True)):
         for line in (tmp_path / "DATA" / f"{split}.txt").read_text(encoding="utf-8").splitlines():
             assert ("题 目" in line.partition("\t")[0] or "题目" in line) is named
+
+
+def test_the_lines_of_the_training_split_are_listed_and_no_others(tmp_path: Path, source: Path, tokenizer: Any) -> None:
+    out = tmp_path / "DATA"
+    prepare(str(source), out, SETTINGS, tokenizer, "mini")
+    assert json.loads((out / "manifest.json").read_text())["files"]["known_lines.npz"]["bytes"]
+    guard = KnownLines.load(out / "known_lines.npz")
+    lines = {split: {line for poem in load_poems(out, split) for line in poem.lines} for split in ("train", "val", "test")}
+    assert guard.lines == len(lines["train"]) and all(line in guard for line in lines["train"])
+    others = (lines["val"] | lines["test"]) - lines["train"]
+    assert others and sum(line in guard for line in others) <= 1
+    assert source.name in guard.provenance and str(tmp_path) not in guard.provenance
+
+
+def test_what_a_person_put_into_data_is_never_removed(tmp_path: Path, source: Path, tokenizer: Any) -> None:
+    out = tmp_path / "DATA"
+    prepare(str(source), out, SETTINGS, tokenizer, "mini")
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"prepare did not write: 'notes\.txt'"):
+        prepare(str(source), out, SETTINGS, tokenizer, "mini")
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path, source: Path, tokenizer: Any) -> None:

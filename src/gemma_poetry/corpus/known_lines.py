@@ -1,6 +1,10 @@
 """The lines that a model has read, small enough to ship: a set of hashes that decoding can ask at every line end.
 
-In: the lines of a training corpus. Out: a `KnownLines` that knows every one of them.
+In: the lines of a training corpus. Out: a `KnownLines` that knows every one of them, and its file, which goes from DATA to
+whatever is trained on it, and on to what that is exported as:
+
+    prepare ──> DATA/known_lines.npz ──train, pretrain──> RUN/known_lines.npz ──export──> the same files
+                              the base model's own ─────> RUN/known_lines.base.npz
 
 It is a Bloom filter: 10 bits a line (2.7 million lines: 3.2 MB) in place of the text. It never forgets a line; about one
 line in a hundred that the corpus does not have is taken for known, which costs a poem one choice out of a hundred at a
@@ -14,13 +18,15 @@ import functools
 import math
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from gemma_poetry.artifacts import atomic_writer
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, copy_file, read_json, sha256_file
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
 from gemma_poetry.prosody.conversion import converter
 
@@ -28,13 +34,17 @@ SHORTEST_LINE = 2
 """Lines of fewer characters are words, not lines: they are never taken for known."""
 
 KNOWN_LINES = "known_lines.npz"
-"""The file that DATA, RUN and model folders hold a guard in."""
+"""The file that DATA, RUN and model folders hold a guard in: the lines that they were made of, or trained on."""
+
+_LISTS = "known_lines*.npz"
+_PARTS = ("adapter", "merged")
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LOW = np.uint64(0xFFFFFFFF)
 _VERSION = 1
+_MOST_PROBES = 64
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -189,10 +199,77 @@ class KnownLines:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["version"]) != _VERSION:
                     raise ValueError(f"version {int(stored['version'])}")
-                return cls(stored["bits"], int(stored["probes"]), int(stored["lines"]), str(stored["provenance"]))
+                bits, probes = stored["bits"], int(stored["probes"])
+                if bits.dtype != np.uint8 or bits.ndim != 1 or not len(bits) or not 1 <= probes <= _MOST_PROBES:
+                    raise ValueError(f"{probes} probes of {bits.dtype} {bits.shape}")
+                return cls(bits, probes, int(stored["lines"]), str(stored["provenance"]))
         except FileNotFoundError as error:
             raise DataError("no such file", where=path, action="run prepare again") from error
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
                 f"not a file of known lines ({error})", where=path, expected="what prepare wrote", action="run prepare again"
             ) from error
+
+
+def build_list(data: Path) -> KnownLines:
+    """The lines that a model reads in training on a DATA folder: those of its training split.
+
+    Args:
+        data: A DATA folder; where `prepare` left no list, one is made from the records.
+
+    Raises:
+        DataError: The list was altered, or the records cannot be read.
+    """
+    if _is_named(data):
+        check_manifest(data, [KNOWN_LINES])
+        return KnownLines.load(data / KNOWN_LINES)
+    return KnownLines.build((line for poem in load_poems(data, "train") for line in poem.lines), provenance=data.resolve().name)
+
+
+def _is_named(data: Path) -> bool:
+    manifest = read_json(data / MANIFEST) if (data / MANIFEST).is_file() else None
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    return isinstance(files, dict) and KNOWN_LINES in files
+
+
+def carried_lists(folder: Path) -> list[Path]:
+    """The lists that a model carries: of what it was trained on, and of what its base had been trained on.
+
+    Args:
+        folder: A RUN, model or DATA folder; of `RUN/adapter` and `RUN/merged` the RUN is asked too.
+
+    Returns:
+        The files, that of the last training first; none where that is not there, since the others would not be all.
+    """
+    if not (folder / KNOWN_LINES).is_file():
+        return carried_lists(folder.parent) if folder.name in _PARTS and (folder.parent / MANIFEST).is_file() else []
+    return sorted(folder.glob(_LISTS), key=lambda path: len(path.name))
+
+
+def hand_on_lists(out: Path, data: Path, base: Path | None) -> list[str]:
+    """Puts the list of DATA into the folder of a training, and those of the base model beside it.
+
+    Args:
+        out: The RUN or MODEL folder.
+        data: The DATA folder that is trained on.
+        base: The folder of the model that the training begins with; `None`: with nothing.
+
+    Returns:
+        The names of the files, for the manifest.
+
+    Raises:
+        DataError: The list of DATA was altered, or cannot be made.
+        OutputError: A file cannot be written.
+    """
+    guard = build_list(data)
+    if _is_named(data):
+        copy_file(data / KNOWN_LINES, out / KNOWN_LINES)
+    else:
+        guard.save(out / KNOWN_LINES)
+    digests = {sha256_file(out / KNOWN_LINES): KNOWN_LINES}
+    for path in carried_lists(base) if base is not None else ():
+        # The base of a base has its list behind that of the base: known_lines.base.base.npz.
+        name = path.name.replace("known_lines", "known_lines.base", 1)
+        if digests.setdefault(sha256_file(path), name) == name:
+            copy_file(path, out / name)
+    return list(digests.values())

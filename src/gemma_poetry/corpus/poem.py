@@ -15,7 +15,8 @@ from typing import Any
 
 from gemma_poetry.prosody.forms import alternating_marks
 
-_RECORD_FIELDS = ("title", "author", "era", "form", "tune", "lines", "marks", "script", "source_id", "cluster_id")
+FIELDS = ("title", "author", "era", "form", "tune", "lines", "marks", "script", "source_id", "cluster_id")
+"""The fields of a poem's record; all but `lines` are texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Poem:
 
     def to_record(self) -> dict[str, Any]:
         """The JSON record that stands in `DATA/{train,val,test}.jsonl`."""
-        record = {name: getattr(self, name) for name in _RECORD_FIELDS}
+        record = {name: getattr(self, name) for name in FIELDS}
         record["lines"] = list(self.lines)
         return record
 
@@ -78,7 +79,7 @@ class Poem:
             KeyError: The record has no `lines`.
         """
         lines = tuple(record["lines"])
-        fields = {name: record[name] for name in _RECORD_FIELDS if name in record}
+        fields = {name: record[name] for name in FIELDS if name in record}
         fields["lines"] = lines
         fields.setdefault("marks", alternating_marks(len(lines)))
         return cls(**fields)

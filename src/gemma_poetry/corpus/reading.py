@@ -6,20 +6,22 @@ In: a folder that `prepare` wrote, and a split. Out: its poems, in the order of 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.poem import FIELDS, Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
 
 
-def load_poems(folder: Path, split: str) -> list[Poem]:
+def load_poems(folder: Path, split: str, most: int | None = None) -> list[Poem]:
     """The poems of one split.
 
     Args:
         folder: The folder that `prepare` wrote.
         split: `train`, `val` or `test`.
+        most: Poems to read, from the first on; `None`: all.
 
     Raises:
         UsageError: No split is called so.
@@ -28,21 +30,45 @@ def load_poems(folder: Path, split: str) -> list[Poem]:
     if split not in SPLITS:
         raise UsageError(f"no split is called {split!r}", expected=" or ".join(SPLITS), action="correct --split")
     path = Path(folder) / f"{split}.jsonl"
-    poems = []
+    poems: list[Poem] = []
     try:
         with open(path, "rb") as stream:
             for number, line in enumerate(stream, 1):
-                try:
-                    poems.append(Poem.from_record(orjson.loads(line)))
-                except (orjson.JSONDecodeError, KeyError, TypeError, AssertionError) as error:
-                    raise DataError(
-                        f"not the record of a poem ({type(error).__name__}: {error})",
-                        where=f"{path}:{number}",
-                        expected="a JSON object with `lines` and `marks` of one length, as prepare writes it",
-                        action="prepare the data again",
-                    ) from error
+                if most is not None and len(poems) >= most:
+                    break
+                if line.strip():
+                    poems.append(_read_poem(line, f"{path}:{number}"))
     except FileNotFoundError as error:
         raise DataError("no such file", where=path, action="run gemma-poetry prepare first") from error
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
     return poems
+
+
+def _read_poem(line: bytes, where: str) -> Poem:
+    try:
+        record = orjson.loads(line)
+        amiss = _amiss(record)
+    except orjson.JSONDecodeError as error:
+        record, amiss = None, f"no JSON ({error})"
+    if amiss:
+        raise DataError(
+            f"not the record of a poem: {amiss}",
+            where=where,
+            expected="a JSON object with `lines` and `marks` of one length, as prepare writes it",
+            action="prepare the data again",
+        )
+    return Poem.from_record(record)
+
+
+def _amiss(record: Any) -> str:
+    """What keeps a JSON value from being the record of a poem; empty if nothing does."""
+    if not isinstance(record, dict):
+        return f"it is no object but {type(record).__name__}"
+    lines = record.get("lines")
+    if not isinstance(lines, list) or not all(isinstance(one, str) for one in lines):
+        return "it has no `lines`" if lines is None else "`lines` is no list of texts"
+    others = [name for name, value in record.items() if name in FIELDS and name != "lines" and not isinstance(value, str)]
+    if others:
+        return f"`{others[0]}` is no text"
+    return "" if len(record.get("marks", lines)) == len(lines) else "there is not one mark a line"

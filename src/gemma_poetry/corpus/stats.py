@@ -109,6 +109,7 @@ holds recipe, seed, versions and the sha256 of every file.
 |---|---|
 | `train.txt` `val.txt` `test.txt` | one poem a line as pieces of the tokenizer of `{tokenizer_name}`: prompt, TAB, completion |
 | `train.jsonl` `val.jsonl` `test.jsonl` | the same poems in the same order as records |
+| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new poems |
 | `stats.json` | all figures of this page |
 
 A record: title, author, era, form (体裁), tune (词牌), lines, marks (one closing mark a line), script, source_id (file and

@@ -163,6 +163,7 @@ def texts_card(collection: Collection, stats: Mapping[str, Any], settings: Prepa
 |---|---|
 | `train.txt` `val.txt` `test.txt` | one text a line as pieces of the tokenizer of `{tokenizer_name}`: prompt, TAB, completion |
 | `train.jsonl` `val.jsonl` `test.jsonl` | the same texts in the same order as records |
+| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new texts |
 | `stats.json` | all figures of this page |
 
 For example ({example.form}):

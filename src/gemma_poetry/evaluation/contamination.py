@@ -7,7 +7,7 @@ Three things can be told apart of the base. A model pretrained here names the cl
 its training, so that each poem can be looked up: of held-out poems 0.1% have more than half of their lines there
 (quotations, and the guard's one false line in a hundred), of training poems all. A manifest that names the judged clusters
 as held out says the same without looking. Of any other model nothing is known, and that is what the sentence says. What a
-run was fine-tuned on is in its manifest.
+run was fine-tuned on is in its manifest; of poems from elsewhere its own list of lines tells.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def find_contamination(
             Verdict.KEPT_OUT, len(poems), None, f"The poems are those that {base} was kept from: its manifest names them."
         )
     if known_lines is not None:
-        return _look_up(poems, base, known_lines)
+        return look_up(poems, base, known_lines)
     if named:
         return Contamination(
             Verdict.SEEN, len(poems), len(poems), f"{base} was trained on these very poems: its manifest says so."
@@ -127,7 +127,14 @@ def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool)
     return Contamination(Verdict.KEPT_OUT, poems, None, f"The {split} split took no part in the fine-tuning of {run}.")
 
 
-def _look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Contamination:
+def look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Contamination:
+    """What the lines that a model was trained on tell of the judged poems.
+
+    Args:
+        poems: The judged poems.
+        base: What people call the model.
+        known_lines: The lines.
+    """
     judged = [lines for poem in poems if (lines := [line for line in poem.lines if len(line) >= SHORTEST_LINE])]
     known = sum(sum(line in known_lines for line in lines) > KNOWN_SHARE * len(lines) for lines in judged)
     share = known / len(judged) if judged else 0.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
+from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.logits_processor import Plan
 from gemma_poetry.generation.prescription import Prescription, prescribe
@@ -37,7 +38,7 @@ class Planner:
         tokenizer: The tokenizer of the model that will write.
         charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
         byte_characters: Also write characters that the vocabulary has only as bytes.
-        guards: The lines of the corpora that the model was trained on.
+        guards: The lines of the corpora that the model was trained on; without any, no new lines can be asked for.
     """
 
     def __init__(
@@ -60,8 +61,15 @@ class Planner:
 
         Raises:
             UnknownFormError: No form or tune is called so.
-            ConstraintError: The wish cannot be met with the characters of the vocabulary.
+            ConstraintError: The wish cannot be met with the characters of the vocabulary, or new lines are asked for where
+                nobody knows the old ones.
         """
+        if request.novel and not self.guards:
+            raise ConstraintError(
+                "new lines are asked for, and no list of known lines is at hand",
+                expected="the lines that the model was trained on, as `guards`",
+                action="take them from generation.carried_lines.find_guards(MODEL, DATA), or ask with novel=False",
+            )
         prescription = prescribe(simplify(request))
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)

@@ -97,7 +97,8 @@ class PoemGenerator:
         settings: Sampling and batch size.
         charset: Characters that may stand where none is asked for; `None`: every character with a known reading.
         byte_characters: Also write characters that the vocabulary has only as bytes.
-        guards: The lines of the corpora that the model was trained on, which novel poems do without.
+        guards: The lines of the corpora that the model was trained on, which novel poems do without
+            (`carried_lines.find_guards`). Without any, requests must say `novel=False`.
         beams: Beams of each poem; 1 samples (or, at temperature 0, takes the likeliest token).
     """
 
@@ -139,7 +140,7 @@ class PoemGenerator:
             watch: Is told the running texts of the poems in hand at each step; what it raises ends the writing.
 
         Raises:
-            ConstraintError: A wish cannot be met.
+            ConstraintError: A wish cannot be met; new lines are one, where there are no guards.
             GenerationError: A poem met dead ends only.
         """
         seed = self.settings.seed if seed is None else seed

@@ -32,7 +32,7 @@ class PoemRequest:
         answer: 上联: the upper line of a couplet whose lower line is asked for.
         polyphones: `every`: the form holds under every reading of every character; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).
-        novel: No line of the poem stands in the training corpus.
+        novel: No line of the poem stands in the training corpus; the generator must know its lines.
         script: Script of the finished poem.
     """
 

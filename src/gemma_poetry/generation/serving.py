@@ -14,18 +14,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.data.tokenization import encode_prompt, stop_ids
 from gemma_poetry.errors import GemmaPoetryError, UsageError
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.prescription import Prescription
-from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class PoemServer:
 
     Args:
         tokenizer: The tokenizer of the model that is served.
-        guards: Lines that novel poems may not hold.
+        guards: Lines that novel poems may not hold; without any, requests must say `"novel": false`.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[KnownLines] = ()) -> None:
@@ -75,15 +75,15 @@ class PoemServer:
 
     @classmethod
     def for_model(cls, model: str) -> PoemServer:
-        """A server for a model folder or Hub id, with the known lines that lie beside its weights.
+        """A server for a run, model folder, preset or Hub id, with the known lines that it carries.
 
         Raises:
             ModelError: The tokenizer cannot be found.
+            DataError: A list of known lines cannot be read.
         """
         from gemma_poetry.model.loading import load_tokenizer
 
-        known = Path(model) / KNOWN_LINES
-        return cls(load_tokenizer(model), [KnownLines.load(known)] if known.is_file() else [])
+        return cls(load_tokenizer(model), find_guards(model))
 
     def prompt_ids(self, text: str) -> list[int]:
         """The prompt's tokens, BOS in front: what a client sends in place of a text.
@@ -148,12 +148,12 @@ def read_request(text: str) -> PoemRequest:
 
 
 def validate(text: str) -> None:
-    """Refuses a request that cannot be read, as servers expect it.
+    """Refuses a request that cannot be read or met, as servers expect it.
 
     Raises:
         ValueError: With the text of our own error.
     """
     try:
-        read_request(text)
+        prescribe(simplify(read_request(text)))
     except GemmaPoetryError as error:
         raise ValueError(str(error)) from error

@@ -2,7 +2,7 @@
 
     DATA/train.txt ─> batches ─> keras.Model.fit ─┬─> RUN/updates.lora.h5    the updates, as KerasHub keeps them
                                                   ├─> RUN/merged/            a Hugging Face folder, compared with the model
-                                                  ├─> RUN/curve.jsonl, manifest.json
+                                                  ├─> RUN/curve.jsonl, known_lines.npz, manifest.json
                                                   └─> RUN/checkpoint-N/      on the way, for --resume
 
 In: a DATA folder, a base model, and the `train` and `lora` sections of a recipe. Out: the same figures as the default
@@ -25,9 +25,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, sha256_file, write_manifest
 from gemma_poetry.config import Recipe, TrainSettings
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import TrainingError
@@ -179,7 +180,7 @@ def train_keras(
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     merged = [f"{MERGED}/{path.name}" for path in (out / MERGED).iterdir()]
-    return write_manifest(out, contents, [UPDATES, CURVE, *merged])
+    return write_manifest(out, contents, [UPDATES, CURVE, *merged, *hand_on_lists(out, data, base.folder)])
 
 
 def total_steps(settings: TrainSettings, samples: int) -> int:
@@ -293,7 +294,7 @@ def _held_out(
     data: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_tokens: int, most: int, counting: Counting
 ) -> tuple[list[TokenizedPoem], list[int]]:
     """Samples of a split, not longer than training takes, with their numbers of units."""
-    poems = [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")]
+    poems = load_poems(data, split)
     pairs = zip(poems, read_tokenized(data / f"{split}.txt", tokenizer))
     kept = [(sample, counting.count(poem.lines)) for poem, sample in pairs if len(sample) <= max_tokens][:most]
     return [sample for sample, _ in kept], [characters for _, characters in kept]

@@ -1,7 +1,8 @@
 """Checkpoints on the Hugging Face Hub, brought to this machine as a folder.
 
-In: a repository's name, and a revision where it matters. Out: a folder in the Hub's cache with configuration, tokenizer
-and, where they are wanted, safetensors weights; from then on a Hub model is checked and loaded like any other folder.
+In: a repository's name, and a revision where it matters. Out: a folder in the Hub's cache with configuration, tokenizer,
+lists of known lines and, where they are wanted, safetensors weights; from then on a Hub model is checked and loaded like any
+other folder.
 The token is read from `HF_TOKEN` (or `hf auth login`) by huggingface_hub itself.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from gemma_poetry.errors import ModelAccessError
 from gemma_poetry.model.checkpoint import refuse_pickled, weight_files
 
-_TEXTS = ["*.json", "*.model", "*.jinja", "*.txt"]
+_TEXTS = ["*.json", "*.model", "*.jinja", "*.txt", "known_lines*.npz"]
 _WEIGHTS = "*.safetensors"
 
 

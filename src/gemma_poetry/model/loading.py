@@ -54,6 +54,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "locate",
+    "model_folder",
     "packaged_model",
     "run_base",
 ]
@@ -195,6 +196,15 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     if adapter is not None:
         return _read_tokenizer(_folder_of(locate(adapter.base), adapter.revision, weights=False))
     return _read_tokenizer(_folder_of(locate(spec), weights=False))
+
+
+def model_folder(spec: str) -> Path:
+    """The folder of everything but weights that a model has; a Hub id's is fetched.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be reached.
+    """
+    return _folder_of(locate(spec), weights=False)
 
 
 def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> Path:

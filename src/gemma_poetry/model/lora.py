@@ -100,7 +100,13 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | N
         bias="none",
     )
     torch.manual_seed(seed)
-    return get_peft_model(model, config, revision=revision), names
+    adapted = get_peft_model(model, config, revision=revision)
+    for written in adapted.peft_config.values():
+        # PEFT makes sets of lists and writes them in an order that differs from process to process.
+        for name, value in vars(written).items():
+            if isinstance(value, set):
+                setattr(written, name, sorted(value))
+    return adapted, names
 
 
 def adapter_weights(model: Any) -> dict[str, Any]:

@@ -243,6 +243,7 @@ def draft_of(written: GeneratedPoem, asked: PoemRequest, model: str) -> Draft:
         if slot.char
     )
     ppl = written.merits.ppl_char if written.merits else None
+    asked = replace(asked, novel=written.request.novel)
     return Draft(written.poem, asked, model, written.seed, given, ppl_char=ppl)
 
 

@@ -47,6 +47,8 @@ def sheaf_html(sheaf: Sheaf, layout: Layout, language: Language) -> str:
         status.append(say("draft_of", language, number=sheaf.current + 1, count=len(sheaf.drafts)))
     if draft.locked:
         status.append(say("locked_count", language, count=len(draft.locked)))
+    if not draft.request.novel:
+        status.append(say("not_new", language))
     if status:
         parts.append(f'<p class="status">{escape(" · ".join(status))}</p>')
     items = {"locked"} | ({"rhyme"} if scansion else set()) | ({"level", "oblique", "open"} if layout.tones else set())

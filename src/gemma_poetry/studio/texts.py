@@ -124,6 +124,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "现在只有一个模型。以 --run 指定一次训练，便可与原模型对观。",
         "There is only one model. Start the studio with --run RUN to set a run beside its base.",
     ),
+    "not_new": (
+        "此模型未带训练语料之句表：句或已见于语料",
+        "the model carries no list of known lines: a line may stand in its corpus",
+    ),
     "ppl": ("每字困惑度 {value}（依所作模型）", "perplexity {value} a character, under the model that wrote it"),
     # runs
     "runs_choose": ("训练", "Runs"),

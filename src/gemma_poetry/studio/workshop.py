@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -136,6 +136,9 @@ class Workshop:
     ) -> Iterator[Progress | list[GeneratedPoem]]:
         """Writes poems; tells how far the first is, character by character, and at last all of them.
 
+        A model that carries no list of known lines writes as it can: the poems' own requests say that no new lines were
+        promised.
+
         Only whose turn it is may ask. Where the visitor leaves, writing ends at the next character.
 
         Raises:
@@ -154,7 +157,8 @@ class Workshop:
         def work() -> None:
             try:
                 generator = self.generator(name)
-                told.put(("done", list(generator.write(requests, seed=seed, assess=True, watch=watch))))
+                promised = [replace(one, novel=one.novel and bool(generator.planner.guards)) for one in requests]
+                told.put(("done", list(generator.write(promised, seed=seed, assess=True, watch=watch))))
             except _StoppedError:
                 pass
             except Exception as error:

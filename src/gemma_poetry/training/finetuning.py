@@ -3,7 +3,8 @@
     DATA/train.txt ─> PoemDataset ─> PoetryTrainer(PEFT model) ─> RUN/adapter, curve, logs, checkpoints, manifest
 
 In: a DATA folder, a model, and the `train` and `lora` sections of a recipe. Out: `RUN/adapter/`, a plain PEFT folder, with
-the loss curve and a manifest that names base model, data, recipe, seed, wall time and peak memory.
+the loss curve, the lists of known lines of data and base model, and a manifest that names base model, data, recipe, seed,
+wall time and peak memory.
 
 Where the vocabulary is most of the model it is pruned for the training (`model.vocabulary`). The perplexities of the
 manifest are over the full vocabulary all the same: the adapter is loaded on the stock model for them, as people will.
@@ -25,13 +26,13 @@ from gemma_poetry.artifacts import (
     check_manifest,
     check_same_start,
     read_json,
-    read_jsonl,
     sha256_file,
     write_json,
     write_manifest,
 )
 from gemma_poetry.config import Recipe, TrainSettings
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
@@ -114,6 +115,7 @@ def train_adapter(
     weights = adapter_weights(model)
     if not is_main_process():
         return {}
+    lists = hand_on_lists(out, data, loaded.folder)
     measured = {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")}
     model.save_pretrained(str(out / ADAPTER), state_dict=weights)
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
@@ -152,7 +154,7 @@ def train_adapter(
         # The stock model takes the place of the pruned one, never both at once.
         del trainer, model, loaded, vocabulary
         contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, counting.unit, units), **measured}
-    return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl"])
+    return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl", *lists])
 
 
 def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int) -> dict[str, float]:
@@ -252,7 +254,7 @@ def _trainer(
     from gemma_poetry.training.processes import process_count
     from gemma_poetry.training.trainer import PoetryTrainer
 
-    poems = [Poem.from_record(record) for record in read_jsonl(data / "val.jsonl")]
+    poems = load_poems(data, "val")
     validation = read_tokenized(data / "val.txt", tokenizer)
     if len(poems) != len(validation):
         raise DataError(f"{len(poems)} records but {len(validation)} tokenized poems", where=data / "val.txt")

@@ -3,8 +3,8 @@
     DATA/train.jsonl ─> character tokenizer ─> packed rows ─> PoetryTrainer (Muon, float32 or bf16) ─> MODEL/
 
 In: a prepared DATA folder and the `pretrain` section of a recipe. Out: `MODEL/`, a plain Hugging Face folder (safetensors
-in bf16, tokenizer) with the curve, TensorBoard logs and a manifest that names the hashes of the splits it saw and of
-those it was kept from.
+in bf16, tokenizer) with the known lines, the curve, TensorBoard logs and a manifest that names the hashes of the splits
+it saw and of those it was kept from.
 
 The records are tokenized here, not read from train.txt: the tokenizer is made from the same training split.
 """
@@ -18,9 +18,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, sha256_file, write_manifest
 from gemma_poetry.config import PretrainSettings
+from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
 from gemma_poetry.errors import DataError, ModelError, UsageError
@@ -72,7 +74,7 @@ def pretrain(
         )
     checkpoint = prepare_folder(out, resume=resume, finished=MANIFEST)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
-    poems = _read_poems(data / "train.jsonl")
+    poems = load_poems(data, "train")
     if not poems:
         raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
     if start:
@@ -86,7 +88,7 @@ def pretrain(
             tokenizer.save_pretrained(out)
     samples = _training_samples(poems, tokenizer, settings)
     rows = PackedDataset(samples, settings.block_tokens)
-    validation, groups = _validation_set(data / "val.jsonl", tokenizer, settings)
+    validation, groups = _validation_set(data, tokenizer, settings)
     pad_id = int(tokenizer.pad_token_id)
     model = build_preset(settings.preset, tokenizer, settings.seed)
     if start and not checkpoint:
@@ -149,10 +151,6 @@ def cluster_digest(poems: Iterable[Poem]) -> str:
     return hashlib.sha256("\n".join(sorted({poem.cluster_id for poem in poems})).encode()).hexdigest()
 
 
-def _read_poems(path: Path) -> list[Poem]:
-    return [Poem.from_record(record) for record in read_jsonl(path)]
-
-
 def _training_samples(poems: Sequence[Poem], tokenizer: Any, settings: PretrainSettings) -> list[TokenizedPoem]:
     drawn = (
         (
@@ -170,11 +168,11 @@ def _training_samples(poems: Sequence[Poem], tokenizer: Any, settings: PretrainS
     return list(encode_samples(tokenizer, drawn))
 
 
-def _validation_set(path: Path, tokenizer: Any, settings: PretrainSettings) -> tuple[Any, list[str]]:
+def _validation_set(data: Path, tokenizer: Any, settings: PretrainSettings) -> tuple[Any, list[str]]:
     """The first poems of val.jsonl (their order is drawn by `prepare`) and the names of their forms."""
     from gemma_poetry.data.dataset import PoemDataset
 
-    poems = _read_poems(path)[: settings.evaluation_poems]
+    poems = load_poems(data, "val", settings.evaluation_poems)
     forms = sorted({poem.form for poem in poems})
     dataset = PoemDataset(
         list(encode_poems(tokenizer, poems)),
@@ -258,7 +256,7 @@ def _write_manifest(
             "manifest_sha256": sha256_file(data / MANIFEST),
             "source": data_manifest.get("source"),
             "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
-            "clusters": {name: cluster_digest(_read_poems(data / f"{name}.jsonl")) for name in ("train", "val", "test")},
+            "clusters": {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")},
         },
         "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
         "steps": trainer.state.global_step,
@@ -278,4 +276,5 @@ def _write_manifest(
                 if name in earlier
             },
         }
-    return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl"])
+    lists = hand_on_lists(out, data, start)
+    return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl", *lists])

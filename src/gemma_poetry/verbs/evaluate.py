@@ -21,9 +21,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_text
+from gemma_poetry.artifacts import (
+    MANIFEST,
+    check_manifest,
+    check_names,
+    own_files,
+    read_json,
+    sha256_file,
+    write_json,
+    write_text,
+)
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
@@ -56,6 +65,9 @@ _Record = TypeVar("_Record", Likelihood, Generation, TitleRank)
 RESULTS = "results.json"
 COMPARISON = "comparison"
 CURVE = "curve.jsonl"
+KIND = "evaluation"
+REPORT, REPORT_MARKDOWN = "report.html", "report.md"
+FILES = (LIKELIHOODS, GENERATIONS, TITLE_RANKS, REPORT, REPORT_MARKDOWN, RESULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +115,17 @@ def evaluate(options: EvaluateOptions) -> Results:
         SourceError: A file of poems cannot be read.
         ModelError: The model cannot be used.
         RunError: The RUN is incomplete.
-        OutputError: The results cannot be written.
+        OutputError: The results cannot be written, or files of others would be written over.
     """
     _check(options)
     examiner = protocol_of(_domain(options))
-    ground = _load_ground(options, examiner)
     names = _names(options.runs)
+    for spec, name in names.items():
+        check_names(_run_folder(options, spec, name), KIND, FILES)
+    out = _comparison_folder(options) if len(names) > 1 or options.generations else None
+    if out is not None:
+        check_names(out, KIND, FILES)
+    ground = _load_ground(options, examiner)
     taken = set(names.values())
     system_outputs: list[Generation] = []
     for path in options.generations:
@@ -125,10 +142,10 @@ def evaluate(options: EvaluateOptions) -> Results:
     results = examiner.figures(evidence, options.settings, pairs)
     told = {record["sentence"]: record for *_, own in judged for record in own.exposure}
     results.exposure = list(told.values())
-    out = _comparison_folder(options)
     if out is not None:
         about = _about(options, None, examiner, ground)
-        _write_out(out, examiner, evidence, results, about, {name: spec for spec, name in names.items()})
+        with own_files(out, KIND, FILES):
+            _write_out(out, examiner, evidence, results, about, {name: spec for spec, name in names.items()})
     return results
 
 
@@ -164,7 +181,7 @@ def _load_ground(options: EvaluateOptions, examiner: EvaluationProtocol) -> Grou
     if options.data is None:
         return Ground()
     check_manifest(options.data, [f"{name}.jsonl" for name in SPLITS])
-    by_split = {name: [Poem.from_record(record) for record in read_jsonl(options.data / f"{name}.jsonl")] for name in SPLITS}
+    by_split = {name: load_poems(options.data, name) for name in SPLITS}
     poems = by_split.pop(options.split)
     if not poems:
         raise DataError(
@@ -210,7 +227,8 @@ def _evaluate_run(
         if exposure.doubtful:
             print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
     out = _run_folder(options, spec, name)
-    _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})
+    with own_files(out, KIND, FILES):
+        _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})
     return loaded.base, replace(evidence, title_ranks=ranks), results
 
 
@@ -287,8 +305,6 @@ def _write_out(
         about: What was evaluated, and how.
         runs: The specs of the RUNs and models by the name that they have in tables.
     """
-    # Written last, so that it never stands beside poems that it is not about.
-    (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, evidence.likelihoods)
     write_records(out / GENERATIONS, evidence.generations)
     write_records(out / TITLE_RANKS, evidence.title_ranks)
@@ -305,8 +321,8 @@ def _write_out(
         _subtitle(about, examiner),
         examiner.judge,
     )
-    write_text(out / "report.html", report_html(report))
-    write_text(out / "report.md", report_markdown(report))
+    write_text(out / REPORT, report_html(report))
+    write_text(out / REPORT_MARKDOWN, report_markdown(report))
     write_json(out / RESULTS, {"about": about, **results.to_record()})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,13 @@ from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
-from gemma_poetry.evaluation.contamination import Contamination, find_contamination, find_tuning_contamination
+from gemma_poetry.evaluation.contamination import (
+    Contamination,
+    LinesAtHand,
+    find_contamination,
+    find_tuning_contamination,
+    look_up,
+)
 from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
 from gemma_poetry.evaluation.references import as_generation, skipped
 from gemma_poetry.evaluation.titles import rank_title, title_choices
@@ -115,16 +122,33 @@ def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: 
         data: The DATA folder that the poems are from.
         split: The split that they are.
     """
-    from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
-    from gemma_poetry.model.loading import locate
+    from gemma_poetry.corpus.known_lines import carried_lists
     from gemma_poetry.training.pretraining import cluster_digest
 
-    folder = Path(locate(loaded.base))
-    name = folder.name if folder.is_dir() else loaded.base
+    folder = loaded.folder
+    name = loaded.base if loaded.revision else folder.name
     manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
-    guard = KnownLines.load(folder / KNOWN_LINES) if (folder / KNOWN_LINES).is_file() else None
-    found = [find_contamination(poems, name, cluster_digest(poems), manifest, guard)]
+    found = [find_contamination(poems, name, cluster_digest(poems), manifest, _known_lines(carried_lists(folder)))]
     if loaded.adapted:
         trained_on = read_json(Path(spec) / MANIFEST).get("data", {}).get("manifest_sha256")
-        found.append(find_tuning_contamination(loaded.name, len(poems), split, trained_on == sha256_file(data / MANIFEST)))
+        same_data = trained_on == sha256_file(data / MANIFEST)
+        own = _known_lines(carried_lists(Path(spec))[:1])
+        if own is None or same_data:
+            found.append(find_tuning_contamination(loaded.name, len(poems), split, same_data))
+        else:
+            found.append(look_up(poems, loaded.name, own))
     return found
+
+
+def _known_lines(lists: Sequence[Path]) -> LinesAtHand | None:
+    from gemma_poetry.corpus.known_lines import KnownLines
+
+    return _AnyOf([*map(KnownLines.load, lists)]) if lists else None
+
+
+@dataclass(frozen=True, slots=True)
+class _AnyOf:
+    lists: Sequence[LinesAtHand]
+
+    def __contains__(self, line: str) -> bool:
+        return any(line in known for known in self.lists)

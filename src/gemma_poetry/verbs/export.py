@@ -1,7 +1,7 @@
 """`gemma-poetry export`: a run for other programs, compared with the run before it is believed.
 
-In: a RUN and what it is to become. Out: a folder (or a Hub repository) and the figures of the comparison; a wrong export
-is an error and leaves nothing behind.
+In: a RUN and what it is to become. Out: a folder (or a Hub repository) with the run's known lines, and the figures of the
+comparison; a wrong export is an error and leaves nothing behind.
 
     peft    adapter, tokenizer, card            PeftModel.from_pretrained, vLLM with --enable-lora
     merged  one model, tokenizer, card          transformers, vLLM, converters
@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import copy
 import gc
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, read_json, write_manifest, write_text
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, check_folder, copy_file, read_json, write_manifest, write_text
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.corpus.known_lines import KNOWN_LINES
-from gemma_poetry.errors import DataError, OutputError, UsageError
+from gemma_poetry.corpus.known_lines import carried_lists
+from gemma_poetry.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from gemma_poetry.exporting.export import ExportCheck, ExportSource
 
+KIND = "export"
 GGUF_NAME = "model.gguf"
 MODELFILE = "Modelfile"
 
@@ -101,19 +101,21 @@ def export(options: ExportOptions) -> Exported:
     if options.to == "hub" and not options.repository:
         raise UsageError("no repository is named", expected="owner/name on the Hub", action="add --repo owner/name")
     out = options.out or options.run / "export" / options.to
-    _check_output(out, options.run)
+    check_folder(out, KIND)
     if options.to == "gguf":
         require_gguf(None)  # before minutes are spent on loading
     source = open_run(options.run)
     if options.to == "gguf":
         require_gguf(source.loaded.model.config)
     commit = ""
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, KIND) as folder:
         check = _write(options, source, folder)
+        for known in carried_lists(options.run):
+            copy_file(known, folder / known.name)
         files = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
         for name in files:  # weights are written for their owner alone; a server may be somebody else
             (folder / name).chmod(0o644)
-        contents = {"kind": "export", "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
+        contents = {"kind": KIND, "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
         # Generation asks a model's manifest what language it was taught. Where things lay on this machine is nobody's affair.
         origin = {name: _without_places(read_json(options.run / MANIFEST)[name]) for name in ("base", "data")}
         write_manifest(folder, contents | origin, files)
@@ -132,7 +134,6 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     tokenizer, sampling = source.loaded.tokenizer, options.sampling
-    guard = source.loaded.folder / KNOWN_LINES
     if options.to == "peft" or (options.to == "hub" and is_hub_id(source.loaded.base)):
         check = write_adapter(source, folder)
         _write_card(source, folder, check, merged=False)
@@ -143,8 +144,6 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
         check, weights = _write_gguf(source, folder, options.dtype), f"./{GGUF_NAME}"
     else:
         check, weights = write_merged(source, folder, options.dtype, sampling), "."
-        if guard.is_file():
-            shutil.copyfile(guard, folder / KNOWN_LINES)  # so that `generate` keeps off the base's corpus too
         _write_card(source, folder, check, merged=True)
     if options.to == "ollama":
         domain = domain_of_model(str(options.run))
@@ -202,24 +201,3 @@ def _is_pretrained(base: Path) -> bool:
 
 def _without_places(entry: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if name not in ("spec", "folder")}
-
-
-def _check_output(out: Path, run: Path) -> None:
-    """Refuses to write over anything but an older export.
-
-    Raises:
-        OutputError: The folder holds something else.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        kind = read_json(out / MANIFEST).get("kind")
-    except (DataError, AttributeError):
-        kind = None
-    if kind != "export" or out.resolve() == run.resolve():
-        raise OutputError(
-            "the folder is not empty and holds no export",
-            where=out,
-            expected="a new folder, or an older export to replace",
-            action="choose another --out",
-        )

@@ -1,28 +1,30 @@
 """`gemma-poetry generate`: poems as they were asked for, on the screen or in a file.
 
 In: a model (run, folder, preset or Hub id), the wish that every poem grants, and how the poems are shown. Out: poems on
-standard output (plain, annotated, or JSON lines), or a JSONL file that appears when the last poem is written; progress
-and notices go to standard error.
+standard output (plain, annotated, or JSON lines), or a file that appears when the last poem is written: JSON if it is called
+.jsonl or .json, else text as on the screen. Progress and notices go to standard error.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_jsonl, write_jsonl
-from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
+from gemma_poetry.artifacts import check_file
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
+from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
+from gemma_poetry.verbs.generated_output import write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -38,8 +40,10 @@ def generate(options: GenerateOptions) -> int:
         ModelError: The model cannot be used.
         DataError: The DATA folder cannot be read.
         GenerationError: Decoding met dead ends only.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
+    if options.out is not None:
+        check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
@@ -54,17 +58,8 @@ def generate(options: GenerateOptions) -> int:
     prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None
     poems = track(_poems(options), "Writing poems", options.count)
-    if options.out is not None:
-        return write_jsonl(options.out, (poem_record(poem, corpus) for poem in poems))
-    written = 0
-    for poem in poems:
-        if options.as_json:
-            print(json.dumps(poem_record(poem, corpus), ensure_ascii=False), flush=True)
-        else:
-            shown = annotated_poem(poem) if options.annotated else plain_poem(poem)
-            print(("\n" if written else "") + shown, flush=True)
-        written += 1
-    return written
+    shown = annotated_poem if options.annotated else plain_poem
+    return write_out(options, poems, lambda poem: poem_record(poem, corpus), shown)
 
 
 def poem_record(generated: GeneratedPoem, corpus: CorpusIndex | None = None) -> dict[str, Any]:
@@ -120,39 +115,15 @@ def annotated_poem(generated: GeneratedPoem) -> str:
     return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
 
 
-def find_guards(model: str, data: Path | None) -> list[KnownLines]:
-    """The known lines of the corpora behind a model: those of its base, of its run, and of a DATA folder.
-
-    Args:
-        model: A run, a model folder, a preset or a Hub id.
-        data: A DATA folder; its guard is made from its training poems where `prepare` left none.
-
-    Raises:
-        DataError: A file of known lines, or the DATA folder, cannot be read.
-    """
-    from gemma_poetry.model.loading import is_run, locate, run_base
-
-    folders = []
-    if is_run(Path(model)):
-        folders.append(Path(model))
-        model = run_base(Path(model))
-    folders.append(Path(locate(model)))
-    guards = [KnownLines.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
-    if data is not None and (data / KNOWN_LINES).is_file():
-        guards.append(KnownLines.load(data / KNOWN_LINES))
-    elif data is not None:
-        lines = (line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
-        guards.append(KnownLines.build(lines, provenance=str(data)))
-    return guards
-
-
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.model.loading import load_model
 
-    guards = find_guards(options.model, options.data) if options.request.novel else []
-    if options.request.novel and not guards:
+    request = options.request
+    guards = find_guards(options.model, options.data) if request.novel else []
+    if request.novel and not guards:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
+        request = replace(request, novel=False)
     loaded = load_model(options.model)
     generator = PoemGenerator(
         loaded.model,
@@ -162,15 +133,13 @@ def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
         guards=guards,
         beams=options.beams,
     )
-    wishes = [options.request] * options.count
-    assess = options.as_json or options.out is not None
-    return generator.write(wishes, seed=options.seed, best_of=options.best_of, assess=assess)
+    return generator.write([request] * options.count, seed=options.seed, best_of=options.best_of, assess=options.records)
 
 
 def _corpus_index(data: Path) -> CorpusIndex:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
 
-    return CorpusIndex([Poem.from_record(record) for record in read_jsonl(data / "train.jsonl")])
+    return CorpusIndex(load_poems(data, "train"))
 
 
 def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.generation.request import PoemRequest
 
+_JSON = (".json", ".jsonl", ".ndjson")
+
 
 @dataclass(frozen=True, slots=True)
 class GenerateOptions:
@@ -22,7 +24,8 @@ class GenerateOptions:
         count: Poems to write.
         seed: Seed of sampling; `None`: that of the recipe.
         as_json: JSON lines in place of plain poems.
-        out: A JSONL file to write to, in place of standard output.
+        out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
+        overwrite: Whether a file that stands there already is replaced.
         settings: Sampling and batch size.
         annotated: Show tones and rhyme beside each line, as `check` does.
         best_of: Poems written for each that is kept.
@@ -39,6 +42,7 @@ class GenerateOptions:
     seed: int | None = None
     as_json: bool = False
     out: Path | None = None
+    overwrite: bool = False
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
     annotated: bool = False
     best_of: int = 1
@@ -47,3 +51,8 @@ class GenerateOptions:
     data: Path | None = None
     domain: str = ""
     feature: str = ""
+
+    @property
+    def records(self) -> bool:
+        """Whether JSON is written."""
+        return self.as_json or (self.out is not None and self.out.suffix.lower() in _JSON)

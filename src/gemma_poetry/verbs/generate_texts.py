@@ -1,6 +1,6 @@
 """`gemma-poetry generate` in domains that are not read by tones: a sonnet, a haiku, a passage of prose.
 
-In: what the command line asks for, and the domain of the model. Out: texts on standard output or in a JSONL file. Where the
+In: what the command line asks for, and the domain of the model. Out: texts on standard output or in a file. Where the
 domain says what words cost, every line costs what its form asks; each text is read back by the domain's own check.
 
 Of several texts written for one (`--best-of`) that is kept which the check finds best; among equals one that its model ended;
@@ -9,13 +9,12 @@ among these the likeliest a unit of the domain.
 
 from __future__ import annotations
 
-import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import PASSES, Domain
 from gemma_poetry.errors import UsageError
@@ -24,6 +23,7 @@ from gemma_poetry.generation.text_generator import GeneratedText, TextGenerator,
 from gemma_poetry.progress import track
 from gemma_poetry.verbs.check_layout import check_rows
 from gemma_poetry.verbs.generate_options import GenerateOptions
+from gemma_poetry.verbs.generated_output import write_out
 
 _SHARED = {"form", "title", "author", "novel"}
 """Fields of a `PoemRequest` that mean something in every domain (`novel` is what is not promised here)."""
@@ -64,23 +64,19 @@ def generate_texts(options: GenerateOptions, domain: Domain) -> int:
         UsageError: Something is asked for that only classical Chinese poems have, or an unknown form.
         ConstraintError: The vocabulary cannot spell the words that counted lines are made of.
         ModelError: The model cannot be used.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
     _refuse_what_is_chinese(options, domain)
     form = domain.form_name(options.request.form)
     feature = domain.feature_name(options.feature) if options.feature else ""
     texts = track(_texts(options, domain, form, feature), "Writing texts", options.count)
-    if options.out is not None:
-        return write_jsonl(options.out, (text_record(text, options, domain) for text in texts))
-    written = 0
-    for text in texts:
-        record = text_record(text, options, domain)
-        if options.as_json:
-            print(json.dumps(record, ensure_ascii=False), flush=True)
-        else:
-            print(("\n" if written else "") + _plain(record, annotated=options.annotated), flush=True)
-        written += 1
-    return written
+    if options.request.novel:
+        print(f"notice: in the domain {domain.name} new lines are not promised", file=sys.stderr)
+
+    def record(text: KeptText) -> dict[str, Any]:
+        return text_record(text, options, domain)
+
+    return write_out(options, texts, record, lambda text: _plain(record(text), annotated=options.annotated))
 
 
 def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dict[str, Any]:
@@ -119,7 +115,7 @@ def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) ->
     request = options.request
     wish = TextRequest(Conditions(form, request.title, request.author, domain.template, feature), measure)
     written = writer.write([wish] * (options.count * options.best_of), seed=options.seed)
-    assessed = options.best_of > 1 or options.as_json or options.out is not None
+    assessed = options.best_of > 1 or options.records
     while group := [text for _, text in zip(range(options.best_of), written)]:
         yield min(_kept(group, domain, loaded if assessed else None), key=lambda text: text.rank)
 

@@ -1,7 +1,7 @@
 """`gemma-poetry prepare`: from a collection to a DATA folder.
 
 In: a source, the prepare section of a recipe, and the tokenizer of the model that will be trained. Out: DATA with
-tokenized text, records, statistics, dataset card and manifest; all of it, or nothing.
+tokenized text, records, the known lines of the training split, statistics, dataset card and manifest; all of it, or nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, atomic_writer, read_json, write_json, write_manifest, write_text
+from gemma_poetry.artifacts import atomic_folder, atomic_writer, check_folder, write_json, write_manifest, write_text
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.corpus.stats import collection_stats, dataset_card
@@ -24,14 +25,14 @@ from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import DataError, OutputError
+from gemma_poetry.errors import OutputError
 from gemma_poetry.progress import track
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 KIND = "data"
-FILES = (*(f"{name}.{ending}" for name in SPLITS for ending in ("txt", "jsonl")), "stats.json", "README.md")
+FILES = (*(f"{name}.{ending}" for name in SPLITS for ending in ("txt", "jsonl")), KNOWN_LINES, "stats.json", "README.md")
 
 
 def prepare(
@@ -64,7 +65,7 @@ def prepare(
     stats = collection_stats(collection)
     if not domain.tonal:
         stats |= texts_stats(collection, domain)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, KIND) as folder:
         for name, poems in collection.splits.items():
             _write_records(folder / f"{name}.jsonl", poems)
             dropout = settings if name == "train" else None
@@ -78,6 +79,7 @@ def prepare(
                 template=domain.template,
             )
             write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
+        _known_lines(collection).save(folder / KNOWN_LINES)
         write_json(folder / "stats.json", stats)
         card = dataset_card if domain.tonal else texts_card
         write_text(folder / "README.md", card(collection, stats, settings, tokenizer_name))
@@ -99,19 +101,7 @@ def check_output(out: Path, source: str) -> None:
         raise OutputError(
             "the output folder holds the source", where=out, expected="another place", action="name another folder as --out"
         )
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        ours = out.is_dir() and read_json(out / MANIFEST).get("kind") == KIND
-    except (DataError, AttributeError):
-        ours = False
-    if not ours:
-        raise OutputError(
-            "there is something here that prepare did not write",
-            where=out,
-            expected="a new or empty folder, or one that prepare wrote (it is replaced)",
-            action="name another folder as --out, or move this one away",
-        )
+    check_folder(out, KIND)
 
 
 def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
@@ -133,6 +123,13 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         *([("words in no dictionary", f"{stats['unknown_words']['count']:,}")] if "unknown_words" in stats else []),
     ]
+
+
+def _known_lines(collection: Collection) -> KnownLines:
+    """The lines of the training split: what a model that is trained on it must not be found to repeat."""
+    source = collection.source
+    provenance = f"training split of {source.name}" + (f", commit {source.commit}" if source.commit else "")
+    return KnownLines.build((line for poem in collection.splits["train"] for line in poem.lines), provenance=provenance)
 
 
 def _write_records(path: Path, poems: Iterable[Poem]) -> None:

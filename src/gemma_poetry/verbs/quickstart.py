@@ -1,22 +1,22 @@
 """`gemma-poetry quickstart`: the whole job on embedded data and the embedded model, in a few minutes.
 
-In: a recipe. Out: `OUT/data` (DATA), `OUT/run` (RUN with `curve.png` and `eval/results.json`), `OUT/poems.txt`.
+In: a recipe. Out: `OUT/data` (DATA), `OUT/run` (RUN with `curve.png` and `eval/results.json`), `OUT/poems.txt`, and a
+manifest that names all of it.
 
 Read from top to bottom, it is the story of the project.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from gemma_poetry.artifacts import write_text
+from gemma_poetry.artifacts import growing_folder, write_text
 from gemma_poetry.config import Recipe
-from gemma_poetry.errors import OutputError
 
 # One wish for each regulated form; titles of the sample's own kind.
 WISHES = (("五言绝句", "夜班"), ("七言绝句", "高铁过江"), ("五言律诗", "望空间站"), ("七言律诗", "秋日视频寄友"))
-_WRITTEN = {"data", "run", "poems.txt"}
+KIND = "quickstart"
+DATA, RUN, POEMS = "data", "run", "poems.txt"
 
 
 def quickstart(out: Path, recipe: Recipe) -> None:
@@ -30,9 +30,15 @@ def quickstart(out: Path, recipe: Recipe) -> None:
         OutputError: `out` holds something that no quickstart wrote, or cannot be written.
         GemmaPoetryError: Whatever the four verbs raise.
     """
+    with growing_folder(out, KIND, (DATA, RUN, POEMS)):
+        _whole_job(out, recipe)
+
+
+def _whole_job(out: Path, recipe: Recipe) -> None:
     from rich.console import Console
 
     from gemma_poetry.evaluation.table import terminal_tables
+    from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.model.loading import DEFAULT_MODEL, load_model, load_tokenizer
@@ -42,8 +48,7 @@ def quickstart(out: Path, recipe: Recipe) -> None:
     from gemma_poetry.verbs.train import train
 
     console = Console()
-    _clear(out)
-    data, run = out / "data", out / "run"
+    data, run = out / DATA, out / RUN
 
     console.rule("1 prepare: the embedded sample becomes DATA")
     stats = prepare("sample", data, recipe.prepare, load_tokenizer(DEFAULT_MODEL), DEFAULT_MODEL)
@@ -61,21 +66,8 @@ def quickstart(out: Path, recipe: Recipe) -> None:
     console.rule("4 generate: form, tones and rhyme by construction")
     loaded = load_model(str(run))
     wishes = [PoemRequest(form=form, title=title) for form, title in WISHES]
-    poems = [plain_poem(poem) for poem in PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate).write(wishes)]
-    write_text(out / "poems.txt", "\n\n".join(poems) + "\n")
+    generator = PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate, guards=find_guards(str(run)))
+    poems = [plain_poem(poem) for poem in generator.write(wishes)]
+    write_text(out / POEMS, "\n\n".join(poems) + "\n")
     console.print("\n\n".join(poems))
     console.rule(f"all of it lies in {out}")
-
-
-def _clear(out: Path) -> None:
-    """Removes an older quickstart; refuses to remove anything else."""
-    if not out.exists():
-        return
-    if not out.is_dir() or {path.name for path in out.iterdir()} - _WRITTEN:
-        raise OutputError(
-            "there is something here that quickstart did not write",
-            where=out,
-            expected="a new folder, or one of an older quickstart (it is replaced)",
-            action="name another folder as --out",
-        )
-    shutil.rmtree(out)

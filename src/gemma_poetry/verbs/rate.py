@@ -16,8 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_json, write_jsonl
-from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.artifacts import (
+    MANIFEST,
+    check_file,
+    check_manifest,
+    sha256_file,
+    write_json,
+    write_jsonl,
+)
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = "test"
 REPORT = "report"
+REPORT_FILES = ("report.json", "answers.jsonl", "comments.jsonl", "comparison.png")
 
 
 def build(
@@ -54,7 +62,7 @@ def build(
     if not generations:
         raise UsageError("there are no poems to rate", expected="--generations FILE, once for each system or run")
     check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
-    by_split = {split: [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")] for split in SPLITS}
+    by_split = {split: load_poems(data, split) for split in SPLITS}
     held_out = by_split.pop(HELD_OUT)
     writings: list[Generation] = []
     for path in generations:
@@ -94,7 +102,9 @@ def require_gradio() -> None:
         raise UsageError("Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'")
 
 
-def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: bool) -> tuple[HumanReport, Path]:
+def report(
+    study_folder: Path, out: Path | None, *, seed: int, only_attentive: bool, overwrite: bool = False
+) -> tuple[HumanReport, Path]:
     """Counts the answers of a study and writes `report.json`, `answers.jsonl`, `comments.jsonl` and `comparison.png`.
 
     Returns:
@@ -102,7 +112,7 @@ def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: b
 
     Raises:
         DataError: The folder is no study, or nobody has answered yet.
-        OutputError: The files cannot be written.
+        OutputError: The files cannot be written, or exist in `out` and may not be replaced.
     """
     study, key = read_study(study_folder), read_key(study_folder)
     if not (study_folder / ANSWERS).is_file():
@@ -112,9 +122,12 @@ def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: b
             expected="the answers of at least one rater",
             action=f"let raters answer: gemma-poetry rate serve {study_folder}",
         )
+    folder = out or study_folder / REPORT
+    if out is not None:  # STUDY/report is the study's own
+        for name in REPORT_FILES:
+            check_file(out / name, overwrite=overwrite)
     store = AnswerStore(study_folder / ANSWERS)
     found, gathered = report_study(study, key, store.all_answers(), store.all_views(), seed=seed, only_attentive=only_attentive)
-    folder = out or study_folder / REPORT
     write_json(folder / "report.json", found.to_record())
     write_jsonl(folder / "answers.jsonl", anonymous_records(study, gathered))
     comments = ({"rater": rater, "task": task, "comment": text} for rater, task, text in store.all_comments())
@@ -123,18 +136,20 @@ def report(study_folder: Path, out: Path | None, *, seed: int, only_attentive: b
     return found, folder
 
 
-def simulate(settings: SimulationSettings, out: Path | None) -> Simulated:
+def simulate(settings: SimulationSettings, out: Path | None, *, overwrite: bool = False) -> Simulated:
     """Simulates studies with known effects.
 
     Raises:
         UsageError: A setting is out of its range.
-        OutputError: `out` cannot be written.
+        OutputError: `out` cannot be written, or exists and may not be replaced.
     """
     from gemma_poetry.evaluation.human.simulation import simulate as run
 
+    if out is not None:
+        check_file(out, overwrite=overwrite)
     found = run(settings)
     if out is not None:
-        write_json(out, found.to_record())
+        write_json(out, found.to_record(), overwrite=overwrite)
     return found
 
 

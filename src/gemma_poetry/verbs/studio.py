@@ -179,12 +179,12 @@ def _names(specs: Sequence[str]) -> list[str]:
 
 def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator]:
     def load() -> PoemGenerator:
+        from gemma_poetry.generation.carried_lines import find_guards
         from gemma_poetry.generation.poem_generator import PoemGenerator
         from gemma_poetry.model.loading import load_model
-        from gemma_poetry.verbs.generate import find_guards
 
         loaded = load_model(spec)
-        return PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec, None))
+        return PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec))
 
     return load
 

@@ -7,7 +7,6 @@ a manifest.
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,8 +98,8 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
     Raises:
         TokenizerMismatchError: DATA was made with neither.
     """
-    from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl
-    from gemma_poetry.corpus.poem import Poem
+    from gemma_poetry.artifacts import MANIFEST, read_json
+    from gemma_poetry.corpus.reading import load_poems
     from gemma_poetry.data.tokenization import check_tokenizer
     from gemma_poetry.model.keras_preset import difference, preset_tokenizer
     from gemma_poetry.model.loading import load_tokenizer
@@ -118,8 +117,8 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
         check_tokenizer(manifest, named, data)
     except (GemmaPoetryError, KeyError, TypeError):
         raise refusal from None
-    records = [record for split in ("val", "train") for record in islice(read_jsonl(data / f"{split}.jsonl"), _COMPARED_POEMS)]
-    apart = difference(own, named, [Poem.from_record(record).text for record in records])
+    poems = [poem for split in ("val", "train") for poem in load_poems(data, split, _COMPARED_POEMS)]
+    apart = difference(own, named, [poem.text for poem in poems])
     if apart:
         raise TokenizerMismatchError(
             f"the data was tokenized for {manifest['tokenizer']['name']!r}; the preset {apart}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import versions, write_json
+from gemma_poetry.artifacts import check_file, versions, write_json
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.script import convert
@@ -90,7 +90,7 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
     return poems, opened.info
 
 
-def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS) -> TuneTable:
+def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
     """Induces templates from a source and writes them to a file.
 
     Args:
@@ -98,11 +98,13 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS)
         out: The JSON file to write.
         era: Only poems of this era; all where it is empty.
         min_poems: Tunes with fewer poems get no template.
+        overwrite: Whether a file that stands there already is replaced.
 
     Raises:
         SourceError: The source cannot be read, or it holds no 词.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or exists and may not be replaced.
     """
+    check_file(out, overwrite=overwrite)
     poems, info = read_tune_poems(source, era)
     tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
     provenance = {
@@ -120,7 +122,7 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS)
     table = TuneTable(tunes, provenance)
     record = table_to_record(table)
     assert table_from_record(record) == table
-    write_json(out, record)
+    write_json(out, record, overwrite=overwrite)
     return table
 
 

@@ -10,7 +10,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, chosen_recipe
+from gemma_poetry.cli.options import (
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    RecipeOption,
+    SeedOption,
+    SetOption,
+    chosen_recipe,
+)
 
 
 def generate(
@@ -55,7 +63,10 @@ def generate(
     ] = "",
     annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
-    out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A file to write to: JSON if it is called .jsonl or .json, else text.")
+    ] = None,
+    overwrite: OverwriteOption = False,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
@@ -94,6 +105,7 @@ def generate(
             seed=seed,
             as_json=as_json,
             out=out,
+            overwrite=overwrite,
             settings=settings,
             annotated=annotated,
             best_of=best_of,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, numbers_in
+from gemma_poetry.cli.options import JsonOption, OverwriteOption, numbers_in
 from gemma_poetry.cli.printing import print_json, print_rows, print_tables
 
 rate = typer.Typer(help="What people think: blind studies, a rating page, their statistics.", no_args_is_help=True)
@@ -61,6 +61,7 @@ def rate_serve(
 def rate_report(
     study: Annotated[Path, typer.Argument(help="A STUDY folder.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the files go; default STUDY/report.")] = None,
+    overwrite: OverwriteOption = False,
     only_attentive: Annotated[
         bool, typer.Option("--only-attentive", help="Leave out raters that the checks speak against.")
     ] = False,
@@ -71,7 +72,7 @@ def rate_report(
     from gemma_poetry.evaluation.human.report import report_tables
     from gemma_poetry.verbs.rate import report
 
-    found, folder = report(study, out, seed=seed, only_attentive=only_attentive)
+    found, folder = report(study, out, seed=seed, only_attentive=only_attentive, overwrite=overwrite)
     if as_json:
         print_json(found.to_record())
     else:
@@ -89,6 +90,7 @@ def rate_simulate(
     pairs: Annotated[int, typer.Option("--pairs", help="Pairs a rater compares.")] = 10,
     studies: Annotated[int, typer.Option("--studies", help="Simulated studies of each size.")] = 200,
     out: Annotated[Path | None, typer.Option("--out", help="A JSON file to write to.")] = None,
+    overwrite: OverwriteOption = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,7 +101,7 @@ def rate_simulate(
     settings = SimulationSettings(
         effect, systems, numbers_in("--raters", raters), numbers_in("--poems", poems), ratings, pairs, studies, seed
     )
-    found = simulate(settings, out)
+    found = simulate(settings, out, overwrite=overwrite)
     if as_json:
         print_json(found.to_record())
     else:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption
+from gemma_poetry.cli.options import JsonOption, OverwriteOption
 from gemma_poetry.cli.printing import print_all, print_rows
 
 tunes = typer.Typer(help="词牌: the tunes that are known, and templates of one's own.", no_args_is_help=True)
@@ -38,10 +38,11 @@ def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], as_json: Jso
 def tunes_induce(
     source: Annotated[str, typer.Argument(help="A collection, as prepare takes it.")],
     out: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    overwrite: OverwriteOption = False,
     era: Annotated[str, typer.Option("--era", help="Only poems of this era.")] = "",
 ) -> None:
     """Learn templates from a collection of 词."""
     from gemma_poetry.verbs.tunes import induce
 
-    table = induce(source, out, era=era)
+    table = induce(source, out, era=era, overwrite=overwrite)
     print_rows(str(out), [("tunes", f"{len(table.tunes):,}"), ("judged", f"{len(table.judged):,}")])
