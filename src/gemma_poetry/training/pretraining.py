@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, read_manifest, sha256_file, write_manifest
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import dropped_conditions
@@ -267,7 +267,7 @@ def _write_manifest(
         "seed": settings.seed,
     }
     if start:
-        earlier = read_json(start / MANIFEST)
+        earlier = read_manifest(start)
         contents["began_with"] = {
             "weights_sha256": sha256_file(start / WEIGHTS),
             **{name: earlier.get(name) for name in ("steps", "tokens_seen", "validation", "began_with") if name in earlier},

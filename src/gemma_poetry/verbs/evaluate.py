@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, sha256_file, write_json, write_text
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, read_manifest, sha256_file, write_json, write_text
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
@@ -284,7 +284,7 @@ def _write_out(
     write_records(out / TITLE_RANKS, evidence.title_ranks)
     folders = {name: Path(spec) for name, spec in runs.items()}
     details = {"Recipe": about} | {
-        f"Manifest of {name}": read_json(folder / MANIFEST) for name, folder in folders.items() if (folder / MANIFEST).is_file()
+        f"Manifest of {name}": read_manifest(folder) for name, folder in folders.items() if (folder / MANIFEST).is_file()
     }
     report = Report(
         f"Evaluation of {', '.join(about['runs'] + about['generations'])}",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
+from gemma_poetry.artifacts import MANIFEST, read_manifest, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
@@ -121,10 +121,10 @@ def exposures(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path,
 
     folder = Path(locate(loaded.base))
     name = folder.name if folder.is_dir() else loaded.base
-    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
     guard = LineGuard.load(folder / KNOWN_LINES) if (folder / KNOWN_LINES).is_file() else None
     found = [find_exposure(poems, name, cluster_digest(poems), manifest, guard)]
     if loaded.adapted:
-        trained_on = read_json(Path(spec) / MANIFEST).get("data", {}).get("manifest_sha256")
+        trained_on = read_manifest(Path(spec)).get("data", {}).get("manifest_sha256")
         found.append(find_tuning_exposure(loaded.name, len(poems), split, trained_on == sha256_file(data / MANIFEST)))
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, atomic_writer, read_json, write_json, write_manifest, write_text
+from gemma_poetry.artifacts import atomic_folder, atomic_writer, read_manifest, write_json, write_manifest, write_text
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.poem import Poem
@@ -101,7 +101,7 @@ def check_output(out: Path, source: str) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
-        ours = out.is_dir() and read_json(out / MANIFEST).get("kind") == KIND
+        ours = out.is_dir() and read_manifest(out).get("kind") == KIND
     except (DataError, AttributeError):
         ours = False
     if not ours:

@@ -70,8 +70,14 @@ def build(
     return plan, write_study(out, plan, about, base_url)
 
 
-def serve(study: Path, host: str, port: int) -> None:
+def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page until it is told to end.
+
+    Args:
+        study: The STUDY folder.
+        host: The address to listen on.
+        port: The port.
+        names: Names beside those of this machine that the page is reached under.
 
     Raises:
         DataError: The folder is no study, or was altered.
@@ -81,7 +87,7 @@ def serve(study: Path, host: str, port: int) -> None:
     require_gradio()
     from gemma_poetry.studio.rating_page import serve_study
 
-    serve_study(study, host, port)
+    serve_study(study, host, port, names)
 
 
 def require_gradio() -> None:

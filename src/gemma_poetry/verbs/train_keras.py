@@ -99,14 +99,14 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
     Raises:
         TokenizerMismatchError: DATA was made with neither.
     """
-    from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl
+    from gemma_poetry.artifacts import read_jsonl, read_manifest
     from gemma_poetry.corpus.poem import Poem
     from gemma_poetry.data.tokenization import check_tokenizer
     from gemma_poetry.model.base import load_tokenizer
     from gemma_poetry.model.keras_preset import difference, preset_tokenizer
 
     own = preset_tokenizer(folder)
-    manifest = read_json(data / MANIFEST)
+    manifest = read_manifest(data)
     try:
         check_tokenizer(manifest, own, data)
         return own
