@@ -28,7 +28,7 @@ _LONGEST_NAME = 4096
 # What stages read from each other's manifests: `section` or `section.name` -> its kind.
 _MANIFEST_KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("base", "data", "tokenizer", "recipe", "files", "versions", "validation"), dict),
-    **dict.fromkeys(("kind", "domain", "base.spec", "base.name", "base.revision", "base.weights_fingerprint"), str),
+    **dict.fromkeys(("kind", "domain", "base_url", "base.spec", "base.name", "base.revision", "base.weights_fingerprint"), str),
     "data.clusters": dict,
     **dict.fromkeys(("data.folder", "data.manifest_sha256", "data.domain", "tokenizer.name", "tokenizer.fingerprint"), str),
     **dict.fromkeys(("wall_seconds", "steps", "trainable_parameters", "data.train_poems"), (int, float)),
@@ -147,8 +147,9 @@ def parse_json(text: str | bytes) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in found if keys.count(key) > 1)[:80]!r} stands twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:80]!r} stands twice")
     return found
 
 

@@ -61,7 +61,9 @@ class PrepareSettings(Section):
     title_words: tuple[str, ...] = Field(
         (), description="Keep poems whose title holds one of these words, e.g. [塞, 从军]; empty keeps all."
     )
-    max_poems: int | None = Field(None, ge=1, le=LARGEST, description="Poems to draw at random (seeded) from those kept; null: all.")
+    max_poems: int | None = Field(
+        None, ge=1, le=LARGEST, description="Poems to draw at random (seeded) from those kept; null: all."
+    )
     min_characters: int = Field(8, ge=1, le=LARGEST, description="Shorter poems are rejected, in Han characters.")
     max_characters: int = Field(1000, ge=1, le=LARGEST, description="Longer poems are rejected, in Han characters.")
     mean_characters: float | None = Field(
@@ -87,14 +89,18 @@ class TrainSettings(Section):
     batch_size: int = Field(16, ge=1, le=_MOST_AT_ONCE, description="Poems a device and step.")
     gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
     epochs: float = Field(3.0, gt=0, le=1_000_000, description="Passes over train.txt.")
-    max_steps: int | None = Field(None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide.")
+    max_steps: int | None = Field(
+        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
+    )
     weight_decay: float = Field(0.01, ge=0, le=1000, description="Decoupled weight decay of AdamW.")
     max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
     max_tokens: int = Field(1024, ge=16, le=_MOST_AT_ONCE, description="Longer samples are left out and counted, in tokens.")
     save_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between checkpoints.")
     save_limit: int = Field(2, ge=1, le=10_000, description="Checkpoints that are kept.")
     evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
-    evaluation_poems: int = Field(512, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation during training uses.")
+    evaluation_poems: int = Field(
+        512, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation during training uses."
+    )
     logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
     seed: Seed = Field(1, description="Seed of order and dropout.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
@@ -103,7 +109,8 @@ class TrainSettings(Section):
     gradient_checkpointing: bool = Field(False, description="Recompute activations to save memory.")
     pass_tokens: int | None = Field(
         None,
-        ge=16, le=_MOST_AT_ONCE,
+        ge=16,
+        le=_MOST_AT_ONCE,
         description="Tokens, padding counted, that go through the model at a time; a larger batch goes in parts, "
         "with the same gradient. null: 1,536 on CPUs, 16,384 on accelerators.",
     )
@@ -113,7 +120,10 @@ class TrainSettings(Section):
         "auto: pruned where it has over 32,768 rows and that drops a quarter of the parameters.",
     )
     sampled_rows: int = Field(
-        8192, ge=0, le=_MOST_AT_ONCE, description="Rows drawn from those that pruning drops, which stand for all of them in the loss; 0: none."
+        8192,
+        ge=0,
+        le=_MOST_AT_ONCE,
+        description="Rows drawn from those that pruning drops, which stand for all of them in the loss; 0: none.",
     )
     compile: Switch = Field(
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
@@ -129,7 +139,9 @@ class LoraSettings(Section):
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="Projections of each layer that get an update."
     )
-    layers: tuple[Annotated[int, Field(ge=0, le=4096)], ...] | None = Field(None, description="Layers (from 0) that get an update; null: all.")
+    layers: tuple[Annotated[int, Field(ge=0, le=4096)], ...] | None = Field(
+        None, description="Layers (from 0) that get an update; null: all."
+    )
     dora: bool = Field(False, description="Weight-decomposed updates (DoRA).")
     rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (rsLoRA).")
     four_bit: bool = Field(False, description="Hold the base weights of the layers in 4 bits (QLoRA); CUDA only.")
@@ -172,11 +184,15 @@ class PretrainSettings(Section):
     minimum_count: int = Field(3, ge=1, le=LARGEST, description="Rarer characters of train.jsonl are left to byte pieces.")
     title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
     author_dropout: Share = Field(0.4, description="Probability that a training prompt leaves the author out.")
-    block_tokens: int = Field(128, ge=32, le=_MOST_AT_ONCE, description="Tokens of a packed block; samples in it do not see each other.")
+    block_tokens: int = Field(
+        128, ge=32, le=_MOST_AT_ONCE, description="Tokens of a packed block; samples in it do not see each other."
+    )
     batch_blocks: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Blocks a device and step.")
     gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
     epochs: float = Field(1.0, gt=0, le=1_000_000, description="Passes over train.txt.")
-    max_steps: int | None = Field(None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide.")
+    max_steps: int | None = Field(
+        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
+    )
     max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
     evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
     evaluation_poems: int = Field(400, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation uses.")
@@ -291,7 +307,9 @@ class _RecipeLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in seen:
-                fault = f"the key {key.value[:80]!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key that is no text"
+                fault = (
+                    f"the key {key.value[:80]!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key that is no text"
+                )
                 raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -322,7 +340,7 @@ def _parse_yaml(text: str, where: str) -> Any:
         RecipeError: It is not YAML, or has what recipes have not.
     """
     try:
-        return yaml.load(text, Loader=_RecipeLoader)  # noqa: S506 - a SafeLoader, narrowed
+        return yaml.load(text, Loader=_RecipeLoader)
     except RecursionError as error:
         raise RecipeError("it nests too deep", where=where, expected="sections of fields", action="mend it") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -339,7 +357,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     keys = dotted.strip().split(".")
     if not separator or len(keys) != 2 or not all(keys):
         raise RecipeError(
-            f"cannot read the override {override[:200]!r}", expected="--set section.key=value", action="e.g. --set train.epochs=1"
+            f"cannot read the override {override[:200]!r}",
+            expected="--set section.key=value",
+            action="e.g. --set train.epochs=1",
         )
     parsed = _parse_yaml(value, f"--set {dotted.strip()[:80]}")
     if isinstance(parsed, str):

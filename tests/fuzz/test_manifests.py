@@ -67,7 +67,12 @@ def manifests(data: Path) -> list[dict[str, Any]]:
         "recipe": {"name": "described", "train": {}, "lora": {}}, "steps": 10, "wall_seconds": 3.5,
         "trainable_parameters": 100, "validation": {"ppl_char": 3.0, "ppl_token": 4.0}, "files": own["files"],
     }  # fmt: skip
-    model = {"kind": "pretrained model", "data": {"clusters": {"train": "a", "val": "b"}}, "tokenizer": {"pieces": 3}, "files": {}}
+    model = {
+        "kind": "pretrained model",
+        "data": {"clusters": {"train": "a", "val": "b"}},
+        "tokenizer": {"pieces": 3},
+        "files": {},
+    }
     return [own, run, model]
 
 

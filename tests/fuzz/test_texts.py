@@ -35,7 +35,11 @@ def mixed(draw: random.Random) -> str:
         elif kind == 1:
             text = text[:place] + text[place + draw.randint(1, 8) :]
         elif kind == 2:
-            text = text[:place] + chr(draw.choice((draw.randrange(0x4E00, 0x9FFF), draw.randrange(0x20000, 0x2A6DF)))) + text[place:]
+            text = (
+                text[:place]
+                + chr(draw.choice((draw.randrange(0x4E00, 0x9FFF), draw.randrange(0x20000, 0x2A6DF))))
+                + text[place:]
+            )
         elif kind == 3:
             text = text * draw.choice((2, 40))
         elif kind == 4:

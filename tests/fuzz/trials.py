@@ -7,6 +7,7 @@ began with.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import multiprocessing
@@ -121,7 +122,11 @@ def damage_bytes(content: bytes, draw: random.Random) -> bytes:
         elif kind == 4:
             content = content[:place] + bytes(span) + content[place:]
         else:
-            content = content[:place] + draw.choice((b"{", b"]", b'"', b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"\x1b[2J")) + content[place:]
+            content = (
+                content[:place]
+                + draw.choice((b"{", b"]", b'"', b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"\x1b[2J"))
+                + content[place:]
+            )
     return content
 
 
@@ -150,7 +155,7 @@ def damage_json(value: Any, draw: random.Random) -> Any:
                 break
             holder = holder[key]
         if key is None or draw.random() < 0.03:
-            return draw.choice(HOSTILE)
+            return copy.deepcopy(draw.choice(HOSTILE))
         kind = draw.randrange(8)
         if kind == 0:
             del holder[key]
@@ -159,7 +164,7 @@ def damage_json(value: Any, draw: random.Random) -> Any:
         elif kind == 2 and type(holder[key]) in (int, float):
             holder[key] = draw.choice((-holder[key], holder[key] + 1, holder[key] * 1000, holder[key] / 3, str(holder[key])))
         else:
-            holder[key] = draw.choice(HOSTILE)
+            holder[key] = copy.deepcopy(draw.choice(HOSTILE))
     return value
 
 

@@ -19,7 +19,15 @@ from gemma_poetry.errors import RunError
 
 _COPIED = ("revision", "r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "fan_in_fan_out", "lora_bias", "bias")
 _PATTERNS = ("exclude_modules", "layers_to_transform", "layers_pattern")
-_OF_ITSELF = ("peft_version", "peft_type", "task_type", "inference_mode", "base_model_name_or_path", "megatron_core", "init_lora_weights")
+_OF_ITSELF = (
+    "peft_version",
+    "peft_type",
+    "task_type",
+    "inference_mode",
+    "base_model_name_or_path",
+    "megatron_core",
+    "init_lora_weights",
+)
 _KNOWN_APART = ("target_modules", "modules_to_save", "rank_pattern", "alpha_pattern")
 _STARTS = (None, True, False, "gaussian", "orthogonal")
 _NAME = re.compile(r"[\w.]{1,300}")

@@ -11,6 +11,7 @@ stock checkpoint; their towers stay on disk (`model.towers`).
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import read_manifest
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
     check_config,
@@ -37,7 +39,6 @@ from gemma_poetry.model.families import (
     four_bit_settings,
 )
 from gemma_poetry.model.hub import fetch
-from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
 from gemma_poetry.model.room import available_memory, gib
 from gemma_poetry.model.towers import weight_bytes, without_towers
@@ -171,9 +172,9 @@ def _base_entry(run: Path) -> dict[str, Any]:
             raise KeyError("spec")
     except (DataError, KeyError) as error:
         raise RunError(
-            "the run has no manifest that names its base model"
-            + (f" ({error.found})" if isinstance(error, DataError) else ""),
-            where=run, action="train again, or name a complete run"
+            "the run has no manifest that names its base model" + (f" ({error.found})" if isinstance(error, DataError) else ""),
+            where=run,
+            action="train again, or name a complete run",
         ) from error
     return entry
 
@@ -325,7 +326,9 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
 
     token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            # Families are about to call the cache by another name.
+            warnings.simplefilter("ignore", FutureWarning)
             first = model(input_ids=token, use_cache=True)
             logits = model(input_ids=token, past_key_values=first.past_key_values, use_cache=True).logits
             finite = bool(torch.isfinite(logits).all())

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import parse_json, read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
-from gemma_poetry.model.configuration_fields import check_configuration, check_extent, check_other_settings, refuse_code
+from gemma_poetry.model.configuration_fields import (
+    check_configuration,
+    check_entries,
+    check_extent,
+    check_other_settings,
+    refuse_code,
+)
 from gemma_poetry.model.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -57,7 +63,15 @@ def check_model_folder(folder: Path) -> str:
         IncompleteModelError: Weights are missing, cut short, or not those that the configuration tells of.
         ModelError: A setting is of the wrong kind, or beyond all bounds.
     """
+    check_entries(folder)
     model_type = check_config(folder)
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            "an adapter lies in the model's folder, which transformers would load with it",
+            where=folder / "adapter_config.json",
+            expected="the model and the adapter in folders of their own",
+            action="move adapter_config.json and adapter_model.safetensors into a folder of their own, and name that",
+        )
     weights = weight_files(folder)
     if not weights:
         refuse_pickled((path.name for path in folder.iterdir()), folder)
@@ -178,7 +192,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in found.values()):
             raise ValueError("a place that is no name of a safetensors file")
         mapping: dict[str, str] = dict(found)
-    except (DataError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (DataError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise IncompleteModelError(
             f"the index of the shards cannot be read ({str(error)[:200]})",
             where=index,
@@ -203,8 +217,10 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
                 raise ValueError(f"a header of {header_bytes:,} bytes, longer than the file or than {LARGEST_HEADER:,}")
             header = parse_json(stream.read(header_bytes))
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        if not all(isinstance(value, str) for value in header.get("__metadata__", {}).values()):
+            raise ValueError("what it says of itself is no text")
         end = _end_of(tensors)
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IncompleteModelError(
             f"the file has no readable safetensors header ({str(error)[:200]})", where=path, action="download it again"
         ) from error

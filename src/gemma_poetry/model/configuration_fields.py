@@ -168,13 +168,14 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
     for name, shape in shapes.items():
         if name.endswith("embed_tokens.weight") and len(shape) == 2:
             found |= {"vocab_size": shape[0], "hidden_size": shape[1]}
-    layers = {int(match[1]) for name in shapes if (match := _LAYER.match(name))}
-    if layers:
-        found["num_hidden_layers"] = max(layers) + 1
     wrong = [f"{name} {text[name]:,}, the weights have {size:,}" for name, size in found.items() if text.get(name, size) != size]
+    layers = {int(match[1]) for name in shapes if (match := _LAYER.match(name))}
+    told = text.get("num_hidden_layers")
+    if layers and told is not None and told > len(layers):
+        wrong.append(f"num_hidden_layers {told:,}, the weights have {len(layers):,}")
     types = text.get("layer_types")
-    if types is not None and layers and len(types) != max(layers) + 1:
-        wrong.append(f"{len(types):,} layer_types, the weights have {max(layers) + 1:,} layers")
+    if types is not None and told is not None and len(types) != told:
+        wrong.append(f"{len(types):,} layer_types for num_hidden_layers {told:,}")
     if wrong:
         raise IncompleteModelError(
             f"config.json tells of {'; '.join(wrong)}",
@@ -204,13 +205,10 @@ def check_tokenizer_files(folder: Path) -> None:
         UnsafeModelError: A setting names code, or a text is to be cut by a regular expression, which can take for ever.
         ModelError: A file cannot be read, or has a field of the wrong kind.
     """
+    check_entries(folder)
     _check_file(_Tokenizer, folder / "tokenizer_config.json")
     for name in ("special_tokens_map.json", "added_tokens.json", "chat_template.json"):
         _check_file(_Fields, folder / name)
-    for name in ("tokenizer.json", "tokenizer.model", "chat_template.jinja"):
-        path = folder / name
-        if path.exists() and (not path.is_file() or path.stat().st_size > _LARGEST_FILE):
-            raise ModelError(f"no file of at most {_LARGEST_FILE:,} bytes", where=path, action="download it again")
     if (folder / "tokenizer.json").is_file() and _PATTERN.search((folder / "tokenizer.json").read_bytes()):
         raise UnsafeModelError(
             "the tokenizer cuts texts by a regular expression, which can take for ever",
@@ -220,6 +218,26 @@ def check_tokenizer_files(folder: Path) -> None:
         )
 
 
+def check_entries(folder: Path) -> None:
+    """Refuses a model folder with a pipe, a device or an endless file under a name that a library reads.
+
+    Raises:
+        ModelError: There is such an entry, or the folder cannot be read.
+    """
+    try:
+        for path in folder.iterdir():
+            read = path.suffix in _READ
+            if read and not path.is_file():
+                raise ModelError("no file, though it is called as one", where=path, action="download it again")
+            if read and path.suffix != ".safetensors" and path.stat().st_size > _LARGEST_FILE:
+                raise ModelError(f"a file of more than {_LARGEST_FILE:,} bytes", where=path, action="download it again")
+    except OSError as error:
+        raise ModelError(
+            f"the folder cannot be read ({error.strerror or error})", where=folder, action="check its permissions"
+        ) from error
+
+
+_READ = (".json", ".jinja", ".txt", ".model", ".safetensors", ".npz")
 _LARGEST_FILE = 256 * 2**20
 _PATTERN = re.compile(rb'"pattern"\s*:\s*\{\s*"Regex"')
 
@@ -245,7 +263,9 @@ def refuse_code(value: Any, where: Path) -> None:
     while waiting:
         inner, depth = waiting.pop()
         fault = ""
-        if isinstance(inner, dict):
+        if isinstance(inner, (dict, list)) and (len(inner) > _MOST or depth > _DEEPEST):
+            fault = "too many entries" if len(inner) > _MOST else "lists and objects that nest too deep"
+        elif isinstance(inner, dict):
             for name in _CODE:
                 if inner.get(name):
                     raise UnsafeModelError(
@@ -264,8 +284,6 @@ def refuse_code(value: Any, where: Path) -> None:
             fault = "" if math.isfinite(inner) else "a number that is not finite"
         elif isinstance(inner, int) and abs(inner) > _LARGEST and inner != _NO_LENGTH:
             fault = "a number that is too large"
-        if isinstance(inner, (dict, list)):
-            fault = "too many entries" if len(inner) > _MOST else "settings that nest too deep" if depth > _DEEPEST else ""
         if fault:
             raise ModelError(f"the settings have {fault}", where=where, action="download the file again")
 

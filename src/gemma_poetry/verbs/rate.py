@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, sha256_file, write_json, write_jsonl
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_jsonl, read_manifest, sha256_file, write_json, write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
@@ -66,6 +67,7 @@ def build(
         "generations": [{"file": str(path), "sha256": sha256_file(path)} for path in generations],
         "data": {"folder": str(data), "manifest_sha256": sha256_file(data / MANIFEST)},
         "build": asdict(settings),
+        "base_url": base_url,
     }
     return plan, write_study(out, plan, about, base_url)
 
@@ -87,7 +89,9 @@ def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     require_gradio()
     from gemma_poetry.studio.rating_page import serve_study
 
-    serve_study(study, host, port, names)
+    # Raters come under the name that their links have.
+    linked = urlsplit(read_manifest(study).get("base_url") or "").hostname if (study / MANIFEST).is_file() else None
+    serve_study(study, host, port, [*names, *([linked] if linked else [])])
 
 
 def require_gradio() -> None:
