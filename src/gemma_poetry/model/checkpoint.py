@@ -121,7 +121,7 @@ def check_config(folder: Path) -> str:
             expected=f"one of {', '.join(FAMILIES)}",
             action="name a Gemma checkpoint",
         )
-    check_configuration(config, folder / "config.json")
+    check_configuration(config, FAMILIES[model_type], folder)
     return model_type
 
 

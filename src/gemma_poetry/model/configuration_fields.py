@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemma_poetry.artifacts import read_json
-from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, UnsafeModelError
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
 
 _DEEPEST, _LONGEST, _MOST, _LARGEST = 12, 10_000, 50_000, 2**31
 _MOST_LABELS = 10_000
@@ -141,13 +141,25 @@ class _Adapter(_Fields):
     init_lora_weights: bool | Word | None = True
 
 
-def check_configuration(config: Mapping[str, Any], where: Path) -> None:
+def check_configuration(config: Mapping[str, Any], family: str, folder: Path) -> None:
     """Refuses a model configuration with a field of the wrong kind or beyond all bounds.
 
+    Args:
+        config: The values of `config.json`.
+        family: What the family is called.
+        folder: The model folder.
+
     Raises:
-        ModelError: Such fields; all are named.
+        NotAGemmaError: Such fields; the first are named.
     """
-    _check(_Configuration, config, where)
+    faults = _faults(_Configuration, config)
+    if faults:
+        raise NotAGemmaError(
+            f"config.json cannot be read as a {family} configuration ({faults})",
+            where=folder,
+            expected="the configuration of a Gemma checkpoint, or one that transformers wrote",
+            action="download config.json again",
+        )
 
 
 def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], folder: Path) -> None:
@@ -168,7 +180,9 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
     for name, shape in shapes.items():
         if name.endswith("embed_tokens.weight") and len(shape) == 2:
             found |= {"vocab_size": shape[0], "hidden_size": shape[1]}
-    wrong = [f"{name} {text[name]:,}, the weights have {size:,}" for name, size in found.items() if text.get(name, size) != size]
+    wrong = [
+        f"{name} {text[name]:,}, the weights have {size:,}" for name, size in found.items() if text.get(name, size) != size
+    ]
     layers = {int(match[1]) for name in shapes if (match := _LAYER.match(name))}
     told = text.get("num_hidden_layers")
     if layers and told is not None and told > len(layers):
@@ -303,20 +317,23 @@ def _check_file(kind: type[_Fields], path: Path) -> dict[str, Any]:
             f"the file cannot be read: {error.found}", where=path, expected="a JSON file", action="download it again"
         ) from error
     refuse_code(settings, path)
-    _check(kind, settings, path)
+    faults = _faults(kind, settings)
+    if faults:
+        raise ModelError(
+            f"settings that no Gemma has: {faults}",
+            where=path,
+            expected="the file of a Gemma checkpoint, or one that PEFT or transformers wrote",
+            action="download it again",
+        )
     found: dict[str, Any] = settings
     return found
 
 
-def _check(kind: type[_Fields], settings: Any, where: Path) -> None:
+def _faults(kind: type[_Fields], settings: Any) -> str:
+    """The fields that are not as they should be, the first of them; empty where all are."""
     try:
         kind.model_validate(settings)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"[:200] for fault in error.errors()]
-        shown = "; ".join(dict.fromkeys(faults[:6])) + ("; and more" if len(faults) > 6 else "")
-        raise ModelError(
-            f"settings that no Gemma has: {shown}",
-            where=where,
-            expected="the file of a Gemma checkpoint, or one that PEFT or transformers wrote",
-            action="download it again",
-        ) from None
+        return "; ".join(dict.fromkeys(faults[:6])) + ("; and more" if len(faults) > 6 else "")
+    return ""

@@ -1,7 +1,8 @@
 """What every page of ours is served in: bounds on what comes in, and headers that keep everything else out.
 
-In: Gradio blocks and their styles. Out: a FastAPI application that refuses large requests, requests that were meant for another
-host or sent by another site, and paths that the page does not use, loads nothing from other hosts, and gives addresses away to nobody.
+In: Gradio blocks and their styles. Out: a FastAPI application that refuses large requests, requests that were meant for
+another host or sent by another site, and paths that the page does not use, loads nothing from other hosts, and gives
+addresses away to nobody.
 """
 
 from __future__ import annotations
