@@ -28,11 +28,11 @@ def ask(folder: str, data: str) -> None:
     from gemma_poetry.artifacts import check_manifest, read_manifest
     from gemma_poetry.data.tokenization import check_tokenizer
     from gemma_poetry.errors import GemmaPoetryError
-    from gemma_poetry.evaluation.exposure import find_exposure
-    from gemma_poetry.model.base import load_tokenizer, run_base
+    from gemma_poetry.evaluation.contamination import find_contamination
+    from gemma_poetry.model.loading import load_tokenizer, run_base
     from gemma_poetry.studio.runs_page import _facts
+    from gemma_poetry.verbs.domain_lookup import counting_of_data, domain_of_data, domain_of_model
     from gemma_poetry.verbs.export import _check_output
-    from gemma_poetry.verbs.taught import counting_of_data, domain_of_data, domain_of_model
 
     path = Path(folder)
     questions = (
@@ -43,7 +43,7 @@ def ask(folder: str, data: str) -> None:
         lambda: counting_of_data(path),
         lambda: run_base(path),
         lambda: load_tokenizer(run_base(path)),
-        lambda: find_exposure(make_poems(2), "base", "digest", read_manifest(path)),
+        lambda: find_contamination(make_poems(2), "base", "digest", read_manifest(path)),
         lambda: [_facts(read_manifest(path), language) for language in ("zh", "en")],
         lambda: _check_output(path, Path(data)),
     )

@@ -34,12 +34,12 @@ def use_model(spec: str) -> None:
     torch.set_num_threads(1)
     from gemma_poetry.config import GenerateSettings
     from gemma_poetry.data.tokenization import encode_poems
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
-    from gemma_poetry.model.base import load_model, load_tokenizer
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.model.loading import load_model, load_tokenizer
     from gemma_poetry.model.scoring import score_completions
+    from gemma_poetry.verbs.domain_lookup import domain_of_model
     from gemma_poetry.verbs.generate import find_guards
-    from gemma_poetry.verbs.taught import domain_of_model
 
     domain_of_model(spec)
     load_tokenizer(spec)
@@ -47,7 +47,7 @@ def use_model(spec: str) -> None:
     loaded = load_model(spec, device="cpu")
     print(loaded.identity())
     score_completions(loaded.model, list(encode_poems(loaded.tokenizer, make_poems(2))))
-    generator = Generator(
+    generator = PoemGenerator(
         loaded.model, loaded.tokenizer, GenerateSettings(batch_size=1), charset=frozenset("春江花月夜山水风云天地人")
     )
     list(generator.write([PoemRequest(template="春□花□夜", metre="free", novel=False)], assess=True))
@@ -57,7 +57,7 @@ def use_model(spec: str) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, an instruction-tuned one, one in shards, and a run on the first."""
     from gemma_poetry.config import LoraSettings
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
 
     folder = tmp_path_factory.mktemp("whole")

@@ -10,8 +10,8 @@ import peft  # noqa: F401
 import torch
 
 import gemma_poetry.config
-import gemma_poetry.generation.generator
-import gemma_poetry.model.base
+import gemma_poetry.generation.poem_generator
+import gemma_poetry.model.loading
 import gemma_poetry.model.scoring
 import gemma_poetry.verbs.check
 import gemma_poetry.verbs.generate  # noqa: F401
