@@ -43,6 +43,17 @@ WRITERS = {
 _UNFINISHED = "unfinished"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NAMED_AT_MOST = 3
+LARGEST_JSON = 256 * 2**20
+"""Bytes of a JSON file that is read at once."""
+_LONGEST_NAME = 4096
+# What stages read from each other's manifests: `section` or `section.name` -> its kind.
+_MANIFEST_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("base", "data", "tokenizer", "recipe", "files", "versions", "validation"), dict),
+    **dict.fromkeys(("kind", "domain", "base_url", "base.spec", "base.name", "base.revision", "base.weights_fingerprint"), str),
+    "data.clusters": dict,
+    **dict.fromkeys(("data.folder", "data.manifest_sha256", "data.domain", "tokenizer.name", "tokenizer.fingerprint"), str),
+    **dict.fromkeys(("wall_seconds", "steps", "trainable_parameters", "data.train_poems"), (int, float)),
+}
 _VERSIONED = ("gemma-poetry", "torch", "transformers", "peft", "tokenizers", "tshet-uinh", "opencc", "rensa")
 
 
@@ -170,16 +181,57 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        DataError: The file is missing or is not JSON.
+        DataError: The file is missing, is no file of at most `LARGEST_JSON` bytes, or is not JSON: UTF-8, with text that can
+            be printed, no key twice in one object, numbers and depth within the bounds of the `json` module.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        mode, size = (status := os.stat(path)).st_mode, status.st_size
+        if not stat.S_ISREG(mode) or size > LARGEST_JSON:
+            # A pipe or a device would never end.
+            raise ValueError("no file" if not stat.S_ISREG(mode) else f"{size:,} bytes, {LARGEST_JSON:,} at most are read")
+        return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError("no such file", where=path, action="run the stage that writes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
+    except ValueError as error:
         raise DataError(
-            f"not valid JSON ({error})", where=path, expected="a JSON file as the stage wrote it", action="run the stage again"
+            f"not valid JSON ({_shortened(error)})",
+            where=path,
+            expected="a JSON file as the stage wrote it",
+            action="run the stage again",
         ) from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON value from text that anybody may have written.
+
+    Raises:
+        ValueError: It is not JSON, nests too deep, has a number of thousands of digits, a key twice in one object, or half of a
+            character that takes two.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique)
+        if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it nests too deep") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("half of a surrogate pair") from error
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:80]!r} stands twice")
+    return found
+
+
+def _shortened(error: Exception) -> str:
+    return str(error)[:200]
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
@@ -188,21 +240,76 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     Raises:
         DataError: The file is missing, or a line is not JSON (the line is named).
     """
+    number = 0
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise DataError("no file", where=path, expected="one JSON object a line")
         with open(path, encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
-                    try:
-                        yield json.loads(line)
-                    except json.JSONDecodeError as error:
-                        raise DataError(
-                            f"not a JSON record ({error.msg})",
-                            where=f"{path}:{number}",
-                            expected="one JSON object a line",
-                            action="mend or remove the line, or run the stage again",
-                        ) from error
+                    yield _parsed_line(line, f"{path}:{number}")
     except FileNotFoundError as error:
         raise DataError("no such file", where=path, action="run the stage that writes it") from error
+    except UnicodeDecodeError as error:
+        raise DataError("not UTF-8", where=f"{path}:{number + 1}", action="run the stage again") from error
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
+
+
+def _parsed_line(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"not a JSON record ({_shortened(error)})",
+            where=where,
+            expected="one JSON object a line",
+            action="mend or remove the line, or run the stage again",
+        ) from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads `folder/manifest.json`; the sections that stages read from it are of the kinds that they wrote.
+
+    Raises:
+        DataError: There is none, or a section is something else than it should be.
+    """
+    path = Path(folder) / MANIFEST
+    manifest = read_json(path)
+    faults = _manifest_faults(manifest)
+    if faults:
+        raise DataError(
+            f"no manifest: {'; '.join(faults[:3])}",
+            where=path,
+            expected="the manifest as the stage wrote it",
+            action="run the stage again",
+        )
+    found: dict[str, Any] = manifest
+    return found
+
+
+def _manifest_faults(manifest: Any) -> list[str]:
+    """What in a manifest is of the wrong kind; what is missing is none of it."""
+    if not isinstance(manifest, dict):
+        return ["it is no object"]
+    faults = []
+    for dotted, kind in _MANIFEST_KINDS.items():
+        section, _, name = dotted.partition(".")
+        holder, key = (manifest.get(section), name) if name else (manifest, section)
+        value = holder.get(key) if isinstance(holder, dict) else None
+        # True and false are numbers to Python.
+        if value is None and (kind is not dict or section == "validation" or not isinstance(holder, dict) or key not in holder):
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            faults.append(f"{dotted} is no {'object' if kind is dict else 'text' if kind is str else 'number'}")
+        elif isinstance(value, str) and (len(value) > _LONGEST_NAME or not value.isprintable()):
+            faults.append(f"{dotted} is no name")
+    files = manifest.get("files")
+    for name, entry in files.items() if isinstance(files, dict) else ():
+        whole = isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("bytes")) is int
+        if not whole or not name.isprintable() or len(name) > _LONGEST_NAME:
+            faults.append(f"files: {name[:80]!r} has no sha256 and bytes")
+    return faults
 
 
 @contextlib.contextmanager
@@ -504,9 +611,9 @@ def check_manifest(folder: Path, names: Sequence[str]) -> dict[str, Any]:
     Raises:
         DataError: The manifest is missing, a file is missing, or a file was altered.
     """
-    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    manifest = read_manifest(folder)
     for name in names:
-        entry = manifest.get("files", {}).get(name)
+        entry = (manifest.get("files") or {}).get(name)
         if entry is None or not (folder / name).is_file():
             raise DataError(
                 "the file is missing", where=folder / name, expected=f"a folder with {name}", action="prepare it again"

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import reprlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from gemma_poetry.errors import RecipeError, nearest_names
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""What NumPy, torch and random all take."""
+LARGEST = 2**31 - 1
+"""The largest number of anything, where no smaller one can be named."""
+_MOST_AT_ONCE = 2**20
+"""Poems, blocks or tokens that go through a model at a time, at most."""
 
 
 def _switch(value: object) -> object:
@@ -32,7 +39,16 @@ Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 class Section(BaseModel):
     """One part of a recipe: unknown keys are refused, values are never changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """True and false are numbers to Python; who writes `yes` for a number means something else."""
+        kind = str(cls.model_fields[info.field_name or ""].annotation)
+        if isinstance(value, bool) and "bool" not in kind and "Literal" not in kind:
+            raise ValueError("a number, a text or a list is expected, not true or false")
+        return value
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class PrepareSettings(Section):
@@ -45,11 +61,13 @@ class PrepareSettings(Section):
     title_words: tuple[str, ...] = Field(
         (), description="Keep poems whose title holds one of these words, e.g. [塞, 从军]; empty keeps all."
     )
-    max_poems: int | None = Field(None, ge=1, description="Poems to draw at random (seeded) from those kept; null: all.")
-    min_characters: int = Field(8, ge=1, description="Shorter poems are rejected, in Han characters.")
-    max_characters: int = Field(1000, ge=1, description="Longer poems are rejected, in Han characters.")
+    max_poems: int | None = Field(
+        None, ge=1, le=LARGEST, description="Poems to draw at random (seeded) from those kept; null: all."
+    )
+    min_characters: int = Field(8, ge=1, le=LARGEST, description="Shorter poems are rejected, in Han characters.")
+    max_characters: int = Field(1000, ge=1, le=LARGEST, description="Longer poems are rejected, in Han characters.")
     mean_characters: float | None = Field(
-        None, gt=0, description="Mean length to draw towards, in Han characters a poem; needs max_poems."
+        None, gt=0, le=LARGEST, description="Mean length to draw towards, in Han characters a poem; needs max_poems."
     )
     validation_share: Share = Field(0.02, description="Share of the clusters in val.txt.")
     test_share: Share = Field(0.02, description="Share of the clusters in test.txt.")
@@ -60,28 +78,32 @@ class PrepareSettings(Section):
     exports: tuple[Literal["arrow", "parquet", "jsonl"], ...] = Field(
         (), description="Formats for other trainers, written to DATA/exports."
     )
-    seed: int = Field(1, description="Seed of splits, draws and dropout.")
+    seed: Seed = Field(1, description="Seed of splits, draws and dropout.")
 
 
 class TrainSettings(Section):
     """LoRA fine-tuning with the Hugging Face Trainer."""
 
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(5e-5, gt=0, le=1000, description="Peak learning rate of AdamW.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning-rate schedule.")
-    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up.")
-    batch_size: int = Field(16, ge=1, description="Poems a device and step.")
-    gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
-    epochs: float = Field(3.0, gt=0, description="Passes over train.txt.")
-    max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay of AdamW.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    max_tokens: int = Field(1024, ge=16, description="Longer samples are left out and counted, in tokens.")
-    save_steps: int = Field(500, ge=1, description="Steps between checkpoints.")
-    save_limit: int = Field(2, ge=1, description="Checkpoints that are kept.")
-    evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
-    evaluation_poems: int = Field(512, ge=1, description="Poems of val.txt that an evaluation during training uses.")
-    logging_steps: int = Field(25, ge=1, description="Steps between points of the loss curve.")
-    seed: int = Field(1, description="Seed of order and dropout.")
+    warmup_steps: int = Field(0, ge=0, le=LARGEST, description="Steps of linear warm-up.")
+    batch_size: int = Field(16, ge=1, le=_MOST_AT_ONCE, description="Poems a device and step.")
+    gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
+    epochs: float = Field(3.0, gt=0, le=1_000_000, description="Passes over train.txt.")
+    max_steps: int | None = Field(
+        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1000, description="Decoupled weight decay of AdamW.")
+    max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
+    max_tokens: int = Field(1024, ge=16, le=_MOST_AT_ONCE, description="Longer samples are left out and counted, in tokens.")
+    save_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between checkpoints.")
+    save_limit: int = Field(2, ge=1, le=10_000, description="Checkpoints that are kept.")
+    evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
+    evaluation_poems: int = Field(
+        512, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation during training uses."
+    )
+    logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
+    seed: Seed = Field(1, description="Seed of order and dropout.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="Arithmetic; auto: bfloat16 on GPUs that have it."
     )
@@ -89,6 +111,7 @@ class TrainSettings(Section):
     pass_tokens: int | None = Field(
         None,
         ge=16,
+        le=_MOST_AT_ONCE,
         description="Tokens, padding counted, that go through the model at a time; a larger batch goes in parts, "
         "with the same gradient. null: 1,536 on CPUs, 16,384 on accelerators.",
     )
@@ -98,7 +121,10 @@ class TrainSettings(Section):
         "auto: pruned where it has over 32,768 rows and that drops a quarter of the parameters.",
     )
     sampled_rows: int = Field(
-        8192, ge=0, description="Rows drawn from those that pruning drops, which stand for all of them in the loss; 0: none."
+        8192,
+        ge=0,
+        le=_MOST_AT_ONCE,
+        description="Rows drawn from those that pruning drops, which stand for all of them in the loss; 0: none.",
     )
     compile: Switch = Field(
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
@@ -108,13 +134,15 @@ class TrainSettings(Section):
 class LoraSettings(Section):
     """The adapter that PEFT puts on the attention projections."""
 
-    rank: int = Field(8, ge=1, description="Rank r of the update.")
-    alpha: float = Field(16.0, gt=0, description="The update is scaled by alpha / rank.")
+    rank: int = Field(8, ge=1, le=4096, description="Rank r of the update.")
+    alpha: float = Field(16.0, gt=0, le=1_000_000, description="The update is scaled by alpha / rank.")
     dropout: Share = Field(0.05, description="Dropout before the update.")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="Projections of each layer that get an update."
     )
-    layers: tuple[int, ...] | None = Field(None, description="Layers (from 0) that get an update; null: all.")
+    layers: tuple[Annotated[int, Field(ge=0, le=4096)], ...] | None = Field(
+        None, description="Layers (from 0) that get an update; null: all."
+    )
     dora: bool = Field(False, description="Weight-decomposed updates (DoRA).")
     rslora: bool = Field(False, description="Scale by alpha / sqrt(rank) (rsLoRA).")
     four_bit: bool = Field(False, description="Hold the base weights of the layers in 4 bits (QLoRA); CUDA only.")
@@ -123,23 +151,23 @@ class LoraSettings(Section):
 class EvaluateSettings(Section):
     """Perplexity, BLEU-4 and their intervals."""
 
-    perplexity_poems: int = Field(1000, ge=1, description="Poems of the split that perplexity is computed on.")
+    perplexity_poems: int = Field(1000, ge=1, le=LARGEST, description="Poems of the split that perplexity is computed on.")
     generation_poems: int = Field(
-        100, ge=1, description="Poems of the split that BLEU is computed on, one generation each and protocol."
+        100, ge=1, le=LARGEST, description="Poems of the split that BLEU is computed on, one generation each and protocol."
     )
-    batch_size: int = Field(32, ge=1, description="Poems scored or generated at a time.")
-    bootstrap_samples: int = Field(1000, ge=100, description="Resamples behind each 95% interval.")
-    seed: int = Field(1, description="Seed of selection, sampling and bootstrap.")
+    batch_size: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Poems scored or generated at a time.")
+    bootstrap_samples: int = Field(1000, ge=100, le=1_000_000, description="Resamples behind each 95% interval.")
+    seed: Seed = Field(1, description="Seed of selection, sampling and bootstrap.")
 
 
 class GenerateSettings(Section):
     """Sampling; the form itself is never left to it."""
 
-    temperature: float = Field(0.8, ge=0, description="0 takes the likeliest token.")
-    top_k: int = Field(0, ge=0, description="Keep this many likeliest tokens; 0: all.")
+    temperature: float = Field(0.8, ge=0, le=1000, description="0 takes the likeliest token.")
+    top_k: int = Field(0, ge=0, le=_MOST_AT_ONCE, description="Keep this many likeliest tokens; 0: all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")
-    batch_size: int = Field(32, ge=1, description="Poems decoded at a time.")
-    seed: int = Field(1, description="Seed of sampling.")
+    batch_size: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Poems decoded at a time.")
+    seed: Seed = Field(1, description="Seed of sampling.")
 
 
 class PretrainSettings(Section):
@@ -149,30 +177,34 @@ class PretrainSettings(Section):
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="Muon for matrices with AdamW for the rest, or AdamW for all."
     )
-    learning_rate: float = Field(0.02, gt=0, description="Peak rate of Muon (or of AdamW where it is the optimizer).")
-    adamw_learning_rate: float = Field(0.003, gt=0, description="Peak rate of AdamW beside Muon.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay.")
-    warmup_steps: int = Field(100, ge=0, description="Steps of linear warm-up.")
+    learning_rate: float = Field(0.02, gt=0, le=1000, description="Peak rate of Muon (or of AdamW where it is the optimizer).")
+    adamw_learning_rate: float = Field(0.003, gt=0, le=1000, description="Peak rate of AdamW beside Muon.")
+    weight_decay: float = Field(0.0, ge=0, le=1000, description="Decoupled weight decay.")
+    warmup_steps: int = Field(100, ge=0, le=LARGEST, description="Steps of linear warm-up.")
     decay_share: Share = Field(0.5, description="Share of the steps, at the end, in which the rate falls to zero.")
-    minimum_count: int = Field(3, ge=1, description="Rarer characters of train.jsonl are left to byte pieces.")
+    minimum_count: int = Field(3, ge=1, le=LARGEST, description="Rarer characters of train.jsonl are left to byte pieces.")
     title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
     author_dropout: Share = Field(0.4, description="Probability that a training prompt leaves the author out.")
     words_dropout: Share = Field(0.5, description="Probability that a training prompt names no word (意象) of its poem.")
-    block_tokens: int = Field(128, ge=32, description="Tokens of a packed block; samples in it do not see each other.")
-    batch_blocks: int = Field(32, ge=1, description="Blocks a device and step.")
-    gradient_accumulation: int = Field(1, ge=1, description="Batches added up before a step.")
-    epochs: float = Field(1.0, gt=0, description="Passes over train.txt.")
-    max_steps: int | None = Field(None, ge=1, description="Steps to stop after, in place of epochs; null: epochs decide.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    block_tokens: int = Field(
+        128, ge=32, le=_MOST_AT_ONCE, description="Tokens of a packed block; samples in it do not see each other."
+    )
+    batch_blocks: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Blocks a device and step.")
+    gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
+    epochs: float = Field(1.0, gt=0, le=1_000_000, description="Passes over train.txt.")
+    max_steps: int | None = Field(
+        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
+    )
+    max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="Arithmetic of products, by autocast over float32 weights; auto: bfloat16 where it is faster."
     )
     compile: Switch = Field("auto", description="Compile the layers with torch.compile; auto: on accelerators.")
-    evaluation_steps: int = Field(500, ge=1, description="Steps between evaluations on val.txt.")
-    evaluation_poems: int = Field(400, ge=1, description="Poems of val.txt that an evaluation uses.")
-    save_steps: int = Field(500, ge=1, description="Steps between checkpoints.")
-    logging_steps: int = Field(25, ge=1, description="Steps between points of the loss curve.")
-    seed: int = Field(1, description="Seed of weights and order.")
+    evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
+    evaluation_poems: int = Field(400, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation uses.")
+    save_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between checkpoints.")
+    logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
+    seed: Seed = Field(1, description="Seed of weights and order.")
 
 
 class Recipe(Section):
@@ -208,8 +240,12 @@ def load_recipe(recipe: str | Path | None = None, overrides: Sequence[str] = ())
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
+        faults = error.errors()
+        described = [_describe_fault(fault) for fault in faults[:_MOST_FAULTS]]
+        if len(faults) > _MOST_FAULTS:
+            described.append(f"and {len(faults) - _MOST_FAULTS:,} more")
         raise RecipeError(
-            "\n".join(_describe_fault(fault) for fault in error.errors()),
+            "\n".join(described),
             expected="the fields and types that docs/recipes.md lists",
             action="mend the recipe or the --set options named above",
             where=where,
@@ -229,8 +265,10 @@ def _read_tree(recipe: str | Path) -> dict[str, Any]:
     path = Path(recipe)
     if path.suffix in {".yaml", ".yml"}:
         try:
+            if path.exists() and (not path.is_file() or path.stat().st_size > _LONGEST_RECIPE):
+                raise OSError(f"no file of at most {_LONGEST_RECIPE:,} bytes")
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RecipeError(f"the recipe cannot be read ({error})", where=path, action="name a UTF-8 YAML file") from error
     elif str(recipe) in recipe_names():
         text = (_recipe_folder() / f"{recipe}.yaml").read_text(encoding="utf-8")
@@ -238,14 +276,11 @@ def _read_tree(recipe: str | Path) -> dict[str, Any]:
         known = recipe_names()
         near = nearest_names(str(recipe), known)
         raise RecipeError(
-            f"no recipe is called {str(recipe)!r}",
+            f"no recipe is called {str(recipe)[:200]!r}",
             expected=f"one of {', '.join(known)}, or a path that ends in .yaml",
             action=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
         )
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"not valid YAML: {error}", where=path, action="mend the file") from error
+    tree = _parse_yaml(text, str(path))
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -253,17 +288,86 @@ def _read_tree(recipe: str | Path) -> dict[str, Any]:
     return tree
 
 
+class _RecipeLoader(yaml.SafeLoader):
+    """YAML as recipes have it: sections, lists, texts and numbers.
+
+    Left out is what can stand for something else than is written: aliases, which double what they name, merges, tags, dates.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "bool", "int", "float")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        # An anchor alone does no harm, but what it is for is not here.
+        odd = "an alias" if isinstance(event, yaml.AliasEvent) else "an anchor" if getattr(event, "anchor", None) else ""
+        if not odd and getattr(event, "tag", None) is not None:
+            odd = f"the tag {event.tag[:80]!r}"
+        if odd:
+            raise yaml.composer.ComposerError(None, None, f"{odd}, which recipes have not", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+                fault = (
+                    f"the key {key.value[:80]!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key that is no text"
+                )
+                raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """A text, or the text of a number: one that can be printed, of the length that a number has."""
+        value = super().construct_scalar(node)
+        number = node.tag.rpartition(":")[2] in ("int", "float")
+        # YAML 1.1 reads 1:30 as ninety.
+        if number and (len(value) > _LONGEST_NUMBER or ":" in value):
+            raise yaml.constructor.ConstructorError(None, None, f"no number: {value[:40]!r}", node.start_mark)
+        value.encode()
+        return value
+
+
+_MOST_FAULTS = 40
+"""Faults that a message lists."""
+_LONGEST_NUMBER = 30
+"""Characters of a number at most."""
+_LONGEST_RECIPE = 2**20
+"""Bytes of a recipe at most."""
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    """The value of YAML text that anybody may have written.
+
+    Raises:
+        RecipeError: It is not YAML, or has what recipes have not.
+    """
+    try:
+        return yaml.load(text, Loader=_RecipeLoader)
+    except RecursionError as error:
+        raise RecipeError("it nests too deep", where=where, expected="sections of fields", action="mend it") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise RecipeError(
+            f"not valid YAML: {str(error)[:400]}",
+            where=where,
+            expected="sections of fields, each a number, a text or a [list]",
+            action="mend it",
+        ) from error
+
+
 def _apply_override(tree: dict[str, Any], override: str) -> None:
     dotted, separator, value = override.partition("=")
     keys = dotted.strip().split(".")
     if not separator or len(keys) != 2 or not all(keys):
         raise RecipeError(
-            f"cannot read the override {override!r}", expected="--set section.key=value", action="e.g. --set train.epochs=1"
+            f"cannot read the override {override[:200]!r}",
+            expected="--set section.key=value",
+            action="e.g. --set train.epochs=1",
         )
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"the value of {override!r} is not valid YAML", expected="a number, a text or a [list]") from error
+    parsed = _parse_yaml(value, f"--set {dotted.strip()[:80]}")
     if isinstance(parsed, str):
         # YAML 1.1 reads 5e-5 as text; people mean the number.
         with contextlib.suppress(ValueError):
@@ -278,10 +382,10 @@ def _describe_fault(fault: Any) -> str:
     location = [str(part) for part in fault["loc"]]
     dotted = ".".join(location)
     if fault["type"] != "extra_forbidden":
-        return f"{dotted}: {fault['msg']} (found {fault['input']!r})"
+        return f"{dotted[:200]}: {fault['msg']} (found {reprlib.repr(fault['input'])})"
     if len(location) == 1:
         known: Sequence[str] = list(Recipe.model_fields)
     else:
         known = list(getattr(Recipe(), location[0]).__class__.model_fields)
     near = nearest_names(location[-1], known)
-    return f"{dotted}: unknown field" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+    return f"{dotted[:200]}: unknown field" + (f" (did you mean {' or '.join(near)}?)" if near else "")

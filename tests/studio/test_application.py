@@ -74,3 +74,26 @@ def test_models_are_offered_by_name_alone(opened: TestClient):
         if part["props"].get("elem_id") == "model"
     ]
     assert choices == [["base", "base"]]
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/theme.css", "/gradio_api/queue/data?session_hash=a"])
+def test_a_foreign_host_is_not_answered(opened: TestClient, path: str):
+    assert opened.get(path, headers={"host": "evil.example.com"}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8888", "https://evil.example.com", "null"])
+def test_another_origin_is_not_answered(opened: TestClient, origin: str):
+    for answer in (opened.get("/config", headers={"origin": origin}), opened.options("/config", headers={"origin": origin})):
+        assert answer.status_code == 403
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_the_page_itself_is_answered_and_lets_nobody_else_read(opened: TestClient):
+    answer = opened.get("/config", headers={"origin": "http://127.0.0.1"})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/redoc", "/gradio_api/openapi.json"])
+def test_how_to_call_it_is_told_to_nobody(opened: TestClient, path: str):
+    assert opened.get(path).status_code in (403, 404)

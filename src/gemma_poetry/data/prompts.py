@@ -36,18 +36,18 @@ class Template:
         title: In front of the title.
         author: In front of the author.
         poem: In front of the completion.
-        words: In front of the words to write about; empty: the domain has none.
         feature: In front of the feature; empty: the domain has none.
         feature_of: Finds the feature of a poem; empty where it has none.
+        words: In front of the words to write about; empty: the domain has none.
     """
 
     form: str = FORM_LABEL
     title: str = TITLE_LABEL
     author: str = AUTHOR_LABEL
     poem: str = POEM_LABEL
-    words: str = ""
     feature: str = ""
     feature_of: Callable[[Poem], str] | None = None
+    words: str = ""
 
     def find_feature(self, poem: Poem) -> str:
         """The feature of a poem; empty where it has none, or the domain knows none."""

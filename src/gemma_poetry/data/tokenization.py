@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.data.prompts import CHINESE, Conditions, Template, conditions_of, dropped_conditions
 from gemma_poetry.errors import DataError, ModelError, TokenizerMismatchError, UsageError
 
@@ -94,12 +95,7 @@ def _piece_id(tokenizer: PreTrainedTokenizerBase, piece: str) -> int | None:
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, conditions: Conditions) -> str:
     """The prompt without BOS, inside the chat template where the tokenizer has one."""
-    if not tokenizer.chat_template:
-        return conditions.prompt()
-    message = [{"role": "user", "content": conditions.prompt()}]
-    text: Any = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-    # Templates of the published checkpoints write BOS themselves; it is added once, below, for all of them.
-    return str(text).removeprefix(str(tokenizer.bos_token or ""))
+    return chat_frame(tokenizer).around(conditions.prompt())
 
 
 def _encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

@@ -9,15 +9,22 @@ and no code of the folder is run.
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_json
+from gemma_poetry.artifacts import parse_json, read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
+from gemma_poetry.model.configuration_fields import (
+    check_configuration,
+    check_entries,
+    check_extent,
+    check_other_settings,
+    refuse_code,
+)
 from gemma_poetry.model.families import FAMILIES
 
 if TYPE_CHECKING:
@@ -27,6 +34,18 @@ INDEX = "model.safetensors.index.json"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 _SAMPLES, _SAMPLE_BYTES = 16, 65536
+_FILE_NAME = re.compile(r"[\w.-]{1,200}\.safetensors")
+LARGEST_HEADER = 100_000_000
+"""Bytes of a safetensors header at most: the format's own bound."""
+_BITS = {
+    **dict.fromkeys(("F4",), 4),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
+"""Bits of a number of each type of the format."""
 
 
 def check_model_folder(folder: Path) -> str:
@@ -41,9 +60,18 @@ def check_model_folder(folder: Path) -> str:
     Raises:
         NotAGemmaError: The configuration is missing or of no known Gemma family.
         UnsafeModelError: Weights are pickled, or the configuration asks for remote code.
-        IncompleteModelError: Weights are missing or cut short.
+        IncompleteModelError: Weights are missing, cut short, or not those that the configuration tells of.
+        ModelError: A setting is of the wrong kind, or beyond all bounds.
     """
+    check_entries(folder)
     model_type = check_config(folder)
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            "an adapter lies in the model's folder, which transformers would load with it",
+            where=folder / "adapter_config.json",
+            expected="the model and the adapter in folders of their own",
+            action="move adapter_config.json and adapter_model.safetensors into a folder of their own, and name that",
+        )
     weights = weight_files(folder)
     if not weights:
         refuse_pickled((path.name for path in folder.iterdir()), folder)
@@ -54,15 +82,19 @@ def check_model_folder(folder: Path) -> str:
             action="download the checkpoint again",
         )
     shards = _check_shards(folder, {path.name for path in weights})
+    shapes: dict[str, Sequence[int]] = {}
     for path in weights:
         tensors = _check_safetensors(path)
-        missing = sorted(shards.get(path.name, set()) - tensors)
+        shapes |= tensors
+        missing = sorted(shards.get(path.name, set()) - tensors.keys())
         if missing:
             raise IncompleteModelError(
                 f"{len(missing)} tensors that {INDEX} promises are not in it: {', '.join(missing[:3])}",
                 where=path,
                 action="download the checkpoint again",
             )
+    check_extent(_read_config(folder), shapes, folder)
+    check_other_settings(folder)
     return model_type
 
 
@@ -73,38 +105,38 @@ def check_config(folder: Path) -> str:
         NotAGemmaError: The configuration is missing or of no known Gemma family.
         UnsafeModelError: The configuration asks for remote code.
     """
-    try:
-        config = read_json(folder / "config.json")
-    except DataError as error:
-        raise NotAGemmaError(
-            "the folder has no readable config.json",
-            where=folder,
-            expected="a Gemma checkpoint folder",
-            action="name the folder that config.json lies in, or download the checkpoint again",
-        ) from error
-    model_type = str(config.get("model_type", "")) if isinstance(config, dict) else ""
-    if isinstance(config, dict) and "registered_name" in config:
+    config = _read_config(folder)
+    model_type = str(config.get("model_type", ""))
+    if "registered_name" in config:
         raise NotAGemmaError(
             "the folder is a KerasHub preset, in the format of Keras",
             where=folder,
             expected="a checkpoint in the format of transformers",
             action="train on it with --backend keras: RUN/merged is then such a checkpoint",
         )
-    if isinstance(config, dict) and config.get("auto_map"):
-        raise UnsafeModelError(
-            "the configuration asks for code from its repository (auto_map)",
-            where=folder,
-            expected="a model class that transformers itself has",
-            action="use the original Gemma checkpoint",
-        )
     if model_type not in FAMILIES:
         raise NotAGemmaError(
-            f"the model is of type {model_type!r}",
+            f"the model is of type {model_type[:80]!r}",
             where=folder,
             expected=f"one of {', '.join(FAMILIES)}",
             action="name a Gemma checkpoint",
         )
+    check_configuration(config, FAMILIES[model_type], folder)
     return model_type
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = read_json(folder / "config.json")
+        refuse_code(config, folder)
+    except DataError as error:
+        raise NotAGemmaError(
+            f"the folder has no readable config.json ({error.found})",
+            where=folder,
+            expected="a Gemma checkpoint folder",
+            action="name the folder that config.json lies in, or download the checkpoint again",
+        ) from error
+    return config if isinstance(config, dict) else {}
 
 
 def refuse_pickled(names: Iterable[str], where: Path | str) -> None:
@@ -131,8 +163,8 @@ def weight_files(folder: Path) -> list[Path]:
 def _check_shards(folder: Path, present: set[str]) -> dict[str, set[str]]:
     """The tensors that each shard should have, by the index; empty without an index."""
     expected: dict[str, set[str]] = {}
-    if (folder / INDEX).is_file():
-        for tensor, name in read_json(folder / INDEX).get("weight_map", {}).items():
+    if (folder / INDEX).exists():
+        for tensor, name in _weight_map(folder / INDEX).items():
             expected.setdefault(name, set()).add(tensor)
     named = set(expected)
     for name in present:
@@ -149,40 +181,85 @@ def _check_shards(folder: Path, present: set[str]) -> dict[str, set[str]]:
     return expected
 
 
+def _weight_map(index: Path) -> dict[str, str]:
+    """Tensor -> file beside the index.
+
+    Raises:
+        IncompleteModelError: The index cannot be read, or names something that is no file beside it.
+    """
+    try:
+        found = read_json(index)["weight_map"]
+        if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in found.values()):
+            raise ValueError("a place that is no name of a safetensors file")
+        mapping: dict[str, str] = dict(found)
+    except (DataError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise IncompleteModelError(
+            f"the index of the shards cannot be read ({str(error)[:200]})",
+            where=index,
+            expected="a weight_map from tensors to the files beside it",
+            action="download it again",
+        ) from error
+    return mapping
+
+
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The header of a safetensors file, and how many bytes the file should have.
 
     Raises:
-        IncompleteModelError: The header cannot be read.
+        IncompleteModelError: The header cannot be read, or its tensors do not lie one behind the other.
     """
     try:
+        if not path.is_file():
+            raise ValueError("no file")
         with open(path, "rb") as stream:
             (header_bytes,) = struct.unpack("<Q", stream.read(8))
-            if header_bytes > path.stat().st_size:
-                raise ValueError("header longer than the file")
-            header = json.loads(stream.read(header_bytes))
-        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+            if header_bytes > min(path.stat().st_size - 8, LARGEST_HEADER):
+                raise ValueError(f"a header of {header_bytes:,} bytes, longer than the file or than {LARGEST_HEADER:,}")
+            header = parse_json(stream.read(header_bytes))
+        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        if not all(isinstance(value, str) for value in header.get("__metadata__", {}).values()):
+            raise ValueError("what it says of itself is no text")
+        end = _end_of(tensors)
+    except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IncompleteModelError(
-            "the file has no readable safetensors header", where=path, action="download it again"
+            f"the file has no readable safetensors header ({str(error)[:200]})", where=path, action="download it again"
         ) from error
-    header.pop("__metadata__", None)
-    return header, 8 + header_bytes + end
+    return tensors, 8 + header_bytes + end
 
 
-def _check_safetensors(path: Path) -> set[str]:
-    """Compares a file's size with what its header promises; returns the names of its tensors."""
+def _end_of(tensors: Mapping[str, Any]) -> int:
+    """Where the last tensor ends, in bytes behind the header.
+
+    Raises:
+        ValueError: One of them is of no known kind, or does not begin where the one before it ends.
+    """
+    place = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: (item[1]["data_offsets"][0], item[1]["data_offsets"][1])):
+        begin, end = entry["data_offsets"]
+        shape = entry["shape"]
+        if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+            raise ValueError(f"tensor {name[:80]!r} has a size that is no number")
+        if entry["dtype"] not in _BITS:
+            raise ValueError(f"tensor {name[:80]!r} is of the unknown type {str(entry['dtype'])[:20]!r}")
+        if begin != place or (end - begin) * 8 != math.prod(shape) * _BITS[entry["dtype"]]:
+            raise ValueError(f"tensor {name[:80]!r} does not lie where its size and the others say")
+        place = end
+    return place
+
+
+def _check_safetensors(path: Path) -> dict[str, Sequence[int]]:
+    """Compares a file's size with what its header promises; returns the shapes of its tensors by name."""
     header, expected = read_header(path)
     size = path.stat().st_size
     if size != expected:
         raise IncompleteModelError(
             f"the file has {size} bytes", where=path, expected=f"{expected} bytes", action="download it again"
         )
-    return set(header)
+    return {name: entry["shape"] for name, entry in header.items()}
 
 
-def check_adapter_weights(path: Path) -> set[str]:
-    """The names of an adapter's tensors, its file complete.
+def check_adapter_weights(path: Path) -> dict[str, Sequence[int]]:
+    """The shapes of an adapter's tensors by name, its file complete.
 
     Raises:
         IncompleteModelError: The file is cut short.

@@ -11,20 +11,26 @@ stock checkpoint; their towers stay on disk (`model.towers`).
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json
+from gemma_poetry.artifacts import read_manifest
+from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
+    check_config,
     check_model_folder,
     refuse_not_finite,
     weight_files,
     weights_fingerprint,
 )
+from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files
 from gemma_poetry.model.families import (
     FAMILIES,
     choose_attention,
@@ -139,12 +145,13 @@ def locate(spec: str) -> str:
     if packaged is not None:
         return str(packaged)
     path = Path(spec)
-    if path.is_dir():
-        return str(path / MERGED if is_whole_run(path) else path)
+    with suppress(OSError, ValueError):  # no name that any file can have
+        if path.is_dir():
+            return str(path / MERGED if is_whole_run(path) else path)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(
-        f"no model is called {spec!r}",
+        f"no model is called {spec[:200]!r}",
         expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
         action="check the name; a folder must exist",
     )
@@ -161,11 +168,14 @@ def run_base(run: Path) -> str:
 
 def _base_entry(run: Path) -> dict[str, Any]:
     try:
-        entry: dict[str, Any] = read_json(run / MANIFEST)["base"]
-        entry["spec"]
-    except (DataError, KeyError, TypeError) as error:
+        entry: dict[str, Any] = read_manifest(run)["base"]
+        if not entry.get("spec"):
+            raise KeyError("spec")
+    except (DataError, KeyError) as error:
         raise RunError(
-            "the run has no manifest that names its base model", where=run, action="train again, or name a complete run"
+            "the run has no manifest that names its base model" + (f" ({error.found})" if isinstance(error, DataError) else ""),
+            where=run,
+            action="train again, or name a complete run",
         ) from error
     return entry
 
@@ -176,8 +186,8 @@ def _find_adapter(path: Path) -> _Adapter | None:
         entry = _base_entry(path)
         return _Adapter(path / ADAPTER, str(entry["spec"]), entry.get("revision"), entry.get("weights_fingerprint"))
     if (path / _ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
-        config = read_json(path / _ADAPTER_CONFIG)
-        base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+        config = check_adapter_configuration(path / _ADAPTER_CONFIG)
+        base = config.get("base_model_name_or_path")
         if not base:
             raise RunError(
                 f"{_ADAPTER_CONFIG} names no base model", where=path, action="name the RUN folder that the adapter is from"
@@ -213,19 +223,29 @@ def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> 
 
 
 def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
     if is_keras_preset(folder):
         return preset_tokenizer(folder)
+    check_tokenizer_files(folder)
+    # AutoTokenizer reads the model's configuration too.
+    if (folder / "config.json").exists():
+        check_config(folder)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except Exception as error:  # the tokenizers library raises bare exceptions
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the tokenizers library raises bare exceptions, and panics that are none
         raise ModelError(
             f"the tokenizer cannot be read ({_first_line(error)})",
             where=folder,
             expected="tokenizer.json or tokenizer.model of a Gemma checkpoint",
             action="download the checkpoint's tokenizer files again",
         ) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise ModelError("the folder's tokenizer is none of texts", where=folder, action="download the tokenizer files again")
+    # A template that can loop or fails is told now, not in the middle of the work.
+    chat_frame(tokenizer)
     return tokenizer
 
 
@@ -295,7 +315,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
             output_loading_info=True,
             **(quantization or {}),
         )
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever a library meets in settings and weights that pass singly, but not together
         raise _unfitting(folder, model_type, _first_line(error)) from error
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing or unexpected:
@@ -305,7 +325,27 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     if not sharded and quantization is None:
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
+    if not sharded:
+        _try_out(model, folder, model_type)
     return model
+
+
+def _try_out(model: Any, folder: Path, model_type: str) -> None:
+    """Runs the model on two tokens, one after the other, as writing does: settings can fit weights and still not compute."""
+    import torch
+
+    token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            # Families are about to call the cache by another name.
+            warnings.simplefilter("ignore", FutureWarning)
+            first = model(input_ids=token, use_cache=True)
+            logits = model(input_ids=token, past_key_values=first.past_key_values, use_cache=True).logits
+            finite = bool(torch.isfinite(logits).all())
+    except Exception as error:
+        raise _unfitting(folder, model_type, _first_line(error)) from error
+    if not finite:
+        raise _unfitting(folder, model_type, "what it computes of a token is no finite number")
 
 
 def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) -> None:
@@ -337,13 +377,16 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
         raise RunError(
             "the adapter has no weights", where=adapter.folder, expected=_ADAPTER_WEIGHTS, action="resume the training"
         )
-    found = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
+    settings = check_adapter_configuration(adapter.folder / _ADAPTER_CONFIG)
+    shapes = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
+    found = set(shapes)
+    config = adapter_settings(settings, shapes, adapter.folder)
     base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
     if adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder):
         raise _misfit(adapter, base, "the base model's weights are others than those that it was trained on")
     try:
-        model = PeftModel.from_pretrained(base.model, str(adapter.folder))
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        model = PeftModel.from_pretrained(base.model, str(adapter.folder), config=config)
+    except Exception as error:  # as above
         raise _misfit(adapter, base, _first_line(error)) from error
     # PEFT only warns of these; the adapter would then do nothing, or half of what was trained.
     wanted = set(get_peft_model_state_dict(model))
@@ -366,6 +409,6 @@ def _misfit(adapter: _Adapter, base: LoadedModel, reason: str) -> RunError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else repr(error)
+    return (lines[0] if lines else repr(error))[:300]

@@ -1,16 +1,19 @@
 """What every page of ours is served in: bounds on what comes in, and headers that keep everything else out.
 
-In: Gradio blocks and their styles. Out: a FastAPI application that refuses large requests and paths that the page does not
-use, loads nothing from other hosts, and gives addresses away to nobody.
+In: Gradio blocks and their styles. Out: a FastAPI application that refuses large requests, requests that were meant for
+another host or sent by another site, and paths that the page does not use, loads nothing from other hosts, and gives
+addresses away to nobody.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.studio.hosts import LOOPBACK, is_foreign
 
 if TYPE_CHECKING:
     import gradio
@@ -46,15 +49,15 @@ _NEVER_CACHED = re.compile(r"/|/config|/gradio_api/.*")
 # Gradio can take files, serve files, fetch for others and show who used it; a page of ours needs none of it.
 _REFUSED = re.compile(
     r"/gradio_api/(upload|file[=/]|proxy=|stream|component_server|process_recording|run-history|profiling|runs|monitoring|"
-    r"vibe-|call|api/|openapi|mcp|dev/).*|/(file[=/]|proxy=|upload|monitoring|runs|dev/).*"
+    r"vibe-|call|api/|openapi|mcp|dev/|docs|redoc).*|/(file[=/]|proxy=|upload|monitoring|runs|dev/|openapi|docs|redoc|mcp).*"
 )
 
 
 class _Bounds:
     """Refuses what is too large or none of the page's business, and adds the headers to every answer."""
 
-    def __init__(self, app: Application, refused: re.Pattern[str] = _REFUSED) -> None:
-        self._app, self._refused = app, refused
+    def __init__(self, app: Application, hosts: Collection[str] = LOOPBACK, refused: re.Pattern[str] = _REFUSED) -> None:
+        self._app, self._hosts, self._refused = app, frozenset(hosts), refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +85,12 @@ class _Bounds:
                 own = dict(_HEADERS)
                 if _NEVER_CACHED.fullmatch(scope["path"]):
                     own[b"cache-control"] = b"no-store"
-                kept = [(name, value) for name, value in message["headers"] if name.lower() not in own]
+                # Gradio lets every page of this machine read with the reader's cookies: pages of ours are read by nobody else.
+                kept = [
+                    (name, value)
+                    for name, value in message["headers"]
+                    if name.lower() not in own and not name.lower().startswith(b"access-control-")
+                ]
                 status = 413 if received > LARGEST_REQUEST else message["status"]
                 message = {**message, "status": status, "headers": [*kept, *own.items()]}
             await send(message)
@@ -100,7 +108,7 @@ class _Bounds:
     def _refusal(self, scope: Scope) -> int:
         if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > LONGEST_ADDRESS:
             return 414
-        if self._refused.match(scope["path"]):
+        if self._refused.match(scope["path"]) or is_foreign(scope["headers"], self._hosts):
             return 403
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         return 413 if not declared.isdigit() or int(declared) > LARGEST_REQUEST else 0
@@ -142,6 +150,7 @@ def framed_application(
     door: Callable[[str, str], bool] | None = None,
     door_message: str = "",
     waiting: int | None = None,
+    hosts: Collection[str] = (),
 ) -> FastAPI:
     """The application that serves a page.
 
@@ -153,12 +162,13 @@ def framed_application(
         door: Who may come in, by user name and password; `None`: everybody.
         door_message: What is said at the door.
         waiting: Requests that wait in Gradio's queue at most; `None`: any number.
+        hosts: The names beside those of this machine that the page is reached under.
     """
     gradio = quiet_gradio()
     from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Bounds)
+    app.add_middleware(_Bounds, hosts={*LOOPBACK, *(name.lower() for name in hosts)})
     blocks.queue(api_open=False, max_size=waiting)
     return gradio.mount_gradio_app(
         app,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,22 +232,32 @@ class _Page:
         return [language, screen.place, screen.head, screen.body, screen.status, *radios, comment, *buttons]
 
 
-def rating_application(folder: Path) -> FastAPI:
+def rating_application(folder: Path, names: Sequence[str] = ()) -> FastAPI:
     """The application of a study.
+
+    Args:
+        folder: The STUDY folder.
+        names: Names beside those of this machine that the page is reached under.
 
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
     """
     session = RatingSession(read_study(folder), AnswerStore(folder / ANSWERS))
-    return framed_application(_Page(session).blocks, css=_STYLE, head=_script())
+    return framed_application(_Page(session).blocks, css=_STYLE, head=_script(), hosts=names)
 
 
-def serve_study(folder: Path, host: str, port: int) -> None:
+def serve_study(folder: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page of a study until it is told to end.
+
+    Args:
+        folder: The STUDY folder.
+        host: The address to listen on.
+        port: The port.
+        names: Names beside those of this machine that the page is reached under.
 
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
     """
-    serve_application(rating_application(folder), host, port)
+    serve_application(rating_application(folder, (host, *names)), host, port)

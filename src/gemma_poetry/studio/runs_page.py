@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json
+from gemma_poetry.artifacts import read_manifest
 from gemma_poetry.errors import GemmaPoetryError
 from gemma_poetry.evaluation.curves import read_curve, series
 from gemma_poetry.studio.problems import problem_html
@@ -59,7 +59,7 @@ def facts_html(workshop: Workshop, names: Sequence[str], language: Language) -> 
     if not workshop.runs:
         return f'<div class="blank">{notice_html(say("no_runs", language))}</div>'
     try:
-        columns = {name: _facts(read_json(_folder(workshop.runs, name, language) / MANIFEST), language) for name in names}
+        columns = {name: _facts(read_manifest(_folder(workshop.runs, name, language)), language) for name in names}
     except GemmaPoetryError as error:
         return problem_html(error, language)
     keys = list(dict.fromkeys(key for facts in columns.values() for key in facts))

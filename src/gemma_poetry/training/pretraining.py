@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_manifest, sha256_file, write_manifest
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
@@ -267,7 +267,7 @@ def _write_manifest(
         "seed": settings.seed,
     }
     if start:
-        earlier = read_json(start / MANIFEST)
+        earlier = read_manifest(start)
         contents["began_with"] = {
             "weights_sha256": {name: sha256_file(start / name) for name in _weights(start)},
             **{

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gemma_poetry.artifacts import MANIFEST, read_json
+from gemma_poetry.artifacts import MANIFEST, read_manifest
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
@@ -23,7 +23,7 @@ def domain_of_data(data: Path) -> Domain:
         DataError: It has no readable manifest.
         UsageError: Its domain cannot be loaded.
     """
-    return load_domain(str(read_json(data / MANIFEST).get("domain", DEFAULT)))
+    return load_domain(str(read_manifest(data).get("domain") or DEFAULT))
 
 
 def counting_of_data(data: Path) -> Counting:
@@ -53,9 +53,7 @@ def domain_of_model(model: str, wanted: str = "") -> Domain:
     manifest = Path(model) / MANIFEST
     taught = ""
     if manifest.is_file():
-        contents = read_json(manifest)
-        data = contents.get("data") if isinstance(contents, dict) else None
-        taught = str(data.get("domain", "")) if isinstance(data, dict) else ""
+        taught = str(read_manifest(Path(model)).get("data", {}).get("domain") or "")
     if taught and wanted and wanted != taught:
         raise UsageError(
             f"the run was trained on the domain {taught!r}, not {wanted!r}",

@@ -26,7 +26,7 @@ from gemma_poetry.artifacts import (
     check_manifest,
     check_names,
     own_files,
-    read_json,
+    read_manifest,
     sha256_file,
     write_json,
     write_text,
@@ -310,7 +310,7 @@ def _write_out(
     write_records(out / TITLE_RANKS, evidence.title_ranks)
     folders = {name: Path(spec) for name, spec in runs.items()}
     details = {"Recipe": about} | {
-        f"Manifest of {name}": read_json(folder / MANIFEST) for name, folder in folders.items() if (folder / MANIFEST).is_file()
+        f"Manifest of {name}": read_manifest(folder) for name, folder in folders.items() if (folder / MANIFEST).is_file()
     }
     report = Report(
         f"Evaluation of {', '.join(about['runs'] + about['generations'])}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
+from gemma_poetry.artifacts import MANIFEST, read_manifest, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
@@ -127,10 +127,10 @@ def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: 
 
     folder = loaded.folder
     name = loaded.base if loaded.revision else folder.name
-    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
     found = [find_contamination(poems, name, cluster_digest(poems), manifest, _known_lines(carried_lists(folder)))]
     if loaded.adapted:
-        trained_on = read_json(Path(spec) / MANIFEST).get("data", {}).get("manifest_sha256")
+        trained_on = read_manifest(Path(spec)).get("data", {}).get("manifest_sha256")
         same_data = trained_on == sha256_file(data / MANIFEST)
         own = _known_lines(carried_lists(Path(spec))[:1])
         if own is None or same_data:

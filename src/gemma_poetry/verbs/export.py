@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, check_folder, copy_file, read_json, write_manifest, write_text
+from gemma_poetry.artifacts import atomic_folder, check_folder, copy_file, read_manifest, write_manifest, write_text
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import carried_lists
 from gemma_poetry.errors import DataError, UsageError
@@ -117,7 +117,7 @@ def export(options: ExportOptions) -> Exported:
             (folder / name).chmod(0o644)
         contents = {"kind": KIND, "to": options.to, "run": options.run.resolve().name, "check": check.to_record()}
         # Generation asks a model's manifest what language it was taught. Where things lay on this machine is nobody's affair.
-        origin = {name: _without_places(read_json(options.run / MANIFEST)[name]) for name in ("base", "data")}
+        origin = {name: _without_places(read_manifest(options.run).get(name, {})) for name in ("base", "data")}
         write_manifest(folder, contents | origin, files)
         if options.to == "hub":
             from gemma_poetry.exporting.hub_upload import upload
@@ -182,7 +182,7 @@ def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merge
     from gemma_poetry.exporting.hub_upload import EXAMPLE, model_card
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
-    manifest = read_json(source.run / MANIFEST)
+    manifest = read_manifest(source.run)
     domain = domain_of_model(str(source.run))
     example = EXAMPLE if domain.tonal else Conditions(domain.forms[0], template=domain.template)
     card = model_card(
@@ -194,7 +194,7 @@ def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merge
 def _is_pretrained(base: Path) -> bool:
     """Whether a base model is one of `pretrain`, whose weights are not Google's."""
     try:
-        return read_json(base / MANIFEST).get("kind") == "pretrained model"
+        return read_manifest(base).get("kind") == "pretrained model"
     except (DataError, AttributeError):
         return False
 

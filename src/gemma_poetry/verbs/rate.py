@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from gemma_poetry.artifacts import (
     MANIFEST,
     check_file,
     check_manifest,
+    read_manifest,
     sha256_file,
     write_json,
     write_jsonl,
@@ -74,12 +76,19 @@ def build(
         "generations": [{"file": str(path), "sha256": sha256_file(path)} for path in generations],
         "data": {"folder": str(data), "manifest_sha256": sha256_file(data / MANIFEST)},
         "build": asdict(settings),
+        "base_url": base_url,
     }
     return plan, write_study(out, plan, about, base_url)
 
 
-def serve(study: Path, host: str, port: int) -> None:
+def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page until it is told to end.
+
+    Args:
+        study: The STUDY folder.
+        host: The address to listen on.
+        port: The port.
+        names: Names beside those of this machine that the page is reached under.
 
     Raises:
         DataError: The folder is no study, or was altered.
@@ -89,7 +98,9 @@ def serve(study: Path, host: str, port: int) -> None:
     require_gradio()
     from gemma_poetry.studio.rating_page import serve_study
 
-    serve_study(study, host, port)
+    # Raters come under the name that their links have.
+    linked = urlsplit(read_manifest(study).get("base_url") or "").hostname if (study / MANIFEST).is_file() else None
+    serve_study(study, host, port, [*names, *([linked] if linked else [])])
 
 
 def require_gradio() -> None:

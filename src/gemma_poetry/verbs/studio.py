@@ -49,6 +49,7 @@ class StudioOptions:
         poems: Poems a request.
         characters: Characters of input a request.
         settings: Sampling.
+        names: Names beside those of this machine that the page is reached under.
     """
 
     models: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class StudioOptions:
     poems: int = 4
     characters: int = 2000
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+    names: tuple[str, ...] = ()
 
 
 def studio(options: StudioOptions) -> None:
@@ -84,17 +86,18 @@ def studio(options: StudioOptions) -> None:
     _check_free(options.host, options.port)
     print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
     print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
-    page = application(workshop, password)
+    page = application(workshop, password, (options.host, *options.names))
     workshop.warm_up()
     serve_application(page, options.host, options.port)
 
 
-def application(workshop: Workshop, password: str = "") -> FastAPI:
+def application(workshop: Workshop, password: str = "", names: Sequence[str] = ()) -> FastAPI:
     """The page as an application that a server of any kind can run.
 
     Args:
         workshop: What the page works with.
         password: What it asks for; empty: nothing.
+        names: Names beside those of this machine that it is reached under.
     """
     from gemma_poetry.studio.page_frame import framed_application, quiet_gradio
 
@@ -109,6 +112,7 @@ def application(workshop: Workshop, password: str = "") -> FastAPI:
         door=_door(password) if password else None,
         door_message=f"{say('password', 'zh')} · {say('password', 'en')}",
         waiting=8 * workshop.limits.waiting,
+        hosts=names,
     )
 
 

@@ -50,11 +50,15 @@ def rate_serve(
     study: Annotated[Path, typer.Argument(help="A STUDY folder.")],
     host: Annotated[str, typer.Option("--host", help="The address to listen on; loopback unless named.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 7861,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A name that the page is reached under, beside this machine's own; may be repeated."),
+    ] = None,
 ) -> None:
     """Serve the rating page; every click is saved, a link goes on where it was left."""
     from gemma_poetry.verbs.rate import serve
 
-    serve(study, host, port)
+    serve(study, host, port, tuple(names or ()))
 
 
 @rate.command("report")

@@ -25,6 +25,10 @@ def studio(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option("--port", help="Port to listen on.", min=1, max=65535)] = 7860,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A name that the page is reached under, beside this machine's own; may be repeated."),
+    ] = None,
     password_file: Annotated[Path | None, typer.Option("--password-file", help="A file with the password in line 1.")] = None,
     max_requests: Annotated[int, typer.Option("--max-requests", help="Requests a visitor and minute.")] = 30,
     max_poems: Annotated[int, typer.Option("--max-poems", help="Poems a request.")] = 4,
@@ -42,6 +46,7 @@ def studio(
             host=host,
             port=port,
             password_file=password_file,
+            names=tuple(names or ()),
             requests=max_requests,
             poems=max_poems,
             characters=max_characters,

@@ -12,6 +12,7 @@ Every value goes in as a bound parameter: text is data here, whatever it spells.
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -168,12 +169,37 @@ class AnswerStore:
             rows = connection.execute(
                 "SELECT rater, task, question, answer, first_at, last_at, changes FROM answers ORDER BY rater, task, question"
             ).fetchall()
-        return [Answer(*row) for row in rows]
+        return [self._checked(row) for row in rows]
+
+    def _checked(self, row: tuple[object, ...]) -> Answer:
+        """A row as the page wrote it: SQLite keeps whatever it is given, and the file can have been edited."""
+        rater, task, question, answer, first_at, last_at, changes = row
+        if (
+            isinstance(rater, str)
+            and isinstance(task, str)
+            and isinstance(question, str)
+            and isinstance(answer, str)
+            and isinstance(first_at, int | float)
+            and isinstance(last_at, int | float)
+            and isinstance(changes, int)
+            and math.isfinite(first_at)
+            and math.isfinite(last_at)
+            and answer in allowed_answers(question)
+        ):
+            return Answer(rater, task, question, answer, first_at, last_at, changes)
+        raise DataError(
+            f"no answer that the page offers: rater {str(rater)[:40]!r}, task {str(task)[:40]!r}, {str(question)[:40]!r}: "
+            f"{str(answer)[:40]!r}",
+            where=self._path,
+            expected="answers as the server wrote them",
+            action="put back the file that the server wrote, or take this row out",
+        )
 
     def all_views(self) -> dict[tuple[str, str], float]:
         """(Rater, task) -> when it was first shown."""
         with self._connected() as connection:
-            return {(rater, task): at for rater, task, at in connection.execute("SELECT rater, task, first_at FROM views")}
+            rows = connection.execute("SELECT rater, task, first_at FROM views")
+            return {(rater, task): at for rater, task, at in rows if isinstance(at, int | float) and math.isfinite(at)}
 
     def all_comments(self) -> list[tuple[str, str, str]]:
         """(Rater, task, comment), by rater and task."""
