@@ -1,0 +1,329 @@
+"""Whether pieces of verse that stand apart are one poem or several.
+
+In: `Piece`s of verse, rows or blocks of a plain text, as they follow each other under one title or none.
+Out: runs of them, each one poem; where nothing tells, an `UntoldError`: a wrong guess would make one poem of two, or two
+of one, and no later stage could see it.
+
+What tells, the surest first: a piece that ends inside a sentence goes on in the next; lines that together fill a tune are
+its stanzas (片); pieces of less than four lines are couplets of one poem; pieces that rhyme with each other belong together;
+pieces that each have the shape of a 绝句 or 律诗 and a rhyme of their own are poems.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gemma_poetry.prosody.characters import HAN
+from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.tune_sounds import Sounds, sounds_of
+from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
+
+_NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
+_BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
+_NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
+_GOES_ON = tuple("，,、：:")
+_MAX_STANZAS = 4
+_QUATRAIN = 4
+_MOST = 0.8
+_FEW = 0.2
+_UNRHYMED_SENTENCES = 6
+_UNRHYMED_TITLED = 12
+
+
+class UntoldError(Exception):
+    """Says that a layout cannot be told; the reader of files adds the place and makes a `SourceError` of it.
+
+    Attributes:
+        row: The row of the file that is in doubt, counted from 1.
+        found: What was met there.
+        action: What would make it clear.
+    """
+
+    def __init__(self, row: int, found: str, action: str) -> None:
+        super().__init__(found)
+        self.row, self.found, self.action = row, found, action
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A row or block of verse.
+
+    Attributes:
+        rows: Its rows, as the file has them.
+        row: The number of the first of them in the file, counted from 1.
+        lines: Its lines (句), marks left out.
+        gap: How many blank rows stand before it.
+    """
+
+    rows: tuple[str, ...]
+    row: int
+    lines: tuple[str, ...]
+    gap: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it ends inside a sentence."""
+        return self.rows[-1].endswith(_GOES_ON)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is long enough for a poem of its own, and ends where a sentence does."""
+        return len(self.lines) >= _QUATRAIN and not self.goes_on
+
+
+def verse_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text by its marks and white space, notes and quotation marks left out."""
+    return tuple(line for line in _BREAK.split(_NO_TEXT.sub("", _NOTE.sub("", text))) if line)
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces that follow each other as one."""
+    first = pieces[0]
+    rows = tuple(row for piece in pieces for row in piece.rows)
+    return Piece(rows, first.row, tuple(line for piece in pieces for line in piece.lines), first.gap)
+
+
+def is_even_verse(lines: Sequence[str]) -> bool:
+    """Whether lines have the shape of a 诗: an even number from four on, of one length between four and seven."""
+    return len(lines) >= _QUATRAIN and len(lines) % 2 == 0 and len(set(map(len, lines))) == 1 and 4 <= len(lines[0]) <= 7
+
+
+def fits_a_tune(lines: Sequence[str]) -> bool:
+    """Whether lines fill a tune whose lines are of different lengths."""
+    return _fits_a_tune(tuple(map(len, lines)))
+
+
+def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = False, announced: int = 0) -> list[Piece]:
+    """The poems of verse that stands under one title, or under none.
+
+    Args:
+        blocks: Rows, in blocks that blank rows part.
+        titled: Whether a title stands above.
+        tune: Whether that title names a tune.
+        announced: How many poems that title says there are (凉州词二首), 0 where it does not.
+
+    Raises:
+        UntoldError: They may be one poem or several.
+    """
+    inner = [_divide_rows(block, titled=titled and len(blocks) == 1, tune=tune, announced=announced) for block in blocks]
+    if any(len(poems) > 1 for poems in inner):
+        poems = [poem for found in inner for poem in found]
+        return poems
+    units = [found[0] for found in inner]
+    if titled:
+        return _divide_titled(units, tune=tune, announced=announced)
+    poems = []
+    for part in _at_wide_gaps(units):
+        poems += _divide_untitled(part, apart=len(part) < len(units))
+    for poem in poems:
+        _refuse_patchwork(poem, titled=False)
+    return poems
+
+
+def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: int) -> list[Piece]:
+    """One poem a row, or one poem of all rows."""
+    whole = sum(row.is_whole for row in rows)
+    if len(rows) < 2 or whole < _MOST * len(rows):
+        return [joined(rows)]
+    if titled:
+        return _divide_titled(rows, tune=tune, announced=announced)
+    if all(row.is_whole for row in rows) and _is_one(rows):
+        return [joined(rows)]
+    own = [row for row in rows if _is_complete(row)]
+    if len(own) >= _MOST * len(rows) or (len(rows) > _MAX_STANZAS and len(own) >= len(rows) / 2):
+        return list(rows)
+    raise _untold(rows[1], len(rows), "rows")
+
+
+def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> list[Piece]:
+    whole = [unit for unit in units if unit.is_whole]
+    if len(units) == 1:
+        _refuse_patchwork(units[0], titled=True)
+        return list(units)
+    if announced == len(units) == len(whole):
+        return list(units)
+    one = joined(units)
+    if tune and (fits_a_tune(one.lines) or not all(fits_a_tune(unit.lines) for unit in units)):
+        return [one]
+    if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
+        _refuse_patchwork(one, titled=True)
+        return [one]
+    # Quatrains with rhymes of their own under one title: 绝句 keep their tones, the stanzas of a 古诗 mostly do not.
+    kept = sum(_keeps_tones(unit.lines) for unit in units) / len(units)
+    if kept >= _MOST:
+        return list(units)
+    if kept <= _FEW:
+        return [one]
+    raise _untold(units[1], len(units), "stanzas under one title")
+
+
+def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
+    """Blocks without a title, read from the first on.
+
+    Args:
+        units: The blocks.
+        apart: Whether wider gaps than those between these blocks part them from others.
+    """
+    poems: list[Piece] = []
+    start = 0
+    if len(units) > 1 and _is_one(units) and not (fits_a_tune(units[0].lines) and all(map(_is_complete, units))):
+        return [joined(units)]
+    while start < len(units):
+        count = _stanzas(units[start:])
+        if not count:
+            if apart:
+                return [joined(units)]
+            raise _untold(units[min(start + 1, len(units) - 1)], len(units) - start, "blocks")
+        poems.append(joined(units[start : start + count]))
+        start += count
+    return poems
+
+
+def _stanzas(units: Sequence[Piece]) -> int:
+    """How many of the next blocks are one poem; 0 where it cannot be told."""
+    if len(units) == 1:
+        return 1
+    first = units[0]
+    if first.goes_on:
+        following = 1
+        while following < len(units) and units[following - 1].goes_on:
+            following += 1
+        return following
+    alone = _is_complete(first)
+    if alone and is_even_verse(first.lines):
+        return 1
+    for count in range(2, min(_MAX_STANZAS, len(units)) + 1):
+        parts = units[:count]
+        if fits_a_tune(joined(parts).lines) and not all(map(_is_complete, parts[1:])):
+            return count
+        if fits_a_tune(joined(parts).lines) and not alone:
+            return count
+    if alone or (first.is_whole and _is_complete(units[1])):
+        return 1
+    if len(set(map(len, first.lines))) == 1 and {len(first.lines[0])}.isdisjoint(map(len, units[1].lines)):
+        # Couplets of five beside verse of seven.
+        return 1
+    return 0
+
+
+def _is_one(units: Sequence[Piece]) -> bool:
+    """Whether something says that all pieces are one poem."""
+    if any(unit.goes_on for unit in units[:-1]):
+        return all(unit.goes_on or not unit.is_whole for unit in units[:-1]) or len(units) == 2
+    lines = joined(units).lines
+    even = len(set(map(len, lines))) == 1
+    if not even and fits_a_tune(lines) and len(units) <= _MAX_STANZAS:
+        return True
+    short = sum(len(unit.lines) < _QUATRAIN for unit in units)
+    if short == len(units) and even and len(lines) % 2 == 0:
+        return len(lines) < 2 * _QUATRAIN or _sentences_rhyme(lines)
+    if len({is_even_verse(unit.lines) for unit in units}) > 1 or short:
+        return False
+    return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
+
+
+def _is_complete(unit: Piece) -> bool:
+    """Whether a piece has the shape of a poem and rhymes in itself."""
+    return unit.is_whole and (is_even_verse(unit.lines) or fits_a_tune(unit.lines)) and _rhymes(unit)
+
+
+def _rhymes(unit: Piece) -> bool:
+    if is_even_verse(unit.lines):
+        return _share(unit.lines[1::2], spared=len(unit.lines) // 8)
+    ends = [_sounds(line) for line in unit.lines]
+    return any(first & second for index, first in enumerate(ends) for second in ends[index + 1 :])
+
+
+def _sentences_rhyme(lines: Sequence[str]) -> bool:
+    """Whether every second line rhymes with another one beside it, for the most part."""
+    ends = lines[1::2]
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
+    return not near or sum(near) >= len(near) / 2
+
+
+def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
+    """Refuses a long poem that is most likely several: nothing in it rhymes, or each four lines rhyme by themselves.
+
+    Raises:
+        UntoldError: It is one.
+    """
+    lines = poem.lines
+    if len(poem.rows) < 2:
+        return
+    ends = lines[1::2] if len(set(map(len, lines))) == 1 else lines
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
+    if len(near) >= (_UNRHYMED_TITLED if titled else _UNRHYMED_SENTENCES) and sum(near) < _FEW * len(near):
+        raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
+    if titled or not is_even_verse(lines) or len(lines) % _QUATRAIN or len(lines) < 3 * _QUATRAIN:
+        return
+    quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
+    own = all(_share((quatrain[1], quatrain[3])) for quatrain in quatrains)
+    changes = [not _share((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])]
+    if own and sum(changes) > len(changes) / 2:
+        raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
+
+
+def _untold(piece: Piece, count: int, what: str) -> UntoldError:
+    return UntoldError(
+        piece.row,
+        f"{count} {what}: they may be one poem or several",
+        "put a title above each poem, or write 题目:正文 with one poem a line",
+    )
+
+
+def _at_wide_gaps(units: Sequence[Piece]) -> list[list[Piece]]:
+    """The blocks, divided where more blank rows stand than elsewhere."""
+    gaps = [unit.gap for unit in units[1:]]
+    narrow = min(gaps, default=0)
+    parts: list[list[Piece]] = []
+    for unit in units:
+        if not parts or (unit.gap > narrow and min(gaps) != max(gaps) and not parts[-1][-1].goes_on):
+            parts.append([])
+        parts[-1].append(unit)
+    return parts
+
+
+def _keeps_tones(lines: Sequence[str]) -> bool:
+    from gemma_poetry.errors import TextError
+    from gemma_poetry.prosody.scansion import scan_auto
+
+    try:
+        return scan_auto(lines).verdict.passes
+    except TextError:
+        return False
+
+
+def _share(ends: Iterable[str], spared: int = 0) -> bool:
+    """Whether lines end in one rhyme, all but so many of them."""
+    heard = [_sounds(end) for end in ends]
+    every = frozenset[object]().union(*heard)
+    return any(sum(sound in own for own in heard) >= len(heard) - spared for sound in every)
+
+
+def _sounds(line: str) -> Sounds:
+    return _end_sounds(next((char for char in reversed(line) if re.match(f"[{HAN}]", char)), ""))
+
+
+@functools.cache
+def _end_sounds(char: str) -> Sounds:
+    return sounds_of(readings(char)) if char else frozenset()
+
+
+@functools.cache
+def _tune_shapes() -> dict[int, list[frozenset[int]]]:
+    """For each number of characters, where the tunes of this length rhyme."""
+    shapes: dict[int, list[frozenset[int]]] = {}
+    for tune in shipped_tunes().judged.values():
+        for variant in tune.variants:
+            if len(set(variant.form.line_lengths)) > 1 or len(variant.form.lines) % 2:
+                shapes.setdefault(variant.characters, []).append(variant.rhyme_ends)
+    return shapes
+
+
+@functools.lru_cache(maxsize=4096)
+def _fits_a_tune(lengths: tuple[int, ...]) -> bool:
+    ends = set(line_ends(lengths))
+    return any(rhymes <= ends for rhymes in _tune_shapes().get(sum(lengths), ()))
