@@ -201,6 +201,8 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
     verse = [row for row in rows if not row.heading]
     inline = {row.number: found for row in verse if (found := parted(row.text))}
     layout = len(inline) > 1 and len(inline) >= _INLINE_SHARE * len(verse)
+    # 题目:第一行, further rows below it, the next 题目:第一行.
+    begun = len(inline) > 1 and rows[0].number in inline
     entries = [_Entry()]
     for block in blocks:
         for index, row in enumerate(block):
@@ -223,7 +225,14 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                 continue
             first = not entry.blocks
             own = inline.get(row.number)
-            if own and (layout or (first and not entry.heading) or (index == 0 and not any(e.heading for e in entries))):
+            if own and not layout and begun and index and not block[index - 1].heading:
+                if block[index - 1].piece().goes_on:
+                    own = None
+                elif len(own[0]) == len(verse_lines(own[2])[0]):
+                    raise UntoldError(
+                        row.number, f"{own[0]!r} may be a title or a line of verse", "put titles on rows of their own"
+                    )
+            if own and (layout or begun or (first and not entry.heading) or (index == 0 and not any(e.heading for e in entries))):
                 if entry.blocks or entry.heading:
                     entry = _Entry()
                     entries.append(entry)
@@ -325,6 +334,9 @@ def _unmarked_headings(block: Sequence[_Row], verse: Sequence[bool], length: int
         UntoldError: They would leave verse of an odd number of lines.
     """
     lines = [token for row in block for token in row.text.split()]
+    counts = [len(row.text.split()) for row in block]
+    if max(counts) >= 4 and all(count >= 4 or (count <= 2 and len(row.text) < 16) for count, row in zip(counts, block)):
+        return [count < 4 for count in counts]
     if len(block) == 1:
         return [len(lines) <= 2 and max(map(len, lines)) < 16]
     if is_even_verse(lines):
@@ -332,6 +344,9 @@ def _unmarked_headings(block: Sequence[_Row], verse: Sequence[bool], length: int
     if len(block) == 2 and len(set(map(len, lines))) > 1 and max(len(row.text) for row in block) < 16:
         # A title over a name, or two uneven lines.
         return [len(block[1].text) <= 4] * 2
+    for heading in range(1, _HEADING_ROWS + 1):
+        if is_even_verse([token for row in block[heading:] for token in row.text.split()]):
+            return [index < heading for index in range(len(block))]
     runs = _runs([True, *verse[1:]]) if all(verse) and len(lines) % 2 else _runs(verse)
     if all(verse) and len(lines) % 2 and len(block) > 4:
         return [True] + [False] * (len(block) - 1)
@@ -342,8 +357,10 @@ def _unmarked_headings(block: Sequence[_Row], verse: Sequence[bool], length: int
         return [not own for own in verse]
     for heading in (0, 1, 2):
         rest = [token for row in block[heading:] for token in row.text.split()]
-        if fits_a_tune(rest) or (heading and find_tune(split_tune(block[0].text)[0]) and heading == 1):
+        if fits_a_tune(rest):
             return [index < heading for index in range(len(block))]
+    if find_tune(split_tune(block[0].text)[0]):
+        return [True] + [False] * (len(block) - 1)
     if len(block) > 16:
         raise UntoldError(
             block[0].number,

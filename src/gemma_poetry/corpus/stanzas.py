@@ -25,10 +25,12 @@ _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]
 _BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
 _NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
 _GOES_ON = tuple("，,、：:")
+_CLOSES = tuple("。？！；.?!;｡．”』」")
 _MAX_STANZAS = 4
 _QUATRAIN = 4
 _MOST = 0.8
 _FEW = 0.2
+_UNRHYMED = 0.25
 _UNRHYMED_SENTENCES = 6
 _UNRHYMED_TITLED = 12
 
@@ -148,6 +150,10 @@ def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> lis
     one = joined(units)
     if tune and (fits_a_tune(one.lines) or not all(fits_a_tune(unit.lines) for unit in units)):
         return [one]
+    first = units[0]
+    for unit in units[1:]:
+        if _is_complete(first) and is_even_verse(first.lines) and len(unit.lines[0]) != len(first.lines[0]) and not fits_a_tune(one.lines):
+            raise _untold(unit, len(units), "stanzas of different lines under one title")
     if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
         _refuse_patchwork(one, titled=True)
         return [one]
@@ -251,18 +257,32 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
         UntoldError: It is one.
     """
     lines = poem.lines
-    if len(poem.rows) < 2:
+    if len(poem.rows) < 2 or fits_a_tune(lines):
         return
-    ends = lines[1::2] if len(set(map(len, lines))) == 1 else lines
-    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
-    if len(near) >= (_UNRHYMED_TITLED if titled else _UNRHYMED_SENTENCES) and sum(near) < _FEW * len(near):
+    ends: Sequence[str] = lines[1::2]
+    reach = 1
+    if all(row.endswith(_CLOSES) for row in poem.rows):
+        ends = [verse_lines(row)[-1] for row in poem.rows if verse_lines(row)]
+    elif len(set(map(len, lines))) > 1:
+        reach = 2
+    near = [
+        any(_sounds(first) & _sounds(second) for second in ends[place + 1 : place + 1 + reach])
+        for place, first in enumerate(ends[:-1])
+    ]
+    if len(near) >= (_UNRHYMED_TITLED if titled else _UNRHYMED_SENTENCES) and sum(near) < _UNRHYMED * len(near):
         raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
-    if titled or not is_even_verse(lines) or len(lines) % _QUATRAIN or len(lines) < 3 * _QUATRAIN:
+    if titled:
         return
-    quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
-    own = all(_share((quatrain[1], quatrain[3])) for quatrain in quatrains)
-    changes = [not _share((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])]
-    if own and sum(changes) > len(changes) / 2:
+    quatrains = []
+    for start in range(0, len(lines), _QUATRAIN):
+        quatrain = lines[start : start + _QUATRAIN]
+        if not is_even_verse(quatrain) or not _share((quatrain[1], quatrain[3])):
+            break
+        quatrains.append(quatrain)
+    changes = [
+        len(first[0]) != len(second[0]) or not _share((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])
+    ]
+    if len(quatrains) > 2 and sum(changes) > len(changes) / 2:
         raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
 
 
