@@ -45,6 +45,9 @@ class PrepareSettings(Section):
     title_words: tuple[str, ...] = Field(
         (), description="Keep poems whose title holds one of these words, e.g. [塞, 从军]; empty keeps all."
     )
+    sections: tuple[str, ...] = Field(
+        (), description="Parts of the chinese-poetry collection that are read only where asked for: 元曲."
+    )
     max_poems: int | None = Field(None, ge=1, description="Poems to draw at random (seeded) from those kept; null: all.")
     min_characters: int = Field(8, ge=1, description="Shorter poems are rejected, in Han characters.")
     max_characters: int = Field(1000, ge=1, description="Longer poems are rejected, in Han characters.")

@@ -203,11 +203,13 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
     layout = len(inline) > 1 and len(inline) >= _INLINE_SHARE * len(verse)
     # 题目:第一行, further rows below it, the next 题目:第一行.
     begun = len(inline) > 1 and rows[0].number in inline
+    headed = False
     entries = [_Entry()]
     for block in blocks:
         for index, row in enumerate(block):
             entry = entries[-1]
             if row.heading:
+                headed = True
                 if row.text.startswith(("——", "—", "--")) and entry.blocks:
                     title, author = attribution(row.text)
                     entry.title, entry.author = entry.title or title, entry.author or author
@@ -232,7 +234,7 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                     raise UntoldError(
                         row.number, f"{own[0]!r} may be a title or a line of verse", "put titles on rows of their own"
                     )
-            if own and (layout or begun or (first and not entry.heading) or (index == 0 and not any(e.heading for e in entries))):
+            if own and (layout or begun or (first and not entry.heading) or (index == 0 and not headed)):
                 if entry.blocks or entry.heading:
                     entry = _Entry()
                     entries.append(entry)

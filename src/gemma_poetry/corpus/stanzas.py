@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ _NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
 _GOES_ON = tuple("，,、：:")
 _CLOSES = tuple("。？！；.?!;｡．”』」")
 _MAX_STANZAS = 4
+_LONGEST_TUNE = 80
 _QUATRAIN = 4
 _MOST = 0.8
 _FEW = 0.2
@@ -95,7 +97,7 @@ def is_even_verse(lines: Sequence[str]) -> bool:
 
 def fits_a_tune(lines: Sequence[str]) -> bool:
     """Whether lines fill a tune whose lines are of different lengths."""
-    return _fits_a_tune(tuple(map(len, lines)))
+    return len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
 
 
 def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = False, announced: int = 0) -> list[Piece]:
@@ -151,9 +153,10 @@ def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> lis
     if tune and (fits_a_tune(one.lines) or not all(fits_a_tune(unit.lines) for unit in units)):
         return [one]
     first = units[0]
-    for unit in units[1:]:
-        if _is_complete(first) and is_even_verse(first.lines) and len(unit.lines[0]) != len(first.lines[0]) and not fits_a_tune(one.lines):
-            raise _untold(unit, len(units), "stanzas of different lines under one title")
+    if is_even_verse(first.lines) and _is_complete(first) and not fits_a_tune(one.lines):
+        for unit in units[1:]:
+            if unit.lines and len(unit.lines[0]) != len(first.lines[0]):
+                raise _untold(unit, len(units), "stanzas of different lines under one title")
     if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
         _refuse_patchwork(one, titled=True)
         return [one]
@@ -178,26 +181,27 @@ def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
     if len(units) > 1 and _is_one(units) and not (fits_a_tune(units[0].lines) and all(map(_is_complete, units))):
         return [joined(units)]
     while start < len(units):
-        count = _stanzas(units[start:])
+        count = _stanzas(units, start)
         if not count:
             if apart:
                 return [joined(units)]
-            raise _untold(units[min(start + 1, len(units) - 1)], len(units) - start, "blocks")
+            raise _untold(units[start + 1], len(units) - start, "blocks")
         poems.append(joined(units[start : start + count]))
         start += count
     return poems
 
 
-def _stanzas(units: Sequence[Piece]) -> int:
-    """How many of the next blocks are one poem; 0 where it cannot be told."""
-    if len(units) == 1:
+def _stanzas(units: Sequence[Piece], start: int) -> int:
+    """How many of the blocks from `start` on are one poem; 0 where it cannot be told."""
+    first = units[start]
+    if start + 1 == len(units):
         return 1
-    first = units[0]
     if first.goes_on:
-        following = 1
-        while following < len(units) and units[following - 1].goes_on:
-            following += 1
-        return following
+        end = start + 1
+        while end < len(units) and units[end - 1].goes_on:
+            end += 1
+        return end - start
+    units = units[start : start + _MAX_STANZAS]
     alone = _is_complete(first)
     if alone and is_even_verse(first.lines):
         return 1
@@ -238,9 +242,9 @@ def _is_complete(unit: Piece) -> bool:
 
 def _rhymes(unit: Piece) -> bool:
     if is_even_verse(unit.lines):
-        return _share(unit.lines[1::2], spared=len(unit.lines) // 8)
-    ends = [_sounds(line) for line in unit.lines]
-    return any(first & second for index, first in enumerate(ends) for second in ends[index + 1 :])
+        return rhyme_together(unit.lines[1::2], spared=len(unit.lines) // 8)
+    heard = Counter(sound for line in unit.lines for sound in _sounds(line))
+    return max(heard.values(), default=0) > 1
 
 
 def _sentences_rhyme(lines: Sequence[str]) -> bool:
@@ -276,11 +280,11 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
     quatrains = []
     for start in range(0, len(lines), _QUATRAIN):
         quatrain = lines[start : start + _QUATRAIN]
-        if not is_even_verse(quatrain) or not _share((quatrain[1], quatrain[3])):
+        if not is_even_verse(quatrain) or not rhyme_together((quatrain[1], quatrain[3])):
             break
         quatrains.append(quatrain)
     changes = [
-        len(first[0]) != len(second[0]) or not _share((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])
+        len(first[0]) != len(second[0]) or not rhyme_together((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])
     ]
     if len(quatrains) > 2 and sum(changes) > len(changes) / 2:
         raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
@@ -297,10 +301,10 @@ def _untold(piece: Piece, count: int, what: str) -> UntoldError:
 def _at_wide_gaps(units: Sequence[Piece]) -> list[list[Piece]]:
     """The blocks, divided where more blank rows stand than elsewhere."""
     gaps = [unit.gap for unit in units[1:]]
-    narrow = min(gaps, default=0)
+    narrow, wide = min(gaps, default=0), max(gaps, default=0)
     parts: list[list[Piece]] = []
     for unit in units:
-        if not parts or (unit.gap > narrow and min(gaps) != max(gaps) and not parts[-1][-1].goes_on):
+        if not parts or (narrow < unit.gap <= wide and not parts[-1][-1].goes_on):
             parts.append([])
         parts[-1].append(unit)
     return parts
@@ -316,11 +320,11 @@ def _keeps_tones(lines: Sequence[str]) -> bool:
         return False
 
 
-def _share(ends: Iterable[str], spared: int = 0) -> bool:
+def rhyme_together(ends: Iterable[str], spared: int = 0) -> bool:
     """Whether lines end in one rhyme, all but so many of them."""
     heard = [_sounds(end) for end in ends]
-    every = frozenset[object]().union(*heard)
-    return any(sum(sound in own for own in heard) >= len(heard) - spared for sound in every)
+    counts = Counter(sound for own in heard for sound in own)
+    return max(counts.values(), default=0) >= len(heard) - spared
 
 
 def _sounds(line: str) -> Sounds:
