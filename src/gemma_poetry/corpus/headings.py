@@ -37,7 +37,7 @@ _ATTRIBUTED = re.compile(
     r"|[（(](?P<brackets>[^（）()，。]{0,12}《[^《》]{1,40}》[^（）()，。]{0,8})[)）])$"
 )
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af]")
-_SPACED = re.compile(r"^(?P<title>\S{1,30})[\s\u3000]+(?:(?P<author>\S{1,10})[\s\u3000]+)??(?P<verse>\S.*)$")
+_HEADING_FIELDS = 5
 
 
 def number_of(row: str) -> tuple[int, str]:
@@ -122,14 +122,16 @@ def _by_colon(row: str) -> tuple[str, str, str] | None:
 
 
 def _by_spaces(row: str) -> tuple[str, str, str] | None:
-    match = _SPACED.match(row)
-    if not match or not _HAN.match(match["title"].lstrip("《【")) or PAUSES.search(match["title"]) or not _is_verse(match["verse"], row):
+    fields = row.split(" ", _HEADING_FIELDS + 1)
+    count = next((index for index, part in enumerate(fields) if PAUSES.search(part)), len(fields))
+    if not 0 < count <= _HEADING_FIELDS or not _HAN.match(fields[0].lstrip("《【")):
         return None
-    author, verse = match["author"] or "", match["verse"]
-    further = _SPACED.match(verse)
-    if not author and further and not PAUSES.search(further["title"]) and _is_verse(further["verse"], verse):
-        author, verse = further["title"], further["verse"]
-    return match["title"].strip("《》【】"), _person(author) or author, verse
+    verse = " ".join(fields[count:])
+    if not _is_verse(verse, row):
+        return None
+    head = fields[:count]
+    author = _person(head[-1]) if count > 1 else ""
+    return " ".join(head[:-1] if author else head).strip("《》【】"), author, verse
 
 
 def _attributed(row: str) -> tuple[str, str, str] | None:

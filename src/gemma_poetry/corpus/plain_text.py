@@ -32,7 +32,7 @@ from gemma_poetry.corpus.headings import (
     without_bullet,
 )
 from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, verse_lines
+from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, rhyme_together, verse_lines
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.prosody.tunes import find_tune
 
@@ -49,6 +49,7 @@ _LABELS = {
 _FIELD_OF_LABEL = {label: name for name, labels in _LABELS.items() for label in labels}
 _INLINE_SHARE = 0.8
 _HEADING_ROWS = 3
+_LONGEST_NAME = 4
 
 
 @dataclass(slots=True)
@@ -346,24 +347,33 @@ def _unmarked_headings(block: Sequence[_Row], verse: Sequence[bool], length: int
     if len(block) == 2 and len(set(map(len, lines))) > 1 and max(len(row.text) for row in block) < 16:
         # A title over a name, or two uneven lines.
         return [len(block[1].text) <= 4] * 2
-    for heading in range(1, _HEADING_ROWS + 1):
-        if is_even_verse([token for row in block[heading:] for token in row.text.split()]):
-            return [index < heading for index in range(len(block))]
-    runs = _runs([True, *verse[1:]]) if all(verse) and len(lines) % 2 else _runs(verse)
-    if all(verse) and len(lines) % 2 and len(block) > 4:
-        return [True] + [False] * (len(block) - 1)
-    counts = [sum(len(block[index].text.split()) for index in run) for run in runs if verse[run[0]]]
-    if length >= 4 and all(count % 2 == 0 for count in counts) and all(
-        len(run) <= _HEADING_ROWS for run in runs if not verse[run[0]]
+    tops = (0, 1, 2) if len(block) > 2 and len(block[1].text) <= _LONGEST_NAME else (0, 1)
+    fitting = []
+    for heading in tops:
+        rest = [token for row in block[heading:] for token in row.text.split()]
+        if fits_a_tune(rest) or is_even_verse(rest):
+            fitting.append(heading)
+    if 1 in fitting and find_tune(split_tune(block[0].text)[0]):
+        fitting = [1]
+    if len(fitting) == 1:
+        return [index < fitting[0] for index in range(len(block))]
+    runs = _runs(verse)
+    bodies = [[token for index in run for token in block[index].text.split()] for run in runs if verse[run[0]]]
+    heads = [run for run in runs if not verse[run[0]]]
+    # Titles between poems of one block: each poem rhymes, and none with the next.
+    if (
+        len(bodies) == len(heads)
+        and all(len(run) < _HEADING_ROWS and (len(run) == 1 or len(block[run[1]].text) <= _LONGEST_NAME) for run in heads)
+        and all(is_even_verse(body) and rhyme_together(body[1::2], spared=len(body) // 8) for body in bodies)
+        and not any(rhyme_together((first[-1], second[-1])) for first, second in zip(bodies, bodies[1:]))
     ):
         return [not own for own in verse]
-    for heading in (0, 1, 2):
-        rest = [token for row in block[heading:] for token in row.text.split()]
-        if fits_a_tune(rest):
-            return [index < heading for index in range(len(block))]
-    if find_tune(split_tune(block[0].text)[0]):
+    if len(block) <= _HEADING_ROWS and len(lines) == len(block) and sum(verse) == 2 and verse[-1]:
+        # A title over two lines.
+        return [not own for own in verse]
+    if not fitting and find_tune(split_tune(block[0].text)[0]):
         return [True] + [False] * (len(block) - 1)
-    if len(block) > 16:
+    if len(block) > _HEADING_ROWS:
         raise UntoldError(
             block[0].number,
             f"{len(block)} rows without pause marks and of different lengths",

@@ -19,21 +19,20 @@ from dataclasses import dataclass
 
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tune_sounds import Sounds, sounds_of
 from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
 
 _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
 _BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
 _NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
 _GOES_ON = tuple("，,、：:")
-_CLOSES = tuple("。？！；.?!;｡．”』」")
+_SENTENCE = re.compile(r"[。？！；.?!;｡．]")
 _MAX_STANZAS = 4
 _LONGEST_TUNE = 80
 _QUATRAIN = 4
 _MOST = 0.8
+_USUALLY = 0.6
 _FEW = 0.2
 _UNRHYMED = 0.25
-_UNRHYMED_SENTENCES = 6
 _UNRHYMED_TITLED = 12
 
 
@@ -97,7 +96,8 @@ def is_even_verse(lines: Sequence[str]) -> bool:
 
 def fits_a_tune(lines: Sequence[str]) -> bool:
     """Whether lines fill a tune whose lines are of different lengths."""
-    return len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
+    uneven = len(lines) % 2 or len(set(map(len, lines))) > 1
+    return bool(uneven) and len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
 
 
 def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = False, announced: int = 0) -> list[Piece]:
@@ -122,8 +122,10 @@ def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = Fals
     poems = []
     for part in _at_wide_gaps(units):
         poems += _divide_untitled(part, apart=len(part) < len(units))
-    for poem in poems:
-        _refuse_patchwork(poem, titled=False)
+    if sum(map(_is_complete, poems)) < _USUALLY * len(poems) or len(poems) < 3:
+        # Where most blocks are poems, blank rows part poems; else rows without titles may be anything.
+        for poem in poems:
+            _refuse_patchwork(poem, titled=False)
     return poems
 
 
@@ -211,7 +213,7 @@ def _stanzas(units: Sequence[Piece], start: int) -> int:
             return count
         if fits_a_tune(joined(parts).lines) and not alone:
             return count
-    if alone or (first.is_whole and _is_complete(units[1])):
+    if alone or (first.is_whole and (_is_complete(units[1]) or (is_even_verse(first.lines) and units[1].is_whole))):
         return 1
     if len(set(map(len, first.lines))) == 1 and {len(first.lines[0])}.isdisjoint(map(len, units[1].lines)):
         # Couplets of five beside verse of seven.
@@ -263,30 +265,19 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
     lines = poem.lines
     if len(poem.rows) < 2 or fits_a_tune(lines):
         return
-    ends: Sequence[str] = lines[1::2]
-    reach = 1
-    if all(row.endswith(_CLOSES) for row in poem.rows):
-        ends = [verse_lines(row)[-1] for row in poem.rows if verse_lines(row)]
-    elif len(set(map(len, lines))) > 1:
-        reach = 2
-    near = [
-        any(_sounds(first) & _sounds(second) for second in ends[place + 1 : place + 1 + reach])
-        for place, first in enumerate(ends[:-1])
-    ]
-    if len(near) >= (_UNRHYMED_TITLED if titled else _UNRHYMED_SENTENCES) and sum(near) < _UNRHYMED * len(near):
-        raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
+    sentences = [end for end in _SENTENCE.split(_NOTE.sub("", "".join(poem.rows))) if verse_lines(end)]
+    ends = [verse_lines(sentence)[-1] for sentence in sentences] if len(sentences) > 1 else list(lines[1::2])
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
     if titled:
+        if len(near) >= _UNRHYMED_TITLED and sum(near) < _UNRHYMED * len(near):
+            raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
         return
-    quatrains = []
-    for start in range(0, len(lines), _QUATRAIN):
-        quatrain = lines[start : start + _QUATRAIN]
-        if not is_even_verse(quatrain) or not rhyme_together((quatrain[1], quatrain[3])):
-            break
-        quatrains.append(quatrain)
-    changes = [
-        len(first[0]) != len(second[0]) or not rhyme_together((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])
-    ]
-    if len(quatrains) > 2 and sum(changes) > len(changes) / 2:
+    heard = Counter(sound for end in ends for sound in _sounds(end))
+    if len(lines) > 2 * _QUATRAIN and max(heard.values(), default=0) < _USUALLY * len(ends):
+        raise _untold(poem, len(poem.rows), "rows without one rhyme")
+    quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
+    own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
+    if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])):
         raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
 
 
@@ -327,13 +318,15 @@ def rhyme_together(ends: Iterable[str], spared: int = 0) -> bool:
     return max(counts.values(), default=0) >= len(heard) - spared
 
 
-def _sounds(line: str) -> Sounds:
+def _sounds(line: str) -> frozenset[str]:
+    """What the end of a line rhymes with: 平水韵 groups, and 词林正韵 parts by tone class."""
     return _end_sounds(next((char for char in reversed(line) if re.match(f"[{HAN}]", char)), ""))
 
 
 @functools.cache
-def _end_sounds(char: str) -> Sounds:
-    return sounds_of(readings(char)) if char else frozenset()
+def _end_sounds(char: str) -> frozenset[str]:
+    found = readings(char) if char else ()
+    return frozenset(name for one in found for name in (one.group, f"{one.part}{one.tone.value}"))
 
 
 @functools.cache

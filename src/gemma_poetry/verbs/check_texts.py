@@ -16,6 +16,7 @@ from gemma_poetry.corpus.poem import RefusedError
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.verbs.check import AUTO, read_file
 from gemma_poetry.verbs.generate_texts import check_rows
+from gemma_poetry.verbs.printing import print_all
 
 
 def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False, feature: str = "") -> int:
@@ -42,6 +43,5 @@ def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False, 
         if as_json:
             print(json.dumps({"title": poem.title, "author": poem.author, **found}, ensure_ascii=False))
         else:
-            print(f"{poem.title or poem.source_id}")
-            print("\n".join(f"  {row}" for row in check_rows(found)))
+            print_all([poem.title or poem.source_id, *(f"  {row}" for row in check_rows(found))])
     return status
