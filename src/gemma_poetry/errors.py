@@ -32,7 +32,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-
 # Control characters but tab and line feed, marks that turn the direction of text, and halves of UTF-16 pairs.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

@@ -1,5 +1,6 @@
 """Twenty-two famous poems in every layout that people have: each comes out whole, or the file is refused."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import codecs

@@ -150,7 +150,9 @@ def test_a_section_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
         open_source(str(folder(tmp_path / "mine", {"a.json": POEM})), sections=("元曲",))
 
 
-def test_a_download_with_a_section_is_checked_by_the_rest(host: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_with_a_section_is_checked_by_the_rest(
+    host: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unpacked = open_source(str(folder(tmp_path / "x", LAYOUT)))
     list(unpacked.files())
     monkeypatch.setattr(sources, "CONTENT_SHA256", unpacked.info.sha256)

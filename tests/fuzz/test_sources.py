@@ -4,6 +4,7 @@
 the number, which gives the same source again.
 """
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import bz2
@@ -77,7 +78,25 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 def runs(rng: random.Random) -> bytes:
     """Long runs of what patterns stumble over."""
     count = rng.choice((3_000, 16_000, 64_000))
-    piece = rng.choice((*SIGNS.replace("\x00", ""), "（", "（〈", "《", "其一", "：", "春，", "春。\n", "春\n\n", "春 ", "》卷", "其 ", "一首", POEM, f"{POEM}\n"))
+    piece = rng.choice(
+        (
+            *SIGNS.replace("\x00", ""),
+            "（",
+            "（〈",
+            "《",
+            "其一",
+            "：",
+            "春，",
+            "春。\n",
+            "春\n\n",
+            "春 ",
+            "》卷",
+            "其 ",
+            "一首",
+            POEM,
+            f"{POEM}\n",
+        )
+    )
     end = rng.choice(("", "月", "）", "。", "》", "\n正文：月。", "\n" + POEM))
     return (rng.choice(("", "春", POEM, f"题目：春\n正文：{POEM}", "春:")) + piece * count + end).encode()
 
@@ -104,7 +123,9 @@ def value(rng: random.Random, depth: int = 0) -> object:
 
 def json_file(rng: random.Random) -> bytes:
     if rng.random() < 0.2:
-        return rng.choice((b"[" * 50_000, b'{"a":' * 20_000, b'["\\ud800"]', b'{"title": "' + b" " * 64_000 + b'x", "text": "a"}'))
+        return rng.choice(
+            (b"[" * 50_000, b'{"a":' * 20_000, b'["\\ud800"]', b'{"title": "' + b" " * 64_000 + b'x", "text": "a"}')
+        )
     content = json.dumps([value(rng) for _ in range(rng.randint(1, 5))] if rng.random() < 0.5 else value(rng)).encode()
     return damaged(content, rng) if rng.random() < 0.5 else content
 
@@ -123,9 +144,18 @@ def table(rng: random.Random) -> bytes:
 
 def tar_file(rng: random.Random) -> bytes:
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w", format=rng.choice((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)), errors="surrogateescape") as archive:
+    with tarfile.open(
+        fileobj=raw, mode="w", format=rng.choice((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)), errors="surrogateescape"
+    ) as archive:
         for number in range(rng.randint(1, 4)):
-            names = (f"{number}.txt", os.fsdecode(b"\xcc\xc6.txt"), "\x1b[31m.txt", "d/" * rng.randint(1, 60) + "x.json", f"{'9' * 5000}.txt", "²1²2.txt")
+            names = (
+                f"{number}.txt",
+                os.fsdecode(b"\xcc\xc6.txt"),
+                "\x1b[31m.txt",
+                "d/" * rng.randint(1, 60) + "x.json",
+                f"{'9' * 5000}.txt",
+                "²1²2.txt",
+            )
             info = tarfile.TarInfo(rng.choice(names))
             content = text(rng)
             info.size = len(content)
@@ -156,9 +186,13 @@ def sparse_tar(rng: random.Random) -> bytes:
 
 def zip_file(rng: random.Random) -> bytes:
     raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED))) as archive:
+    with zipfile.ZipFile(
+        raw, "w", rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED))
+    ) as archive:
         for number in range(rng.randint(1, 4)):
-            archive.writestr(rng.choice((f"{number}.txt", "唐/诗.txt", "\x1b[31m.txt", f"{number}.json")), text(rng) * rng.choice((1, 40)))
+            archive.writestr(
+                rng.choice((f"{number}.txt", "唐/诗.txt", "\x1b[31m.txt", f"{number}.json")), text(rng) * rng.choice((1, 40))
+            )
     data = bytearray(raw.getvalue())
     for _ in range(rng.randint(0, 10)):
         data[rng.randrange(len(data))] = rng.randrange(256)
@@ -213,7 +247,7 @@ def test_a_pipe_that_nobody_writes_to_is_no_source(tmp_path: Path, name: str) ->
     (tmp_path / f"zero-{name}").symlink_to("/dev/zero")
     for path in (tmp_path / name, tmp_path / f"zero-{name}"):
         for job in (lambda p=path: build_collection(str(p), PrepareSettings()), lambda p=path: check(str(p))):
-            with within(SECONDS), pytest.raises(GemmaPoetryError, match="this is a pipe|no regular file"):
+            with within(SECONDS), pytest.raises(GemmaPoetryError, match=r"this is a pipe|no regular file"):
                 job()
 
 

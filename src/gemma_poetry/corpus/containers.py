@@ -182,7 +182,9 @@ def read_bytes(path: Path, *, pipes: bool = False) -> bytes:
             content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"cannot be read ({getattr(error, 'strerror', None) or error})", where=path, action="check the path and the permissions"
+            f"cannot be read ({getattr(error, 'strerror', None) or error})",
+            where=path,
+            action="check the path and the permissions",
         ) from error
     if len(content) > MAX_FILE_BYTES:
         raise _too_large(str(path), max(len(content), path.stat().st_size))

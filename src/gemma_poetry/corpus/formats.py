@@ -116,7 +116,9 @@ def _listed(value: Any) -> list[Any]:
     if columns:
         return columns
     known = any(field_of(name) for name in value) or {"messages", "conversations", "instruction", "prompt"} & set(value)
-    parts = {str(name): part for name, part in value.items() if isinstance(part, list) and part and isinstance(part[0], Mapping)}
+    parts = {
+        str(name): part for name, part in value.items() if isinstance(part, list) and part and isinstance(part[0], Mapping)
+    }
     if parts and not {"messages", "conversations", "conversation"} & set(value):
         holding = {name: part for name, part in parts.items() if any(field_of(key) == "text" for key in part[0])} or parts
         return [_under(name, record) for name, part in holding.items() for record in part]
@@ -129,7 +131,9 @@ def _listed(value: Any) -> list[Any]:
             record
             for name, part in value.items()
             for record in (
-                [{"title": str(name), **part}] if any(map(field_of, part)) else [_under(str(name), one) for one in _listed(part)]
+                [{"title": str(name), **part}]
+                if any(map(field_of, part))
+                else [_under(str(name), one) for one in _listed(part)]
             )
         ]
     return [value]
@@ -153,9 +157,7 @@ def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, part in value.items():
         if isinstance(part, Mapping) and field_of(name):
             columns[name] = list(part.values())
-        elif isinstance(part, list) and field_of(name) and field_of(name) != "text":
-            columns[name] = part
-        elif isinstance(part, list) and field_of(name) == "text":
+        elif isinstance(part, list) and field_of(name):
             columns[name] = part
         else:
             return []
@@ -225,7 +227,10 @@ def _of_text(text: str, where: str, source_id: str) -> Iterator[SourcePoem]:
         raise SourceError(error.found, where=where, expected="one poem a text", action=error.action) from error
     if len(poems) > 1:
         raise SourceError(
-            f"the text holds {len(poems)} poems", where=where, expected="one poem a text", action="make each poem a text of its own"
+            f"the text holds {len(poems)} poems",
+            where=where,
+            expected="one poem a text",
+            action="make each poem a text of its own",
         )
     yield from (replace(poem, source_id=source_id) for poem in poems)
 

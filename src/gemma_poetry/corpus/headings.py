@@ -84,7 +84,7 @@ def named(rows: Sequence[str]) -> tuple[str, str]:
     last = _person(rows[-1])
     if len(rows) > 1 and last:
         title, author = _title_and_author(rows[-2])
-        return title, last if not author else author
+        return title, author or last
     if len(rows) > 2 and (author := _person(rows[1])):
         return _title_and_author(rows[0])[0], author
     return _title_and_author(rows[-1])
@@ -179,7 +179,7 @@ def _person(text: str) -> str:
     """The name of a person without era and marks; empty where the text is none."""
     text = text.strip()
     bare = _NAME.sub("", text).strip()
-    name = _ERA.sub("", bare).strip() if len(bare) > 3 or _ERA.match(bare) and not _POET.fullmatch(bare) else bare
+    name = _ERA.sub("", bare).strip() if len(bare) > 3 or (_ERA.match(bare) and not _POET.fullmatch(bare)) else bare
     if _ERA.match(text) and not bare:
         return ""
     return name if _POET.fullmatch(name) and not is_serial(name) else ""

@@ -32,8 +32,9 @@ from gemma_poetry.corpus.headings import (
     without_bullet,
 )
 from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, rhyme_together, verse_lines
+from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, verse_lines
 from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.corpus.unmarked import MAX_HEADING_ROWS, headings_over_unmarked, unmarked_headings
 from gemma_poetry.prosody.tunes import find_tune
 
 _LINE_ENDS = re.compile("\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
@@ -44,12 +45,26 @@ _LABELS = {
     "author": ("作者", "诗人", "詩人", "author", "poet"),
     "era": ("朝代", "时代", "時代", "年代", "dynasty", "era"),
     "text": ("正文", "内容", "內容", "诗文", "詩文", "原文", "全文", "诗句", "詩句", "诗", "詩", "text", "content", "poem"),
-    "": ("注释", "注釋", "译文", "譯文", "翻译", "赏析", "賞析", "简析", "评析", "拼音", "标签", "出处", "来源", "体裁", "體裁"),
+    "": (
+        "注释",
+        "注釋",
+        "译文",
+        "譯文",
+        "翻译",
+        "赏析",
+        "賞析",
+        "简析",
+        "评析",
+        "拼音",
+        "标签",
+        "出处",
+        "来源",
+        "体裁",
+        "體裁",
+    ),
 }
 _FIELD_OF_LABEL = {label: name for name, labels in _LABELS.items() for label in labels}
 _INLINE_SHARE = 0.8
-_HEADING_ROWS = 3
-_LONGEST_NAME = 4
 
 
 @dataclass(slots=True)
@@ -122,9 +137,7 @@ def _take_numbers(rows: Sequence[_Row]) -> None:
         return
     if len(counted) == 1 and not counted[0][0].text[:2].strip("（([【").isdigit() and not counted[0][0].text[0].isdigit():
         return
-    of_lines = len(counted) == len(rows) and all(
-        PAUSES.search(rest) and len(verse_lines(rest)) < 4 for _, _, rest in counted
-    )
+    of_lines = len(counted) == len(rows) and all(PAUSES.search(rest) and len(verse_lines(rest)) < 4 for _, _, rest in counted)
     for row, _, rest in counted:
         row.text = rest.strip(_EDGES)
         row.begins = row.begins or not of_lines
@@ -219,7 +232,7 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                     entry = _Entry()
                     entries.append(entry)
                 entry.heading.append(row)
-                if len(entry.heading) > _HEADING_ROWS:
+                if len(entry.heading) > MAX_HEADING_ROWS:
                     raise UntoldError(
                         row.number,
                         f"{len(entry.heading)} rows without pause marks, one below the other, in a text that has marks",
@@ -263,7 +276,7 @@ def _blocks(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
 def _settle_headings(block: Sequence[_Row]) -> None:
     """Marks the headings of a block of marked text: rows without a pause, unless the verse is complete with them alone."""
     bare = [row for row in block if not PAUSES.search(row.text)]
-    if bare and len(bare) == len(block) and (heads := _heads_of_unmarked_verse(block)):
+    if bare and len(bare) == len(block) and (heads := headings_over_unmarked([row.text for row in block])):
         for row, heading in zip(block, heads):
             row.heading = row.heading or heading
         return
@@ -277,15 +290,6 @@ def _settle_headings(block: Sequence[_Row]) -> None:
         return
     for row in bare:
         row.heading = True
-
-
-def _heads_of_unmarked_verse(block: Sequence[_Row]) -> list[bool]:
-    """Which rows of a block without marks, in a text that has them elsewhere, are headings over verse; none: it is no verse."""
-    for heading in range(min(len(block), _HEADING_ROWS)):
-        lines = [token for row in block[heading:] for token in row.text.split()]
-        if is_even_verse(lines) or (len(lines) == 2 and len({*map(len, lines)}) == 1 and len(lines[0]) in (5, 7)):
-            return [index < heading for index in range(len(block))]
-    return []
 
 
 def _is_verse(block: Sequence[_Row]) -> bool:
@@ -311,10 +315,7 @@ def _unmarked_entries(rows: Sequence[_Row]) -> list[_Entry]:
     entries = [_Entry()]
     usual = Counter(len(token) for row in rows for token in row.text.split())
     for block in _blocks(rows):
-        own = Counter(len(token) for row in block for token in row.text.split())
-        length = max(own, key=lambda size: (own[size], usual[size]))
-        verse = [all(len(token) == length for token in row.text.split()) for row in block]
-        heads = _unmarked_headings(block, verse, length)
+        heads = unmarked_headings([row.text for row in block], block[0].number, usual)
         for index, row in enumerate(block):
             entry = entries[-1]
             if heads[index] or row.heading:
@@ -328,64 +329,3 @@ def _unmarked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                 entry.blocks.append([])
             entry.blocks[-1].append(row.piece())
     return [entry for entry in entries if entry.heading or entry.blocks]
-
-
-def _unmarked_headings(block: Sequence[_Row], verse: Sequence[bool], length: int) -> list[bool]:
-    """Which rows of a block without marks are headings.
-
-    Raises:
-        UntoldError: They would leave verse of an odd number of lines.
-    """
-    lines = [token for row in block for token in row.text.split()]
-    counts = [len(row.text.split()) for row in block]
-    if max(counts) >= 4 and all(count >= 4 or (count <= 2 and len(row.text) < 16) for count, row in zip(counts, block)):
-        return [count < 4 for count in counts]
-    if len(block) == 1:
-        return [len(lines) <= 2 and max(map(len, lines)) < 16]
-    if is_even_verse(lines):
-        return [False] * len(block)
-    if len(block) == 2 and len(set(map(len, lines))) > 1 and max(len(row.text) for row in block) < 16:
-        # A title over a name, or two uneven lines.
-        return [len(block[1].text) <= 4] * 2
-    tops = (0, 1, 2) if len(block) > 2 and len(block[1].text) <= _LONGEST_NAME else (0, 1)
-    fitting = []
-    for heading in tops:
-        rest = [token for row in block[heading:] for token in row.text.split()]
-        if fits_a_tune(rest) or is_even_verse(rest):
-            fitting.append(heading)
-    if 1 in fitting and find_tune(split_tune(block[0].text)[0]):
-        fitting = [1]
-    if len(fitting) == 1:
-        return [index < fitting[0] for index in range(len(block))]
-    runs = _runs(verse)
-    bodies = [[token for index in run for token in block[index].text.split()] for run in runs if verse[run[0]]]
-    heads = [run for run in runs if not verse[run[0]]]
-    # Titles between poems of one block: each poem rhymes, and none with the next.
-    if (
-        len(bodies) == len(heads)
-        and all(len(run) < _HEADING_ROWS and (len(run) == 1 or len(block[run[1]].text) <= _LONGEST_NAME) for run in heads)
-        and all(is_even_verse(body) and rhyme_together(body[1::2], spared=len(body) // 8) for body in bodies)
-        and not any(rhyme_together((first[-1], second[-1])) for first, second in zip(bodies, bodies[1:]))
-    ):
-        return [not own for own in verse]
-    if len(block) <= _HEADING_ROWS and len(lines) == len(block) and sum(verse) == 2 and verse[-1]:
-        # A title over two lines.
-        return [not own for own in verse]
-    if not fitting and find_tune(split_tune(block[0].text)[0]):
-        return [True] + [False] * (len(block) - 1)
-    if len(block) > _HEADING_ROWS:
-        raise UntoldError(
-            block[0].number,
-            f"{len(block)} rows without pause marks and of different lengths",
-            "part lines by ， and 。, and poems by a blank row and a title",
-        )
-    return [False] * len(block)
-
-
-def _runs(flags: Sequence[bool]) -> list[list[int]]:
-    runs: list[list[int]] = []
-    for index, flag in enumerate(flags):
-        if not runs or flags[runs[-1][0]] != flag:
-            runs.append([])
-        runs[-1].append(index)
-    return runs

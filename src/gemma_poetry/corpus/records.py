@@ -25,7 +25,22 @@ TEXT_COLUMNS = (
     "poetry", "verse", "verses", "paragraph", "output", "completion", "response", "answer",
 )  # fmt: skip
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "title": ("title", "题目", "題目", "标题", "標題", "诗题", "詩題", "诗名", "詩名", "题", "題", "篇名", "name_of_poem", "poem_title"),
+    "title": (
+        "title",
+        "题目",
+        "題目",
+        "标题",
+        "標題",
+        "诗题",
+        "詩題",
+        "诗名",
+        "詩名",
+        "题",
+        "題",
+        "篇名",
+        "name_of_poem",
+        "poem_title",
+    ),
     "author": ("author", "poet", "作者", "诗人", "詩人", "作者名", "poet_name", "author_name"),
     "era": ("era", "dynasty", "朝代", "时代", "時代", "年代"),
     "tune": ("tune", "rhythmic", "词牌", "詞牌", "词牌名", "詞牌名"),
@@ -43,7 +58,9 @@ _ANSWERS = (("instruction", "output"), ("prompt", "completion"), ("prompt", "res
 _TURNS = (("messages", "role", "content"), ("conversations", "from", "value"), ("conversations", "role", "content"),
           ("conversation", "role", "content"), ("conversation", "from", "value"))  # fmt: skip
 _ASKS, _ANSWERS_AS = {"user", "human", "prompter"}, {"assistant", "gpt", "bot", "model", "chatgpt"}
-_TITLE = re.compile(r"《([^《》]{1,40})》|(?:题为|題為|题目为|题目是|题目[:：]|題目[:：]|以)[“「\"']?([^，。”」\"'《》\s]{1,20})[”」\"']?(?:为题|為題|$)")
+_TITLE = re.compile(
+    r"《([^《》]{1,40})》|(?:题为|題為|题目为|题目是|题目[:：]|題目[:：]|以)[“「\"']?([^，。”」\"'《》\s]{1,20})[”」\"']?(?:为题|為題|$)"
+)
 
 
 def field_of(name: object) -> str:

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
@@ -252,7 +253,7 @@ def _rhymes(unit: Piece) -> bool:
 def _sentences_rhyme(lines: Sequence[str]) -> bool:
     """Whether every second line rhymes with another one beside it, for the most part."""
     ends = lines[1::2]
-    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
     return not near or sum(near) >= len(near) / 2
 
 
@@ -267,7 +268,7 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
         return
     sentences = [end for end in _SENTENCE.split(_NOTE.sub("", "".join(poem.rows))) if verse_lines(end)]
     ends = [verse_lines(sentence)[-1] for sentence in sentences] if len(sentences) > 1 else list(lines[1::2])
-    near = [bool(_sounds(first) & _sounds(second)) for first, second in zip(ends, ends[1:])]
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
     if titled:
         if len(near) >= _UNRHYMED_TITLED and sum(near) < _UNRHYMED * len(near):
             raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
@@ -277,7 +278,7 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
         raise _untold(poem, len(poem.rows), "rows without one rhyme")
     quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
     own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
-    if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in zip(quatrains, quatrains[1:])):
+    if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in pairwise(quatrains)):
         raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
 
 

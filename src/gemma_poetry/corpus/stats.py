@@ -178,7 +178,9 @@ def _one_line(poem: Poem) -> str:
 
 
 def _passed_over(parts: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = (f"- {name}: {part['files']:,} files, {part['records']:,} records ({part['reason']})" for name, part in parts.items())
+    rows = (
+        f"- {name}: {part['files']:,} files, {part['records']:,} records ({part['reason']})" for name, part in parts.items()
+    )
     return "\n".join(rows) or "none"
 
 

@@ -24,6 +24,7 @@ _TEXT_DELIMITERS = ("::", "：：", "\t", "||", "|", "｜", "##", "$$", "@@", "#
 _MOST = 0.9
 _SAMPLE = 2000
 _LONGEST_LINE = 16
+_MAX_COLUMNS = 1000
 
 Records = Iterator[tuple[str, dict[str, str]]]
 
@@ -46,6 +47,13 @@ def table_records(text: str, where: str, delimiter: str = "") -> Records:
         text = text.split("\n", 1)[1]
     order = dict.fromkeys([*([delimiter] if delimiter else []), *DELIMITERS])
     found = {own: _first_row(text, own) for own in order}
+    if max(map(len, found.values())) > _MAX_COLUMNS:
+        raise SourceError(
+            "a table of more than 1,000 columns",
+            where=f"{where}:{skipped + 1}",
+            expected="a column of poems",
+            action="check the file",
+        )
     named = [own for own, row in found.items() if any(field_of(name) == "text" for name in row)]
     if named:
         rows = _read(text, where, named[0], skipped)
