@@ -77,7 +77,7 @@ def test_marks_and_characters(text: str, lines: tuple[str, ...], marks: str) -> 
         ("信脚到太古。《誠齋集》卷一一四。", Rejection.EDITORIAL),
         ("尽把师　归美，能几。", Rejection.GAP),
         ("尽" + " " * 64_000 + "把，能几。", Rejection.GAP),
-        ("（" * 16_000 + "春眠不觉晓，处处闻啼鸟。", Rejection.BRACKETS),
+        ("（" * 16_000 + "春眠不觉晓，处处闻啼鸟。", Rejection.EDITORIAL),
         ("（" * 16_000 + "）" * 16_000 + "春眠不觉晓，处处闻啼鸟。", Rejection.BRACKETS),
         ("床前明月光疑是地上霜举头望明月低头思故人", Rejection.PROSE),
         ("人人只知登樓賞翫向天邊覓殊不知自己衣單下有箇光明，信得及。", Rejection.PROSE),
