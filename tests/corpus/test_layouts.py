@@ -268,6 +268,23 @@ def test_stanzas_are_no_poems(form: str, between: str) -> None:
         assert [poem.title for poem in found] == [title for title, *_ in poems]
 
 
+ONE_RHYME = (
+    "空山不见人，但闻人语响。返景入深林，复照青苔上。",
+    "日照香炉生紫烟，遥看瀑布挂前川。飞流直下三千尺，疑是银河落九天。",
+    "月落乌啼霜满天，江枫渔火对愁眠。姑苏城外寒山寺，夜半钟声到客船。",
+    "烟笼寒水月笼沙，夜泊秦淮近酒家。商女不知亡国恨，隔江犹唱后庭花。",
+    "远上寒山石径斜，白云生处有人家。停车坐爱枫林晚，霜叶红于二月花。",
+)
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\n---\n"])
+@pytest.mark.parametrize("chosen", [ONE_RHYME[1:3], ONE_RHYME[3:5], ONE_RHYME[:1] * 40, ONE_RHYME])
+def test_poems_of_one_rhyme_are_poems(chosen: tuple[str, ...], between: str) -> None:
+    """A rhyme word that returns, or a first line that rhymes, begins another poem."""
+    found = read("p.txt", between.join(chosen))
+    assert [clean_lines(poem.paragraphs)[0] for poem in found] == [lines_of(text) for text in chosen]
+
+
 QUATRAINS = [text for *_, text in POEMS if len(lines_of(text)) == 4]
 
 
@@ -276,6 +293,7 @@ QUATRAINS = [text for *_, text in POEMS if len(lines_of(text)) == 4]
     [
         ("quatrains of one rhyme each without anything between", "p.txt", "\n".join(map(couplets, QUATRAINS[:6])), "one poem or several"),
         ("couplets that do not rhyme", "p.txt", "\n".join(couplets(text).split("\n")[0] for text in QUATRAINS[:12]), "one poem or several"),
+        ("a 律诗 in halves, or two 绝句 of one rhyme", "p.txt", "空山新雨后，天气晚来秋。明月松间照，清泉石上流。\n\n竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。", "one poem or several"),
         ("a table that names nothing known", "p.csv", "甲;乙\n一;二\n", "(delimiter: semicolon; columns found: 甲, 乙)"),
         ("two columns of verse", "p.csv", f"静夜思,{POEMS[0][3]},{POEMS[1][3]}\n江雪,{POEMS[4][3]},{POEMS[3][3]}\n", "2 columns hold verse"),
         ("more columns than can be told", "p.csv", f"甲甲,乙乙,丙丙,{POEMS[0][3]}\n丁丁,戊戊,己己,{POEMS[1][3]}\n", "columns cannot be told"),

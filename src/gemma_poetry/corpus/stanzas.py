@@ -137,7 +137,12 @@ def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: 
         return [joined(rows)]
     if titled:
         return _divide_titled(rows, tune=tune, announced=announced)
+    if all(map(_is_complete, rows)) and _begin_anew(rows):
+        return list(rows)
     if all(row.is_whole for row in rows) and _is_one(rows):
+        if len(rows) > 2 and all(map(_is_complete, rows)):
+            # A 排律 with four lines a row, or 绝句 that were written on one rhyme.
+            raise _untold(rows[1], len(rows), "rows that all rhyme with each other")
         return [joined(rows)]
     own = [row for row in rows if _is_complete(row)]
     if len(own) >= _MOST * len(rows) or (len(rows) > _MAX_STANZAS and len(own) >= len(rows) / 2):
@@ -181,7 +186,13 @@ def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
     """
     poems: list[Piece] = []
     start = 0
-    if len(units) > 1 and _is_one(units) and not (fits_a_tune(units[0].lines) and all(map(_is_complete, units))):
+    if all(map(_is_complete, units)):
+        # Blank rows between complete poems part them; only of two halves of a 律诗 nothing tells.
+        halves = len(units) == 2 and _is_one(units) and not _begin_anew(units)
+        if halves and _keeps_tones(joined(units).lines):
+            raise _untold(units[1], 2, "blocks of one rhyme")
+        return list(units)
+    if len(units) > 1 and _is_one(units):
         return [joined(units)]
     while start < len(units):
         count = _stanzas(units, start)
@@ -236,6 +247,16 @@ def _is_one(units: Sequence[Piece]) -> bool:
     if len({is_even_verse(unit.lines) for unit in units}) > 1 or short:
         return False
     return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
+
+
+def _begin_anew(units: Sequence[Piece]) -> bool:
+    """Whether pieces that rhyme with each other are poems all the same: a rhyme word returns, or a later first line rhymes."""
+    words = [line[-1] for unit in units for line in unit.lines[1::2]]
+    if len(set(words)) < len(words):
+        return True
+    return all(is_even_verse(unit.lines) for unit in units) and any(
+        rhyme_together((unit.lines[0], unit.lines[1])) for unit in units[1:]
+    )
 
 
 def _is_complete(unit: Piece) -> bool:
