@@ -1,6 +1,6 @@
 """Finding and loading a model, and refusing what cannot be trusted.
 
-    spec: `mini` │ RUN folder │ adapter folder │ model folder │ Hub id
+    spec: `mini` │ RUN folder │ adapter folder │ model folder │ FILE.gguf │ gemma-3-270m │ Hub id
             └──> locate ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
                  adapter: its base first, then the adapter, each tensor of it in its place
 
@@ -32,8 +32,11 @@ from gemma_poetry.model.families import (
     choose_dtype,
     four_bit_settings,
 )
+from gemma_poetry.model.gguf_header import is_gguf
+from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer
 from gemma_poetry.model.hub import fetch
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
+from gemma_poetry.model.named_models import find_named, named_repository
 from gemma_poetry.model.room import available_memory, gib
 from gemma_poetry.model.towers import weight_bytes, without_towers
 
@@ -128,11 +131,16 @@ def is_whole_run(path: Path) -> bool:
     return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
 
 
-def locate(spec: str) -> str:
-    """What is to be loaded: a folder for presets and paths, else a Hub id.
+def locate(spec: str, *, weights: bool = True) -> str:
+    """What is to be loaded: a folder for presets, paths, GGUF files and names of real models, else a Hub id.
+
+    Args:
+        spec: What `--model` names.
+        weights: Whether a real model's weights are wanted, or its tokenizer alone.
 
     Raises:
-        ModelError: The folder that was named does not exist.
+        ModelError: The folder or file that was named does not exist, or a GGUF file cannot be used.
+        ModelAccessError: A real model that was named is neither here nor to be had.
     """
     packaged = packaged_model(spec)
     if packaged is not None:
@@ -140,12 +148,16 @@ def locate(spec: str) -> str:
     path = Path(spec)
     if path.is_dir():
         return str(path / MERGED if is_whole_run(path) else path)
-    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+    if is_gguf(path):
+        return str(converted_gguf(path))
+    if named_repository(spec) is not None:
+        return str(find_named(spec, weights=weights).folder)
+    if not path.suffix == ".gguf" and spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(
         f"no model is called {spec!r}",
-        expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
-        action="check the name; a folder must exist",
+        expected="`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt",
+        action="check the name; a folder or file must exist",
     )
 
 
@@ -193,8 +205,8 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """
     adapter = _find_adapter(Path(spec))
     if adapter is not None:
-        return _read_tokenizer(_folder_of(locate(adapter.base), adapter.revision, weights=False))
-    return _read_tokenizer(_folder_of(locate(spec), weights=False))
+        return _read_tokenizer(_folder_of(locate(adapter.base, weights=False), adapter.revision, weights=False))
+    return _read_tokenizer(_folder_of(locate(spec, weights=False), weights=False))
 
 
 def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> Path:
@@ -207,6 +219,9 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     if is_keras_preset(folder):
         return preset_tokenizer(folder)
+    converted = converted_tokenizer(folder)
+    if converted is not None:
+        return converted
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises bare exceptions
@@ -220,7 +235,7 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", four_bit: bool = False) -> LoadedModel:
-    """Loads a model by preset, RUN folder, adapter folder, model folder or Hub id.
+    """Loads a model by preset, RUN folder, adapter folder, model folder, GGUF file, name of a real model or Hub id.
 
     Args:
         spec: What `--model` names.
@@ -246,8 +261,13 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
     model = _load_weights(folder, device, dtype, quantization)
     model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
     path = Path(spec)
-    name = spec if not path.is_dir() else path.resolve().name
+    name = path.resolve().name if path.is_dir() else path.stem if path.is_file() else spec
     commit = None if Path(location).is_dir() else folder.name
+    if named_repository(spec) is not None and not path.exists():
+        found = find_named(spec)
+        commit = found.revision
+        if commit is not None:
+            model.name_or_path = found.repository
     return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
 
 
