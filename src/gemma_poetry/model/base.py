@@ -240,7 +240,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
     Args:
         spec: What `--model` names.
         device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
-        dtype: `auto`, `bfloat16`, `float32`; `float16` for Gemma 1 and 2 on a GPU.
+        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings; `float16` for Gemma 1 and 2 on a GPU.
         four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
@@ -278,7 +278,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     from gemma_poetry.model.shards import shards_weights
 
     model_type = check_model_folder(folder)
-    arithmetic = choose_dtype(model_type, dtype, device)
+    arithmetic = choose_dtype(model_type, dtype, device, _widths(folder))
     # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
     sharded = device is None and shards_weights()
     if not sharded:
@@ -316,6 +316,15 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
     return model
+
+
+def _widths(folder: Path) -> tuple[int, int] | None:
+    """Hidden size and width of the feed-forward layer, where the configuration says them."""
+    config = read_json(folder / "config.json")
+    text = config.get("text_config", config)
+    hidden, width = text.get("hidden_size"), text.get("intermediate_size")
+    width = width[0] if isinstance(width, list) and width else width
+    return (hidden, width) if isinstance(hidden, int) and isinstance(width, int) else None
 
 
 def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) -> None:
