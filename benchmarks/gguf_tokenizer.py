@@ -55,7 +55,7 @@ def fuzz(pieces: list[str], count: int, seed: int = 1) -> Iterable[str]:
             codes = (draw.choice((draw.randrange(1, 0xD800), draw.randrange(0xE000, 0x30000))) for _ in range(20))
             yield "".join(map(chr, codes))
         else:
-            words = ("".join(draw.choice("abcdefghijklmnopqrstuvwxyzABC0123456789'") for _ in range(draw.randint(1, 9))))
+            words = "".join(draw.choice("abcdefghijklmnopqrstuvwxyzABC0123456789'") for _ in range(draw.randint(1, 9)))
             yield f"{words} {draw.choice(pieces)} {words.upper()}"
 
 

@@ -185,7 +185,7 @@ def test_a_part_cut_short_or_gone_is_refused(packages):
     with pytest.raises(IncompleteModelError, match=f"{packages.package.size - 1:,} bytes"):
         load_tokenizer(NAME)
     path.unlink()
-    with pytest.raises(IncompleteModelError, match="small-part3 has no file small.gguf.part02"):
+    with pytest.raises(IncompleteModelError, match=r"small-part3 has no file small\.gguf\.part02"):
         load_tokenizer(NAME)
 
 
@@ -195,7 +195,9 @@ def test_what_is_nowhere_says_what_each_place_said(monkeypatch):
     said = str(caught.value)
     assert "the Hub's cache does not have google/gemma-3-1b-pt" in said and "HF_TOKEN is not set" in said
     assert "no weights package has it" in said and "https://huggingface.co/google/gemma-3-1b-pt" in said
-    monkeypatch.setattr(named_models, "WEIGHTS_PACKAGES", {NAME: dataclasses.replace(WEIGHTS_PACKAGES[NAME], distribution="no-such")})
+    monkeypatch.setattr(
+        named_models, "WEIGHTS_PACKAGES", {NAME: dataclasses.replace(WEIGHTS_PACKAGES[NAME], distribution="no-such")}
+    )
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelAccessError, match=r"HF_HUB_OFFLINE is set; the package no-such==1.0.0 is not installed") as caught:
         load_tokenizer(NAME)

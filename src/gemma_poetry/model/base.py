@@ -152,7 +152,7 @@ def locate(spec: str, *, weights: bool = True) -> str:
         return str(converted_gguf(path))
     if named_repository(spec) is not None:
         return str(find_named(spec, weights=weights).folder)
-    if not path.suffix == ".gguf" and spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+    if path.suffix != ".gguf" and spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(
         f"no model is called {spec!r}",

@@ -115,7 +115,8 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
     for dtype in (torch.float32, torch.bfloat16):
         rows, matrix = torch.ones(_TIMED_ROWS, hidden, dtype=dtype), torch.ones(feed_forward, hidden, dtype=dtype)
         torch.nn.functional.linear(rows, matrix)  # the first call sets the kernel up
-        times, end = [], time.perf_counter() + _TIMED_SECONDS / 2
+        times: list[float] = []
+        end = time.perf_counter() + _TIMED_SECONDS / 2
         while not times or time.perf_counter() < end:
             began = time.perf_counter()
             torch.nn.functional.linear(rows, matrix)

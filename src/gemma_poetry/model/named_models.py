@@ -161,5 +161,6 @@ def _not_found(name: str, repository: str, said: list[str]) -> GemmaPoetryError:
     return ModelAccessError(
         f"{name} is not to be had: {'; '.join(said)}",
         expected="the model in one of these places",
-        action=f"{extra}accept the terms at https://huggingface.co/{repository} and set HF_TOKEN to a read token of that account",
+        action=f"{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that "
+        "account",
     )

@@ -191,9 +191,7 @@ def _dtype(out: Path, settings: TrainSettings, checkpoint: Path | None) -> str:
     return str(begun or (FASTEST if process_count() == 1 else "auto"))
 
 
-def _check_same_start(
-    out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None, dtype: str
-) -> None:
+def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None, dtype: str) -> None:
     """Notes what a run was begun with; a resumed run must go on with the same."""
     from gemma_poetry.training.processes import is_main_process, process_count
 
