@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gemma_poetry.model.gguf_file import token_table
+from gemma_poetry.exporting.gguf_file import token_table
 from tests.families import family_model, small_tokenizer
 
 ARCHITECTURES = {

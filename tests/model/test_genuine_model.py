@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gemma_poetry.model.base import LoadedModel, load_model
+from gemma_poetry.model.loading import LoadedModel, load_model
 from gemma_poetry.model.named_models import find_named
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, installed_package
 

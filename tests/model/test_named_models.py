@@ -11,7 +11,7 @@ import pytest
 from gemma_poetry.artifacts import MANIFEST, read_json
 from gemma_poetry.errors import IncompleteModelError, ModelAccessError
 from gemma_poetry.model import gguf_input, named_models, weights_packages
-from gemma_poetry.model.base import load_model, load_tokenizer
+from gemma_poetry.model.loading import load_model, load_tokenizer
 from gemma_poetry.model.named_models import find_named, named_repository, published_names, where_at_hand
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, WeightsPackage
 from tests.families import save_family

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelAccessError
+from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.checkpoint import check_model_folder, weight_files
-from gemma_poetry.model.published import PUBLISHED
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, installed_package, package_folder
 
 TERMS = {

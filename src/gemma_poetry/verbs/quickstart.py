@@ -13,7 +13,7 @@ from pathlib import Path
 from gemma_poetry.artifacts import write_text
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import OutputError
-from gemma_poetry.model.base import DEFAULT_MODEL
+from gemma_poetry.model.loading import DEFAULT_MODEL
 
 # One wish for each regulated form; titles of the sample's own kind.
 WISHES = (("五言绝句", "夜班"), ("七言绝句", "高铁过江"), ("五言律诗", "望空间站"), ("七言律诗", "秋日视频寄友"))
@@ -36,9 +36,9 @@ def quickstart(out: Path, recipe: Recipe, model: str = DEFAULT_MODEL, recipe_nam
     from rich.console import Console
 
     from gemma_poetry.evaluation.table import terminal_tables
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
-    from gemma_poetry.model.base import load_model, load_tokenizer
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.model.loading import load_model, load_tokenizer
     from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
     from gemma_poetry.verbs.generate import plain_poem
     from gemma_poetry.verbs.prepare import prepare
@@ -64,7 +64,7 @@ def quickstart(out: Path, recipe: Recipe, model: str = DEFAULT_MODEL, recipe_nam
     console.rule("4 generate: form, tones and rhyme by construction")
     loaded = load_model(str(run))
     wishes = [PoemRequest(form=form, title=title) for form, title in WISHES]
-    poems = [plain_poem(poem) for poem in Generator(loaded.model, loaded.tokenizer, recipe.generate).write(wishes)]
+    poems = [plain_poem(poem) for poem in PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate).write(wishes)]
     write_text(out / "poems.txt", "\n\n".join(poems) + "\n")
     console.print("\n\n".join(poems))
     console.rule(f"all of it lies in {out}")
