@@ -77,7 +77,8 @@ def settle_colons(text: str) -> str:
     """The text with `，` for each colon that ends a line, and without the others.
 
     A colon stands inside a line if what it parts makes together a line as long as most others (笑问：客从何处来 among lines
-    of seven), or if no more than a few characters stand before it (却道：海棠依旧).
+    of seven), or if no more than a few characters stand before it (却道：海棠依旧) and what follows is not as long as all the
+    other lines (问春桂：桃李正芬华).
 
     Args:
         text: A text without quotation marks; `，。；：？！` and white space part its lines.
@@ -93,12 +94,8 @@ def settle_colons(text: str) -> str:
     settled = [pieces[0]]
     length = lengths[0]
     for mark, piece, following in zip(separators, pieces[2::2], lengths[1:]):
-        inside = (
-            mark == "："
-            and 0 < length != usual
-            and following > 0
-            and (length + following == usual or length <= _LONGEST_OPENING)
-        )
+        speaks = length <= _LONGEST_OPENING and not (following == usual and len(others) == 1)
+        inside = mark == "：" and 0 < length != usual > 0 and following > 0 and (length + following == usual or speaks)
         if not inside:
             settled.append(COMMA if mark == "：" else mark)
         length = length + following if inside else following
