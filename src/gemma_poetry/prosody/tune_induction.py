@@ -96,8 +96,9 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
 def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
     """The tunes with the shapes of poems that no variant fits.
 
-    Of a tune with a template those line lengths are kept that several poems have (又一体 that are too rare for a template), of
-    any other how many characters its poems have.
+    Of a tune with a template those line lengths are kept that several poems have (又一体 that are too rare for a template), and
+    those of single poems that no slip of an editor can have made of a variant; of any other tune how many characters its
+    poems have.
 
     Args:
         tunes: Tunes by name.
@@ -114,7 +115,7 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
             kept = sorted(
                 (-count, shape)
                 for shape, count in shapes[name].items()
-                if count >= MIN_SHAPE_POEMS and sum(shape) >= least and not tune.fits(shape)
+                if (count >= MIN_SHAPE_POEMS or not tune.is_near(shape)) and sum(shape) >= least and not tune.fits(shape)
             )
             found[name] = replace(tune, shapes=tuple(shape for _, shape in kept))
         else:

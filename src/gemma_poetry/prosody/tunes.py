@@ -38,7 +38,7 @@ MIN_FIXED_PERCENT = 98
 """A place is fixed where so many in a hundred poems have its tone, else usual: of the places that 90 to 97 keep the handbook
 of 1715 leaves a third free, of those that 98 keep 15 in a hundred, of those that all keep five."""
 MIN_SHAPE_POEMS = 2
-"""Line lengths that fewer poems have may be a slip of one editor."""
+"""Line lengths near to a variant that fewer poems have may be a slip of one editor."""
 _NEAR_CHARACTERS = 0.1
 _NEAR_LINES = 0.6
 
