@@ -79,8 +79,10 @@ class TuneNames:
         """The tunes of the table that comes with the package, their names in a script."""
         from gemma_poetry.prosody.tunes import shipped_tunes
 
-        tunes = list(shipped_tunes().judged.values())
-        spelled = sorted({name for tune in tunes for name in (tune.name, *tune.aliases)})
+        table = shipped_tunes()
+        tunes = list(table.judged.values())
+        alike = [tune for tune in table.tunes.values() if tune.like]
+        spelled = sorted({name for tune in (*tunes, *alike) for name in (tune.name, *tune.aliases)})
         in_script = dict(zip(spelled, convert(spelled, script)))
         names = cls()
         for tune in tunes:
@@ -89,6 +91,9 @@ class TuneNames:
                 names._shapes[standard][variant.form.line_lengths] += variant.poems
             for alias in tune.aliases:
                 names._standard.setdefault(in_script[alias], standard)
+        for tune in alike:
+            for name in (tune.name, *tune.aliases):
+                names._standard.setdefault(in_script[name], in_script[tune.like])
         return names
 
     def tune_of(self, title: str, lines: Sequence[str]) -> str:
@@ -107,9 +112,9 @@ class TuneNames:
             return ""
         lengths = tuple(map(len, lines))
         regulated = (len(lengths), lengths[0]) in FIXED_SHAPES.values()
-        if len(set(lengths)) > 1 or (subject and not regulated):
-            if self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS:
-                return tune
+        told = len(set(lengths)) > 1 or (subject and not regulated)
+        if told and self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS:
+            return tune
         return tune if fitting_tune(name, lines) else ""
 
     def subject(self, title: str, first_line: str) -> str:

@@ -194,13 +194,12 @@ def _also_rhyming(words: dict[int, Heard], rhymes: Sequence[_Rhyme]) -> dict[int
     for rhyme in rhymes:
         if len(rhyme.numbers) < 2:
             continue
-        first = rhyme.numbers[0] - 1
-        while first > 0 and first not in taken and words[first].readings:
-            shared = _groups(words[first]) & rhyme.groups if rhyme.groups else _classes(words[first]) & rhyme.classes
-            if not shared:
-                break
-            found[first] = rhyme
-            first -= 1
+        # In front of the first word that is asked to rhyme stand one line of its sentence, or two.
+        begin = max((number for number in taken if number < rhyme.numbers[0]), default=0) + 1
+        for number in range(max(begin, rhyme.numbers[0] - 2), rhyme.numbers[0]):
+            shared = _groups(words[number]) & rhyme.groups if rhyme.groups else _classes(words[number]) & rhyme.classes
+            if shared:
+                found[number] = rhyme
     return found
 
 

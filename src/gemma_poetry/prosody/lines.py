@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from gemma_poetry.errors import TextError
+from gemma_poetry.errors import UnreadableError
 from gemma_poetry.prosody.characters import HAN, is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP
 
@@ -41,8 +41,10 @@ def split_lines(text: str) -> tuple[tuple[str, ...], str]:
     """
     text = unicodedata.normalize("NFC", text).translate(_DROPPED).translate(_MARKS)
     found = _LINE.findall(settle_colons(text))
-    marks = "" if not any(mark for _, mark in found) else "".join(
-        FULL_STOP if not mark or not _ENDS_SENTENCE.isdisjoint(mark) else COMMA for _, mark in found
+    marks = (
+        ""
+        if not any(mark for _, mark in found)
+        else "".join(FULL_STOP if not mark or not _ENDS_SENTENCE.isdisjoint(mark) else COMMA for _, mark in found)
     )
     return tuple(line for line, _ in found), marks
 
@@ -56,7 +58,7 @@ def check_characters(lines: Sequence[str]) -> None:
     """Makes sure that lines hold Han characters and nothing else.
 
     Raises:
-        TextError: Something else stands there: punctuation, letters, a lost character (□).
+        UnreadableError: Something else stands there: punctuation, letters, a lost character (□).
     """
     if _ONLY_HAN.fullmatch("".join(lines)):
         return
@@ -66,7 +68,7 @@ def check_characters(lines: Sequence[str]) -> None:
         for position, char in enumerate(line, 1)
         if not is_han(char)
     )
-    raise TextError(
+    raise UnreadableError(
         f"{char!r} stands in line {number}, position {position}",
         expected="lines of Chinese characters and nothing else",
         action="take it out, or give the whole poem as one text: its marks then part the lines",

@@ -6,8 +6,8 @@ where the poem departs from the variant.
     lines ──variants with the same rhyme places──> tones, rhymes, echoes compared ──fewest faults, then commonest──> fit
           └─none──> the variant of the nearest line lengths; lines of equal length compared, the others reported
 
-A character is right if one of its readings is. A tone that is merely usual in its place may be missed: a licence. A sentence that is divided otherwise than in the variant, with no rhyme
-displaced, is a licence (句读): editors differ in it.
+A character is right if one of its readings is. A tone that is merely usual in its place may be missed: a licence. A
+sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it.
 """
 
 from __future__ import annotations

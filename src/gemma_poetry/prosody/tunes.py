@@ -143,8 +143,7 @@ class Tune:
             return sum(lengths) in self.characters
         ends = set(line_ends(lengths))
         return any(
-            ends <= own or own <= ends
-            for own in (set(line_ends(shape)) for shape in self.shapes if sum(shape) == sum(lengths))
+            ends <= own or own <= ends for own in (set(line_ends(shape)) for shape in self.shapes if sum(shape) == sum(lengths))
         )
 
 
@@ -185,7 +184,7 @@ class TuneTable:
 
         Those with a template come first, and last those that only a tune without one is like.
         """
-        return self._by_any_name.get(name) or self._by_any_name.get(_simplified(name), ())
+        return self._by_any_name.get(name) or self._by_any_name.get(_simplified(name), [])
 
     def find(self, name: str) -> Tune | None:
         """The first tune of this name or alias, in simplified or traditional characters; `None` if there is none."""

@@ -28,7 +28,7 @@ from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend, mends
@@ -50,10 +50,6 @@ _VERDICT_WORDS = {
     Verdict.NOT_JUDGED: "not judged (不判)",
 }
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
-
-
-class UnreadableError(TextError):
-    """A text that is no poem: it holds something else than Chinese characters and marks, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
