@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.errors import TextError, UnreadableError
-from gemma_poetry.prosody.forms import classify
+from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.lines import settle_colons, split_lines
 from gemma_poetry.prosody.scansion import scan, scan_auto
 from gemma_poetry.prosody.tune_scan import scan_tune

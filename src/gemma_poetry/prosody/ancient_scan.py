@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.scansion import ONLY_READING, Fault, Place, Scansion
 
 _MAX_STRANGERS = 0.1
 """A poem rhymes in every line if no greater share of its lines leaves the group of the others."""
@@ -100,8 +100,8 @@ def _divisions(words: dict[int, Heard], marks: str) -> list[list[list[int]]]:
     numbers = list(words)
     known = [number for number in numbers if words[number].readings]
     votes = Counter(group for number in known for group in _groups(words[number]))
-    strangers = len(known) - max(votes.values(), default=0)
-    if strangers <= _MAX_STRANGERS * len(known):
+    system_outputs = len(known) - max(votes.values(), default=0)
+    if system_outputs <= _MAX_STRANGERS * len(known):
         return [[[number] for number in numbers]]
     couplets = [numbers[index : index + 2] for index in range(0, len(numbers), 2)]
     marked = _sentences(marks) if len(marks) == len(words) else couplets
