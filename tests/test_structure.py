@@ -17,14 +17,37 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "artifacts": {"errors"},
     "progress": {"errors"},
+    "folders": {"errors", "artifacts"},
+    "runs": {"errors", "artifacts", "folders"},
     "prosody": {"errors"},
     "corpus": {"errors", "config", "artifacts", "progress", "prosody"},
     "data": {"errors", "config", "artifacts", "progress", "prosody", "corpus.poem"},
-    "model": {"errors", "config", "artifacts", "progress", "prosody", "corpus.poem", "data"},
-    "training": {"errors", "config", "artifacts", "progress", "prosody.forms", "corpus.poem", "data", "model"},
+    "model": {"errors", "config", "artifacts", "progress", "folders", "prosody", "corpus.poem", "data"},
+    "training": {
+        "errors",
+        "config",
+        "artifacts",
+        "progress",
+        "folders",
+        "runs",
+        "prosody.forms",
+        "corpus.poem",
+        "data",
+        "model",
+    },
     "generation": {"errors", "config", "artifacts", "progress", "prosody", "corpus.poem", "corpus.script", "data", "model"},
     "evaluation": {"errors", "config", "artifacts", "progress", "prosody", "corpus"},
-    "keras_backend": {"errors", "config", "artifacts", "progress", "corpus.poem", "data", "evaluation.metrics"},
+    "keras_backend": {
+        "errors",
+        "config",
+        "artifacts",
+        "progress",
+        "folders",
+        "runs",
+        "corpus.poem",
+        "data",
+        "evaluation.metrics",
+    },
     "domains": {"errors", "corpus.poem", "prosody", "data.prompts"},
     "studio": {
         "errors",
@@ -38,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 UNBOUND = {"cli", "verbs"}  # they put the rooms together
-LIGHT = ["errors", "config", "artifacts", "prosody", "corpus", "domains", "evaluation", "cli", "generation.constraints"]
+LIGHT = ["errors", "config", "artifacts", "folders", "runs", "prosody", "corpus", "domains", "evaluation", "cli", "generation.constraints"]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 
 
