@@ -12,6 +12,7 @@ no other training writes to, the checkpoint to go on from, and, whatever ends th
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -33,6 +34,8 @@ STARTED = "started.json"
 COMPLETE = "complete.json"
 KINDS = ("run", "keras-run", "pretrained model")
 """What the manifest of a finished training says that it is."""
+_FULL = 2**20
+"""Free bytes below which a disk is called full."""
 _GO_ON = "go on with the same command and --resume"
 
 
@@ -155,11 +158,13 @@ class RunFolder:
     def _cannot_write(self, error: Exception, path: Path) -> OutputError:
         lines = str(error).strip().splitlines()
         reason = (error.strerror if isinstance(error, OSError) else None) or (lines[0] if lines else repr(error))
-        free = ""
         with contextlib.suppress(OSError):
-            free = f"; {shutil.disk_usage(self.folder if self.folder.is_dir() else self.folder.parent).free:,} bytes are free"
+            free = shutil.disk_usage(self.folder if self.folder.is_dir() else self.folder.parent).free
+            if free < _FULL and not isinstance(error, OSError):  # PyTorch's writer does not say so
+                reason = f"{os.strerror(errno.ENOSPC)}: {reason}"
+            reason += f"; {free:,} bytes are free"
         return OutputError(
-            f"cannot write ({reason}{free})",
+            f"cannot write ({reason})",
             where=path,
             expected="a writable place with enough free space, until the training ends",
             action=f"free some space. {self.how_to_go_on()}",
