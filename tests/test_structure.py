@@ -61,7 +61,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 UNBOUND = {"cli", "verbs"}  # they put the rooms together
-LIGHT = ["errors", "config", "artifacts", "folders", "runs", "prosody", "corpus", "domains", "evaluation", "cli", "generation.constraints"]
+LIGHT = [
+    "errors",
+    "config",
+    "artifacts",
+    "folders",
+    "runs",
+    "prosody",
+    "corpus",
+    "domains",
+    "evaluation",
+    "cli",
+    "generation.constraints",
+]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 
 

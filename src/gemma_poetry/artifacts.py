@@ -88,6 +88,23 @@ def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
+_WRITERS = {
+    "prepare": ("train.", "val.", "test.", "stats.json"),
+    "train": ("started.json", "curve.jsonl", "adapter_config.json"),
+    "evaluate": ("results.json", "generations.jsonl"),
+    "rate build": ("items.jsonl", "settings.json", "tokens.json", "key.json"),
+}
+
+
+def _what_writes(path: Path) -> str:
+    """Which verb writes a file, as what to do where it cannot be read."""
+    name = Path(path).name
+    if name == MANIFEST:
+        return "check the path: gemma-poetry prepare writes it into DATA, gemma-poetry train into RUN when it ends"
+    verb = next((verb for verb, names in _WRITERS.items() if name.startswith(names)), None)
+    return f"gemma-poetry {verb} writes it: run that again" if verb else "check the path"
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
@@ -97,10 +114,10 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run the stage that writes it") from error
+        raise DataError("no such file", where=path, action=_what_writes(path)) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(
-            f"not valid JSON ({error})", where=path, expected="a JSON file as the stage wrote it", action="run the stage again"
+            f"not valid JSON ({error})", where=path, expected="a JSON file as it was written", action=_what_writes(path)
         ) from error
 
 
@@ -121,10 +138,10 @@ def read_jsonl(path: Path) -> Iterator[Any]:
                             f"not a JSON record ({error.msg})",
                             where=f"{path}:{number}",
                             expected="one JSON object a line",
-                            action="mend or remove the line, or run the stage again",
+                            action=f"mend or remove the line; {_what_writes(path)}",
                         ) from error
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run the stage that writes it") from error
+        raise DataError("no such file", where=path, action=_what_writes(path)) from error
 
 
 @contextlib.contextmanager

@@ -26,7 +26,15 @@ from typing import Any
 from safetensors import SafetensorError
 
 from gemma_poetry.artifacts import MANIFEST, check_manifest, check_same_start, read_json, write_json
-from gemma_poetry.errors import DataError, ExportError, GemmaPoetryError, OutputError, RunError, TrainingError, ran_out_of_memory
+from gemma_poetry.errors import (
+    DataError,
+    ExportError,
+    GemmaPoetryError,
+    OutputError,
+    RunError,
+    TrainingError,
+    ran_out_of_memory,
+)
 from gemma_poetry.folders import describe_folder
 
 LOCK = ".training.lock"
@@ -37,7 +45,6 @@ KINDS = ("run", "keras-run", "pretrained model")
 _FULL = 2**20
 """Free bytes below which a disk is called full."""
 _GO_ON = "go on with the same command and --resume"
-
 
 
 def is_complete(checkpoint: Path) -> bool:

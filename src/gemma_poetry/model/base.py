@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.folders import folder_kind, is_local, model_hint
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
     check_model_folder,
@@ -139,14 +140,34 @@ def locate(spec: str) -> str:
         return str(packaged)
     path = Path(spec)
     if path.is_dir():
+        _refuse_other_folder(path)
         return str(path / MERGED if is_whole_run(path) else path)
-    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")) and not is_local(spec):
         return spec
+    found, action = model_hint(path) if "/" in spec or path.exists() else ("", "")
     raise ModelError(
-        f"no model is called {spec!r}",
+        f"no model is called {spec!r}{f' ({found})' if found else ''}",
         expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
-        action="check the name; a folder must exist",
+        action=action or "check the name; a folder must exist",
     )
+
+
+def _refuse_other_folder(path: Path) -> None:
+    """Refuses a folder that is ours and no model, and names the one that was meant.
+
+    Raises:
+        ModelError: It is prepared data, or holds a run, or a run that is not finished.
+    """
+    found, action = model_hint(path)
+    kind = folder_kind(path)
+    if found and (action or kind in ("data", "run", "keras-run")):
+        unfinished = kind in ("run", "keras-run")
+        raise ModelError(
+            f"the folder is no model: {found}",
+            where=path,
+            expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
+            action=action or ("end its training: the same command with --resume" if unfinished else "name a RUN"),
+        )
 
 
 def run_base(run: Path) -> str:
@@ -164,7 +185,10 @@ def _base_entry(run: Path) -> dict[str, Any]:
         entry["spec"]
     except (DataError, KeyError, TypeError) as error:
         raise RunError(
-            "the run has no manifest that names its base model", where=run, action="train again, or name a complete run"
+            "the run has no manifest that names its base model",
+            where=run,
+            expected="a run whose training has ended: the manifest is written last",
+            action="end its training (gemma-poetry train with the same options and --resume), or name another run",
         ) from error
     return entry
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.model.findings import Finding, fault_of, judge
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
 
     if is_run(Path(model)):
         raise RunError("the model is a run, not a base model", where=model, action=f"name its base, {run_base(Path(model))}")
-    if not data.is_dir():
-        raise DataError("no such folder", where=data, action="run gemma-poetry prepare first")
+    check_data_folder(data)
     tokenizer = load_tokenizer(model)
     findings, samples = _check_data(data, tokenizer, recipe)
     yield from findings

@@ -18,6 +18,7 @@ from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
 from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
 from gemma_poetry.progress import track
@@ -80,6 +81,8 @@ def generate(options: GenerateOptions) -> int:
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    if options.data is not None:
+        check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
     if not domain.tonal:
         from gemma_poetry.verbs.generate_texts import generate_texts
