@@ -72,6 +72,7 @@ LIGHT = [
     "domains",
     "evaluation",
     "cli",
+    "verbs.commands",
     "generation.constraints",
 ]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]

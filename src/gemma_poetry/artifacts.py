@@ -92,7 +92,7 @@ _WRITERS = {
     "prepare": ("train.", "val.", "test.", "stats.json"),
     "train": ("started.json", "curve.jsonl", "adapter_config.json"),
     "evaluate": ("results.json", "generations.jsonl"),
-    "rate build": ("items.jsonl", "settings.json", "tokens.json", "key.json"),
+    "rate build": ("items.jsonl", "study.json", "tokens.json", "key.json"),
 }
 
 

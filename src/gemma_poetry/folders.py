@@ -130,7 +130,9 @@ def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:
     """Folders of some kinds beside a path that does not exist, those with the nearest names first."""
     beside = {folder.name: folder for folder in _folders_in(path.parent) if folder_kind(folder) in kinds}
     near = nearest_names(path.name, beside)
-    return [beside[name] for name in [*near, *(name for name in sorted(beside) if name not in near)][:3]]
+    inside = "data" if "data" in kinds else "run"
+    named = [beside[name] for name in [*near, *(name for name in sorted(beside) if name not in near)][:3]]
+    return [folder / inside if folder_kind(folder) == "quickstart" else folder for folder in named]
 
 
 def is_local(spec: str) -> bool:

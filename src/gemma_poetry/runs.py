@@ -223,10 +223,11 @@ def at_work(
     if writes and resume and not folder.is_dir():
         raise _no_run(folder)
     run = RunFolder(folder, start, complete)
+    killed = (folder / LOCK).is_file()  # or alive: then the lock is refused
     if writes:
         run._lock = _acquire(folder)
     try:
-        _find_start(run, resume=resume, writes=writes, what=what)
+        _find_start(run, resume=resume, writes=writes, killed=killed, what=what)
         if writes and run.manifest is None and run.checkpoint is None:
             write_json(folder / STARTED, dict(start))
         yield run
@@ -264,7 +265,7 @@ def at_work(
         run._release()
 
 
-def _find_start(run: RunFolder, *, resume: bool, writes: bool, what: str) -> None:
+def _find_start(run: RunFolder, *, resume: bool, writes: bool, killed: bool, what: str) -> None:
     """Decides where a training starts, and refuses to write over anything.
 
     Raises:
@@ -279,7 +280,8 @@ def _find_start(run: RunFolder, *, resume: bool, writes: bool, what: str) -> Non
         return
     checkpoint = newest_checkpoint(folder, run.complete)
     # Earlier versions noted nothing of what a pretraining was begun with.
-    if writes and names and not (folder / STARTED).is_file() and checkpoint is None and _kind(folder) not in KINDS:
+    begun = (folder / STARTED).is_file() or checkpoint is not None or _kind(folder) in KINDS
+    if writes and not begun and (names or not killed):
         raise _no_run(folder)
     if writes and (folder / STARTED).is_file():
         check_same_start(folder, {"processes": 1} | read_json(folder / STARTED), run.start, what)

@@ -91,8 +91,7 @@ class Planner:
                 spelt = not self._spells and char in _known_characters()
                 raise ConstraintError(
                     f"line {line}, character {position}: {char!r} cannot be written with the model's vocabulary",
-                    expected="a character that has a piece of its own there"
-                    + (", or leave to spell it by bytes" if spelt else ""),
+                    expected=f"a character with a piece of its own{', or leave to spell it by bytes' if spelt else ''}",
                     action="add --byte-characters (byte_characters=True)" if spelt else "choose another character",
                 )
 

@@ -106,7 +106,7 @@ def _train(
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
     from gemma_poetry.model.memory_checks import require_memory
     from gemma_poetry.model.room import available_memory
-    from gemma_poetry.model.shards import shards_weights, sharded_share
+    from gemma_poetry.model.shards import sharded_share, shards_weights
     from gemma_poetry.training.hastening import hasten
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 

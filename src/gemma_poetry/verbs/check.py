@@ -25,6 +25,7 @@ from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend, mends
@@ -208,7 +209,9 @@ def read_file(path: str) -> SourceFile:
             f"cannot be read ({error.strerror or error})",
             where=path,
             expected="a file of poems, or - for standard input",
-            action="check the path",
+            action=f"check the path; a poem itself is read from standard input: echo {path} | gemma-poetry check -"
+            if any(is_han(char) for char in path)
+            else "check the path",
         ) from error
 
 
