@@ -60,7 +60,8 @@ def test_a_killed_process_leaves_a_lock_that_holds_nobody_back(tmp_path):
     run = tmp_path / "RUN"
     program = (
         "import sys, time; from pathlib import Path; from gemma_poetry.runs import at_work\n"
-        "with at_work(Path(sys.argv[1]), {'model': 'mini', 'seed': 1}, resume=False, what=''): print('in', flush=True); time.sleep(60)"
+        "with at_work(Path(sys.argv[1]), {'model': 'mini', 'seed': 1}, resume=False, what=''):\n"
+        "    print('in', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"in\n"
@@ -84,7 +85,11 @@ def finished(folder: Path) -> None:
     ("fill", "fresh", "resumed"),
     [
         (lambda folder: None, None, "no run to resume: an empty folder"),
-        (lambda folder: write_text(folder / "letter.txt", "mine"), "not empty: a folder that holds letter.txt", "no run to resume"),
+        (
+            lambda folder: write_text(folder / "letter.txt", "mine"),
+            "not empty: a folder that holds letter.txt",
+            "no run to resume",
+        ),
         (lambda folder: write_json(folder / STARTED, START), None, None),
         (lambda folder: (write_json(folder / STARTED, START), checkpoint(folder, 4)), "add --resume", None),
         (finished, "holds a finished run", None),
@@ -158,7 +163,11 @@ def test_errors_that_are_not_about_the_folder_stay_what_they_are(tmp_path):
 
 
 def test_a_library_that_cannot_write_leaves_nothing_half_written(tmp_path):
-    with pytest.raises(OutputError, match="file write failed"), working(tmp_path) as run, run.writing(tmp_path / "checkpoint-8"):
+    with (
+        pytest.raises(OutputError, match="file write failed"),
+        working(tmp_path) as run,
+        run.writing(tmp_path / "checkpoint-8"),
+    ):
         checkpoint(tmp_path, 8, complete=False)
         raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
     assert names(tmp_path) == {STARTED}
@@ -179,4 +188,3 @@ def test_a_folder_that_went_missing_is_noticed_and_made_anew(tmp_path):
         raise run.gone(9)
     with working(folder, resume=True):
         pass
-

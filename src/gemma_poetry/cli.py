@@ -38,10 +38,10 @@ def main() -> None:
         _end_interrupted(interrupt)
     except SystemExit as end:
         # The library of the command line turns an interrupt into an exit.
-        interrupt = _interrupt_behind(end)
-        if interrupt is None:
+        behind = _interrupt_behind(end)
+        if behind is None:
             raise
-        _end_interrupted(interrupt)
+        _end_interrupted(behind)
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -86,7 +86,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
-_INTERRUPTED = {
+_INTERRUPTED: dict[int, str] = {
     signal.SIGINT: "gemma-poetry: interrupted",
     signal.SIGTERM: "gemma-poetry: ended by a signal (SIGTERM)",
 }

@@ -377,10 +377,10 @@ def _acquire(folder: Path) -> int | None:
             if lying.st_ino == os.fstat(descriptor).st_ino:
                 break
         os.close(descriptor)  # its owner removed the file between opening and locking
-    owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+    name = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
     with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, (json.dumps(owner) + "\n").encode(), 0)
+        os.pwrite(descriptor, (json.dumps(name) + "\n").encode(), 0)
     return descriptor
 
 

@@ -119,7 +119,7 @@ def train_keras(
 
 def _train(
     data: Path,
-    data_manifest: Mapping[str, Any],
+    data_manifest: dict[str, Any],
     base: Base,
     run: RunFolder,
     recipe: Recipe,

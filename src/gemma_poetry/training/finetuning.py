@@ -126,7 +126,8 @@ def _train(
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
-        require_memory(model, samples, recipe, vocabulary and vocabulary.kept + vocabulary.sampled, available)
+        rows = None if vocabulary is None else vocabulary.kept + vocabulary.sampled
+        require_memory(model, samples, recipe, rows, available)
     hasten(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)

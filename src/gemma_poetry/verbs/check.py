@@ -25,8 +25,7 @@ from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
-from gemma_poetry.prosody.characters import is_han
-from gemma_poetry.prosody.characters import UNIFIED
+from gemma_poetry.prosody.characters import UNIFIED, is_han
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend, mends
 from gemma_poetry.prosody.rules import Verdict
