@@ -6,8 +6,9 @@ that was never killed; exit status 1 where one differs.
     python benchmarks/resuming.py --trainings 12
 
 The model is tiny and the rate constant: a step too many, or one left out, gives other bytes. Each training is `gemma-poetry
-train` in a process of its own, killed (SIGKILL) once or twice; every third is killed when its last checkpoint is complete and
-its adapter is not, and every fourth is resumed once more when it is finished.
+train` in a process of its own, killed (SIGKILL) once or twice at a random moment between its beginning and its last step;
+every third is killed as soon as the checkpoint of its last step is complete, and every fourth is resumed once more when it is
+finished.
 """
 
 from __future__ import annotations
@@ -71,7 +72,20 @@ def steps_done(out: Path) -> int:
     return int(newest.name.rpartition("-")[2]) if newest else 0
 
 
-def run_one(number: int, data: Path, model: Path, out: Path, seconds: float, draw: random.Random) -> str:
+def _after(out: Path, step: int, later: float) -> Callable[[], bool]:
+    """Says when a checkpoint has been there for some seconds; of step 0, the note that the training was begun."""
+    seen: list[float] = []
+
+    def due() -> bool:
+        there = steps_done(out) >= step if step else (out / "started.json").exists()
+        if there and not seen:
+            seen.append(time.monotonic())
+        return bool(seen) and time.monotonic() >= seen[0] + later
+
+    return due
+
+
+def run_one(number: int, data: Path, model: Path, out: Path, draw: random.Random) -> str:
     """Trains with kills, to the end; says when it was killed."""
     moments = []
     kills = 1 + number % 2
@@ -79,14 +93,12 @@ def run_one(number: int, data: Path, model: Path, out: Path, seconds: float, dra
         # Until its first note there is nothing to resume; a training that was killed before is simply begun again.
         resume = (out / "started.json").exists()
         if number % 3 == 0:
-            due = lambda: steps_done(out) == STEPS  # noqa: E731
-            moment = f"step {STEPS}"
+            step, later = STEPS, 0.0
         else:
-            after = draw.uniform(0, seconds)
-            end = time.monotonic() + after
-            due = lambda end=end: time.monotonic() > end  # noqa: E731
-            moment = f"{after:.1f} s"
-        killed = kill_when(command(data, model, out, resume=resume), due)
+            # Starting takes seconds and a step some milliseconds: a moment drawn from the whole time would seldom meet one.
+            step, later = draw.randrange(steps_done(out), STEPS, 4), draw.uniform(0, 0.3)
+        moment = f"{later:.2f} s after step {step}"
+        killed = kill_when(command(data, model, out, resume=resume), _after(out, step, later))
         finished = (out / "manifest.json").exists()
         moments.append(f"{moment} (at step {steps_done(out)}{'' if killed and not finished else ', it had ended'})")
     finish(command(data, model, out, resume=(out / "started.json").exists()))
@@ -113,7 +125,7 @@ def main() -> int:
         print(f"unbroken: {read_json(unbroken / 'manifest.json')['steps']} steps in {seconds:.0f} s, adapter {expected[:12]}")
         for number in range(options.trainings):
             out = folder / f"run-{number}"
-            moments = run_one(number, data, model, out, seconds, draw)
+            moments = run_one(number, data, model, out, draw)
             steps = read_json(out / "manifest.json")["steps"]
             same = sha256_file(out / WEIGHTS) == expected and steps == STEPS
             differing += not same

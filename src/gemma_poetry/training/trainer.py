@@ -39,7 +39,7 @@ from transformers.trainer_utils import EvalPrediction
 
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.data.dataset import IGNORED, split_batch
-from gemma_poetry.errors import OutputError, TrainingError
+from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
 from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
@@ -222,17 +222,16 @@ class PoetryTrainer(ShardedTrainer):
         super()._run_epoch(*arguments, **options)
 
     def _maybe_log_save_evaluate(self, *arguments: Any, **options: Any) -> None:
-        if self._run is not None and not self._run.is_there():
-            raise self._keep_what_was_trained(self._run)
+        gone = self._run is not None and not self._run.is_there()
+        if self._run is not None and gone:
+            if self.args.world_size > 1:
+                raise self._run.gone(None)  # a checkpoint takes all processes, and only this one saw it
+            self._run.restore()
+            (self._run.folder / LOGS).mkdir(exist_ok=True)
+            self.control.should_save = True  # after the evaluation of this step, which draws random numbers
         super()._maybe_log_save_evaluate(*arguments, **options)
-
-    def _keep_what_was_trained(self, run: RunFolder) -> OutputError:
-        """Writes a checkpoint into a folder that went missing, made anew; returns what to raise."""
-        if self.args.world_size > 1:
-            return run.gone(None)  # a checkpoint takes all processes, and only this one saw it
-        run.restore()
-        self._save_checkpoint(self.model, None)
-        return run.gone(self.state.global_step)
+        if self._run is not None and gone:
+            raise self._run.gone(self.state.global_step)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
