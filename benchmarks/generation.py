@@ -35,9 +35,9 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
-from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track

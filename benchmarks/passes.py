@@ -24,8 +24,8 @@ def adapted(model: str, data: Path, dtype: str) -> tuple[Any, Any]:
     """The model as `train` prepares it on a CPU: pruned, adapted, hastened; and its completion head."""
     from gemma_poetry.config import LoraSettings
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.completion_loss import CompletionHead
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.vocabulary import han_characters, needed_ids, prune_vocabulary
     from gemma_poetry.training.fused.apply import apply_fused

@@ -19,7 +19,7 @@ from gemma_poetry.artifacts import read_json, write_text
 from gemma_poetry.evaluation.curves import read_curve, series
 from gemma_poetry.evaluation.records import LIKELIHOODS, Likelihood, read_likelihoods
 from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.prescription import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.verbs.generate import plain_poem
 

@@ -72,8 +72,8 @@ LIGHT = [
     "domains",
     "evaluation",
     "cli",
-    "verbs.commands",
-    "generation.constraints",
+    "cli.application",
+    "generation.slot_automaton",
 ]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.data.tokenization import TokenizedPoem
-from gemma_poetry.model.sample_checks import check_samples, usable
+from gemma_poetry.doctor.sample_checks import check_samples, usable
 from tests.families import small_tokenizer
 
 TOKENIZER = small_tokenizer("gemma3_text", instruction_tuned=True)

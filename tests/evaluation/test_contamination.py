@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.exposure import Verdict, find_exposure, find_tuning_exposure
+from gemma_poetry.evaluation.contamination import Verdict, find_contamination, find_tuning_contamination
 
 
 def poem(*lines: str) -> Poem:
@@ -29,14 +29,14 @@ CASES = [
 
 @pytest.mark.parametrize(("why", "manifest", "lines", "digest", "verdict", "known"), CASES, ids=[case[0] for case in CASES])
 def test_what_can_be_told(why, manifest, lines, digest, verdict, known):
-    found = find_exposure(POEMS, "mini", digest, manifest, lines)
+    found = find_contamination(POEMS, "mini", digest, manifest, lines)
     assert (found.verdict, found.known) == (verdict, known)
     assert found.doubtful is (verdict is not Verdict.KEPT_OUT)
     assert "mini" in found.sentence
 
 
 def test_known_poems_are_counted_among_those_that_can_be_looked_up():
-    found = find_exposure(POEMS, "mini", "?", MANIFEST, BOTH_LINES)
+    found = find_contamination(POEMS, "mini", "?", MANIFEST, BOTH_LINES)
     assert found.poems == 2 and "of 2 poems 1 (50.0%)" in found.sentence
     assert found.to_record() == {"verdict": "seen", "poems": 2, "known": 1, "sentence": found.sentence}
 
@@ -46,4 +46,4 @@ def test_known_poems_are_counted_among_those_that_can_be_looked_up():
     [("test", True, Verdict.KEPT_OUT), ("train", True, Verdict.SEEN), ("test", False, Verdict.UNKNOWN)],
 )
 def test_what_a_run_was_tuned_on(split, same_data, verdict):
-    assert find_tuning_exposure("run", 3, split, same_data).verdict is verdict
+    assert find_tuning_contamination("run", 3, split, same_data).verdict is verdict

@@ -7,9 +7,9 @@ import random
 from sacrebleu.metrics import BLEU
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.ceiling import retrieval_writings
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.records import Protocol
+from gemma_poetry.evaluation.retrieval_oracle import retrieval_generations
 
 
 def poem(name: str, *lines: str) -> Poem:
@@ -25,9 +25,9 @@ def test_the_best_match_is_that_of_trying_all():
     corpus = [random_poem(f"c{number}") for number in range(60)]
     judged = [random_poem(f"j{number}") for number in range(10)]
     bleu = BLEU(tokenize="char", effective_order=True)
-    writings = retrieval_writings(judged, CorpusIndex(corpus))
-    assert len(writings) == 20
-    for writing in writings:
+    generations = retrieval_generations(judged, CorpusIndex(corpus))
+    assert len(generations) == 20
+    for writing in generations:
         given = 2 if writing.protocol is Protocol.COUPLET else 0
         scores = {
             other.title: bleu.sentence_score("".join(other.lines[given:]), [writing.reference_text]).score for other in corpus
@@ -41,12 +41,12 @@ def test_each_protocol_looks_at_its_own_lines():
         poem("same end", "甲乙丙丁戊", "己庚辛壬癸", "举头望明月", "低头思故人"),
     ]
     judged = poem("静夜思", "床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")
-    whole, rest = retrieval_writings([judged], CorpusIndex(corpus))
+    whole, rest = retrieval_generations([judged], CorpusIndex(corpus))
     assert (whole.protocol, whole.origin["title"]) == (Protocol.TITLE, "same beginning")
     assert (rest.protocol, rest.origin["title"], rest.lines) == (Protocol.COUPLET, "same end", ("举头望明月", "低头思故人"))
 
 
 def test_poems_of_another_shape_and_strangers_are_no_match():
     judged = poem("静夜思", "床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")
-    assert retrieval_writings([judged], CorpusIndex([poem("short", "床前明月光", "疑是地上霜")])) == []
-    assert retrieval_writings([judged], CorpusIndex([poem("x", *["甲乙丙丁戊"] * 4)])) == []
+    assert retrieval_generations([judged], CorpusIndex([poem("short", "床前明月光", "疑是地上霜")])) == []
+    assert retrieval_generations([judged], CorpusIndex([poem("x", *["甲乙丙丁戊"] * 4)])) == []

@@ -9,7 +9,7 @@ import pytest
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_prompt
-from gemma_poetry.model.ollama import modelfile, prompt_template
+from gemma_poetry.exporting.ollama import modelfile, prompt_template
 from tests.families import small_tokenizer
 
 

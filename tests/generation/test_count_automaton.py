@@ -7,9 +7,10 @@ import random
 import pytest
 
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.decoding import MeasuredPlan, SlotProcessor, begin, retrace
-from gemma_poetry.generation.measured import MeasureAutomaton, MeasureMasks, Spelling, TokenRuns
+from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
+from gemma_poetry.generation.logits_processor import CountedPlan, SlotProcessor, begin, retrace
+from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
+from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.prosody.measures import Measure, MeasuredLine, Unit
 from gemma_poetry.prosody.wordstock import Wordstock
 from tests.generation.conftest import character_tokenizer
@@ -36,7 +37,7 @@ def runs(tokenizer) -> TokenRuns:
     return TokenRuns(Spelling(tokenizer, tokenizer.eos_token_id), Wordstock(WORDS, joiner=" ", marks=",", capitalise=True))
 
 
-def draw(masks: MeasureMasks, rng: random.Random) -> list[int]:
+def draw(masks: CountMasks, rng: random.Random) -> list[int]:
     """Admitted tokens at random, to the end."""
     state, tokens = masks.automaton.start, []
     while not tokens or tokens[-1] != masks.index.terminator:
@@ -52,7 +53,7 @@ def draw(masks: MeasureMasks, rng: random.Random) -> list[int]:
 
 
 def test_every_draw_keeps_the_measure(runs):
-    masks = MeasureMasks(runs, MeasureAutomaton(QUATRAIN, runs.stock))
+    masks = CountMasks(runs, CountAutomaton(QUATRAIN, runs.stock))
     rng = random.Random(1)
     seen = set()
     for _ in range(150):
@@ -77,7 +78,7 @@ def test_every_draw_keeps_the_measure(runs):
 
 def test_admitted_tokens_are_those_that_can_be_stepped(runs):
     """The arithmetic on runs against the automaton read character by character, for every token of the vocabulary."""
-    masks = MeasureMasks(runs, MeasureAutomaton(QUATRAIN, runs.stock))
+    masks = CountMasks(runs, CountAutomaton(QUATRAIN, runs.stock))
     automaton = masks.automaton
     for text in ("", "T", "The", "The ", "The summer", "The summer d", "The summer day the may", "The summer day the may\n"):
         state = automaton.read(text)
@@ -91,8 +92,8 @@ def test_admitted_tokens_are_those_that_can_be_stepped(runs):
 def test_the_processor_masks_and_ends(runs, tokenizer):
     import torch
 
-    plan = MeasuredPlan(MeasureMasks(runs, MeasureAutomaton(Measure("one", (MeasuredLine(1),)), runs.stock)))
-    from gemma_poetry.generation.decoding import MaskTable
+    plan = CountedPlan(CountMasks(runs, CountAutomaton(Measure("one", (MeasuredLine(1),)), runs.stock)))
+    from gemma_poetry.generation.logits_processor import MaskTable
 
     processor = SlotProcessor([plan], 2, MaskTable())
     vocabulary = tokenizer.get_vocab()
@@ -119,9 +120,9 @@ def test_bytes_do_not_stand_in_for_characters(runs, tokenizer):
 
 def test_what_cannot_be_met_is_told(runs):
     with pytest.raises(ConstraintError, match="no rhyme group has words for all lines"):
-        MeasureAutomaton(Measure("ten", (MeasuredLine(3, rhyme="A"),) * 10), runs.stock)
+        CountAutomaton(Measure("ten", (MeasuredLine(3, rhyme="A"),) * 10), runs.stock)
     with pytest.raises(ConstraintError, match="no piece for '｜'"):
-        MeasureMasks(runs, MeasureAutomaton(Measure("bar", (MeasuredLine(3, "｜"),)), runs.stock))
+        CountMasks(runs, CountAutomaton(Measure("bar", (MeasuredLine(3, "｜"),)), runs.stock))
 
 
 @pytest.mark.parametrize(("wish", "line"), [("さくら", 2), ("海水浴", 1), ("冬", 2), ("新年", 2)])
@@ -138,7 +139,7 @@ def test_haiku_end_in_the_season_word_that_was_asked_for(wish, line):
     index = Spelling(tokenizer, tokenizer.eos_token_id)
     feature = domain.feature_name(wish)
     runs = TokenRuns(index, domain.wordstock(index.characters))
-    masks = MeasureMasks(runs, MeasureAutomaton(domain.narrowed(domain.measure("俳句"), feature), runs.stock))
+    masks = CountMasks(runs, CountAutomaton(domain.narrowed(domain.measure("俳句"), feature), runs.stock))
     rng, ends = random.Random(1), set()
     for _ in range(25):
         lines = "".join(index.texts[token] for token in draw(masks, rng)[:-1]).splitlines()

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.constraints import Automaton
 from gemma_poetry.generation.decoder import batch_seed
-from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor
-from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.merits import best_of
-from gemma_poetry.generation.novelty_guard import LineGuard
+from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor
 from gemma_poetry.generation.planning import FORMS_KEPT, Planner
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.reranking import best_of
+from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
 from gemma_poetry.prosody.scansion import scan
@@ -46,14 +46,14 @@ def assert_formed(generated, tokenizer):
 @pytest.mark.parametrize("settings", [WARM, GenerateSettings(temperature=0, batch_size=3), GenerateSettings(top_k=3)])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_every_form_holds_in_mixed_batches(tiny, tokenizer, settings, beams):
-    poems = list(Generator(tiny, tokenizer, settings, beams=beams).write(REQUESTS))
+    poems = list(PoemGenerator(tiny, tokenizer, settings, beams=beams).write(REQUESTS))
     assert [poem.request for poem in poems] == REQUESTS
     for poem in poems:
         assert_formed(poem, tokenizer)
 
 
 def test_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
-    poems = list(Generator(gemma_tiny, gemma_tokenizer, WARM).write(REQUESTS))
+    poems = list(PoemGenerator(gemma_tiny, gemma_tokenizer, WARM).write(REQUESTS))
     for poem in poems:
         assert_formed(poem, gemma_tokenizer)
     pieces = [len(gemma_tokenizer.decode([token])) for poem in poems for token in poem.token_ids[:-1]]
@@ -61,12 +61,12 @@ def test_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
 
 
 def test_the_seed_decides(tiny, tokenizer):
-    generator = Generator(tiny, tokenizer, WARM)
+    generator = PoemGenerator(tiny, tokenizer, WARM)
     wishes = [PoemRequest("七绝", title="空山")] * 6
     first, again, other = (list(generator.write(wishes, seed=seed)) for seed in (7, 7, 8))
     assert [poem.poem for poem in first] == [poem.poem for poem in again]
     assert [poem.poem for poem in first] != [poem.poem for poem in other]
-    fresh = list(Generator(tiny, tokenizer, WARM).write(wishes, seed=7))
+    fresh = list(PoemGenerator(tiny, tokenizer, WARM).write(wishes, seed=7))
     assert [poem.poem for poem in first] == [poem.poem for poem in fresh]
     assert len({poem.poem.text for poem in first}) == 6
 
@@ -75,7 +75,7 @@ def test_sampling_leaves_the_global_random_state_alone(tiny, tokenizer):
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    list(Generator(tiny, tokenizer, WARM).write([PoemRequest("五绝")]))
+    list(PoemGenerator(tiny, tokenizer, WARM).write([PoemRequest("五绝")]))
     assert torch.equal(torch.rand(2), expected)
 
 
@@ -84,7 +84,7 @@ def test_batches_have_seeds_of_their_own():
 
 
 def test_a_charset_is_kept(tiny, tokenizer):
-    poems = Generator(tiny, tokenizer, WARM, charset=frozenset("空山新雨后")).write([PoemRequest("五绝", metre="free")] * 4)
+    poems = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset("空山新雨后")).write([PoemRequest("五绝", metre="free")] * 4)
     assert all(set("".join(poem.poem.lines)) <= set("空山新雨后") for poem in poems)
 
 
@@ -97,12 +97,12 @@ def test_a_charset_is_kept(tiny, tokenizer):
 )
 def test_impossible_wishes_are_refused_before_anything_is_written(tiny, tokenizer, request_, error, found):
     with pytest.raises(error, match=found):
-        next(Generator(tiny, tokenizer).write([PoemRequest("五绝"), request_]))
+        next(PoemGenerator(tiny, tokenizer).write([PoemRequest("五绝"), request_]))
 
 
 def test_the_processor_masks_and_changes_nothing_else(tokenizer):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id)
-    masks = TokenMasks(index, Automaton([shape("试", 2, 2)], Alphabet(index.characters)))
+    masks = TokenMasks(index, SlotAutomaton([shape("试", 2, 2)], Alphabet(index.characters)))
     width = len(tokenizer) + 7  # models pad their vocabulary
     processor = SlotProcessor([Plan(masks)] * 2, 3, MaskTable())
     torch.manual_seed(0)
@@ -119,7 +119,7 @@ def test_the_processor_masks_and_changes_nothing_else(tokenizer):
 
 def test_reordered_sequences_keep_their_own_tracks(tokenizer):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id)
-    masks = TokenMasks(index, Automaton([shape("试", 2, 3)], Alphabet(index.characters)))
+    masks = TokenMasks(index, SlotAutomaton([shape("试", 2, 3)], Alphabet(index.characters)))
     width = len(tokenizer)
 
     def tokens(*pieces):
@@ -142,7 +142,7 @@ def test_reordered_sequences_keep_their_own_tracks(tokenizer):
 
 def test_a_full_table_is_begun_anew(tokenizer):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id)
-    masks = TokenMasks(index, Automaton([shape("试", 4, 7)], Alphabet(index.characters)))
+    masks = TokenMasks(index, SlotAutomaton([shape("试", 4, 7)], Alphabet(index.characters)))
     table, scores = MaskTable(), torch.zeros(1, len(tokenizer))
     table.rows([], scores)
     table.capacity = 3
@@ -155,7 +155,7 @@ def test_a_full_table_is_begun_anew(tokenizer):
 
 def test_mixed_requests_are_granted_or_refused_with_a_reason(tiny, tokenizer):
     draw = random.Random(4)
-    generator = Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=16))
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=16))
     granted, refused = [], 0
     for _ in range(120):
         request = random_request(draw, THOUSAND)
@@ -175,7 +175,7 @@ def test_mixed_requests_are_granted_or_refused_with_a_reason(tiny, tokenizer):
 
 def test_tones_and_rhyme_hold_with_the_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
     requests = [PoemRequest(form) for form in ("五绝", "七绝", "五律", "七律", "浣溪沙", "忆秦娥")]
-    for poem, request in zip(Generator(gemma_tiny, gemma_tokenizer, WARM).write(requests), requests):
+    for poem, request in zip(PoemGenerator(gemma_tiny, gemma_tokenizer, WARM).write(requests), requests):
         assert shortcomings(poem.poem, request) == []
 
 
@@ -183,16 +183,16 @@ def test_known_lines_are_never_written(tiny, tokenizer):
     """Of 64 possible lines all but one are known: the one that is left must come."""
     characters = "春江花月夜山水风"
     lines = ["".join(pair) for pair in itertools.product(characters, repeat=2)]
-    guard = LineGuard.build(line for line in lines if line != "江月")
-    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    guard = KnownLines.build(line for line in lines if line != "江月")
+    generator = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
     written = [poem.poem.lines for poem in generator.write([PoemRequest(template="□□。")] * 4)]
     assert written == [("江月",)] * 4
 
 
 def test_without_the_guard_known_lines_may_come(tiny, tokenizer):
     characters = "春江"
-    guard = LineGuard.build("".join(pair) for pair in itertools.product(characters, repeat=2))
-    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    guard = KnownLines.build("".join(pair) for pair in itertools.product(characters, repeat=2))
+    generator = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
     (poem,) = generator.write([PoemRequest(template="□□。", novel=False)])
     assert set(poem.poem.lines[0]) <= set(characters)
     with pytest.raises(GenerationError, match="met a dead end 65 times"):
@@ -204,8 +204,8 @@ def test_a_dead_end_behind_the_first_line_is_backed_out_of(tiny, tokenizer):
     characters = "春江花月夜山水风"
     lines = ["".join(pair) for pair in itertools.product(characters, repeat=2)]
     allowed = {"山水", "江月", "花夜", "山月", "山夜", "山风"}
-    guard = LineGuard.build(line for line in lines if line not in allowed)
-    generator = Generator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
+    guard = KnownLines.build(line for line in lines if line not in allowed)
+    generator = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset(characters), guards=[guard])
     poems = list(generator.write([PoemRequest(template="□□，□□，□水。", distinct=True)] * 8))
     assert {poem.poem.lines[2] for poem in poems} == {"山水"}
     assert all(len(set("".join(poem.poem.lines))) == 6 for poem in poems)
@@ -213,7 +213,7 @@ def test_a_dead_end_behind_the_first_line_is_backed_out_of(tiny, tokenizer):
 
 
 def test_characters_come_once_where_that_is_asked(tiny, tokenizer):
-    for poem in Generator(tiny, tokenizer, WARM).write([PoemRequest("七律", distinct=True)] * 4):
+    for poem in PoemGenerator(tiny, tokenizer, WARM).write([PoemRequest("七律", distinct=True)] * 4):
         text = "".join(poem.poem.lines)
         for char in set(text):
             places = [place for place, other in enumerate(text) if other == char]
@@ -222,7 +222,7 @@ def test_characters_come_once_where_that_is_asked(tiny, tokenizer):
 
 def test_traditional_output_keeps_what_was_given(tiny, tokenizer):
     request = PoemRequest("五绝", acrostic="雲龍", script="traditional")
-    (poem,) = Generator(tiny, tokenizer, WARM).write([request])
+    (poem,) = PoemGenerator(tiny, tokenizer, WARM).write([request])
     assert "".join(line[0] for line in poem.poem.lines)[:2] == "雲龍" and poem.poem.script == "traditional"
 
 
@@ -231,7 +231,7 @@ def test_names_may_be_written_in_traditional_characters(tiny, tokenizer):
         PoemRequest("七言絕句", rhymes=("七陽",), pattern="首句入韻", acrostic="雲", script="traditional"),
         PoemRequest("減字木蘭花", title="雲"),
     ]
-    first, second = Generator(tiny, tokenizer, WARM).write(requests)
+    first, second = PoemGenerator(tiny, tokenizer, WARM).write(requests)
     assert first.poem.form == "七言绝句" and first.pattern.endswith("句入韵") and first.poem.lines[0][0] == "雲"
     assert scan(first.poem.lines, "七言绝句").rhyme_group == "七阳"
     assert second.poem.tune == "减字木兰花" and second.poem.title == "雲"
@@ -240,13 +240,13 @@ def test_names_may_be_written_in_traditional_characters(tiny, tokenizer):
 def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
     request = PoemRequest("五绝", acrostic="鲸")
     with pytest.raises(ConstraintError, match="'鲸' cannot be written"):
-        list(Generator(tiny, tokenizer, WARM).write([request]))
-    (poem,) = Generator(tiny, tokenizer, WARM, byte_characters=True).write([request])
+        list(PoemGenerator(tiny, tokenizer, WARM).write([request]))
+    (poem,) = PoemGenerator(tiny, tokenizer, WARM, byte_characters=True).write([request])
     assert poem.poem.lines[0][0] == "鲸" and shortcomings(poem.poem, request) == []
 
 
 def test_the_best_of_several_is_kept(tiny, tokenizer):
-    generator = Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8))
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8))
     request = PoemRequest("五律", title="秋月")
     every = list(generator.write([request] * 4, assess=True))
     (kept,) = generator.write([request], best_of=4)

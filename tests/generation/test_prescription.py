@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.errors import ConstraintError, UnknownFormError
-from gemma_poetry.generation.requests import PoemRequest, prescribe
-from gemma_poetry.generation.wishes import Template, parse_template
+from gemma_poetry.generation.given_characters import Template, parse_template
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 
 
 def given(form) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt
-from gemma_poetry.generation.merits import Assessor, Candidate, Merits, best_of
+from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, best_of
 
 LINES = ("空山新雨后", "天气晚来秋")
 TEXT = "空山新雨后，天气晚来秋。"
@@ -25,7 +25,7 @@ def nats(model, tokenizer, conditions: Conditions) -> float:
 
 def test_fluency_and_closeness_are_likelihoods(tiny, tokenizer):
     titled, bare = Conditions("五言绝句", "秋月"), Conditions("五言绝句")
-    assessor = Assessor(tiny, tokenizer)
+    assessor = Reranker(tiny, tokenizer)
     one, other = assessor.assess([Candidate(titled, "五言绝句", LINES, TEXT), Candidate(bare, "五言绝句", LINES, TEXT)])
     with_title, without = nats(tiny, tokenizer, titled), nats(tiny, tokenizer, bare)
     assert one.fluency == pytest.approx(with_title / 10, rel=1e-4)
@@ -36,7 +36,7 @@ def test_fluency_and_closeness_are_likelihoods(tiny, tokenizer):
 
 
 def test_parallelism_is_the_likeness_of_answering_characters(tiny, tokenizer):
-    assessor = Assessor(tiny, tokenizer)
+    assessor = Reranker(tiny, tokenizer)
     conditions = Conditions("五言律诗")
 
     def measured(lower: str) -> float:

@@ -8,8 +8,8 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.cells import flatten
-from gemma_poetry.generation.constraints import NOWHERE, Automaton
+from gemma_poetry.generation.form_layout import flatten
+from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
 
 LEVEL, OBLIQUE = Slot(Tone.LEVEL), Slot(Tone.OBLIQUE)
@@ -48,7 +48,7 @@ CHARACTERS = [*SOUNDS.readings, "鱻", "，", "。"]
 ALPHABET = Alphabet(CHARACTERS, SOUNDS)
 
 
-def texts(automaton: Automaton, length: int) -> set[str]:
+def texts(automaton: SlotAutomaton, length: int) -> set[str]:
     """Every text of a length that the automaton admits as a whole poem, found by trying all."""
     found = set()
     for chars in itertools.product(CHARACTERS, repeat=length):
@@ -63,11 +63,11 @@ def form(*lines: list[Slot], marks: str | None = None, pattern: str = "") -> For
 
 
 def test_shape_admits_every_known_character_and_the_marks_in_their_places():
-    automaton = Automaton([shape("试", 2, 1)], Alphabet([*"山水", "，", "。"]))
+    automaton = SlotAutomaton([shape("试", 2, 1)], Alphabet([*"山水", "，", "。"]))
     assert texts_of("山水，。", automaton, 4) == {f"{a}，{b}。" for a in "山水" for b in "山水"}
 
 
-def texts_of(characters: str, automaton: Automaton, length: int) -> set[str]:
+def texts_of(characters: str, automaton: SlotAutomaton, length: int) -> set[str]:
     found = set()
     for chars in itertools.product(characters, repeat=length):
         state = automaton.read("".join(chars))
@@ -87,12 +87,12 @@ def texts_of(characters: str, automaton: Automaton, length: int) -> set[str]:
     ],
 )
 def test_one_slot(slots, expected, why):
-    assert texts(Automaton([form(slots)], ALPHABET), 2) == {char + "。" for char in expected}, why
+    assert texts(SlotAutomaton([form(slots)], ALPHABET), 2) == {char + "。" for char in expected}, why
 
 
 def test_a_rhyme_is_bound_by_its_first_word():
     rhyme = Slot(Tone.LEVEL, "a")
-    automaton = Automaton([form([rhyme], [rhyme])], ALPHABET)
+    automaton = SlotAutomaton([form([rhyme], [rhyme])], ALPHABET)
     groups = ["东风红", "霜香"]
     # 秋 stands alone in its group, so it can begin no rhyme; 从 reads 东 or 冬, so it rhymes for sure with neither.
     assert texts(automaton, 4) == {f"{x}，{y}。" for group in groups for x in group for y in group}
@@ -100,7 +100,7 @@ def test_a_rhyme_is_bound_by_its_first_word():
 
 def test_three_rhymes_need_a_group_of_three_words():
     rhyme = Slot(Tone.LEVEL, "a")
-    automaton = Automaton([form([rhyme], [rhyme], [rhyme])], ALPHABET)
+    automaton = SlotAutomaton([form([rhyme], [rhyme], [rhyme])], ALPHABET)
     state = automaton.start
     allowed = {char for char in CHARACTERS if automaton.row(state)[automaton.class_of(char)] != NOWHERE}
     assert allowed == set("东风红")
@@ -108,15 +108,15 @@ def test_three_rhymes_need_a_group_of_three_words():
 
 def test_a_given_group_and_a_fixed_rhyme_word():
     rhyme = Slot(Tone.LEVEL, "a")
-    given = Automaton([form([rhyme], [rhyme])], ALPHABET, {"a": frozenset({"阳"})})
+    given = SlotAutomaton([form([rhyme], [rhyme])], ALPHABET, {"a": frozenset({"阳"})})
     assert texts(given, 4) == {f"{x}，{y}。" for x in "霜香" for y in "霜香"}
-    fixed = Automaton([form([rhyme], [Slot(Tone.LEVEL, "a", "风")])], ALPHABET)
+    fixed = SlotAutomaton([form([rhyme], [Slot(Tone.LEVEL, "a", "风")])], ALPHABET)
     assert texts(fixed, 4) == {"东，风。", "红，风。"}, "the fixed word binds the rhyme and stands nowhere else"
 
 
 def test_two_variables_are_bound_apart():
     a, b = Slot(Tone.LEVEL, "a"), Slot(Tone.LEVEL, "b")
-    automaton = Automaton([form([a, a], [b, b])], ALPHABET)
+    automaton = SlotAutomaton([form([a, a], [b, b])], ALPHABET)
     assert automaton.outlook(automaton.read("东风，霜香。")).ends
     assert automaton.outlook(automaton.read("东风，红东。")).ends
     assert automaton.read("东霜") == NOWHERE
@@ -124,20 +124,20 @@ def test_two_variables_are_bound_apart():
 
 def test_patterns_are_chosen_by_what_is_written():
     forms = [form([LEVEL, OBLIQUE], [OBLIQUE, LEVEL], pattern="平起"), form([OBLIQUE, LEVEL], [LEVEL, OBLIQUE], pattern="仄起")]
-    automaton = Automaton(forms, ALPHABET)
+    automaton = SlotAutomaton(forms, ALPHABET)
     assert automaton.outlook(automaton.read("东月，雨风。")).ends
     assert automaton.outlook(automaton.read("月东，风雨。")).ends
     assert automaton.read("东月，东") == NOWHERE
 
 
 def test_histories_with_one_future_share_a_state():
-    automaton = Automaton([form([LEVEL, FREE], [FREE, FREE])], ALPHABET)
+    automaton = SlotAutomaton([form([LEVEL, FREE], [FREE, FREE])], ALPHABET)
     assert automaton.read("东月，") == automaton.read("霜看，")
 
 
 def test_what_an_automaton_tells_of_a_state():
     rhyme = Slot(Tone.LEVEL, "a")
-    automaton = Automaton([form([FREE, Slot(char="月")], [FREE, rhyme])], ALPHABET)
+    automaton = SlotAutomaton([form([FREE, Slot(char="月")], [FREE, rhyme])], ALPHABET)
     told = [
         automaton.outlook(automaton.read(text))
         for text in ("", "东", "东月", "东月，", "东月，东", "东月，东红", "东月，东红。")
@@ -171,13 +171,13 @@ def test_what_an_automaton_tells_of_a_state():
 )
 def test_what_cannot_be_is_refused_with_its_place(lines, rhymes, message):
     with pytest.raises(ConstraintError, match="试 cannot be written so") as refused:
-        Automaton([form(*lines)], ALPHABET, rhymes)
+        SlotAutomaton([form(*lines)], ALPHABET, rhymes)
     assert message in refused.value.found
 
 
 def test_an_impossible_pattern_gives_way_to_a_possible_one():
     level_first, oblique_first = form([Slot(Tone.LEVEL, char="月")]), form([Slot(Tone.OBLIQUE, char="月")])
-    assert Automaton([level_first, oblique_first], ALPHABET).forms == [oblique_first]
+    assert SlotAutomaton([level_first, oblique_first], ALPHABET).forms == [oblique_first]
 
 
 def test_a_repeating_line_asks_the_same_of_what_it_repeats():
@@ -187,16 +187,16 @@ def test_a_repeating_line_asks_the_same_of_what_it_repeats():
     assert [cell.slot for cell in cells[:3]] == [FREE, LEVEL, rhyme]
     assert [cell.echo for cell in cells] == [0, 0, 0, 0, 3, 3, 0]
     # 月 and 雨 rhyme with no other word: the repeated word counts once, so one word a group is enough.
-    automaton = Automaton([echoing], ALPHABET)
+    automaton = SlotAutomaton([echoing], ALPHABET)
     assert automaton.outlook(automaton.read("看东月，")).echo == 3
     assert automaton.outlook(automaton.read("看东月，东月。")).ends
 
 
 def test_a_repeating_line_that_contradicts_what_it_repeats_is_refused():
     with pytest.raises(ConstraintError, match="line 2 repeats line 1"):
-        Automaton([Form("试", ((LEVEL,), (OBLIQUE,)), "，。", echoes=((2, 1),))], ALPHABET)
+        SlotAutomaton([Form("试", ((LEVEL,), (OBLIQUE,)), "，。", echoes=((2, 1),))], ALPHABET)
 
 
 def test_a_charset_limits_free_slots_but_not_fixed_characters():
-    automaton = Automaton([form([FREE, Slot(char="月")])], Alphabet(CHARACTERS, SOUNDS, charset="东风"))
+    automaton = SlotAutomaton([form([FREE, Slot(char="月")])], Alphabet(CHARACTERS, SOUNDS, charset="东风"))
     assert texts(automaton, 3) == {"东月。", "风月。"}

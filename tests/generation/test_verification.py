@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.generation.finishing import fits, known_lines, misread_line, repeats_characters, split_lines
-from gemma_poetry.generation.novelty_guard import LineGuard
-from gemma_poetry.generation.sounds import LexiconSounds
+from gemma_poetry.corpus.known_lines import KnownLines
+from gemma_poetry.generation.verification import fits, known_lines, misread_line, repeats_characters, split_lines
+from gemma_poetry.prosody.character_sounds import LexiconSounds
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
 
@@ -89,7 +89,7 @@ def test_given_characters_may_repeat_each_other():
 
 
 def test_known_lines_but_not_those_that_were_given():
-    guard = LineGuard.build(["空山", "新雨"])
+    guard = KnownLines.build(["空山", "新雨"])
     form = Form("试", ((Slot(char="空"), Slot(char="山")), (FREE, FREE)), "，。")
     assert known_lines(["空山", "新雨"], form, [guard]) == ["新雨"]
     assert known_lines(["空山", "明月"], form, [guard]) == []

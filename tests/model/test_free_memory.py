@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.model.room import return_freed_memory
+from gemma_poetry.model.free_memory import return_freed_memory
 
 
 def resident() -> int:

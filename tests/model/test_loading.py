@@ -17,8 +17,8 @@ from gemma_poetry.errors import (
     RunError,
     UnsafeModelError,
 )
-from gemma_poetry.model import base
-from gemma_poetry.model.base import FAMILIES, check_model_folder, load_model, load_tokenizer, locate
+from gemma_poetry.model import loading
+from gemma_poetry.model.loading import FAMILIES, check_model_folder, load_model, load_tokenizer, locate
 from tests.tiny import save_model
 
 
@@ -170,7 +170,7 @@ def test_the_check_names_the_family(good):
 
 
 def test_weights_larger_than_the_memory_are_refused_before_they_are_read(good, monkeypatch):
-    monkeypatch.setattr(base, "available_memory", lambda device: 1000)
+    monkeypatch.setattr(loading, "available_memory", lambda device: 1000)
     with pytest.raises(ModelError, match=r"the weights want .* and 0\.00 GiB are free on cpu") as raised:
         load_model(str(good), device="cpu")
     assert "gemma-poetry models" in raised.value.action

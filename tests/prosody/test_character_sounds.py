@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.generation.sounds import LexiconSounds, rhyme_group
+from gemma_poetry.prosody.character_sounds import LexiconSounds, rhyme_group
 from gemma_poetry.prosody.forms import Tone
 
 EVERY, ANY = LexiconSounds("groups", "every"), LexiconSounds("groups", "any")

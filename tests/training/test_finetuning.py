@@ -121,7 +121,7 @@ def test_a_run_that_is_at_its_end_trains_no_step_more(model, data, tmp_path, mon
     assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-6"]
     # Finished: nothing is loaded, nothing is written.
     with monkeypatch.context() as patch:
-        patch.setattr("gemma_poetry.model.base.load_model", None)
+        patch.setattr("gemma_poetry.model.loading.load_model", None)
         assert train_adapter(data, str(model), out, recipe, resume=True)["steps"] == 6
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     # Killed after its last step.
@@ -174,7 +174,7 @@ def test_a_training_whose_folder_is_deleted_keeps_what_it_has(model, data, tmp_p
 
 
 def test_a_training_that_memory_does_not_suffice_for_is_refused_before_it_begins(model, data, tmp_path, monkeypatch):
-    monkeypatch.setattr("gemma_poetry.model.room.available_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("gemma_poetry.model.free_memory.available_memory", lambda device: 1_000_000)
     with pytest.raises(TrainingError, match=r"more memory than there is(.|\n)*train.batch_size"):
         train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
     assert not (tmp_path / "RUN").exists()
@@ -225,7 +225,7 @@ def pruned(tmp_path_factory):
 
 def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     folder, manifests = pruned

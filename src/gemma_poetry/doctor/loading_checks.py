@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from gemma_poetry.model.families import cpu_has_bfloat16
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.model.families import cpu_has_bfloat16
 
 _FLASH_HEAD_SIZE = 256
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from gemma_poetry.data.tokenization import TokenizedPoem
-from gemma_poetry.errors import ModelError
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.errors import ModelError
 from gemma_poetry.model.reference_loss import Batch, plain_loss, tolerance
 from gemma_poetry.model.scoring import score_completions
 

@@ -16,10 +16,10 @@ import torch
 from gemma_poetry.config import Recipe
 from gemma_poetry.data.dataset import pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
-from gemma_poetry.errors import TrainingError
 from gemma_poetry.doctor.findings import Finding, judge
-from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
+from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.free_memory import gib
+from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
 
 _FULL_MEMORY_SHARE = 0.9
 _SMALLER = (

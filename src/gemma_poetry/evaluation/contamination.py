@@ -92,7 +92,9 @@ def find_contamination(
     if known_lines is not None:
         return _look_up(poems, base, known_lines)
     if named:
-        return Contamination(Verdict.SEEN, len(poems), len(poems), f"{base} was trained on these very poems: its manifest says so.")
+        return Contamination(
+            Verdict.SEEN, len(poems), len(poems), f"{base} was trained on these very poems: its manifest says so."
+        )
     return Contamination(
         Verdict.UNKNOWN,
         len(poems),
@@ -119,7 +121,9 @@ def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool)
         )
         return Contamination(Verdict.UNKNOWN, poems, None, sentence)
     if split == "train":
-        return Contamination(Verdict.SEEN, poems, poems, f"{run} was fine-tuned on these very poems: they are its training split.")
+        return Contamination(
+            Verdict.SEEN, poems, poems, f"{run} was fine-tuned on these very poems: they are its training split."
+        )
     return Contamination(Verdict.KEPT_OUT, poems, None, f"The {split} split took no part in the fine-tuning of {run}.")
 
 

@@ -24,15 +24,15 @@ import numpy.typing as npt
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation import metrics
-from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.conformity import Judge, checked_sums, conformity_sums, judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
 from gemma_poetry.evaluation.novelty import LONGEST_SPAN, most_copied, novelty_sums, trace
 from gemma_poetry.evaluation.parallelism import PARALLEL, PARALLEL_CLASSES, Parallelism, class_sums
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Generation
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Comparison, Results
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.statistics import Bootstrap, Estimate, Figure, Floats, judged, mean, win_rate
 from gemma_poetry.evaluation.symbols import Symbols
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.records import Protocol, Generation
+from gemma_poetry.evaluation.records import Generation, Protocol
 
 MAX_WRITTEN_CHARACTERS = 128
 """Longer poems are judged by likelihood alone, in Han characters."""

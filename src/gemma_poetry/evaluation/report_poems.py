@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gemma_poetry.errors import TextError, UnknownFormError
-from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.conformity import Judge
-from gemma_poetry.evaluation.records import Protocol, Generation
+from gemma_poetry.evaluation.records import Generation, Protocol
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.scansion_record import OPEN, tone_mark
 
 REFERENCE = "held-out poem"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.metrics import sentence_bleu
-from gemma_poetry.evaluation.records import Protocol, Generation
+from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import as_generation, skipped
 
 RETRIEVAL = "retrieval"

@@ -24,11 +24,12 @@ from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.texts import TextDomain
 from gemma_poetry.errors import SourceError
-from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.folding import fold_quickly
-from gemma_poetry.evaluation.records import Protocol, Generation, read_generations
+from gemma_poetry.evaluation.records import Generation, Protocol, read_generations
 from gemma_poetry.evaluation.references import HUMAN
-from gemma_poetry.prosody.forms import SHORT_NAMES, alternating_marks, classify
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.prosody.classification import classify
+from gemma_poetry.prosody.forms import SHORT_NAMES, alternating_marks
 
 _NOBODYS = (HUMAN, RETRIEVAL)
 _RESERVED = ("base", "tuned", *_NOBODYS)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from gemma_poetry.evaluation.records import TitleRank, Generation
+from gemma_poetry.evaluation.records import Generation, TitleRank
 
 TITLES = 10
 """Titles that are compared, the own one among them: 10% rank first by chance."""

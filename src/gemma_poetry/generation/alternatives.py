@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.logits_processor import Plan
-from gemma_poetry.generation.verification import VerifiedPoem, verify
-from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.prescription import PoemRequest, simplify
 from gemma_poetry.generation.given_characters import BLANK
+from gemma_poetry.generation.logits_processor import Plan
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.forms import Form
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import GenerationError
-from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.decoder import batch_seed
 from gemma_poetry.generation.logits_processor import Plan, retrace
-from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.prosody.forms import FREE, Form
 
 

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessorList
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
 from gemma_poetry.generation.logits_processor import AnyPlan, MaskTable, SlotProcessor, Track
-from gemma_poetry.generation.count_automaton import Spelling
+from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.model.free_memory import return_freed_memory
 

@@ -15,7 +15,7 @@ from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, alternating_marks
 
 if TYPE_CHECKING:
-    from gemma_poetry.generation.prescription import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest
 
 BLANK = "□"
 _BLANKS = "□＿_○*"

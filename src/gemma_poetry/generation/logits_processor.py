@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from transformers import LogitsProcessor
 
-from gemma_poetry.generation.alphabet import MARKS
-from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.count_automaton import CountMasks
 from gemma_poetry.corpus.known_lines import SHORTEST_LINE, Hashes, KnownLines, extend_hash, hash_text
+from gemma_poetry.generation.alphabet import MARKS
+from gemma_poetry.generation.count_automaton import CountMasks
+from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.token_index import TokenMasks
 
 _LINE_ENDS = re.compile(f"[{MARKS}]")

@@ -12,11 +12,12 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.logits_processor import Plan
-from gemma_poetry.generation.prescription import PoemRequest, Prescription, prescribe, simplify
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, Polyphones
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, Polyphones
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import lexicon, readings

@@ -26,13 +26,14 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import decode_poem, encode_prompt
 from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
-from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
-from gemma_poetry.generation.verification import VerifiedPoem, verify
-from gemma_poetry.generation.reranking import Reranker, Candidate, Merits, best_of
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.prescription import PoemRequest, Prescription
+from gemma_poetry.generation.prescription import Prescription
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, best_of
+from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.verification import VerifiedPoem, verify
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

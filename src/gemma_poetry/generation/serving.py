@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.data.tokenization import encode_prompt, stop_ids
 from gemma_poetry.errors import GemmaPoetryError, UsageError
-from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
-from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.prescription import PoemRequest, Prescription
+from gemma_poetry.generation.prescription import Prescription
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.slot_automaton import NOWHERE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

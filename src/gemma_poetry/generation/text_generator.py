@@ -18,10 +18,11 @@ from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import decode_poem, encode_prompt, stop_ids, terminator_id
 from gemma_poetry.errors import GenerationError
-from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.logits_processor import CountedPlan, retrace
-from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks, Spelling, TokenRuns
+from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
+from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.wordstock import Wordstock
 

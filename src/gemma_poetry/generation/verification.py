@@ -14,22 +14,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import MARKS, Sounds
-from gemma_poetry.generation.novelty_guard import LineGuard
-from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, with_given_texts
-from gemma_poetry.generation.sounds import LexiconSounds
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, with_given_texts
+from gemma_poetry.prosody.character_sounds import LexiconSounds
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.interpretation import heard_as_read, heard_at_word, traditional
 
 if TYPE_CHECKING:
-    from gemma_poetry.generation.decoding import Plan
+    from gemma_poetry.generation.logits_processor import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class VerifiedPoem:
     """A poem that is what was asked for.
 
     Attributes:
@@ -41,7 +42,7 @@ class Finished:
     pattern: str
 
 
-def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> Finished | int:
+def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> VerifiedPoem | int:
     """The poem that a running text spells, or the line (from 1) up to which it cannot stay.
 
     Args:
@@ -80,7 +81,7 @@ def finish(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
             tune=prescription.tune,
             script=request.script,
         )
-        return Finished(poem, form.pattern)
+        return VerifiedPoem(poem, form.pattern)
     return wrong[-1]
 
 
@@ -169,7 +170,7 @@ def repeats_characters(lines: Sequence[str], form: Form) -> bool:
     return False
 
 
-def known_lines(lines: Sequence[str], form: Form, guards: Sequence[LineGuard]) -> list[str]:
+def known_lines(lines: Sequence[str], form: Form, guards: Sequence[KnownLines]) -> list[str]:
     """The lines that stand in the corpus, those that were given whole left out."""
     return [
         line

@@ -33,9 +33,9 @@ from gemma_poetry.model.families import (
     choose_dtype,
     four_bit_settings,
 )
+from gemma_poetry.model.free_memory import available_memory, gib
 from gemma_poetry.model.hub import fetch
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
-from gemma_poetry.model.room import available_memory, gib
 from gemma_poetry.model.towers import weight_bytes, without_towers
 
 if TYPE_CHECKING:

@@ -101,13 +101,13 @@ def _train(
     recipe_name: str,
     counting: Counting,
 ) -> dict[str, Any]:
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.doctor.memory_checks import require_memory
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.free_memory import available_memory
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
-    from gemma_poetry.model.memory_checks import require_memory
-    from gemma_poetry.model.room import available_memory
     from gemma_poetry.model.shards import sharded_share, shards_weights
-    from gemma_poetry.training.hastening import hasten
+    from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
     out, checkpoint = run.folder, run.checkpoint
@@ -128,7 +128,7 @@ def _train(
     if available is not None:
         rows = None if vocabulary is None else vocabulary.kept + vocabulary.sampled
         require_memory(model, samples, recipe, rows, available)
-    hasten(model)
+    apply_fused(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     trainer = _trainer(model, loaded.tokenizer, samples, data, run, recipe.train, vocabulary, counting)
@@ -185,8 +185,8 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     """Perplexities of held-out poems over the full vocabulary, from the stock model with the adapter on top."""
     import torch
 
-    from gemma_poetry.model.base import load_model
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     if not samples:
@@ -328,7 +328,7 @@ def _arguments(out: Path, settings: TrainSettings, samples: int, *, evaluated: b
 
 def _weights_hash(model_spec: str) -> dict[str, str]:
     """sha256 of each weight file of a base model that lies in a folder; empty for a Hub id (its cache is checked there)."""
-    from gemma_poetry.model.base import locate
+    from gemma_poetry.model.loading import locate
 
     folder = Path(locate(model_spec))
     return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))} if folder.is_dir() else {}

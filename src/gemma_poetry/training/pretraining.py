@@ -155,8 +155,8 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
         TrainingError: That is more than is free.
     """
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.free_memory import available_memory, gib
     from gemma_poetry.model.memory import kept_bytes, read_shape
-    from gemma_poetry.model.room import available_memory, gib
 
     device = str(choose_device(None))
     on_accelerator = device.startswith("cuda")

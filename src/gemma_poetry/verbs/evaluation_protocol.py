@@ -1,6 +1,6 @@
 """What an evaluation asks of a kind of texts: how they are scored, written anew, read from strangers' files and judged.
 
-In: a domain. Out: its `Examiner`: that of poems under tones, or that of all other domains. `verbs.evaluate` goes the same way
+In: a domain. Out: its `EvaluationProtocol`: that of poems under tones, or that of all other domains. `verbs.evaluate` goes the same way
 with either: any number of runs and strangers, one table.
 """
 
@@ -18,11 +18,11 @@ from gemma_poetry.domains.domain import Domain
 from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.evaluator import Evidence
-from gemma_poetry.evaluation.records import Likelihood, TitleRank, Writing
+from gemma_poetry.evaluation.records import Generation, Likelihood, TitleRank
 from gemma_poetry.evaluation.results import Results
 
 if TYPE_CHECKING:
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Ground:
     rewritten: Sequence[Poem] = ()
 
 
-class Examiner(ABC):
+class EvaluationProtocol(ABC):
     """How the texts of one domain are examined.
 
     Attributes:
@@ -68,15 +68,15 @@ class Examiner(ABC):
     @abstractmethod
     def write(
         self, loaded: LoadedModel, ground: Ground, settings: EvaluateSettings, sampling: GenerateSettings
-    ) -> list[Writing]:
+    ) -> list[Generation]:
         """What each system inside a model writes, and what stands beside it (people, ceilings)."""
 
     @abstractmethod
-    def rank(self, loaded: LoadedModel, writings: Sequence[Writing], settings: EvaluateSettings) -> list[TitleRank]:
+    def rank(self, loaded: LoadedModel, generations: Sequence[Generation], settings: EvaluateSettings) -> list[TitleRank]:
         """Where the title of each text stands among others; none where that is not asked."""
 
     @abstractmethod
-    def strangers(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Writing]:
+    def system_outputs(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Generation]:
         """The texts of another system.
 
         Raises:
@@ -92,14 +92,3 @@ class Examiner(ABC):
         self, evidence: Evidence, settings: EvaluateSettings, pairs: Sequence[tuple[str, str]] | None = None
     ) -> Results:
         """All figures that make sense; `pairs` as in `evaluation.evaluator`."""
-
-
-def examiner_of(domain: Domain) -> Examiner:
-    """The examiner of a domain."""
-    if domain.tonal:
-        from gemma_poetry.verbs.evaluate_poems import PoemExaminer
-
-        return PoemExaminer(domain)
-    from gemma_poetry.verbs.evaluate_texts import TextExaminer
-
-    return TextExaminer(domain)

@@ -6,7 +6,7 @@ import torch
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.training.dropout import CoarseDropout, hasten_dropout
+from gemma_poetry.training.fused.dropout import CoarseDropout, replace_dropout
 from tests.tiny import make_model, make_tokenizer
 
 
@@ -47,7 +47,7 @@ def test_the_gradient_passes_where_the_value_does_and_a_seed_repeats_it():
 def test_every_update_gets_it_and_the_adapter_stays_the_same():
     model, names = add_adapter(make_model(make_tokenizer()), LoraSettings(dropout=0.1), seed=1)
     before = set(model.state_dict())
-    assert hasten_dropout(model) == len(names)
+    assert replace_dropout(model) == len(names)
     assert set(model.state_dict()) == before
     assert sum(isinstance(module, CoarseDropout) for module in model.modules()) == len(names)
     assert not any(isinstance(module, torch.nn.Dropout) for name, module in model.named_modules() if "lora_dropout" in name)

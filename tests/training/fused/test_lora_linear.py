@@ -9,8 +9,8 @@ import torch
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.training.dropout import hasten_dropout
-from gemma_poetry.training.updates import hasten_updates
+from gemma_poetry.training.fused.dropout import replace_dropout
+from gemma_poetry.training.fused.lora_linear import fuse_projections
 from tests.families import family_model, small_tokenizer
 from tests.tiny import make_model, make_tokenizer
 
@@ -36,9 +36,9 @@ def loss_and_gradients(model):
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 def test_loss_and_gradients_are_those_of_peft(dropout):
     plain, names = adapted(dropout=dropout, targets=("q_proj", "v_proj", "o_proj", "down_proj"))
-    hasten_dropout(plain)
+    replace_dropout(plain)
     fast = copy.deepcopy(plain)
-    assert hasten_updates(fast) == len(names)
+    assert fuse_projections(fast) == len(names)
     (loss, expected), (fast_loss, found) = loss_and_gradients(plain), loss_and_gradients(fast)
     assert fast_loss == pytest.approx(loss, rel=1e-6)
     assert found.keys() == expected.keys()
@@ -49,9 +49,9 @@ def test_loss_and_gradients_are_those_of_peft(dropout):
 
 def test_bfloat16_differs_by_rounding_only():
     plain, _ = adapted(torch.bfloat16, dropout=0.25)
-    hasten_dropout(plain)
+    replace_dropout(plain)
     fast = copy.deepcopy(plain)
-    hasten_updates(fast)
+    fuse_projections(fast)
     (loss, expected), (fast_loss, found) = loss_and_gradients(plain), loss_and_gradients(fast)
     assert fast_loss == pytest.approx(loss, rel=1e-2)
     for name, gradient in expected.items():
@@ -61,8 +61,8 @@ def test_bfloat16_differs_by_rounding_only():
 
 def test_each_update_draws_its_own_mask():
     model, _ = adapted(dropout=0.5)
-    hasten_dropout(model)
-    hasten_updates(model)
+    replace_dropout(model)
+    fuse_projections(model)
     first, second = loss_and_gradients(model)[0], loss_and_gradients(model)[0]
     assert first == second, "a seed repeats the masks"
     attention = next(module for module in model.modules() if hasattr(module, "q_proj"))
@@ -74,8 +74,8 @@ def test_each_update_draws_its_own_mask():
 
 def test_little_is_kept_for_the_backward_pass():
     model, _ = adapted(dropout=0.25)
-    hasten_dropout(model)
-    hasten_updates(model)
+    replace_dropout(model)
+    fuse_projections(model)
     layer = next(module for module in model.modules() if hasattr(module, "lora_A"))
     x = torch.randn(50, layer.in_features, requires_grad=True)
     kept = []
@@ -88,8 +88,8 @@ def test_little_is_kept_for_the_backward_pass():
 def test_evaluation_and_switched_off_adapters_are_peft():
     plain, _ = adapted(dropout=0.25)
     fast = copy.deepcopy(plain)
-    hasten_dropout(fast)
-    hasten_updates(fast)
+    replace_dropout(fast)
+    fuse_projections(fast)
     ids = torch.arange(20, 40)[None]
     with torch.no_grad():
         with plain.disable_adapter(), fast.disable_adapter():
@@ -101,13 +101,13 @@ def test_evaluation_and_switched_off_adapters_are_peft():
 
 
 def test_what_is_more_than_a_plain_update_is_left_to_peft():
-    assert hasten_updates(adapted(dora=True)[0]) == 0
-    assert hasten_updates(adapted(dropout=0.2)[0]) == 0, "its dropout is torch's own"
+    assert fuse_projections(adapted(dora=True)[0]) == 0
+    assert fuse_projections(adapted(dropout=0.2)[0]) == 0, "its dropout is torch's own"
     trained, _ = adapted(dropout=0.0)
     for module in trained.modules():
         if hasattr(module, "lora_A"):
             module.base_layer.weight.requires_grad_(True)
-    assert hasten_updates(trained) == 0
+    assert fuse_projections(trained) == 0
 
 
 @pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3_text", "gemma3n_text", "gemma4_text"])
@@ -117,5 +117,5 @@ def test_every_family_computes_the_same(family):
     model, names = add_adapter(family_model(family, len(tokenizer)), LoraSettings(dropout=0.0), seed=1)
     model.train()
     before = model(input_ids=ids).logits.detach()
-    assert hasten_updates(model) == len(names)
+    assert fuse_projections(model) == len(names)
     torch.testing.assert_close(model(input_ids=ids).logits.detach(), before, atol=1e-5, rtol=1e-4)

@@ -9,7 +9,7 @@ import torch
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.training.norms import hasten_norms
+from gemma_poetry.training.fused.rms_norm import fuse_norms
 from tests.families import family_model, small_tokenizer
 
 
@@ -26,7 +26,7 @@ def frozen_norm(dtype=torch.float32):
 def test_value_and_gradient(dtype, tolerance):
     plain = frozen_norm(dtype)
     fast = copy.deepcopy(plain)
-    assert hasten_norms(fast) == 1
+    assert fuse_norms(fast) == 1
     x = torch.randn(3, 5, 24, dtype=dtype)
     weights = torch.randn(3, 5, 24, dtype=dtype)
     found = []
@@ -41,7 +41,7 @@ def test_value_and_gradient(dtype, tolerance):
 
 def test_only_the_input_and_a_number_a_row_are_kept():
     norm = frozen_norm()
-    hasten_norms(norm)
+    fuse_norms(norm)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
         norm(torch.randn(7, 24, requires_grad=True))
@@ -55,11 +55,11 @@ def test_models_compute_the_same(family, count):
     model, _ = add_adapter(family_model(family, len(tokenizer)), LoraSettings(dropout=0.0), seed=1)
     with torch.no_grad():
         before = model(input_ids=ids).logits
-        assert hasten_norms(model) == count
+        assert fuse_norms(model) == count
         torch.testing.assert_close(model(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
 
 
 def test_norms_that_are_trained_are_left_alone():
     from transformers.models.gemma3.modeling_gemma3 import Gemma3RMSNorm
 
-    assert hasten_norms(Gemma3RMSNorm(8)) == 0
+    assert fuse_norms(Gemma3RMSNorm(8)) == 0

@@ -58,9 +58,9 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write poems whose form, tones and rhyme cannot be wrong."""
-    from gemma_poetry.generation.prescription import PoemRequest
-    from gemma_poetry.verbs.generate import GenerateOptions
+    from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.verbs.generate import generate as write
+    from gemma_poetry.verbs.generate_options import GenerateOptions
 
     settings = chosen_recipe(recipe, overrides, generate__seed=seed).generate
     request = PoemRequest(

@@ -46,7 +46,7 @@ from gemma_poetry.evaluation.human.study import (
     write_private_json,
 )
 from gemma_poetry.evaluation.novelty import Provenance, trace
-from gemma_poetry.evaluation.records import Protocol, Generation
+from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import HUMAN
 
 LONGEST_POEM = 160

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from gemma_poetry.training.dropout import hasten_dropout
-from gemma_poetry.training.norms import hasten_norms
-from gemma_poetry.training.updates import hasten_updates
+from gemma_poetry.training.fused.dropout import replace_dropout
+from gemma_poetry.training.fused.lora_linear import fuse_projections
+from gemma_poetry.training.fused.rms_norm import fuse_norms
 
 
-def hasten(model: Any) -> None:
+def apply_fused(model: Any) -> None:
     """Takes norms by formula everywhere; on CPUs coarse dropout, and then updates as one operation with their projection."""
-    hasten_norms(model)
+    fuse_norms(model)
     if not torch.cuda.is_available():
-        hasten_dropout(model)
-        hasten_updates(model)
+        replace_dropout(model)
+        fuse_projections(model)

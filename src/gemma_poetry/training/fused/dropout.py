@@ -80,7 +80,7 @@ class CoarseDropout(torch.nn.Module):
         return result
 
 
-def hasten_dropout(model: torch.nn.Module) -> int:
+def replace_dropout(model: torch.nn.Module) -> int:
     """Replaces the dropout of every LoRA update in place; returns how many there are."""
     replaced = 0
     for module in model.modules():

@@ -1,6 +1,6 @@
 """A frozen projection with its LoRA update as one operation, for CPU training.
 
-In: an adapted model with `hasten_dropout`'s dropout. Out: the same model, whose projections are differentiated by formula.
+In: an adapted model with `replace_dropout`'s dropout. Out: the same model, whose projections are differentiated by formula.
 
 A projection with update is y = x Wᵀ + s (x∘m Aᵀ) Bᵀ, with m the dropout's mask, already scaled. Module by module, as PEFT
 computes it, x is cast to float32 for A and kept, and each product, scaling and sum makes a tensor of its own: at rank 8 a
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from gemma_poetry.training.dropout import CoarseDropout, masked
+from gemma_poetry.training.fused.dropout import CoarseDropout, masked
 
 
 class _AdaptedProjection(torch.autograd.Function):
@@ -75,7 +75,7 @@ def _forward(layer: Any, x: torch.Tensor, *arguments: Any, **options: Any) -> to
     return y.view(*x.shape[:-1], -1)
 
 
-def hasten_updates(model: torch.nn.Module) -> int:
+def fuse_projections(model: torch.nn.Module) -> int:
     """Replaces the forward pass of every plain update on a frozen projection in place; returns how many there are.
 
     Left to PEFT are updates with more to them (DoRA, several adapters, a bias), bases that are more than a matrix

@@ -45,7 +45,7 @@ def _forward(norm: Any, x: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def hasten_norms(model: torch.nn.Module) -> int:
+def fuse_norms(model: torch.nn.Module) -> int:
     """Replaces the forward pass of every frozen norm of Gemma 1 to 3 in place; returns how many there are."""
     replaced = 0
     for module in model.modules():
