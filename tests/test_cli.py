@@ -69,7 +69,7 @@ def test_every_option_that_the_readme_uses_exists():
         (["pretrain", "--data", "/no/such", "--out", "MODEL"], "/no/such/manifest.json"),
         (["pretrain", "--data", "/no/such", "--out", "MODEL", "--preset", "huge"], "pretrain.preset"),
         (["quickstart", "--recipe", "fast"], "no recipe is called 'fast'"),
-        (["train", "--data", ".", "--out", "RUN"], "gemma-poetry prepare --source SOURCE --out DATA writes one"),
+        (["train", "--data", ".", "--out", "RUN"], "run gemma-poetry prepare first"),
         (["generate", "--model", "runs/mine", "--form", "七绝"], "no model is called 'runs/mine' (no such folder)"),
         (["prepare", "--source", "sample", "--out", "DATA", "--authors", "李白"], "the collection names none"),
         (["generate", "--form", "对联"], "--answer in place of --form"),

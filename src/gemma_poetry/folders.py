@@ -99,7 +99,7 @@ def check_data_folder(path: Path) -> None:
     elif near:
         action = f"did you mean {' or '.join(map(str, near))}?"
     else:
-        action = "gemma-poetry prepare --source SOURCE --out DATA writes one: name that DATA"
+        action = "run gemma-poetry prepare first (--source SOURCE --out DATA), and name its DATA"
     missing = not path.exists() or kind == ""  # where a manifest is all that is missing, its name says most
     raise DataError(
         ("no such file" if not path.is_dir() else f"no such file: this is {describe_folder(path)}")

@@ -44,7 +44,7 @@ def generate(options: GenerateOptions) -> int:
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
-    if options.data is not None:
+    if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
         check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
     if not domain.tonal:
