@@ -25,7 +25,8 @@ def doctor(
 ) -> None:
     """Look a training over before an hour is spent on it; exit status 1 when it would be in vain."""
     from gemma_poetry.doctor.findings import has_fault
-    from gemma_poetry.verbs.doctor import doctor as examine, findings_table
+    from gemma_poetry.verbs.doctor import doctor as examine
+    from gemma_poetry.verbs.doctor import findings_table
 
     findings = []
     for finding in examine(model, data, chosen_recipe(recipe, overrides), out=out):

@@ -35,7 +35,8 @@ def evaluate(
 ) -> None:
     """Perplexity and BLEU-4 of base and tuned on held-out poems, with intervals, beside the human reference."""
     from gemma_poetry.evaluation.table import terminal_tables
-    from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate as judge
+    from gemma_poetry.verbs.evaluate import EvaluateOptions
+    from gemma_poetry.verbs.evaluate import evaluate as judge
 
     settings = chosen_recipe(recipe, overrides, evaluate__seed=seed, generate__seed=seed)
     options = EvaluateOptions(

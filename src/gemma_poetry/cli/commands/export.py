@@ -28,7 +28,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run for other programs, and compare what they will load with the run."""
-    from gemma_poetry.verbs.export import DTYPES, TARGETS, ExportOptions, export as write
+    from gemma_poetry.verbs.export import DTYPES, TARGETS, ExportOptions
+    from gemma_poetry.verbs.export import export as write
 
     exported = write(
         ExportOptions(

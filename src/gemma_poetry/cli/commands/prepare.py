@@ -39,7 +39,8 @@ def prepare(
     """Turn a collection into DATA: cleaned, classified, deduplicated, split without leaks, tokenized."""
     from gemma_poetry.domains.registry import load_domain
     from gemma_poetry.model.loading import load_tokenizer
-    from gemma_poetry.verbs.prepare import check_output, prepare as run, summary
+    from gemma_poetry.verbs.prepare import check_output, summary
+    from gemma_poetry.verbs.prepare import prepare as run
 
     taught = load_domain(domain)
     wanted = names_in(forms)

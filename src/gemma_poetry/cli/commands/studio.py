@@ -33,7 +33,8 @@ def studio(
     overrides: SetOption = None,
 ) -> None:
     """Open a page to compose, check and compare poems, in Chinese and English."""
-    from gemma_poetry.verbs.studio import StudioOptions, studio as serve
+    from gemma_poetry.verbs.studio import StudioOptions
+    from gemma_poetry.verbs.studio import studio as serve
 
     serve(
         StudioOptions(

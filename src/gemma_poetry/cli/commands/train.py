@@ -30,9 +30,11 @@ def train(
 ) -> None:
     """Fine-tune a model with LoRA on a prepared collection."""
     if choice("--backend", backend, ("transformers", "keras")) == "keras":
-        from gemma_poetry.verbs.train_keras import summary, train_with_keras as run
+        from gemma_poetry.verbs.train_keras import summary
+        from gemma_poetry.verbs.train_keras import train_with_keras as run
     else:
-        from gemma_poetry.verbs.train import summary, train as run
+        from gemma_poetry.verbs.train import summary
+        from gemma_poetry.verbs.train import train as run
 
     settings = chosen_recipe(recipe, overrides, train__vocabulary="whole" if keep_vocabulary else None)
     manifest = run(data, model, out, settings, resume=resume, recipe_name=recipe or "")
