@@ -3,9 +3,9 @@
 In: the lines of a poem, in either script. Out: for each place the readings that come into question, and why the others
 do not.
 
-    script     traditional text is taken at its word; any other goes through OpenCC's s2t, poem by poem, so that the
-               neighbours decide what 后, 干, 发 stand for. Where a poem fails with that, `widened` tries every
-               traditional form of each character.
+    script     traditional text is taken at its word; any other goes through OpenCC's s2t, poem by poem, so that phrases
+               decide what 后, 干, 发 stand for, and `traditional_forms` puts right what cannot be meant in its company.
+               Where a poem fails with that, `widened` takes the other forms too that can be meant there.
     usage      of two tones verse may use one alone (能 平), or alone inside a line (不 仄, but 平 in 知不)
     word       a neighbour in the same foot may settle it (重陽 平, 珍重 仄)
 
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
+from gemma_poetry.prosody.traditional_forms import other_forms, put_right, usual_forms
 
 
 class Heard(NamedTuple):
@@ -77,7 +78,7 @@ def traditional(lines: Sequence[str]) -> Sequence[str]:
         return lines
     converted = _to_traditional()(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
-    return [new if len(new) == len(old) else old for new, old in zip(converted, lines)]
+    return [put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, lines)]
 
 
 @functools.cache
@@ -139,8 +140,9 @@ def heard_at_word(char: str, at_end: bool) -> Heard:
 
 @functools.cache
 def heard_widened(char: str, at_end: bool) -> Heard:
-    """A character of any text, by itself, for all that it may stand for."""
-    return _by_usage(lexicon().heads(char), at_end)
+    """A character of any text, by itself, for all that it may stand for in some company."""
+    table = lexicon()
+    return _by_usage("".join(table.variants.get(form, form) for form in usual_forms(char)) or table.heads(char), at_end)
 
 
 def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
@@ -148,10 +150,21 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
     Args:
         lines: The lines, in either script.
-        widened: Whether each character may stand for all its traditional forms.
+        widened: Whether each character of simplified text may stand for every traditional form that can be meant there.
     """
     read = traditional(lines)
-    return _heard(read, lines, heard_widened) if widened else heard_as_read(read)
+    heard = heard_as_read(read)
+    if widened and read is not lines:
+        for places, line, own in zip(heard, lines, read):
+            for index, others in other_forms(line, own).items():
+                places[index] = _heard_as(own[index] + others, index == len(line) - 1)
+    return heard
+
+
+@functools.cache
+def _heard_as(forms: str, at_end: bool) -> Heard:
+    table = lexicon()
+    return _by_usage("".join(table.variants.get(form, form) for form in forms), at_end)
 
 
 def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
@@ -160,14 +173,9 @@ def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
     Args:
         read: The lines, in traditional characters; they are taken at their word.
     """
-    return _heard(read, read, heard_at_word)
-
-
-def _heard(read: Sequence[str], asked: Sequence[str], hear: Callable[[str, bool], Heard]) -> list[list[Heard]]:
-    """The readings of the characters of `asked`, settled by the words that stand in `read`."""
     heard = []
-    for line, own in zip(read, asked):
-        places = [hear(char, index == len(own) - 1) for index, char in enumerate(own)]
+    for line in read:
+        places = [heard_at_word(char, index == len(line) - 1) for index, char in enumerate(line)]
         for place, tone, reason in words_in(line):
             kept = tuple(reading for reading in places[place].readings if reading.tone is tone)
             if 0 < len(kept) < len(places[place].readings):

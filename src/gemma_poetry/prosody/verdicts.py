@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, traditional, words_in
+from gemma_poetry.prosody.interpretation import Heard, heard_at_word, interpret, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
 from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, NEIGHBOUR_GROUPS
@@ -123,7 +123,13 @@ class _Book:
 
 
 _AT_WORD = _Book(heard_at_word)
-_WIDENED = _Book(heard_widened)
+
+
+def _widened(lines: Sequence[str]) -> tuple[list[str], list[_RhymeMask]]:
+    """The key and the rhyme mask of each line, with every traditional form that can be meant."""
+    heard = interpret(lines, widened=True)
+    keys = ["".join(_tone_code(place.readings) for place in line) for line in heard]
+    return keys, [_rhyme_mask(line[-1].readings) for line in heard]
 
 
 def regulated_verdict(lines: Sequence[str]) -> Verdict:
@@ -140,8 +146,8 @@ def regulated_verdict(lines: Sequence[str]) -> Verdict:
         return Verdict.FAIL
     read = traditional(lines)
     rank = _best(lines, *_AT_WORD.read(read, read))
-    if rank == _FAIL:
-        rank = _best(lines, *_WIDENED.read(lines, read))
+    if rank == _FAIL and read is not lines:
+        rank = _best(lines, *_widened(lines))
     return VERDICTS[rank]
 
 
