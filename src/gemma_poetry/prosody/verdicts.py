@@ -177,7 +177,7 @@ def every_reading_passes(lines: Sequence[str]) -> bool:
 
 def is_level_rhymed(lines: Sequence[str]) -> bool:
     """Whether every even line may end level, and all of them, or all but one, share a level group."""
-    masks = [_AT_WORD.ending(line[-1]).mask.some for line in lines[1::2]]
+    masks = [_AT_WORD.ending(line[-1]).mask.some for line in traditional(lines)[1::2]]
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
@@ -192,7 +192,8 @@ def broken_share(lines: Sequence[str]) -> float:
     Args:
         lines: An even number of lines, at least two, of five or seven characters each.
     """
-    keys, _ = _AT_WORD.read(lines, lines)
+    read = traditional(lines)
+    keys, _ = _AT_WORD.read(read, read)
     outcomes = [_best_outcomes(key) for key in keys]
     # The least number of faults of all couplets so far, by the type that the last one ends with.
     after_b = after_d = 0
