@@ -193,8 +193,15 @@ def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dic
     return {char: (char if char in known else "") + "".join(others) for char, others in sorted(inverse.items())}
 
 
-def words_of_glyphs(words: list[list[str]], variants: dict[str, str]) -> list[list[str]]:
-    """The words in the other glyphs of their characters (為家 as 爲家), where usage does not know them itself."""
+def words_of_glyphs(words: list[list[str]], variants: dict[str, str], simplified: dict[str, str]) -> list[list[str]]:
+    """The words in other glyphs (為家 as 爲家), where usage does not know them itself.
+
+    The neighbour that settles a character may also be another form of its simplified one: 云從 is read as 雲從.
+    """
+    alike = defaultdict(set)
+    for forms in simplified.values():
+        for form in forms:
+            alike[form] |= {*forms}
     glyphs = defaultdict(list)
     for char, heads in variants.items():
         for head in heads:
@@ -204,7 +211,8 @@ def words_of_glyphs(words: list[list[str]], variants: dict[str, str]) -> list[li
     found: dict[str, list[str]] = {}
     for word, *settled in words:
         for place in (0, 1):
-            for glyph in glyphs[word[place]]:
+            settles = int(word[2]) - 1 != place
+            for glyph in sorted({*glyphs[word[place]], *(alike[word[place]] if settles else ())}):
                 other = word[:place] + glyph + word[place + 1 :]
                 if other not in known:
                     found.setdefault(other, [other, *settled])
@@ -241,7 +249,7 @@ def main() -> int:
     lines = [f"# Made by scripts/build_lexicon.py from {versions} and the usage of Song verse; not to be edited.", "[heads]"]
     lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
     lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
-    usage["[words]"] += words_of_glyphs(usage["[words]"], variants)
+    usage["[words]"] += words_of_glyphs(usage["[words]"], variants, simplified)
     lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
     for section in ("[later]", "[settled]", "[words]"):
         lines += [section, *("\t".join(row) for row in usage[section])]

@@ -8,9 +8,9 @@ scripts/excluded_forms.txt rules out. Out: assets/prosody/company.txt, which `tr
     simplified <TAB> form <TAB> how often it was met <TAB> before <TAB> behind
 
 for every simplified character that stands for several forms of different readings. `before` and `behind` hold the
-neighbours in the line, in simplified characters, that are evidence for the form or against it: `+3:白鬓 -1:花` says that
-among the neighbours 白 and 鬓 the form's share of all forms is 2^3 times its share anywhere (髮 in 白髮 and 鬢髮), beside 花 a
-half. A neighbour that was met but is not written there is no evidence. Shares are smoothed by one character that is met
+neighbours in the line, in simplified characters, that are evidence for the form or against it: `+3:白鬓 -3:花` says that
+among the neighbours 白 and 鬓 the form's share of all forms is 2^3 times its share anywhere (髮 in 白髮 and 鬢髮), beside 花 an
+eighth. What changes a share less than fourfold is left out. Shares are smoothed by one character that is met
 as forms are met anywhere, so a neighbour that was met once says little.
 
 Much of 全宋诗 was converted from simplified text, which lost forms: 飢 is met 529 times in 全唐诗 and never in 全宋诗, where
@@ -35,9 +35,7 @@ from gemma_poetry.prosody.lexicon import lexicon, readings_of_heads
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "src/gemma_poetry/assets/prosody/company.txt"
-# A neighbour must have been met twice: once is chance, or a misprint.
-MIN_MET = 2
-MAX_BITS = 9
+MIN_BITS, MAX_BITS = 2, 9
 
 LOST_FORM = (0.1, 0.01)
 """A form was lost in conversion if its share in 全唐诗 is this at least, and in 全宋诗 this at most."""
@@ -139,11 +137,9 @@ def evidence(form: str, share: float, beside: dict[str, Counter[str]]) -> str:
     """The neighbours on one side by what they say of a form, as the module's docstring shows."""
     by_bits: dict[int, list[str]] = defaultdict(list)
     for neighbour, counts in sorted(beside.items()):
-        total = counts.total()
-        if total >= MIN_MET:
-            bits = round(math.log2((counts[form] + share) / (total + 1) / share))
-            if bits:
-                by_bits[max(-MAX_BITS, min(MAX_BITS, bits))].append(neighbour)
+        bits = round(math.log2((counts[form] + share) / (counts.total() + 1) / share))
+        if abs(bits) >= MIN_BITS:
+            by_bits[max(-MAX_BITS, min(MAX_BITS, bits))].append(neighbour)
     return " ".join(f"{bits:+d}:{''.join(found)}" for bits, found in sorted(by_bits.items()))
 
 

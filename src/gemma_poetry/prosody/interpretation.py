@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
-from gemma_poetry.prosody.traditional_forms import other_forms, put_right, usual_forms
+from gemma_poetry.prosody.traditional_forms import misprinted_forms, other_forms, put_right, usual_forms
 
 
 class Heard(NamedTuple):
@@ -150,14 +150,16 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
     Args:
         lines: The lines, in either script.
-        widened: Whether each character of simplified text may stand for every traditional form that can be meant there.
+        widened: Whether each character may stand for every traditional form that can be meant there; one of traditional
+            text for the form that it must be a misprint of.
     """
     read = traditional(lines)
     heard = heard_as_read(read)
-    if widened and read is not lines:
+    if widened:
         for places, line, own in zip(heard, lines, read):
-            for index, others in other_forms(line, own).items():
-                places[index] = _heard_as(own[index] + others, index == len(line) - 1)
+            others = misprinted_forms(line, simplified(line)) if read is lines else other_forms(line, own)
+            for index, forms in others.items():
+                places[index] = _heard_as(own[index] + forms, index == len(line) - 1)
     return heard
 
 

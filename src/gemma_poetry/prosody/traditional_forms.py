@@ -24,11 +24,14 @@ from gemma_poetry.errors import DataError
 
 TABLE = "assets/prosody/company.txt"
 
-DOUBT_BITS = 3
-"""A form can be meant too if it is no more than 2^3 times as improbable as the most probable one."""
+DOUBT_BITS = 0.8
+"""A form can be meant too if it falls short of the most probable one by so many bits at most."""
 
-OVERRULING_BITS = 2
-"""OpenCC's phrases are overruled where another form is 2^2 times as probable as theirs."""
+OVERRULING_BITS = 0.5
+"""OpenCC's phrases are overruled where another form is so many bits ahead of theirs."""
+
+MISPRINT_BITS = 5
+"""A form that stands in traditional text is a fault of conversion where another is so many bits ahead (公干 for 公幹)."""
 
 _GROUP = re.compile(r"([+-]\d):(\S+)")
 
@@ -124,6 +127,21 @@ def put_right(line: str, read: str) -> str:
         if best != own and bits[best] - bits.get(own, -math.inf) >= OVERRULING_BITS:
             changes[index] = best
     return "".join(changes.get(index, char) for index, char in enumerate(read)) if changes else read
+
+
+def misprinted_forms(line: str, plain: str) -> dict[int, str]:
+    """The forms that traditional text must mean where what it has cannot be meant, by index from 0.
+
+    Args:
+        line: The line in traditional characters.
+        plain: The line in simplified characters.
+    """
+    found = {}
+    for index, own, bits in _chosen(plain, line):
+        best = max(bits, key=lambda form: bits[form])
+        if own in bits and bits[best] - bits[own] >= MISPRINT_BITS:
+            found[index] = best
+    return found
 
 
 def other_forms(line: str, read: str) -> dict[int, str]:

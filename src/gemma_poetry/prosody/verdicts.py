@@ -146,7 +146,7 @@ def regulated_verdict(lines: Sequence[str]) -> Verdict:
         return Verdict.FAIL
     read = traditional(lines)
     rank = _best(lines, *_AT_WORD.read(read, read))
-    if rank == _FAIL and read is not lines:
+    if rank == _FAIL:
         rank = _best(lines, *_widened(lines))
     return VERDICTS[rank]
 
