@@ -8,10 +8,10 @@ same bytes.
 
     heads       each head's rhyme from 韻目, or from 韻 and 聲 where the two contradict each other (14 entries)
     variants    a character that is no head, by the first of: pairs by hand; OpenCC's regional variants (tw, hk, jp);
-                notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form. A head that verse writes for
-                another word, by hand. Heads that are glyphs of one word stand for all of them (為 for 為 and 爲): those that
-                OpenCC's regional standards (tw, hk) exchange and those that comparing folds (corpus.variants), but for the
-                words that are told apart by hand
+                notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form. A head that verse writes
+                for another word, by hand. Heads that are glyphs of one word stand for all of them (為 for 為 and 爲):
+                those that OpenCC's regional standards (tw, hk) exchange, those that comparing folds (corpus.variants) and
+                those by hand, but for the words that are told apart by hand
     simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
     later, settled, words    as usage_readings.txt has them
     parts       of the rhymes that 词林正韵 divides (佳 蟹 卦 夬: 5 or 10, 泰: 3 or 5): as usage_readings.txt has them, else by
@@ -249,6 +249,7 @@ def main() -> int:
     lines = [f"# Made by scripts/build_lexicon.py from {versions} and the usage of Song verse; not to be edited.", "[heads]"]
     lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
     lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
+    usage["[words]"] += [[f"{word}1", "平", "all dictionaries"] for word in hand_items()["first level"]]
     usage["[words]"] += words_of_glyphs(usage["[words]"], variants, simplified)
     lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
     for section in ("[later]", "[settled]", "[words]"):

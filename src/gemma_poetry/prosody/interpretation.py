@@ -74,11 +74,15 @@ def _to_traditional() -> Callable[[str], str]:
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
-    if is_traditional(text):
-        return lines
+    return lines if is_traditional(text) else _converted(text)
+
+
+# Reading one poem asks for its conversion several times.
+@functools.lru_cache(maxsize=256)
+def _converted(text: str) -> Sequence[str]:
     converted = _to_traditional()(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
-    return [put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, lines)]
+    return tuple(put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, text.split("\n")))
 
 
 @functools.cache
@@ -134,15 +138,13 @@ def heard_at_word(char: str, at_end: bool) -> Heard:
         char: The character.
         at_end: Whether it ends a line.
     """
-    table = lexicon()
-    return _by_usage(table.variants.get(char, char if char in table.rhymes else table.heads(char)), at_end)
+    return _by_usage(_heads_of(char), at_end)
 
 
 @functools.cache
 def heard_widened(char: str, at_end: bool) -> Heard:
     """A character of any text, by itself, for all that it may stand for in some company."""
-    table = lexicon()
-    return _by_usage("".join(table.variants.get(form, form) for form in usual_forms(char)) or table.heads(char), at_end)
+    return _by_usage(_heads_of(usual_forms(char)) or lexicon().heads(char), at_end)
 
 
 def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
@@ -163,10 +165,29 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
     return heard
 
 
+def every_reading(lines: Sequence[str]) -> list[list[Heard]]:
+    """The readings of every place that neither usage nor words narrow, of all the forms that can be meant there."""
+    read = traditional(lines)
+    heard = []
+    for line, own in zip(lines, read):
+        others = {} if read is lines else other_forms(line, own)
+        heard.append([_unsettled(char + others.get(index, "")) for index, char in enumerate(own)])
+    return heard
+
+
+def _heads_of(forms: str) -> str:
+    table = lexicon()
+    return "".join(table.variants.get(form, form if form in table.rhymes else table.heads(form)) for form in forms)
+
+
 @functools.cache
 def _heard_as(forms: str, at_end: bool) -> Heard:
-    table = lexicon()
-    return _by_usage("".join(table.variants.get(form, form) for form in forms), at_end)
+    return _by_usage(_heads_of(forms), at_end)
+
+
+@functools.cache
+def _unsettled(forms: str) -> Heard:
+    return Heard(readings_of_heads(_heads_of(forms)))
 
 
 def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
