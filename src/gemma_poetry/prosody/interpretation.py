@@ -158,11 +158,25 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
     read = traditional(lines)
     heard = heard_as_read(read)
     if widened:
-        for places, line, own in zip(heard, lines, read):
-            others = misprinted_forms(line, simplified(line)) if read is lines else other_forms(line, own)
-            for index, forms in others.items():
-                places[index] = _heard_as(own[index] + forms, index == len(line) - 1)
+        for line, index, place in other_places(lines, read):
+            heard[line][index] = place
     return heard
+
+
+def other_places(lines: Sequence[str], read: Sequence[str]) -> list[tuple[int, int, Heard]]:
+    """The places where another form can be meant too: line and index from 0, the readings of all these forms.
+
+    Args:
+        lines: The lines, in either script.
+        read: What `traditional` makes of them.
+    """
+    found = []
+    plain = simplified("\n".join(lines)).split("\n") if read is lines else lines
+    for number, (line, own) in enumerate(zip(plain, read)):
+        others = misprinted_forms(own, line) if read is lines else other_forms(line, own)
+        for index, forms in others.items():
+            found.append((number, index, _heard_as(own[index] + forms, index == len(own) - 1)))
+    return found
 
 
 def every_reading(lines: Sequence[str]) -> list[list[Heard]]:

@@ -100,18 +100,20 @@ def usual_forms(char: str) -> str:
 
 @functools.cache
 def _ambiguous() -> frozenset[str]:
-    return frozenset(char for char in _rows() if len(_forms(char)) > 0)
+    return frozenset(char for char in _rows() if len(_forms(char)) > 1 or usual_forms(char) not in ("", char))
 
 
 def _chosen(line: str, read: str) -> Iterator[tuple[int, str, dict[str, float]]]:
-    """The places of a line where there is a choice: index from 0, OpenCC's form, the bits of each form there."""
-    if _ambiguous().isdisjoint(line):
-        return
+    """The places of a line where there is a choice: index from 0, the form that it is read with, the bits of each form."""
+    ambiguous = _ambiguous()
     for index, char in enumerate(line):
-        forms = _forms(char)
-        if forms:
-            before, behind = line[index - 1 : index], line[index + 1 : index + 2]
-            yield index, read[index], {found.form: found.bits_between(before, behind) for found in forms}
+        if char in ambiguous:
+            yield index, read[index], _bits(char, line[index - 1 : index], line[index + 1 : index + 2])
+
+
+@functools.lru_cache(maxsize=65536)
+def _bits(char: str, before: str, behind: str) -> dict[str, float]:
+    return {found.form: found.bits_between(before, behind) for found in _forms(char)}
 
 
 def put_right(line: str, read: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, heard_at_word, interpret, traditional, words_in
+from gemma_poetry.prosody.interpretation import Heard, heard_at_word, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
 from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, NEIGHBOUR_GROUPS
@@ -125,13 +125,6 @@ class _Book:
 _AT_WORD = _Book(heard_at_word)
 
 
-def _widened(lines: Sequence[str]) -> tuple[list[str], list[_RhymeMask]]:
-    """The key and the rhyme mask of each line, with every traditional form that can be meant."""
-    heard = interpret(lines, widened=True)
-    keys = ["".join(_tone_code(place.readings) for place in line) for line in heard]
-    return keys, [_rhyme_mask(line[-1].readings) for line in heard]
-
-
 def regulated_verdict(lines: Sequence[str]) -> Verdict:
     """The verdict of the best choice of readings, as regulated verse of any of the four patterns.
 
@@ -145,9 +138,15 @@ def regulated_verdict(lines: Sequence[str]) -> Verdict:
     if not _has_shape(lines):
         return Verdict.FAIL
     read = traditional(lines)
-    rank = _best(lines, *_AT_WORD.read(read, read))
-    if rank == _FAIL:
-        rank = _best(lines, *_widened(lines))
+    keys, masks = _AT_WORD.read(read, read)
+    rank = _best(lines, keys, masks)
+    others = other_places(lines, read) if rank == _FAIL else ()
+    for line, index, place in others:
+        keys[line] = keys[line][:index] + _tone_code(place.readings) + keys[line][index + 1 :]
+        if index == len(read[line]) - 1:
+            masks[line] = _rhyme_mask(place.readings)
+    if others:
+        rank = _best(lines, keys, masks)
     return VERDICTS[rank]
 
 
