@@ -10,7 +10,7 @@ scripts/excluded_forms.txt rules out. Out: assets/prosody/company.txt, which `tr
 for every simplified character that stands for several forms of different readings. `before` and `behind` hold the
 neighbours in the line, in simplified characters, that are evidence for the form or against it: `+3:白鬓 -3:花` says that
 among the neighbours 白 and 鬓 the form's share of all forms is 2^3 times its share anywhere (髮 in 白髮 and 鬢髮), beside 花 an
-eighth. What changes a share less than fourfold is left out. Shares are smoothed by one character that is met
+eighth, and `|` is the end of the line. What was met rarely and changes a share less than fourfold is left out. Shares are smoothed by one character that is met
 as forms are met anywhere, so a neighbour that was met once says little.
 
 Much of 全宋诗 was converted from simplified text, which lost forms: 飢 is met 529 times in 全唐诗 and never in 全宋诗, where
@@ -32,10 +32,13 @@ from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.interpretation import simplified
 from gemma_poetry.prosody.lexicon import lexicon, readings_of_heads
+from gemma_poetry.prosody.traditional_forms import LINE_END
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "src/gemma_poetry/assets/prosody/company.txt"
 MIN_BITS, MAX_BITS = 2, 9
+# A neighbour that was met so often may say one bit, too.
+MUCH_MET = 5
 
 LOST_FORM = (0.1, 0.01)
 """A form was lost in conversion if its share in 全唐诗 is this at least, and in 全宋诗 this at most."""
@@ -116,8 +119,7 @@ def count(source: str, characters: dict[str, str]) -> dict[str, Company]:
                     company.met[char][form] += 1
                     if index:
                         company.beside[char, 0][plain[index - 1]][form] += 1
-                    if index + 1 < len(line):
-                        company.beside[char, 1][plain[index + 1]][form] += 1
+                    company.beside[char, 1][plain[index + 1 : index + 2] or LINE_END][form] += 1
     return eras
 
 
@@ -138,7 +140,7 @@ def evidence(form: str, share: float, beside: dict[str, Counter[str]]) -> str:
     by_bits: dict[int, list[str]] = defaultdict(list)
     for neighbour, counts in sorted(beside.items()):
         bits = round(math.log2((counts[form] + share) / (counts.total() + 1) / share))
-        if abs(bits) >= MIN_BITS:
+        if abs(bits) >= MIN_BITS or (bits and counts.total() >= MUCH_MET):
             by_bits[max(-MAX_BITS, min(MAX_BITS, bits))].append(neighbour)
     return " ".join(f"{bits:+d}:{''.join(found)}" for bits, found in sorted(by_bits.items()))
 

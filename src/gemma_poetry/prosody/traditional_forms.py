@@ -24,7 +24,10 @@ from gemma_poetry.errors import DataError
 
 TABLE = "assets/prosody/company.txt"
 
-DOUBT_BITS = 0.8
+LINE_END = "|"
+"""What stands in the table behind the last character of a line, where it may tell of the rhyme."""
+
+DOUBT_BITS = 0.5
 """A form can be meant too if it falls short of the most probable one by so many bits at most."""
 
 OVERRULING_BITS = 0.5
@@ -108,7 +111,7 @@ def _chosen(line: str, read: str) -> Iterator[tuple[int, str, dict[str, float]]]
     ambiguous = _ambiguous()
     for index, char in enumerate(line):
         if char in ambiguous:
-            yield index, read[index], _bits(char, line[index - 1 : index], line[index + 1 : index + 2])
+            yield index, read[index], _bits(char, line[index - 1 : index], line[index + 1 : index + 2] or LINE_END)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, heard_at_word, other_places, traditional, words_in
+from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
 from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, NEIGHBOUR_GROUPS
@@ -175,14 +175,28 @@ def every_reading_passes(lines: Sequence[str]) -> bool:
 
 
 def is_level_rhymed(lines: Sequence[str]) -> bool:
-    """Whether every even line may end level, and all of them, or all but one, share a level group."""
-    masks = [_AT_WORD.ending(line[-1]).mask.some for line in traditional(lines)[1::2]]
+    """Whether every even line may end level, and all of them, or all but one, share a level group.
+
+    A simplified character may end its line as any traditional form that it has, so that no conversion decides on the form.
+    """
+    read = traditional(lines)
+    if _share_group([_AT_WORD.ending(line[-1]).mask.some for line in read[1::2]]):
+        return True
+    return read is not lines and _share_group([_any_form(line[-1]) for line in lines[1::2]])
+
+
+@functools.cache
+def _any_form(char: str) -> int:
+    return _rhyme_mask(heard_widened(char, True).readings).some
+
+
+def _share_group(masks: Sequence[int]) -> bool:
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
     if shared:
         return True
-    return any(functools.reduce(int.__and__, masks[:out] + masks[out + 1 :], _ALL_GROUPS) for out in range(len(masks)))
+    return any(functools.reduce(int.__and__, [*masks[:out], *masks[out + 1 :]], _ALL_GROUPS) for out in range(len(masks)))
 
 
 def broken_share(lines: Sequence[str]) -> float:
