@@ -25,7 +25,7 @@ from gemma_poetry.domains.registry import domain_names, load_domain
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.statistics import Estimate
 from gemma_poetry.evaluation.table import estimate_text
-from gemma_poetry.model.base import load_tokenizer
+from gemma_poetry.model.loading import load_tokenizer
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from gemma_poetry.verbs.prepare import prepare
 from tests.multilingual import sample_texts, save_multilingual_gemma, save_random_gemma

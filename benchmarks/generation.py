@@ -35,10 +35,10 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
-from gemma_poetry.generation.finishing import split_lines
-from gemma_poetry.generation.generator import GeneratedPoem, Generator
-from gemma_poetry.generation.requests import PoemRequest
-from gemma_poetry.model.base import load_model
+from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.verification import split_lines
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
@@ -65,7 +65,7 @@ def corpus_lines(data: Path) -> frozenset[str]:
     return frozenset(line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
 
 
-def conformity(generator: Generator, options: argparse.Namespace) -> None:
+def conformity(generator: PoemGenerator, options: argparse.Namespace) -> None:
     known = corpus_lines(options.data)
     tunes = list(shipped_tunes().judged)[:TUNES]
     wanted = [(form, options.poems) for form in FORMS] + [(tune, options.tune_poems) for tune in tunes]
@@ -84,7 +84,7 @@ def conformity(generator: Generator, options: argparse.Namespace) -> None:
     table(("form", "poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of"), rows)
 
 
-def mixed(generator: Generator, options: argparse.Namespace) -> None:
+def mixed(generator: PoemGenerator, options: argparse.Namespace) -> None:
     from tests.generation.mixed import random_request, shortcomings
 
     characters = sorted(
@@ -119,7 +119,7 @@ class _Clock:
         return time.perf_counter() - self.wall, time.process_time() - self.processor
 
 
-def _free(generator: Generator, name: str, title: str, count: int, seed: int, steps: int | None) -> list[str]:
+def _free(generator: PoemGenerator, name: str, title: str, count: int, seed: int, steps: int | None) -> list[str]:
     """Running texts of unconstrained `generate`; `steps`: exactly so many tokens, else until the terminator."""
     lines, characters = FIXED_SHAPES[name]
     most = steps or lines * (characters + 1) + 8
@@ -148,7 +148,7 @@ def _conforms(text: str, name: str) -> bool:
     return scansion.verdict.value == "strict" and scansion.every_reading
 
 
-def speed(generator: Generator, options: argparse.Namespace) -> None:
+def speed(generator: PoemGenerator, options: argparse.Namespace) -> None:
     batch = generator.settings.batch_size
     rows = []
     for name in FORMS:
@@ -191,7 +191,7 @@ def speed(generator: Generator, options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-def _write(generator: Generator, wishes: Sequence[PoemRequest], seed: int) -> list[GeneratedPoem]:
+def _write(generator: PoemGenerator, wishes: Sequence[PoemRequest], seed: int) -> list[GeneratedPoem]:
     return list(generator.write(wishes, seed=seed))
 
 
@@ -201,7 +201,7 @@ def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, floa
     return clock.read()
 
 
-def likelihood(generator: Generator, options: argparse.Namespace) -> None:
+def likelihood(generator: PoemGenerator, options: argparse.Namespace) -> None:
     poems = [Poem.from_record(record) for record in read_jsonl(options.data / "test.jsonl")]
     draw = random.Random(options.seed)
     rows = []
@@ -223,19 +223,19 @@ def likelihood(generator: Generator, options: argparse.Namespace) -> None:
     table(heads, rows)
 
 
-def _sample(generator: Generator, name: str, title: str, text: str) -> TokenizedPoem:
+def _sample(generator: PoemGenerator, name: str, title: str, text: str) -> TokenizedPoem:
     prompt = encode_prompt(generator.tokenizer, Conditions(name, title))
     return TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
 
 
-def _ppl_char(generator: Generator, name: str, titles: Sequence[str], texts: Sequence[str]) -> float:
+def _ppl_char(generator: PoemGenerator, name: str, titles: Sequence[str], texts: Sequence[str]) -> float:
     samples = [_sample(generator, name, title, text) for title, text in zip(titles, texts)]
     nats = sum(score.nll for score in score_completions(generator.decoder.model, samples))
     return math.exp(nats / sum(len(text) - text.count("，") - text.count("。") for text in texts))
 
 
 def _title_ranks(
-    generator: Generator, name: str, titles: Sequence[str], texts: Sequence[str], draw: random.Random
+    generator: PoemGenerator, name: str, titles: Sequence[str], texts: Sequence[str], draw: random.Random
 ) -> tuple[float, float]:
     """How often a poem is likeliest under its own title among ten, and the mean reciprocal rank."""
     samples = []
@@ -250,7 +250,7 @@ def _title_ranks(
     return sum(rank == 1 for rank in ranks) / len(ranks), statistics.mean(1 / rank for rank in ranks)
 
 
-PARTS: dict[str, Callable[[Generator, argparse.Namespace], None]] = {
+PARTS: dict[str, Callable[[PoemGenerator, argparse.Namespace], None]] = {
     "conformity": conformity,
     "mixed": mixed,
     "speed": speed,
@@ -274,7 +274,7 @@ def main() -> None:
     loaded = load_model(options.model, device="cpu")
     settings = load_recipe(None, [f"generate.seed={options.seed}", *options.overrides]).generate
     guards = find_guards(options.model, options.data)
-    generator = Generator(loaded.model, loaded.tokenizer, settings, guards=guards)
+    generator = PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=guards)
     known = sum(guard.lines for guard in guards)
     print(f"model {loaded.name}, {torch.get_num_threads()} threads, {known:,} known lines, {settings}")
     for part in options.parts:

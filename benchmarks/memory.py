@@ -49,8 +49,8 @@ def configuration(name: str) -> Any:
     """The configuration of a preset, of a published model, or of two small layers."""
     from transformers import AutoConfig
 
-    from gemma_poetry.model.base import packaged_model
-    from gemma_poetry.model.published import PUBLISHED
+    from gemma_poetry.model.catalogue import PUBLISHED
+    from gemma_poetry.model.loading import packaged_model
 
     if name == TINY:
         sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
@@ -70,7 +70,7 @@ def measure(case: Case) -> dict[str, float]:
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.memory import estimate_memory, read_shape
     from gemma_poetry.model.vocabulary import prune_vocabulary
-    from gemma_poetry.training.hastening import hasten
+    from gemma_poetry.training.fused.apply import apply_fused
 
     transformers.logging.set_verbosity_error()
     config = configuration(case.model)
@@ -87,7 +87,7 @@ def measure(case: Case) -> dict[str, float]:
     rows = case.vocabulary_rows or config.vocab_size
     vocabulary = prune_vocabulary(base, torch.arange(rows)) if case.vocabulary_rows else None
     model, _ = add_adapter(base, LoraSettings(), 1)
-    hasten(model)
+    apply_fused(model)
     model.train()
     if case.checkpointing:
         model.enable_input_require_grads()

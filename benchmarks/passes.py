@@ -24,17 +24,17 @@ def adapted(model: str, data: Path, dtype: str) -> tuple[Any, Any]:
     """The model as `train` prepares it on a CPU: pruned, adapted, hastened; and its completion head."""
     from gemma_poetry.config import LoraSettings
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
     from gemma_poetry.model.completion_loss import CompletionHead
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.vocabulary import han_characters, needed_ids, prune_vocabulary
-    from gemma_poetry.training.hastening import hasten
+    from gemma_poetry.training.fused.apply import apply_fused
 
     loaded = load_model(model, dtype=dtype)
     samples = read_tokenized(data / "train.txt", loaded.tokenizer)
     vocabulary = prune_vocabulary(loaded.model, needed_ids(loaded.tokenizer, samples, han_characters(data.glob("*.jsonl"))))
     peft, _ = add_adapter(loaded.model, LoraSettings(), seed=1)
-    hasten(peft)
+    apply_fused(peft)
     return peft.train(), CompletionHead(peft, vocabulary)
 
 
@@ -43,7 +43,7 @@ def batch_of(data: Path, model: str, rows: int, width: int) -> dict[str, Any]:
     import torch
 
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_tokenizer
+    from gemma_poetry.model.loading import load_tokenizer
 
     ids: list[int] = []
     for sample in read_tokenized(data / "train.txt", load_tokenizer(model)):

@@ -86,7 +86,7 @@ def grown_mini(tokenizer: Any) -> Any:
     import torch
     from transformers import Gemma3ForCausalLM
 
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
 
     small = load_model("mini", device="cpu", dtype="float32")
     table, vocabulary = small.model.get_input_embeddings().weight.detach(), small.tokenizer.get_vocab()
@@ -153,7 +153,7 @@ def compare(arguments: argparse.Namespace) -> None:
     """
     from gemma_poetry.artifacts import MANIFEST, read_json
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
     from gemma_poetry.training.finetuning import train_adapter
 

@@ -29,7 +29,8 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.errors import TextError
 from gemma_poetry.progress import track
-from gemma_poetry.prosody.scansion import Scansion, scan_auto
+from gemma_poetry.prosody.findings import Scansion
+from gemma_poetry.prosody.scansion import scan_auto
 
 SEED = 1
 LEAST_AGREEMENT = 99.5

@@ -223,8 +223,8 @@ def compare_losses(model: str, data: Path, count: int, seed: int) -> None:
     from gemma_poetry.config import LoraSettings
     from gemma_poetry.data.dataset import PaddedCollator, PoemDataset
     from gemma_poetry.data.tokenization import encode_poems, read_tokenized
-    from gemma_poetry.model.base import load_model
     from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
     from gemma_poetry.model.vocabulary import han_characters, needed_ids, prune_vocabulary
 

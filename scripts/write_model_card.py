@@ -18,9 +18,9 @@ from pathlib import Path
 from gemma_poetry.artifacts import read_json, write_text
 from gemma_poetry.evaluation.curves import read_curve, series
 from gemma_poetry.evaluation.records import LIKELIHOODS, Likelihood, read_likelihoods
-from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.requests import PoemRequest
-from gemma_poetry.model.base import load_model
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.verbs.generate import plain_poem
 
 # Twenty wishes: four regulated forms and four tunes. The titles are common ones; the seed of each is its number.
@@ -164,7 +164,7 @@ def _poems(model: Path) -> str:
 
 def _written(model: Path) -> Iterator[str]:
     loaded = load_model(str(model), device="cpu")
-    generator = Generator(loaded.model, loaded.tokenizer)
+    generator = PoemGenerator(loaded.model, loaded.tokenizer)
     for seed, (form, title) in enumerate(WISHES, 1):
         (poem,) = generator.write([PoemRequest(form=form, title=title)], seed=seed)
         yield f"{seed}. {form}\n\n" + "\n".join("   " + line for line in plain_poem(poem).splitlines()) + "\n"

@@ -9,37 +9,37 @@ from pathlib import Path
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.human.building import BuildSettings, Plan, plan_study, write_study
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
 from tests.tiny import CHARACTERS, make_poems
 
 SETTINGS = BuildSettings(poems=9, raters=6, ratings=9, pairs=4, checks=2, repeats=2, seed=5)
 SYSTEMS = ("model-x", "model-y")
 
 
-def make_writings(held_out: list[Poem], system: str, shift: int) -> list[Writing]:
+def make_writings(held_out: list[Poem], system: str, shift: int) -> list[Generation]:
     """What a system wrote to the titles of the held-out poems."""
-    writings = []
+    generations = []
     for poem in held_out:
         lines = tuple(
             "".join(CHARACTERS[(CHARACTERS.index(char) + shift + row) % len(CHARACTERS)] for char in line)
             for row, line in enumerate(poem.lines)
         )
-        writings.append(
-            Writing(system, Protocol.TITLE, poem.source_id, "", poem.title, poem.form, (), lines, poem.marks, poem.lines)
+        generations.append(
+            Generation(system, Protocol.TITLE, poem.source_id, "", poem.title, poem.form, (), lines, poem.marks, poem.lines)
         )
-    return writings
+    return generations
 
 
 def make_plan(settings: BuildSettings = SETTINGS, copied: bool = False) -> Plan:
     """A plan; with `copied`, the first line of every poem of `model-x` stands in the corpus."""
     held_out = [replace(poem, title=f"题{number}") for number, poem in enumerate(make_poems(16, 300))]
-    writings = [one for number, system in enumerate(SYSTEMS, 3) for one in make_writings(held_out, system, number)]
+    generations = [one for number, system in enumerate(SYSTEMS, 3) for one in make_writings(held_out, system, number)]
     corpus = make_poems(4, 900)
     if copied:
         corpus = [
-            replace(corpus[0], lines=(one.lines[0], *corpus[0].lines[1:])) for one in writings if one.system == SYSTEMS[0]
+            replace(corpus[0], lines=(one.lines[0], *corpus[0].lines[1:])) for one in generations if one.system == SYSTEMS[0]
         ]
-    return plan_study(writings, held_out, CorpusIndex(corpus), settings)
+    return plan_study(generations, held_out, CorpusIndex(corpus), settings)
 
 
 def make_study(folder: Path, settings: BuildSettings = SETTINGS) -> dict[str, str]:

@@ -23,7 +23,7 @@ def gemma_poetry(*arguments: str, cwd: Path | None = None) -> subprocess.Complet
 def verbs() -> list[str]:
     from typer.main import get_command
 
-    from gemma_poetry.cli import app
+    from gemma_poetry.cli.program import app
 
     return sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -42,7 +42,7 @@ def test_every_verb_has_help(verb):
 def test_every_option_that_the_readme_uses_exists():
     from typer.main import get_command
 
-    from gemma_poetry.cli import app
+    from gemma_poetry.cli.program import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     for line in re.findall(r"^gemma-poetry .+$", README.read_text(encoding="utf-8"), flags=re.M):

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
 }
 UNBOUND = {"cli", "verbs"}  # they put the rooms together
-LIGHT = ["errors", "config", "artifacts", "prosody", "corpus", "domains", "evaluation", "cli", "generation.constraints"]
+LIGHT = ["errors", "config", "artifacts", "prosody", "corpus", "domains", "evaluation", "cli", "generation.slot_automaton"]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 
 

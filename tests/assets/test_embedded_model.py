@@ -8,7 +8,7 @@ import pytest
 
 from gemma_poetry.artifacts import check_manifest, read_json
 from gemma_poetry.config import PrepareSettings
-from gemma_poetry.model.base import check_model_folder, packaged_model
+from gemma_poetry.model.loading import check_model_folder, packaged_model
 
 FILES = ["config.json", "curve.jsonl", "known_lines.npz", "model.safetensors", "tokenizer.json"]
 

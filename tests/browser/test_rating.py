@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.cli import app
+from gemma_poetry.cli.program import app
 from gemma_poetry.evaluation.human.answers import AnswerStore
 from gemma_poetry.evaluation.human.building import BuildSettings
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES

@@ -32,7 +32,7 @@ def make_run(folder: Path) -> Path:
     import torch
 
     from gemma_poetry.config import LoraSettings
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
 
     model, _ = add_adapter(load_model("mini").model, LoraSettings(), 1)

@@ -23,6 +23,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tokenizer(checkpoint: Path) -> Any:
-    from gemma_poetry.model.base import load_tokenizer
+    from gemma_poetry.model.loading import load_tokenizer
 
     return load_tokenizer(str(checkpoint))

@@ -20,10 +20,11 @@ from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.curves import read_curve
-from gemma_poetry.generation.requests import PoemRequest
-from gemma_poetry.generation.writer import TextWish, WrittenText
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.text_generator import GeneratedText, TextRequest
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
-from gemma_poetry.verbs.generate import GenerateOptions, generate
+from gemma_poetry.verbs.generate import generate
+from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generate_texts import KeptText
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import train
@@ -138,7 +139,7 @@ def test_of_several_texts_the_best_is_kept(checkpoint, tmp_path):
 )
 def test_what_makes_a_text_better(better, worse):
     def kept(verdict: str, complete: bool, perplexity: float | None) -> KeptText:
-        text = WrittenText("", TextWish(Conditions("f")), complete, ())
+        text = GeneratedText("", TextRequest(Conditions("f")), complete, ())
         return KeptText(text, (), "", {"verdict": verdict}, perplexity)
 
     assert kept(*better).rank < kept(*worse).rank
@@ -309,7 +310,7 @@ def test_wishes_of_classical_poems_are_refused_elsewhere(checkpoint):
 def test_data_of_a_domain_that_is_not_at_hand_is_trained_on_and_counted_by_characters(tmp_path, capsys):
     from gemma_poetry.artifacts import write_json
     from gemma_poetry.data.counting import CHARACTERS
-    from gemma_poetry.verbs.taught import counting_of_data
+    from gemma_poetry.verbs.domain_lookup import counting_of_data
 
     write_json(tmp_path / "manifest.json", {"kind": "data", "domain": "english-verse"})
     found = counting_of_data(tmp_path)
@@ -321,7 +322,7 @@ def test_data_of_a_domain_that_is_not_at_hand_is_trained_on_and_counted_by_chara
 
 def test_a_run_keeps_its_domain(tmp_path):
     from gemma_poetry.artifacts import write_json
-    from gemma_poetry.verbs.taught import domain_of_model
+    from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     write_json(tmp_path / "manifest.json", {"kind": "run", "data": {"domain": "prose"}})
     assert domain_of_model(str(tmp_path)).name == "prose"

@@ -12,7 +12,7 @@ from sacrebleu.metrics import BLEU
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.table import METRICS, comparison_rows, estimate_text, system_rows, terminal_tables
 
@@ -23,8 +23,8 @@ def likelihoods(system: str, nats: dict[str, float], form: str = "五言绝句")
     return [Likelihood(system, source, source, form, nll, 25, 20) for source, nll in nats.items()]
 
 
-def writing(system: str, source: str, line: str, protocol: Protocol = Protocol.TITLE) -> Writing:
-    return Writing(system, protocol, source, source, "题", "五言绝句", (), (line,), "。", ("白日依山尽",))
+def writing(system: str, source: str, line: str, protocol: Protocol = Protocol.TITLE) -> Generation:
+    return Generation(system, protocol, source, source, "题", "五言绝句", (), (line,), "。", ("白日依山尽",))
 
 
 def test_perplexities_by_system_and_form():
@@ -68,7 +68,7 @@ def test_bleu_by_protocol_beside_the_human():
         writing("human", "b", "白日依山尽"), writing("human", "a", "白日照山尽"),
         writing("tuned", "a", "白日依山尽", Protocol.COUPLET),
     ]  # fmt: skip
-    results = evaluate_records(Evidence(writings=written), SETTINGS)
+    results = evaluate_records(Evidence(generations=written), SETTINGS)
     expected = BLEU(tokenize="char").corpus_score(["白日依山近", "黄河入海流"], [["白日依山尽"] * 2]).score
     assert results.systems["tuned"]["bleu4_title"].value == pytest.approx(expected)
     assert results.systems["tuned"]["bleu4_couplet"].value == pytest.approx(100)
@@ -116,8 +116,8 @@ CORPUS = [
 ]
 
 
-def quatrain(system: str, source: str, *lines: str) -> Writing:
-    return Writing(system, Protocol.TITLE, source, source, "题", "五言绝句", (), lines, "，。，。", KEPT)
+def quatrain(system: str, source: str, *lines: str) -> Generation:
+    return Generation(system, Protocol.TITLE, source, source, "题", "五言绝句", (), lines, "，。，。", KEPT)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def judged():
         TitleRank(system, source, source, "五言绝句", rank, 10)
         for system, source, rank in (("tuned", "a", 1), ("tuned", "b", 4))
     ]
-    return evaluate_records(Evidence(writings=written, title_ranks=ranks, corpus=CORPUS), SETTINGS)
+    return evaluate_records(Evidence(generations=written, title_ranks=ranks, corpus=CORPUS), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_n_counts_only_poems_that_can_be_judged():
     other = [replace(one, system="base") for one in (quatrain("tuned", "a", *KEPT), free)]
     short = quatrain("tuned", "b", "一", "二", "三", "四")
     results = evaluate_records(
-        Evidence(writings=[quatrain("tuned", "a", *KEPT), short, free, octave, *other], corpus=CORPUS), SETTINGS
+        Evidence(generations=[quatrain("tuned", "a", *KEPT), short, free, octave, *other], corpus=CORPUS), SETTINGS
     )
     tuned = results.systems["tuned"]
     # 杂言诗 has no form to keep; only the 律诗 has middle couplets; the poem of single characters has no line to look up.
@@ -204,6 +204,6 @@ def test_every_figure_has_a_name_and_a_scale_for_people(judged):
 
 
 def test_without_a_corpus_there_is_no_novelty():
-    results = evaluate_records(Evidence(writings=[quatrain("tuned", "a", *KEPT)]), SETTINGS)
+    results = evaluate_records(Evidence(generations=[quatrain("tuned", "a", *KEPT)]), SETTINGS)
     assert "form" in results.systems["tuned"] and "copied_lines" not in results.systems["tuned"]
     json.dumps(results.to_record(), allow_nan=False)

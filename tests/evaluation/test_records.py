@@ -7,10 +7,10 @@ import json
 import pytest
 
 from gemma_poetry.errors import DataError
-from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing, read_likelihoods, read_writings, write_records
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, read_generations, read_likelihoods, write_records
 
 LIKELIHOOD = Likelihood("base", "tang#1", "c7", "五言绝句", 61.5, 25, 20)
-WRITING = Writing(
+WRITING = Generation(
     "tuned", Protocol.COUPLET, "tang#1", "", "秋夜", "五言绝句", ("空山不见人", "但闻人语响"),
     ("返景入深林", "复照青苔上"), "，。", ("一二三四五", "六七八九十"), {"author": "王维", "overlap": 0.5},
 )  # fmt: skip
@@ -20,7 +20,7 @@ def test_what_is_written_is_read_back(tmp_path):
     assert write_records(tmp_path / "l.jsonl", [LIKELIHOOD]) == 1
     write_records(tmp_path / "w.jsonl", [WRITING])
     assert read_likelihoods(tmp_path / "l.jsonl") == [LIKELIHOOD]
-    assert read_writings(tmp_path / "w.jsonl") == [WRITING]
+    assert read_generations(tmp_path / "w.jsonl") == [WRITING]
     record = json.loads((tmp_path / "w.jsonl").read_text(encoding="utf-8"))
     assert record["protocol"] == "couplet" and record["lines"] == ["返景入深林", "复照青苔上"]
 
@@ -39,5 +39,5 @@ def test_a_record_of_another_kind_is_named(tmp_path, line):
     write_records(path, [WRITING])
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="record 2 is no writing") as caught:
-        read_writings(path)
+        read_generations(path)
     assert str(path) in str(caught.value)

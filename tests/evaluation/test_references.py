@@ -6,7 +6,7 @@ import pytest
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.records import Protocol
-from gemma_poetry.evaluation.references import HumanReferences, can_be_rewritten, human_writings, select_poems
+from gemma_poetry.evaluation.references import HumanReferences, can_be_rewritten, human_generations, select_poems
 from tests.tiny import make_poems
 
 
@@ -38,7 +38,7 @@ def test_the_rule(why, known, expected, overlap):
 def test_only_the_same_form_will_do():
     references = HumanReferences([poem("秋夜", "杜甫", form="七言绝句")], seed=1)
     assert references.choose(JUDGED) is None
-    assert human_writings([JUDGED], references) == []
+    assert human_generations([JUDGED], references) == []
 
 
 def test_tunes_are_forms_and_a_missing_title_equals_another():
@@ -65,7 +65,7 @@ def test_both_protocols_hold_the_same_lines_against_each_other():
     other = Poem(
         ("一一一一一", "二二二二二", "三三三三三", "四四四四四"), "，。，。", "秋夜", "杜甫", form="五言绝句", source_id="x"
     )
-    whole, rest = human_writings([JUDGED], HumanReferences([other], seed=1))
+    whole, rest = human_generations([JUDGED], HumanReferences([other], seed=1))
     assert (whole.protocol, whole.opening, whole.lines, whole.reference) == (Protocol.TITLE, (), other.lines, JUDGED.lines)
     assert (rest.protocol, rest.opening) == (Protocol.COUPLET, JUDGED.lines[:2])
     assert (rest.lines, rest.marks, rest.reference) == (other.lines[2:], "，。", JUDGED.lines[2:])

@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
-from gemma_poetry.evaluation.records import Likelihood, Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol
 from gemma_poetry.evaluation.report import Report, poems_html, record_groups, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.report_poems import read_sample
@@ -18,8 +18,8 @@ KEPT = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层�
 NASTY = "<script>alert(1)</script>|\n# x"
 
 
-def writing(system: str, title: str = "登楼", lines: tuple[str, ...] = KEPT) -> Writing:
-    return Writing(
+def writing(system: str, title: str = "登楼", lines: tuple[str, ...] = KEPT) -> Generation:
+    return Generation(
         system, Protocol.TITLE, title, "", title, "五言绝句", (), lines, "，。，。", KEPT, {"author": NASTY, "title": "x"}
     )
 
@@ -27,16 +27,16 @@ def writing(system: str, title: str = "登楼", lines: tuple[str, ...] = KEPT) -
 @pytest.fixture(scope="module")
 def report():
     broken = writing("tuned", "夜登", (*KEPT[:3], "更上一层山"))
-    writings = [writing("base"), writing("tuned"), writing("tuned", NASTY, (NASTY, *KEPT[1:])), broken]
+    generations = [writing("base"), writing("tuned"), writing("tuned", NASTY, (NASTY, *KEPT[1:])), broken]
     likelihoods = [
         Likelihood(system, source, "", "五言绝句", nll, 25, 20)
         for system, nll in (("base", 80.0), ("tuned", 60.0))
         for source in "ab"
     ]
-    results = evaluate_records(Evidence(likelihoods, writings), EvaluateSettings(bootstrap_samples=100))
+    results = evaluate_records(Evidence(likelihoods, generations), EvaluateSettings(bootstrap_samples=100))
     curve = [{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}]
     results.exposure = [{"verdict": "unknown", "poems": 2, "known": None, "sentence": f"Nobody knows {NASTY}"}]
-    return Report(f"Run {NASTY}", results, writings, {NASTY: curve}, {"Manifest": {"name": NASTY}}, f"of {NASTY}")
+    return Report(f"Run {NASTY}", results, generations, {NASTY: curve}, {"Manifest": {"name": NASTY}}, f"of {NASTY}")
 
 
 class Tags(HTMLParser):

@@ -7,7 +7,7 @@ import pytest
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.symbols import Symbols
 from gemma_poetry.evaluation.table import label, metric_names
 
@@ -30,8 +30,8 @@ def test_characters_stay_what_they_are(text):
     assert symbols.metric("longest_span") == "longest_span"
 
 
-def writing(system: str, *lines: str) -> Writing:
-    return Writing(system, Protocol.TITLE, "a", "", "Moon", "haiku", (), lines, "\n" * len(lines), ())
+def writing(system: str, *lines: str) -> Generation:
+    return Generation(system, Protocol.TITLE, "a", "", "Moon", "haiku", (), lines, "\n" * len(lines), ())
 
 
 def test_novelty_and_variety_count_words():
@@ -42,7 +42,7 @@ def test_novelty_and_variety_count_words():
     ]
     found = evaluate_records(
         Evidence(
-            writings=lines,
+            generations=lines,
             corpus=corpus,
             judge=lambda lines, form: {"verdict": "strict", "every_reading": True},
             symbols=words(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.titles import rank_title, title_choices
 
 
-def writing(number: int, form: str = "五言绝句", system: str = "tuned", title: str | None = None) -> Writing:
+def writing(number: int, form: str = "五言绝句", system: str = "tuned", title: str | None = None) -> Generation:
     title = f"题{number}" if title is None else title
-    return Writing(system, Protocol.TITLE, f"{form}{number:02}", "", title, form, (), ("空山不见人",), "。", ())
+    return Generation(system, Protocol.TITLE, f"{form}{number:02}", "", title, form, (), ("空山不见人",), "。", ())
 
 
 def test_the_own_title_comes_first_and_nine_others_of_the_same_form():

@@ -6,7 +6,7 @@ import random
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import convert
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import FIXED_SHAPES, SHORT_NAMES
 from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
 from gemma_poetry.prosody.scansion import scan

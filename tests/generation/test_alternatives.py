@@ -5,29 +5,29 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alternatives import WEIGHED, alternatives, blanked
-from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.novelty_guard import LineGuard
-from gemma_poetry.generation.requests import PoemRequest
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.scansion import scan
 
 
 @pytest.fixture(scope="module")
-def writer(tiny, tokenizer) -> Generator:
-    return Generator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0))
+def writer(tiny, tokenizer) -> PoemGenerator:
+    return PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0))
 
 
 @pytest.fixture(scope="module")
-def quatrain(writer: Generator):
+def quatrain(writer: PoemGenerator):
     request = PoemRequest(form="五言绝句", title="春夜", rhymes=("七阳",))
     return request, next(writer.write([request], seed=3)).poem
 
 
 @pytest.mark.parametrize("line, position", [(1, 1), (2, 3), (4, 5)])
-def test_every_alternative_keeps_the_form_and_the_rest_of_the_poem(writer: Generator, quatrain, line: int, position: int):
+def test_every_alternative_keeps_the_form_and_the_rest_of_the_poem(writer: PoemGenerator, quatrain, line: int, position: int):
     request, poem = quatrain
     found = alternatives(writer, request, poem, line, position, count=8)
     assert 3 <= len(found) <= 9
@@ -46,7 +46,7 @@ def test_every_alternative_keeps_the_form_and_the_rest_of_the_poem(writer: Gener
         assert one.poem.lines[line - 1][position - 1] == one.char
 
 
-def test_the_order_is_that_of_the_whole_poems_likelihood(writer: Generator, quatrain, tokenizer):
+def test_the_order_is_that_of_the_whole_poems_likelihood(writer: PoemGenerator, quatrain, tokenizer):
     request, poem = quatrain
     found = alternatives(writer, request, poem, 2, 3, count=WEIGHED)
     prescription, _ = writer.planner.plan(request)
@@ -57,7 +57,7 @@ def test_the_order_is_that_of_the_whole_poems_likelihood(writer: Generator, quat
     assert sum(one.share for one in found) == pytest.approx(1)
 
 
-def test_a_repeated_line_changes_with_what_it_repeats(writer: Generator):
+def test_a_repeated_line_changes_with_what_it_repeats(writer: PoemGenerator):
     request = PoemRequest(form="如梦令", title="春")
     poem = next(writer.write([request], seed=1)).poem
     assert poem.lines[4] == poem.lines[5]
@@ -66,15 +66,15 @@ def test_a_repeated_line_changes_with_what_it_repeats(writer: Generator):
         assert one.poem.lines[5][1] == one.char
 
 
-def test_lines_of_the_corpus_are_not_offered(writer: Generator, quatrain, tiny, tokenizer):
+def test_lines_of_the_corpus_are_not_offered(writer: PoemGenerator, quatrain, tiny, tokenizer):
     request, poem = quatrain
     (best, *_) = [one for one in alternatives(writer, request, poem, 3, 4) if not one.current]
-    guarded = Generator(tiny, tokenizer, writer.settings, guards=[LineGuard.build([best.poem.lines[2]])])
+    guarded = PoemGenerator(tiny, tokenizer, writer.settings, guards=[KnownLines.build([best.poem.lines[2]])])
     offered = {one.char for one in alternatives(guarded, request, poem, 3, 4)}
     assert best.char not in offered and poem.lines[2][3] in offered
 
 
-def test_the_script_is_that_of_the_poem(writer: Generator):
+def test_the_script_is_that_of_the_poem(writer: PoemGenerator):
     request = PoemRequest(form="五言绝句", title="春", script="traditional")
     poem = next(writer.write([request], seed=2)).poem
     found = alternatives(writer, request, poem, 1, 2)
@@ -83,20 +83,20 @@ def test_the_script_is_that_of_the_poem(writer: Generator):
 
 
 @pytest.mark.parametrize("place", [(0, 1), (5, 1), (1, 0), (1, 6)])
-def test_places_outside_the_poem(writer: Generator, quatrain, place: tuple[int, int]):
+def test_places_outside_the_poem(writer: PoemGenerator, quatrain, place: tuple[int, int]):
     request, poem = quatrain
     with pytest.raises(ConstraintError, match="the poem has no character"):
         alternatives(writer, request, poem, *place)
 
 
-def test_what_was_asked_for_has_no_alternative(writer: Generator):
+def test_what_was_asked_for_has_no_alternative(writer: PoemGenerator):
     request = PoemRequest(form="五言绝句", acrostic="春江")
     poem = next(writer.write([request], seed=4)).poem
     with pytest.raises(ConstraintError, match="line 2, character 1 was asked for"):
         alternatives(writer, request, poem, 2, 1)
 
 
-def test_a_poem_of_another_shape_is_refused(writer: Generator, quatrain):
+def test_a_poem_of_another_shape_is_refused(writer: PoemGenerator, quatrain):
     _, poem = quatrain
     with pytest.raises(ConstraintError, match="lines of 5/5/5/5 characters"):
         alternatives(writer, PoemRequest(form="七言绝句"), poem, 1, 1)
@@ -109,7 +109,7 @@ def test_blanks_stand_where_they_are_asked_for(quatrain):
     assert text[0] == poem.lines[0][0] and text[-1] == "。"
 
 
-def test_whoever_watches_sees_the_poem_grow(writer: Generator):
+def test_whoever_watches_sees_the_poem_grow(writer: PoemGenerator):
     seen: list[dict[int, str]] = []
     poems = list(
         writer.write([PoemRequest(form="五言绝句", title="春")] * 2, seed=6, watch=lambda texts: seen.append(dict(texts)))
@@ -122,7 +122,7 @@ def test_whoever_watches_sees_the_poem_grow(writer: Generator):
             assert all(poem.poem.text.startswith(text) for text in own)
 
 
-def test_what_the_watcher_raises_ends_the_writing(writer: Generator):
+def test_what_the_watcher_raises_ends_the_writing(writer: PoemGenerator):
     class Enough(Exception):
         pass
 

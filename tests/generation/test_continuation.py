@@ -9,7 +9,7 @@ from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt
 from gemma_poetry.generation.continuation import Continuation, continue_poems
-from gemma_poetry.generation.generator import Generator
+from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.prosody.characters import is_han
 from tests.tiny import make_model, make_tokenizer
 
@@ -30,14 +30,14 @@ def parts():
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])
 def test_every_line_has_its_length_and_no_mark(parts, batch_size):
-    generator = Generator(*parts, GenerateSettings(batch_size=batch_size))
+    generator = PoemGenerator(*parts, GenerateSettings(batch_size=batch_size))
     written = list(continue_poems(generator, WISHES))
     assert [tuple(map(len, lines)) for lines in written] == [wish.lengths for wish in WISHES]
     assert not set("，。").intersection("".join("".join(lines) for lines in written))
 
 
 def test_the_seed_decides(parts):
-    generator = Generator(*parts)
+    generator = PoemGenerator(*parts)
     first, again, other = (list(continue_poems(generator, WISHES, seed=seed)) for seed in (5, 5, 6))
     assert first == again
     assert first != other
@@ -46,7 +46,7 @@ def test_the_seed_decides(parts):
 def test_the_opening_is_read_as_the_beginning_of_the_poem(parts):
     """At temperature 0 the next character is the model's likeliest behind prompt and opening."""
     model, tokenizer = parts
-    generator = Generator(model, tokenizer, GenerateSettings(temperature=0))
+    generator = PoemGenerator(model, tokenizer, GenerateSettings(temperature=0))
     wish = WISHES[1]
     (lines,) = continue_poems(generator, [wish])
     ids = encode_prompt(tokenizer, wish.conditions) + encode_completion(tokenizer, wish.opening)[:-1]

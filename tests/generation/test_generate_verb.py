@@ -10,16 +10,18 @@ import pytest
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UnknownFormError, UsageError
-from gemma_poetry.generation.generator import GeneratedPoem
-from gemma_poetry.generation.requests import PoemRequest, prescribe
-from gemma_poetry.model import base
-from gemma_poetry.verbs.generate import GenerateOptions, generate, plain_poem
+from gemma_poetry.generation.poem_generator import GeneratedPoem
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.model import loading
+from gemma_poetry.verbs.generate import generate, plain_poem
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 
 @pytest.fixture
 def loaded(monkeypatch, tiny, tokenizer):
-    monkeypatch.setattr(base, "locate", lambda spec: "/nowhere")
-    monkeypatch.setattr(base, "load_model", lambda spec, **_: SimpleNamespace(model=tiny, tokenizer=tokenizer))
+    monkeypatch.setattr(loading, "locate", lambda spec: "/nowhere")
+    monkeypatch.setattr(loading, "load_model", lambda spec, **_: SimpleNamespace(model=tiny, tokenizer=tokenizer))
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import itertools
 import pytest
 
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.constraints import NOWHERE, Automaton
+from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks, token_bytes
 from gemma_poetry.prosody.forms import FREE, Form, Slot, shape
 
 
 def masks_for(tokenizer, forms, byte_characters=()):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id, byte_characters)
-    return TokenMasks(index, Automaton(forms, Alphabet(index.characters)))
+    return TokenMasks(index, SlotAutomaton(forms, Alphabet(index.characters)))
 
 
 def pieces(tokenizer, ids):
@@ -159,7 +159,7 @@ def test_genuine_gemma_pieces(gemma_tokenizer):
     index = TokenIndex(gemma_tokenizer, gemma_tokenizer.eos_token_id)
     spelt = [index.characters[number] for number in itertools.chain.from_iterable(index.spelling.values())]
     assert len(index.characters) == 9810 and len(index.spelling) > 19_000 and {len(char) for char in spelt} == {1}
-    masks = TokenMasks(index, Automaton([shape("五言绝句", 4, 5)], Alphabet(index.characters)))
+    masks = TokenMasks(index, SlotAutomaton([shape("五言绝句", 4, 5)], Alphabet(index.characters)))
     four_left = pieces(gemma_tokenizer, masks.admitted(masks.automaton.read("空")))
     assert "可以使用" in four_left and "人民共和国" not in four_left
     assert "人民共和国" in pieces(gemma_tokenizer, masks.admitted(masks.automaton.start))

@@ -23,7 +23,7 @@ VARIANTS = ("gemma", "gemma with two key-value heads", "gemma2", "gemma3 stretch
 def keras_hub() -> Any:
     if not INSTALLED:
         pytest.skip("KerasHub is not installed here: run make keras-test")
-    from gemma_poetry.keras_backend.model import import_keras
+    from gemma_poetry.keras_backend.environment import import_keras
 
     return import_keras()
 

@@ -130,8 +130,8 @@ def test_constrained_poems_are_those_of_transformers(loaded, checkpoint, tokeniz
     import torch
     from transformers import AutoModelForCausalLM
 
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.keras_backend.bridge import KerasBridge
 
     theirs = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
@@ -140,7 +140,7 @@ def test_constrained_poems_are_those_of_transformers(loaded, checkpoint, tokeniz
         PoemRequest(form="五绝", metre="free", novel=False),
     ]
     poems = [
-        Generator(model, tokenizer, GenerateSettings(temperature=0.0)).write(wishes)
+        PoemGenerator(model, tokenizer, GenerateSettings(temperature=0.0)).write(wishes)
         for model in (KerasBridge(loaded, tokenizer), theirs)
     ]
     ours, expected = ([written.poem.lines for written in found] for found in poems)

@@ -14,8 +14,8 @@ from gemma_poetry.data.tokenization import tokenizer_fingerprint
 from gemma_poetry.errors import IncompleteModelError, ModelAccessError, ModelError, TokenizerMismatchError
 from gemma_poetry.keras_backend import presets
 from gemma_poetry.keras_backend.presets import as_transformers, fetch_preset, is_handle
-from gemma_poetry.model.base import load_tokenizer
 from gemma_poetry.model.keras_preset import SENTENCEPIECE
+from gemma_poetry.model.loading import load_tokenizer
 from gemma_poetry.verbs.train_keras import find_base, train_with_keras
 from tests.sentencepiece_model import make_sentencepiece
 from tests.tiny import make_model, save_data
@@ -162,7 +162,7 @@ def saved(keras_hub: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_preset_is_trained_and_exported_with_its_tokenizer(saved, tmp_path):
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     data = save_data(tmp_path / "DATA", load_tokenizer(str(saved)), train=16, held_out=4)

@@ -76,7 +76,7 @@ def test_the_curve_has_losses_and_validations(run):
 
 def test_the_run_loads_with_transformers_and_scores_as_it_says(run, data):
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     out, manifest = run
@@ -90,7 +90,7 @@ def test_the_run_loads_with_transformers_and_scores_as_it_says(run, data):
 def test_the_first_loss_is_that_of_completions_alone(keras_hub, data, checkpoint, tmp_path):
     # One batch of all twenty poems: the mean over completion tokens that transformers computes, prompts and padding apart.
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     recipe = load_recipe(None, ["train.max_steps=1", "train.batch_size=10", "train.gradient_accumulation=2", "lora.dropout=0"])

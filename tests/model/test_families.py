@@ -9,8 +9,8 @@ from gemma_poetry.config import LoraSettings
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt, stop_ids, terminator_id
 from gemma_poetry.errors import ModelError, UsageError
-from gemma_poetry.model.base import load_model, load_tokenizer
 from gemma_poetry.model.families import FAMILIES, choose_attention, choose_device, choose_dtype, language_model_prefix
+from gemma_poetry.model.loading import load_model, load_tokenizer
 from gemma_poetry.model.lora import add_adapter, matched_modules
 from tests.families import FAMILY_NAMES, family_model, save_family, small_tokenizer, turn_markers
 

@@ -18,7 +18,7 @@ from tests.model.hub_server import COMMIT, TOKEN, HubServer
 PROGRAM = """
 import json, os, sys
 from gemma_poetry.errors import GemmaPoetryError
-from gemma_poetry.model.base import load_model, load_tokenizer
+from gemma_poetry.model.loading import load_model, load_tokenizer
 answers = {}
 def ask(name, spec, call=load_model, token=None, cache=None, **options):
     os.environ.pop("HF_TOKEN", None)

@@ -10,9 +10,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from gemma_poetry.errors import ModelError, NotAGemmaError
-from gemma_poetry.model.base import load_tokenizer
 from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
 from gemma_poetry.model.keras_preset import SENTENCEPIECE, difference, is_keras_preset, preset_tokenizer
+from gemma_poetry.model.loading import load_tokenizer
 from tests.sentencepiece_model import TEXTS, make_sentencepiece
 
 

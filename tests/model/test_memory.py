@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from gemma_poetry.config import LoraSettings
+from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
+from gemma_poetry.model.free_memory import activation_meter
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.model.memory import CHUNK_BYTES, DEFAULT_TARGETS, estimate_memory, kept_bytes, read_shape
-from gemma_poetry.model.published import PUBLISHED
-from gemma_poetry.model.room import activation_meter
-from gemma_poetry.training.dropout import hasten_dropout
-from gemma_poetry.training.norms import hasten_norms
-from gemma_poetry.training.updates import hasten_updates
+from gemma_poetry.training.fused.dropout import replace_dropout
+from gemma_poetry.training.fused.lora_linear import fuse_projections
+from gemma_poetry.training.fused.rms_norm import fuse_norms
 
 # Parameters of the language models as KerasHub publishes them, counted there by another implementation. Its embedding of
 # the Gemma 3 sizes with vision has the 262,144 rows of text; the published checkpoints have 64 rows more.
@@ -89,7 +89,7 @@ def test_activations_are_those_that_autograd_keeps(family, dtype, dropout):
     attention = "eager" if family == "gemma2" else "sdpa"
     base = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=dtype)
     model, _ = add_adapter(base, LoraSettings(rank=2, dropout=dropout), 1)
-    for hasten in (hasten_norms, hasten_dropout, hasten_updates):  # as training does on a CPU
+    for hasten in (fuse_norms, replace_dropout, fuse_projections):  # as training does on a CPU
         hasten(model)
     model.train()
     ids = torch.randint(3, 60, (4, 32))

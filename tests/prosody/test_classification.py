@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gemma_poetry.prosody.forms import classify
+from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.regulated import A, chain, strict_pattern
 from tests.verse_writing import BY_GROUP
 

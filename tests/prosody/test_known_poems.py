@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.corpus.script import convert
-from gemma_poetry.prosody.scansion import Scansion, scan, scan_auto
+from gemma_poetry.prosody.findings import Scansion
+from gemma_poetry.prosody.scansion import scan, scan_auto
 
 POEMS = [
     tuple(row.split("\t"))

@@ -7,9 +7,10 @@ import re
 import pytest
 
 from gemma_poetry.corpus.script import convert
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.lexicon import readings, tones
 from gemma_poetry.prosody.mending import MAX_CHARACTERS, _fits, _is_usual, mends
-from gemma_poetry.prosody.scansion import Scansion, scan, scan_auto
+from gemma_poetry.prosody.scansion import scan, scan_auto
 
 # A poem with one fault, and the places where a single character mends it.
 FAULTY = [

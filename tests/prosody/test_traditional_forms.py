@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gemma_poetry.prosody.forms import classify
+from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.interpretation import heard_widened, interpret, traditional
 from gemma_poetry.prosody.scansion import scan_auto
 from gemma_poetry.prosody.traditional_forms import misprinted_forms, other_forms, put_right, usual_forms

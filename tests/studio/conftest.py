@@ -13,11 +13,11 @@ from tests.generation.conftest import character_tokenizer, tiny_gemma
 @pytest.fixture(scope="session")
 def generators():
     from gemma_poetry.config import GenerateSettings
-    from gemma_poetry.generation.generator import Generator
+    from gemma_poetry.generation.poem_generator import PoemGenerator
 
     tokenizer = character_tokenizer()
     settings = GenerateSettings(temperature=1.0, top_p=1.0)
-    return [Generator(tiny_gemma(len(tokenizer), seed), tokenizer, settings) for seed in (0, 1)]
+    return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, settings) for seed in (0, 1)]
 
 
 @pytest.fixture

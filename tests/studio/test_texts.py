@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
-from gemma_poetry.generation.requests import PoemRequest, prescribe
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model import hub
-from gemma_poetry.model.base import load_model, load_tokenizer, locate
 from gemma_poetry.model.checkpoint import check_model_folder
+from gemma_poetry.model.loading import load_model, load_tokenizer, locate
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.problems import problem_html

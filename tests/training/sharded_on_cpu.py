@@ -12,7 +12,7 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 
-from gemma_poetry.cli import app
+from gemma_poetry.cli.program import app
 
 _initialise = PartialState.__init__
 

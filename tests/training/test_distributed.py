@@ -16,7 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 from gemma_poetry.config import load_recipe
-from gemma_poetry.model.base import load_model
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.training.finetuning import train_adapter
 from tests.families import save_family, save_family_data
 

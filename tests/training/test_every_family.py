@@ -14,7 +14,7 @@ import torch
 from gemma_poetry.config import GenerateSettings, PrepareSettings, load_recipe
 from gemma_poetry.data.tokenization import read_tokenized, stop_ids
 from gemma_poetry.model import lora
-from gemma_poetry.model.base import load_model, load_tokenizer
+from gemma_poetry.model.loading import load_model, load_tokenizer
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import summary, train
 from tests.families import FAMILY_NAMES, save_family, turn_markers
@@ -144,10 +144,10 @@ def test_samples_have_one_bos_and_a_labelled_end_of_turn(one):
 
 
 def test_the_run_generates(one):
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
 
     loaded = load_model(str(one["run"]), device="cpu")
     requests = [PoemRequest("五言绝句", title=title, metre="free", polyphones="any") for title in ("春江", "月")]
-    poems = list(Generator(loaded.model, loaded.tokenizer, GenerateSettings(batch_size=2)).write(requests))
+    poems = list(PoemGenerator(loaded.model, loaded.tokenizer, GenerateSettings(batch_size=2)).write(requests))
     assert [[len(line) for line in poem.poem.lines] for poem in poems] == [[5] * 4] * 2

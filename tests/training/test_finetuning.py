@@ -156,7 +156,7 @@ def pruned(tmp_path_factory):
 
 def test_a_pruned_training_reports_perplexity_over_the_full_vocabulary(pruned):
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     folder, manifests = pruned

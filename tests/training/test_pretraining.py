@@ -12,7 +12,7 @@ import torch
 from gemma_poetry.artifacts import read_json, sha256_file, write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import ModelError, RunError
-from gemma_poetry.model.base import load_model
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
 from gemma_poetry.training.pretraining import pretrain
 from tests.tiny import save_data

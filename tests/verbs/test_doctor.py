@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from gemma_poetry.artifacts import write_json
-from gemma_poetry.cli import app
+from gemma_poetry.cli.program import app
 from gemma_poetry.config import load_recipe
+from gemma_poetry.doctor.findings import Finding
 from gemma_poetry.errors import DataError, RunError
-from gemma_poetry.model import room
-from gemma_poetry.model.findings import Finding
+from gemma_poetry.model import free_memory
 from gemma_poetry.model.towers import weight_bytes
 from gemma_poetry.verbs.doctor import doctor
 from tests.families import save_family, save_family_data
@@ -109,13 +109,13 @@ def test_half_a_checkpoint(data: Path, tmp_path: Path):
 
 
 def test_a_model_larger_than_the_memory(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(room, "available_memory", lambda device: 100_000)
+    monkeypatch.setattr(free_memory, "available_memory", lambda device: 100_000)
     found = faults(model, data)
     assert set(found) == {"room"} and "smaller model" in found["room"].action
 
 
 def test_a_step_larger_than_the_memory(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(room, "available_memory", lambda device: 10_000_000)
+    monkeypatch.setattr(free_memory, "available_memory", lambda device: 10_000_000)
     assert set(faults(model, data)) == {"memory"}
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from gemma_poetry.artifacts import sha256_file, write_jsonl, write_manifest
 from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.errors import DataError, ModelError, OutputError, SourceError, UsageError
-from gemma_poetry.evaluation.records import Protocol, read_likelihoods, read_writings
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
+from gemma_poetry.evaluation.records import Protocol, read_generations, read_likelihoods
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from tests.tiny import make_poems, save_data, save_model
 
@@ -30,7 +30,7 @@ def run(tmp_path_factory) -> Path:
     """A RUN whose adapter is random and strong."""
     import torch
 
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter
 
     folder = tmp_path_factory.mktemp("run")
@@ -80,7 +80,7 @@ def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
     import torch
 
     from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
 
     loaded = load_model(str(run), device="cpu")
     poems = make_poems(POEMS, 2000)
@@ -105,9 +105,9 @@ def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
 
 
 def test_what_was_written_has_the_shape_of_the_reference(results, run):
-    writings = read_writings(run / "eval" / "generations.jsonl")
-    assert len([writing for writing in writings if writing.system != "retrieval"]) == 5 * 3 * 2
-    for writing in writings:
+    generations = read_generations(run / "eval" / "generations.jsonl")
+    assert len([writing for writing in generations if writing.system != "retrieval"]) == 5 * 3 * 2
+    for writing in generations:
         assert [len(line) for line in writing.lines] == [len(line) for line in writing.reference] and writing.title
         assert len(writing.lines) == (4 if writing.protocol is Protocol.TITLE else 2)
         assert len(writing.opening) == 4 - len(writing.lines)
@@ -135,7 +135,7 @@ def test_the_reports_show_the_run(results, run):
 def test_what_a_model_may_have_read_before_is_told(results, run, data, tmp_path, capsys):
     # A folder without a manifest, under a run whose manifest names no DATA: nothing is known of either.
     assert [record["verdict"] for record in results["exposure"]] == ["unknown", "unknown"]
-    known = LineGuard.build([line for poem in make_poems(POEMS, 2000) for line in poem.lines])
+    known = KnownLines.build([line for poem in make_poems(POEMS, 2000) for line in poem.lines])
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     manifest["data"] = {"manifest_sha256": sha256_file(data / "manifest.json")}
     read, told = tmp_path / "read", tmp_path / "run"
@@ -151,7 +151,7 @@ def test_what_a_model_may_have_read_before_is_told(results, run, data, tmp_path,
 
 
 def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, tmp_path):
-    title = read_writings(run / "eval" / "generations.jsonl")[0].title
+    title = read_generations(run / "eval" / "generations.jsonl")[0].title
     (tmp_path / "stranger.txt").write_text(f"{title}\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n", encoding="utf-8")
     found = evaluate(
         options(run, data, out=tmp_path / "out", others=(str(run / "base"),), generations=(tmp_path / "stranger.txt",))

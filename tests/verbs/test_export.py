@@ -14,13 +14,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from typer.testing import CliRunner
 
 from gemma_poetry.artifacts import write_json
-from gemma_poetry.cli import app
+from gemma_poetry.cli.program import app
 from gemma_poetry.config import load_recipe
 from gemma_poetry.data.tokenization import encode_poems
 from gemma_poetry.errors import ExportError, ModelAccessError, OutputError, RunError, UsageError
-from gemma_poetry.model import export as exporting
-from gemma_poetry.model import gguf_file
-from gemma_poetry.model.base import load_model
+from gemma_poetry.exporting import export as exporting, gguf_file
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.training.finetuning import train_adapter
 from gemma_poetry.verbs.export import ExportOptions, export

@@ -34,7 +34,7 @@ def test_the_table_needs_neither_torch_nor_transformers_on_a_machine_without_a_g
     program = (
         "import sys\n"
         "from gemma_poetry.config import load_recipe\n"
-        "from gemma_poetry.model import room\n"
+        "from gemma_poetry.model import free_memory as room\n"
         "from gemma_poetry.verbs.models import model_records, this_machine\n"
         "room.may_have_accelerator = lambda: False\n"
         "machine = this_machine(load_recipe())\n"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gemma_poetry.artifacts import write_jsonl, write_manifest
-from gemma_poetry.cli import app
+from gemma_poetry.cli.program import app
 from gemma_poetry.errors import DataError, GemmaPoetryError, UsageError
 from gemma_poetry.evaluation.human.answers import AnswerStore
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES

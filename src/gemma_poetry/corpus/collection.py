@@ -31,7 +31,8 @@ from gemma_poetry.corpus.tune_names import TuneNames, split_tune, standard_tunes
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
 from gemma_poetry.progress import stage, track
-from gemma_poetry.prosody.forms import FORM_NAMES, FULL_STOP, SHORT_NAMES, classify
+from gemma_poetry.prosody.classification import classify
+from gemma_poetry.prosody.forms import FORM_NAMES, FULL_STOP, SHORT_NAMES
 
 _SCRIPT_SAMPLE_POEMS = 300
 _BEFORE_QIN_POETS = {"屈原", "宋玉", "景差", ""}

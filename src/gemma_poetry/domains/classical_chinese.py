@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.data.prompts import CHINESE, Template
 from gemma_poetry.domains.domain import Domain
-from gemma_poetry.prosody.forms import FORM_NAMES, classify, form_name
+from gemma_poetry.prosody.classification import classify
+from gemma_poetry.prosody.forms import FORM_NAMES, form_name
 
 
 class ClassicalChinese(Domain):

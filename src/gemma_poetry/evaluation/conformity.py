@@ -22,9 +22,10 @@ import numpy as np
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.statistics import Floats
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.rules import Rule, Verdict
-from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 
 CONFORMITY = ("form", "tones", "rhyme", "metre_any", "metre_every")
 _RHYME_RULES = frozenset({Rule.RHYME, Rule.REPEATED_RHYME})

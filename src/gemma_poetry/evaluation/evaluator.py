@@ -24,22 +24,22 @@ import numpy.typing as npt
 from gemma_poetry.config import EvaluateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation import metrics
-from gemma_poetry.evaluation.ceiling import RETRIEVAL
 from gemma_poetry.evaluation.conformity import Judge, checked_sums, conformity_sums, judge
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
 from gemma_poetry.evaluation.novelty import LONGEST_SPAN, most_copied, novelty_sums, trace
 from gemma_poetry.evaluation.parallelism import PARALLEL, PARALLEL_CLASSES, Parallelism, class_sums
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Comparison, Results
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.statistics import Bootstrap, Estimate, Figure, Floats, judged, mean, win_rate
 from gemma_poetry.evaluation.symbols import Symbols
 
 DEFAULT_PAIRS = (("tuned", "base"), ("tuned", HUMAN))
 _EXAMPLES = 5
 
-_Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
+_Record = TypeVar("_Record", Likelihood, Generation, TitleRank)
 _Rows = Mapping[str, Floats]
 _Units = npt.NDArray[np.str_]
 
@@ -60,7 +60,7 @@ class Evidence:
     """
 
     likelihoods: Sequence[Likelihood] = ()
-    writings: Sequence[Writing] = ()
+    generations: Sequence[Generation] = ()
     title_ranks: Sequence[TitleRank] = ()
     corpus: Sequence[Poem] = ()
     index: CorpusIndex | None = field(default=None, repr=False)
@@ -82,9 +82,9 @@ def evaluate_records(
     results = Results(comparisons=[Comparison(*pair) for pair in pairs])
     _add_perplexities(_Table(results, evidence.likelihoods, settings), evidence.unit)
     for protocol in Protocol:
-        held = [writing for writing in evidence.writings if writing.protocol is protocol and writing.reference]
+        held = [writing for writing in evidence.generations if writing.protocol is protocol and writing.reference]
         _add_overlaps(_Table(results, held, settings), protocol)
-    poems = [*whole_poems(evidence.writings)]
+    poems = [*whole_poems(evidence.generations)]
     table = _Table(results, poems, settings)
     _add_conformity(table, evidence.judge)
     symbols = evidence.symbols or Symbols(list)
@@ -209,7 +209,7 @@ def _add_perplexities(table: _Table[Likelihood], unit: str) -> None:
     table.add_wins(f"log_ppl_{unit}", {system: -sums[:, metrics.NATS] for system, sums in rows.items()})
 
 
-def _add_overlaps(table: _Table[Writing], protocol: Protocol) -> None:
+def _add_overlaps(table: _Table[Generation], protocol: Protocol) -> None:
     for overlap in metrics.overlaps():
         rows = table.rows(lambda own, overlap=overlap: overlap.sums(*_texts(own)))  # type: ignore[misc]
         table.add(f"{overlap.name}_{protocol.value}", overlap.figure, rows)
@@ -219,14 +219,14 @@ def _add_overlaps(table: _Table[Writing], protocol: Protocol) -> None:
         table.add_wins(f"{one.name}_{protocol.value}", scores)
 
 
-def _texts(records: Sequence[Writing]) -> tuple[list[str], list[str]]:
+def _texts(records: Sequence[Generation]) -> tuple[list[str], list[str]]:
     return [record.text for record in records], [record.reference_text for record in records]
 
 
-def whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
+def whole_poems(generations: Iterable[Generation]) -> Iterator[Generation]:
     """The poems that are judged on their own: those written from the title, and the references as `human`."""
-    references: dict[str, Writing] = {}
-    for writing in writings:
+    references: dict[str, Generation] = {}
+    for writing in generations:
         if writing.protocol is Protocol.TITLE and writing.system not in (HUMAN, RETRIEVAL):
             yield writing
             if writing.reference:
@@ -235,7 +235,7 @@ def whole_poems(writings: Iterable[Writing]) -> Iterator[Writing]:
         yield replace(writing, system=HUMAN, source_id=source, lines=writing.reference)
 
 
-def _add_conformity(table: _Table[Writing], check: Judge | None) -> None:
+def _add_conformity(table: _Table[Generation], check: Judge | None) -> None:
     if check is None:
         sums = {
             system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()
@@ -254,7 +254,7 @@ def spelt_index(poems: Sequence[Poem], symbols: Symbols) -> CorpusIndex:
     return CorpusIndex([replace(poem, lines=symbols.spell(poem.lines)) for poem in poems])
 
 
-def _add_diversity(table: _Table[Writing], symbols: Symbols) -> None:
+def _add_diversity(table: _Table[Generation], symbols: Symbols) -> None:
     for system, own in table.own.items():
         spelt = [symbols.spell(one.lines) for one in own.values()]
         for order in (1, 2):
@@ -266,14 +266,14 @@ def _add_diversity(table: _Table[Writing], symbols: Symbols) -> None:
     table.add("self_bleu", mean, {system: sums for system, sums in rows.items() if system in several})
 
 
-def _add_parallelism(table: _Table[Writing], corpus: Sequence[Poem], seed: int) -> None:
+def _add_parallelism(table: _Table[Generation], corpus: Sequence[Poem], seed: int) -> None:
     if corpus and table.own:
         learned = Parallelism(corpus, seed)
         table.add(PARALLEL, mean, table.rows(lambda own: learned.sums((one.lines, one.form) for one in own)))
     table.add(PARALLEL_CLASSES, mean, table.rows(lambda own: class_sums((one.lines, one.form) for one in own)))
 
 
-def _add_novelty(table: _Table[Writing], index: CorpusIndex, symbols: Symbols) -> None:
+def _add_novelty(table: _Table[Generation], index: CorpusIndex, symbols: Symbols) -> None:
     traced = {
         system: [trace(symbols.spell(one.lines), index, one.lines) for one in own.values()] for system, own in table.own.items()
     }

@@ -4,7 +4,7 @@
     RUN/eval/generations.jsonl    one record a poem, system and protocol: what was written, and what it is held against
     RUN/eval/title_ranks.jsonl    one record a poem and system: where its title stands among others, by likelihood
 
-In: JSON lines. Out: `Likelihood`s, `Writing`s, `TitleRank`s. Models never come in here: whoever has one writes these files.
+In: JSON lines. Out: `Likelihood`s, `Generation`s, `TitleRank`s. Models never come in here: whoever has one writes these files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIKELIHOODS = "likelihoods.jsonl"
 GENERATIONS = "generations.jsonl"
 TITLE_RANKS = "title_ranks.jsonl"
 
-_Record = TypeVar("_Record", "Likelihood", "Writing", "TitleRank")
+_Record = TypeVar("_Record", "Likelihood", "Generation", "TitleRank")
 
 
 class Protocol(str, Enum):
@@ -64,7 +64,7 @@ class Likelihood:
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class Generation:
     """What a system wrote for one poem of the split.
 
     Attributes:
@@ -136,7 +136,7 @@ class TitleRank:
         return self.cluster_id or self.source_id
 
 
-def write_records(path: Path, records: Iterable[Likelihood | Writing | TitleRank]) -> int:
+def write_records(path: Path, records: Iterable[Likelihood | Generation | TitleRank]) -> int:
     """Writes records as JSON lines; returns how many.
 
     Raises:
@@ -154,13 +154,13 @@ def read_likelihoods(path: Path) -> list[Likelihood]:
     return _read(path, Likelihood)
 
 
-def read_writings(path: Path) -> list[Writing]:
+def read_generations(path: Path) -> list[Generation]:
     """Reads `generations.jsonl`.
 
     Raises:
         DataError: The file is missing or a record lacks a field.
     """
-    return _read(path, Writing)
+    return _read(path, Generation)
 
 
 def read_title_ranks(path: Path) -> list[TitleRank]:

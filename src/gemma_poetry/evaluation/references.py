@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
 
 MAX_WRITTEN_CHARACTERS = 128
 """Longer poems are judged by likelihood alone, in Han characters."""
@@ -127,12 +127,12 @@ def _is_other_poet(poem: Poem, other: Poem) -> bool:
     return bool(poem.author and other.author) and poem.author != other.author
 
 
-def human_writings(poems: Sequence[Poem], references: HumanReferences) -> list[Writing]:
+def human_generations(poems: Sequence[Poem], references: HumanReferences) -> list[Generation]:
     """The human system: another poet's poem for each judged poem, in both protocols.
 
     Poems whose form nobody else used have none.
     """
-    writings = []
+    generations = []
     chosen = [(poem, found) for poem in poems if (found := references.choose(poem)) is not None]
     for protocol in Protocol:
         given = skipped(protocol)
@@ -140,8 +140,8 @@ def human_writings(poems: Sequence[Poem], references: HumanReferences) -> list[W
             other = found.poem
             origin: dict[str, str | float] = {"author": other.author, "title": other.title}
             origin |= {"source_id": other.source_id, "overlap": found.title_overlap}
-            writings.append(as_writing(HUMAN, protocol, poem, other.lines[given:], other.marks[given:], origin))
-    return writings
+            generations.append(as_generation(HUMAN, protocol, poem, other.lines[given:], other.marks[given:], origin))
+    return generations
 
 
 def skipped(protocol: Protocol) -> int:
@@ -149,17 +149,17 @@ def skipped(protocol: Protocol) -> int:
     return OPENING_LINES if protocol is Protocol.COUPLET else 0
 
 
-def as_writing(
+def as_generation(
     system: str,
     protocol: Protocol,
     poem: Poem,
     lines: Sequence[str],
     marks: str,
     origin: Mapping[str, str | float] | None = None,
-) -> Writing:
+) -> Generation:
     """What was written for a judged poem, beside the part of the poem that it is held against."""
     given = skipped(protocol)
-    return Writing(
+    return Generation(
         system=system,
         protocol=protocol,
         source_id=poem.source_id,

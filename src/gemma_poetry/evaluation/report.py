@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.curves import Point, curves_svg
-from gemma_poetry.evaluation.described import CAVEAT, DESCRIBED
-from gemma_poetry.evaluation.records import Writing
+from gemma_poetry.evaluation.published_results import CAVEAT, DESCRIBED
+from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.report_figures import colours, form_panels, metric_groups, tiles
 from gemma_poetry.evaluation.report_poems import REFERENCE, SamplePoem, sample_titles
 from gemma_poetry.evaluation.results import Results
@@ -73,7 +73,7 @@ class Report:
 
     title: str
     results: Results
-    writings: Sequence[Writing] = ()
+    generations: Sequence[Generation] = ()
     curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     subtitle: str = ""
@@ -113,7 +113,7 @@ def report_html(report: Report) -> str:
             system_rows=system_rows(results),
             comparison_heads=COMPARISON_HEADS,
             comparisons=[(one, comparison_rows(one)) for one in results.comparisons],
-            samples=sample_titles(report.writings, SAMPLE_TITLES, report.judge),
+            samples=sample_titles(report.generations, SAMPLE_TITLES, report.judge),
             tonal=report.judge is None,
             reference=REFERENCE,
             copied=copied_spans(results),

@@ -12,10 +12,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gemma_poetry.evaluation.ceiling import RETRIEVAL
-from gemma_poetry.evaluation.described import DESCRIBED
+from gemma_poetry.evaluation.published_results import DESCRIBED
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Results
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.statistics import Estimate
 from gemma_poetry.evaluation.table import METRICS, estimate_text, metric_names, metric_text
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from gemma_poetry.evaluation.described import CAVEAT
+from gemma_poetry.evaluation.published_results import CAVEAT
 from gemma_poetry.evaluation.report import SAMPLE_TITLES, Report, copied_spans
 from gemma_poetry.evaluation.report_poems import sample_titles
 from gemma_poetry.evaluation.results import Results
@@ -43,7 +43,7 @@ def report_markdown(report: Report) -> str:
     rows = _form_rows(results)
     if rows:
         parts += ["## By form", _table(["form", "metric", *results.by_form], rows)]
-    samples = sample_titles(report.writings, SAMPLE_TITLES, report.judge)
+    samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge)
     if samples:
         parts.append("## Poems")
     for sample in samples:

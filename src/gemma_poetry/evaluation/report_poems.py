@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gemma_poetry.errors import TextError, UnknownFormError
-from gemma_poetry.evaluation.ceiling import RETRIEVAL
 from gemma_poetry.evaluation.conformity import Judge
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
+from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.scansion_record import OPEN, tone_mark
 
 REFERENCE = "held-out poem"
@@ -101,7 +102,7 @@ class SampleTitle:
     poems: tuple[SamplePoem, ...]
 
 
-def sample_titles(writings: Sequence[Writing], count: int, judge: Judge | None = None) -> list[SampleTitle]:
+def sample_titles(generations: Sequence[Generation], count: int, judge: Judge | None = None) -> list[SampleTitle]:
     """Some titles with everything that was written to them: those that most systems answered, forms in turn.
 
     Args:
@@ -109,19 +110,19 @@ def sample_titles(writings: Sequence[Writing], count: int, judge: Judge | None =
         count: How many titles at most.
         judge: The check of another domain; `None`: tones and rhymes.
     """
-    by_poem: dict[str, list[Writing]] = {}
-    for writing in writings:
+    by_poem: dict[str, list[Generation]] = {}
+    for writing in generations:
         if writing.protocol is Protocol.TITLE and writing.system != RETRIEVAL:
             by_poem.setdefault(writing.source_id, []).append(writing)
     fullest = sorted(by_poem.values(), key=lambda poems: (-len(poems), _length(poems[0]) > _LONGEST_SAMPLE))
     return [_sample(poems, judge) for poems in list(_forms_in_turn(fullest))[:count]]
 
 
-def _length(writing: Writing) -> int:
+def _length(writing: Generation) -> int:
     return len(writing.reference_text or writing.text)
 
 
-def _forms_in_turn(poems: Sequence[list[Writing]]) -> Iterator[list[Writing]]:
+def _forms_in_turn(poems: Sequence[list[Generation]]) -> Iterator[list[Generation]]:
     """The same lists: one of each form and number of systems, then a second one, and so on."""
     seen: dict[str, int] = {}
     rounds = []
@@ -133,9 +134,9 @@ def _forms_in_turn(poems: Sequence[list[Writing]]) -> Iterator[list[Writing]]:
         yield poems[place]
 
 
-def _sample(writings: Sequence[Writing], judge: Judge | None) -> SampleTitle:
-    first = writings[0]
-    shown = list(writings)
+def _sample(generations: Sequence[Generation], judge: Judge | None) -> SampleTitle:
+    first = generations[0]
+    shown = list(generations)
     if first.reference:
         usual = alternating_marks(len(first.reference)) if judge is None else "\n" * len(first.reference)
         marks = first.marks if len(first.marks) == len(first.reference) else usual
@@ -143,7 +144,7 @@ def _sample(writings: Sequence[Writing], judge: Judge | None) -> SampleTitle:
     return SampleTitle(first.title, first.form, tuple(_poem(one, judge) for one in shown))
 
 
-def _poem(writing: Writing, judge: Judge | None) -> SamplePoem:
+def _poem(writing: Generation, judge: Judge | None) -> SamplePoem:
     # A stranger's file may be named as the origin; it is the system already.
     title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
     source = f"{author}《{title}》" if title else str(author)
@@ -175,7 +176,7 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
     return SamplePoem(system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
 
 
-def _judged(writing: Writing, source: str, found: Mapping[str, Any]) -> SamplePoem:
+def _judged(writing: Generation, source: str, found: Mapping[str, Any]) -> SamplePoem:
     """A text of another domain beside what its check found."""
     rules = {(one["line"], one["position"]): str(one["rule"]) for one in found["faults"]}
     lines = tuple(

@@ -12,13 +12,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from gemma_poetry.evaluation.records import TitleRank, Writing
+from gemma_poetry.evaluation.records import Generation, TitleRank
 
 TITLES = 10
 """Titles that are compared, the own one among them: 10% rank first by chance."""
 
 
-def title_choices(writings: Sequence[Writing], seed: int) -> list[tuple[Writing, list[str]]]:
+def title_choices(generations: Sequence[Generation], seed: int) -> list[tuple[Generation, list[str]]]:
     """The titles that each poem is to be scored under, its own first.
 
     Poems without a title are left out, and all of them where there are fewer than two titles. Systems that wrote to the
@@ -28,7 +28,7 @@ def title_choices(writings: Sequence[Writing], seed: int) -> list[tuple[Writing,
         writings: The poems.
         seed: Seed of the draw of other titles.
     """
-    titled = [writing for writing in writings if writing.title]
+    titled = [writing for writing in generations if writing.title]
     of_form: dict[str, dict[str, None]] = {}
     for writing in sorted(titled, key=lambda writing: writing.source_id):
         of_form.setdefault(writing.form, {})[writing.title] = None
@@ -46,7 +46,7 @@ def title_choices(writings: Sequence[Writing], seed: int) -> list[tuple[Writing,
     return chosen
 
 
-def rank_title(writing: Writing, nats: Sequence[float]) -> TitleRank:
+def rank_title(writing: Generation, nats: Sequence[float]) -> TitleRank:
     """The rank of a poem's own title.
 
     Args:

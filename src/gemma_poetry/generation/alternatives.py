@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.decoding import Plan
-from gemma_poetry.generation.finishing import Finished, finish
-from gemma_poetry.generation.generator import Generator
-from gemma_poetry.generation.requests import PoemRequest, simplify
-from gemma_poetry.generation.wishes import BLANK
+from gemma_poetry.generation.given_characters import BLANK
+from gemma_poetry.generation.logits_processor import Plan
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.forms import Form
 
@@ -48,7 +48,7 @@ class Alternative:
 
 
 def alternatives(
-    generator: Generator, request: PoemRequest, poem: Poem, line: int, position: int, *, count: int = 12
+    generator: PoemGenerator, request: PoemRequest, poem: Poem, line: int, position: int, *, count: int = 12
 ) -> list[Alternative]:
     """The likeliest characters for one place; the one that stands there is always among them if it may stay.
 
@@ -84,8 +84,8 @@ def alternatives(
     own = simplify(replace(request, template=blanked(poem, set()))).template[before.index("")]
     for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)]:
         text = "".join(_spell(form, places, char))
-        finished = finish(text, plan, wish, prescription)
-        if isinstance(finished, Finished):
+        finished = verify(text, plan, wish, prescription)
+        if isinstance(finished, VerifiedPoem):
             sample = TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
             found.append((finished.poem.lines[line - 1][position - 1], finished.poem, sample))
             if len(found) == WEIGHED:
@@ -94,7 +94,7 @@ def alternatives(
 
 
 def _ranked(
-    generator: Generator, found: Sequence[tuple[str, Poem, TokenizedPoem]], current: str, count: int
+    generator: PoemGenerator, found: Sequence[tuple[str, Poem, TokenizedPoem]], current: str, count: int
 ) -> list[Alternative]:
     scores = [-score.nll for score in score_completions(generator.decoder.model, [sample for _, _, sample in found])]
     highest = max(scores, default=0.0)
@@ -115,7 +115,7 @@ def blanked(poem: Poem, places: set[tuple[int, int]]) -> str:
     )
 
 
-def _form_of(generator: Generator, request: PoemRequest, poem: Poem) -> Form:
+def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form:
     prescription, _ = generator.planner.plan(request)
     lengths = tuple(map(len, poem.lines))
     for form in prescription.forms:
@@ -150,7 +150,7 @@ def _spell(form: Form, places: set[tuple[int, int]], char: str) -> list[str]:
     return spelt
 
 
-def _likeliest(generator: Generator, prompt: Sequence[int], plan: Plan, before: Sequence[str]) -> list[str]:
+def _likeliest(generator: PoemGenerator, prompt: Sequence[int], plan: Plan, before: Sequence[str]) -> list[str]:
     """The characters that may come after a text, the likeliest first: each with the pieces that begin with it."""
     import torch
 

@@ -1,6 +1,6 @@
 """Poems of a shape that is given, written from the title or from an opening on: what evaluation asks of a model.
 
-In: a `Generator` and `Continuation`s (conditions, the lines that stand already, the shape of the rest).
+In: a `PoemGenerator` and `Continuation`s (conditions, the lines that stand already, the shape of the rest).
 Out: the running text of each rest, in order. Tones and rhyme are left to the model: it is what is measured.
 
 The opening is put behind the prompt as the beginning of the completion, so that the model reads it as its own.
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import GenerationError
-from gemma_poetry.generation.constraints import NOWHERE
 from gemma_poetry.generation.decoder import batch_seed
-from gemma_poetry.generation.decoding import Plan, retrace
-from gemma_poetry.generation.finishing import split_lines
-from gemma_poetry.generation.generator import Generator
+from gemma_poetry.generation.logits_processor import Plan, retrace
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.prosody.forms import FREE, Form
 
 
@@ -40,7 +40,7 @@ class Continuation:
 
 
 def continue_poems(
-    generator: Generator, continuations: Sequence[Continuation], *, seed: int | None = None
+    generator: PoemGenerator, continuations: Sequence[Continuation], *, seed: int | None = None
 ) -> Iterator[tuple[str, ...]]:
     """Writes the lines that are missing, in the order of the continuations.
 
@@ -69,12 +69,12 @@ def _rest(wish: Continuation) -> Form:
     return Form("", tuple((FREE,) * length for length in wish.lengths), wish.marks)
 
 
-def _prompt(generator: Generator, wish: Continuation) -> list[int]:
+def _prompt(generator: PoemGenerator, wish: Continuation) -> list[int]:
     prompt = encode_prompt(generator.tokenizer, wish.conditions)
     return prompt + encode_completion(generator.tokenizer, wish.opening)[:-1] if wish.opening else prompt
 
 
-def _read(generator: Generator, wish: Continuation, plan: Plan, tokens: Sequence[int]) -> tuple[str, ...]:
+def _read(generator: PoemGenerator, wish: Continuation, plan: Plan, tokens: Sequence[int]) -> tuple[str, ...]:
     track = retrace(plan, tokens)
     text = decode_poem(generator.tokenizer, tokens)
     if track.state == NOWHERE or not track.ended or track.text != text:

@@ -15,10 +15,10 @@ from transformers import GenerationConfig, LogitsProcessorList
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
-from gemma_poetry.generation.decoding import AnyPlan, MaskTable, SlotProcessor, Track
-from gemma_poetry.generation.measured import Spelling
+from gemma_poetry.generation.logits_processor import AnyPlan, MaskTable, SlotProcessor, Track
+from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
-from gemma_poetry.model.room import return_freed_memory
+from gemma_poetry.model.free_memory import return_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

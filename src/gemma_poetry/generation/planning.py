@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.generation.alphabet import Alphabet
-from gemma_poetry.generation.constraints import Automaton
-from gemma_poetry.generation.decoding import Plan
-from gemma_poetry.generation.requests import PoemRequest, Prescription, prescribe, simplify
-from gemma_poetry.generation.sounds import Book, LexiconSounds, Polyphones
+from gemma_poetry.generation.logits_processor import Plan
+from gemma_poetry.generation.prescription import Prescription, prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, Polyphones
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import lexicon, readings
@@ -23,7 +24,7 @@ from gemma_poetry.prosody.lexicon import lexicon, readings
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from gemma_poetry.generation.novelty_guard import LineGuard
+    from gemma_poetry.corpus.known_lines import KnownLines
 
 FORMS_KEPT = 8
 """Forms whose masks are kept; one takes some hundred megabytes with a vocabulary of 256,000 pieces."""
@@ -45,7 +46,7 @@ class Planner:
         *,
         charset: frozenset[str] | None = None,
         byte_characters: bool = False,
-        guards: Sequence[LineGuard] = (),
+        guards: Sequence[KnownLines] = (),
     ) -> None:
         self.guards = tuple(guards)
         self._charset = charset
@@ -66,7 +67,7 @@ class Planner:
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
         masks = self._kept(key)
         if masks is None:
-            automaton = Automaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
+            automaton = SlotAutomaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
             masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
         return prescription, Plan(masks, request.distinct or bool(request.answer), guards)
@@ -80,7 +81,7 @@ class Planner:
         key = ((form,), (), None)
         masks = self._kept(key)
         if masks is None:
-            masks = self._masks[key] = TokenMasks(self.index, Automaton([form], self._alphabet(None)))
+            masks = self._masks[key] = TokenMasks(self.index, SlotAutomaton([form], self._alphabet(None)))
         return Plan(masks)
 
     def _kept(self, key: Hashable) -> TokenMasks | None:

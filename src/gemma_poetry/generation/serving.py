@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.data.tokenization import encode_prompt, stop_ids
 from gemma_poetry.errors import GemmaPoetryError, UsageError
-from gemma_poetry.generation.constraints import NOWHERE
-from gemma_poetry.generation.decoding import MaskTable, Plan, SlotProcessor, retrace
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
+from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.requests import PoemRequest, Prescription
+from gemma_poetry.generation.prescription import Prescription
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.slot_automaton import NOWHERE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,7 +68,7 @@ class PoemServer:
         guards: Lines that novel poems may not hold.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[LineGuard] = ()) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, guards: Sequence[KnownLines] = ()) -> None:
         self.tokenizer = tokenizer
         self._planner = Planner(tokenizer, guards=guards)
         self._table = MaskTable()
@@ -79,10 +80,10 @@ class PoemServer:
         Raises:
             ModelError: The tokenizer cannot be found.
         """
-        from gemma_poetry.model.base import load_tokenizer
+        from gemma_poetry.model.loading import load_tokenizer
 
         known = Path(model) / KNOWN_LINES
-        return cls(load_tokenizer(model), [LineGuard.load(known)] if known.is_file() else [])
+        return cls(load_tokenizer(model), [KnownLines.load(known)] if known.is_file() else [])
 
     def prompt_ids(self, text: str) -> list[int]:
         """The prompt's tokens, BOS in front: what a client sends in place of a text.

@@ -1,6 +1,6 @@
 """From characters to tokens: what each piece of a tokenizer spells, and which pieces a state of a form admits.
 
-In: a Hugging Face tokenizer; the states of an `Automaton`.
+In: a Hugging Face tokenizer; the states of a `SlotAutomaton`.
 Out: a `TokenIndex` (built once a tokenizer) and, state by state, the set of admitted token ids (`TokenMasks`, kept).
 
 Three kinds of pieces can stand in a poem; every other piece (Latin, blanks, control tokens) never can:
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gemma_poetry.corpus.known_lines import fold
 from gemma_poetry.generation.alphabet import MARKS
-from gemma_poetry.generation.constraints import NOWHERE, Automaton
-from gemma_poetry.generation.novelty_guard import fold
+from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
 from gemma_poetry.prosody.characters import HAN, is_han
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class TokenMasks:
         automaton: The states; its alphabet is made of `index.characters`.
     """
 
-    def __init__(self, index: TokenIndex, automaton: Automaton) -> None:
+    def __init__(self, index: TokenIndex, automaton: SlotAutomaton) -> None:
         assert automaton.alphabet.characters == index.characters, "alphabet and token index differ"
         self.index = index
         self.automaton = automaton

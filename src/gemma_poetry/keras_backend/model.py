@@ -6,7 +6,6 @@ model of KerasHub without preprocessor, in float32, with updates on its projecti
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,9 +18,9 @@ from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import IncompleteModelError, UsageError
 from gemma_poetry.keras_backend.batches import bucket
 from gemma_poetry.keras_backend.configuration import backbone_name, check_configuration
+from gemma_poetry.keras_backend.environment import import_keras
 from gemma_poetry.keras_backend.presets import as_transformers, is_preset
 
-BACKENDS = ("torch", "jax")
 # What PEFT and the recipes call a projection -> what KerasHub calls it.
 PROJECTIONS = {
     "q_proj": "query",
@@ -33,32 +32,6 @@ PROJECTIONS = {
     "down_proj": "ffw_linear",
 }
 _BLOCK = re.compile(r"decoder_block_(\d+)/")
-
-
-def import_keras() -> Any:
-    """KerasHub on one of the backends that this project tests; PyTorch unless `KERAS_BACKEND` says otherwise.
-
-    Raises:
-        UsageError: KerasHub is not installed, or runs on another backend.
-    """
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import keras
-        import keras_hub
-    except ImportError as error:
-        raise UsageError(
-            f"the KerasHub backend is not installed ({error})",
-            expected="keras and keras-hub, in an environment of their own",
-            action="run make keras, then .venv-keras/bin/gemma-poetry train --backend keras",
-        ) from error
-    if keras.backend.backend() not in BACKENDS:
-        raise UsageError(
-            f"Keras runs on {keras.backend.backend()}",
-            expected=f"one of {', '.join(BACKENDS)}",
-            action="set KERAS_BACKEND=torch or jax",
-        )
-    return keras_hub
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:

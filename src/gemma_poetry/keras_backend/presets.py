@@ -60,7 +60,7 @@ def preset_names() -> dict[str, str]:
     Raises:
         UsageError: KerasHub is not installed.
     """
-    from gemma_poetry.keras_backend.model import import_keras
+    from gemma_poetry.keras_backend.environment import import_keras
 
     models = import_keras().models
     found = {**models.GemmaBackbone.presets, **models.Gemma3Backbone.presets}

@@ -33,8 +33,9 @@ from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, paddi
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.keras_backend.batches import make_batch
 from gemma_poetry.keras_backend.checkpoints import Progress, find_start, load_checkpoint, note_start, save_checkpoint
+from gemma_poetry.keras_backend.environment import import_keras
 from gemma_poetry.keras_backend.export import export, prove_base
-from gemma_poetry.keras_backend.model import enable_lora, import_keras, load_causal_lm, read_configuration, save_updates
+from gemma_poetry.keras_backend.model import enable_lora, load_causal_lm, read_configuration, save_updates
 from gemma_poetry.keras_backend.recipe_fields import check_fields, taken_fields
 from gemma_poetry.keras_backend.scoring import perplexities
 from gemma_poetry.progress import track

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
+from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.memory import ModelShape, Projection
 from gemma_poetry.model.presets import PRESETS
-from gemma_poetry.model.published import PUBLISHED
 
 SHAPES = "assets/model_shapes.json"
 OWN_LICENCE = "MIT"

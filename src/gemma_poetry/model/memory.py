@@ -36,7 +36,7 @@ from typing import Any, Literal
 
 from gemma_poetry.model.families import choose_attention
 
-# `training.norms` differentiates theirs by formula.
+# `training.fused.rms_norm` differentiates theirs by formula.
 _NORMS_BY_FORMULA = ("gemma", "gemma2", "gemma3_text")
 DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
 NF4_BITS = 4.127
@@ -264,7 +264,7 @@ def kept_bytes(
 
 
 def _kept_by_updates(adapted: Sequence[Projection], element: int, dropout: bool, rank: int) -> int:
-    """What updates keep that are one operation with their projection (`training.updates`)."""
+    """What updates keep that are one operation with their projection (`training.fused.lora_linear`)."""
     masks = 2 * sum(projection.inputs for projection in adapted) if dropout else 0
     return _shared_inputs(adapted, element) + masks + element * rank * len(adapted)
 

@@ -6,7 +6,6 @@ Out: a `Form`, lines of `Slot`s, that constrained generation obeys and scansion 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,7 +75,6 @@ SHORT_NAMES: dict[str, str] = {
     "五排": "五言排律", "七排": "七言排律", "五古": "五言古诗", "七古": "七言古诗",
 }  # fmt: skip
 
-_VERSE_NAMES = {5: "五言", 7: "七言"}
 
 # Line counts and lengths of the forms whose shape is fixed: (lines, characters a line).
 FIXED_SHAPES: dict[str, tuple[int, int]] = {
@@ -109,39 +107,3 @@ def alternating_marks(lines: int) -> str:
 def shape(name: str, lines: int, characters: int) -> Form:
     """A form of free slots with so many lines and so many characters in each."""
     return Form(name, ((FREE,) * characters,) * lines, alternating_marks(lines))
-
-
-# Broken couplets and joints per couplet: level-rhymed poems of ten lines and more are either below this or, most of them,
-# far above (of 4,200 such poems in 全唐诗 the fewest lie between 0.3 and 0.4).
-_REGULATED_BROKEN_SHARE = 1 / 3
-
-
-def classify(lines: Sequence[str]) -> str:
-    """The form (体裁) of a 诗 by its shape, rhyme and tones: a name in `FORM_NAMES`.
-
-    Lines of five or seven characters are a 绝句 if they are four; a 律诗 if they are eight and rhyme level; a 排律 if they
-    are ten or more, an even number, rhyme level and are regulated but for a third of the couplets at most; else a 古诗.
-    To rhyme level, every even line must end in a character that can be level, and all of them but one at most must share
-    a 平水韵 group. Faults of metre alone thus never make a 古诗 of eight lines; `scan` tells of them.
-
-    Args:
-        lines: The lines, Han characters only.
-    """
-    lengths = {len(line) for line in lines}
-    if len(lengths) != 1:
-        return "杂言诗"
-    (length,) = lengths
-    count = len(lines)
-    if length in _VERSE_NAMES and count >= 4 and count % 2 == 0:
-        if count == 4:
-            return f"{_VERSE_NAMES[length]}绝句"
-        if count >= 8:
-            # These know characters, and so forms; forms know neither.
-            from gemma_poetry.prosody.verdicts import broken_share, is_level_rhymed
-
-            if is_level_rhymed(lines):
-                if count == 8:
-                    return f"{_VERSE_NAMES[length]}律诗"
-                if broken_share(lines) <= _REGULATED_BROKEN_SHARE:
-                    return f"{_VERSE_NAMES[length]}排律"
-    return {4: "四言诗", 5: "五言古诗", 6: "六言诗", 7: "七言古诗"}.get(length, "杂言诗")

@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
+from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
 from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
 from gemma_poetry.prosody.rules import Rule
-from gemma_poetry.prosody.scansion import Fault, Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 
 TABLE = "assets/prosody/neighbours.txt"
 MAX_CHARACTERS = 8

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
@@ -32,7 +33,6 @@ from gemma_poetry.prosody.regulated import (
 )
 from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.scansion import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.verdicts import every_reading_passes
 
 # Each weight outweighs all that a poem may gather of the lighter ones, so that the least cost has the best verdict. A

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.mending import Mend
-from gemma_poetry.prosody.scansion import ONLY_READING, Fault, Place, Scansion
 
 OPEN, UNKNOWN = "通", "？"
 

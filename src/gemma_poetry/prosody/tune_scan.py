@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
+from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.scansion import Place, Scansion
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
 from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneTable, shipped_tunes
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import alternating_marks
-from gemma_poetry.prosody.scansion import Fault, Scansion
 from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, Verse, escape, legend_html, verdict_html, verse_html

@@ -16,16 +16,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
-from gemma_poetry.prosody.scansion import Scansion, scan
+from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Spot
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.alternatives import Alternative
-    from gemma_poetry.generation.generator import GeneratedPoem
+    from gemma_poetry.generation.poem_generator import GeneratedPoem
 
 MOST_DRAFTS = 24
 """Drafts that a sheaf keeps; the oldest fall out."""

@@ -16,9 +16,9 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
-from gemma_poetry.prosody.scansion import Scansion
 from gemma_poetry.prosody.scansion_record import tone_mark
 from gemma_poetry.studio.texts import Language, say, verdict_text
 

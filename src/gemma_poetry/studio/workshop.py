@@ -1,6 +1,6 @@
 """The models that the studio writes with: those named at the start, loaded when they are first asked for.
 
-In: names with a way to load each. Out: a `Generator` by its name; poems, while they are being written.
+In: names with a way to load each. Out: a `PoemGenerator` by its name; poems, while they are being written.
 
 A page can only say one of the names: no path that it sends is ever opened.
 """
@@ -19,10 +19,10 @@ from gemma_poetry.studio.limits import Limits, Line, Ticket
 from gemma_poetry.studio.texts import Language, complaint, say
 
 if TYPE_CHECKING:
-    from gemma_poetry.generation.generator import GeneratedPoem, Generator
-    from gemma_poetry.generation.requests import PoemRequest
+    from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.prosody.findings import Scansion
     from gemma_poetry.prosody.mending import Mend
-    from gemma_poetry.prosody.scansion import Scansion
 
 
 class CheckedPoem(Protocol):
@@ -79,13 +79,13 @@ class Workshop:
         line: The line before the models.
     """
 
-    loaders: Mapping[str, Callable[[], Generator]]
+    loaders: Mapping[str, Callable[[], PoemGenerator]]
     checker: Checker
     runs: Mapping[str, Path] = field(default_factory=dict)
     pairs: Sequence[tuple[str, str]] = ()
     limits: Limits = field(default_factory=Limits)
     line: Line = field(default=None)  # type: ignore[assignment]
-    _loaded: dict[str, Generator] = field(default_factory=dict)
+    _loaded: dict[str, PoemGenerator] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ class Workshop:
         if name not in self.loaders:
             raise complaint("no_model", language, name=repr(str(name)[:40]), names=", ".join(self.loaders))
 
-    def generator(self, name: str) -> Generator:
+    def generator(self, name: str) -> PoemGenerator:
         """The generator of a model, loaded where it is not yet; only whose turn it is may write with it."""
         with self._loading:
             if name not in self._loaded:

@@ -80,10 +80,10 @@ def train_adapter(
         OutputError: The run cannot be written.
     """
 
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
     from gemma_poetry.model.shards import sharded_share
-    from gemma_poetry.training.hastening import hasten
+    from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
     from gemma_poetry.training.trainer import prepare_folder
 
@@ -103,7 +103,7 @@ def train_adapter(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
-    hasten(model)
+    apply_fused(model)
     if is_main_process():
         print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
     trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary, counting)
@@ -159,8 +159,8 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     """Perplexities of held-out poems over the full vocabulary, from the stock model with the adapter on top."""
     import torch
 
-    from gemma_poetry.model.base import load_model
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     if not samples:
@@ -321,7 +321,7 @@ def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool
 
 def _weights_hash(model_spec: str) -> dict[str, str]:
     """sha256 of each weight file of a base model that lies in a folder; empty for a Hub id (its cache is checked there)."""
-    from gemma_poetry.model.base import locate
+    from gemma_poetry.model.loading import locate
 
     folder = Path(locate(model_spec))
     return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))} if folder.is_dir() else {}

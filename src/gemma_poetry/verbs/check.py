@@ -13,10 +13,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
@@ -26,42 +24,14 @@ from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
 from gemma_poetry.prosody.characters import UNIFIED
-from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.mending import Mend, mends
+from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.scansion import Place, Scansion, check_form, scan, scan_auto
-from gemma_poetry.prosody.scansion_record import is_choice, scansion_record, tone_mark
+from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
+from gemma_poetry.prosody.scansion_record import scansion_record
 from gemma_poetry.prosody.tunes import find_tune
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from gemma_poetry.verbs.check_layout import CheckedPoem, rows
 
 AUTO = "auto"
-_VERDICT_WORDS = {
-    Verdict.STRICT: "passes, strict (合律)",
-    Verdict.MINOR: "passes, with minor departures (小拗)",
-    Verdict.RESCUED: "passes, with mended departures (拗救)",
-    Verdict.FAIL: "fails (不合律)",
-    Verdict.NOT_JUDGED: "not judged (不判)",
-}
-_VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPoem:
-    """One poem, read.
-
-    Attributes:
-        title: 题目, empty where there is none.
-        author: 作者, empty where unknown.
-        scansion: What the scansion found.
-        mends: How each fault could be mended.
-    """
-
-    title: str
-    author: str
-    scansion: Scansion
-    mends: tuple[Mend, ...] = ()
 
 
 def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT, feature: str = "") -> int:
@@ -138,61 +108,6 @@ def record(checked: CheckedPoem) -> dict[str, Any]:
     return {"title": checked.title, "author": checked.author, **scansion_record(checked.scansion, checked.mends)}
 
 
-def rows(checked: CheckedPoem) -> Iterator[Text]:
-    """A poem as rows of coloured text."""
-    from rich.text import Text
-
-    scansion = checked.scansion
-    heading = " ".join(part for part in (checked.title and f"《{checked.title}》", checked.author) if part)
-    if heading:
-        yield Text(heading, style="bold")
-    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
-    row = Text(" · ".join(part for part in parts if part) + ": ")
-    row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
-    if scansion.verdict.passes:
-        row.append("; with every reading" if scansion.every_reading else "; with the readings taken, not with all")
-    yield row
-    faulty = {(fault.line, fault.position) for fault in scansion.faults}
-    licensed = {(licence.line, licence.position) for licence in scansion.licences}
-    width = max(map(len, scansion.lines))
-    for number, places in enumerate(scansion.places, 1):
-        row = Text(f"{number:>3}  ")
-        for mark in (lambda place: place.char, tone_mark, lambda place: place.expected):
-            for position, place in enumerate(places, 1):
-                spot = (number, position)
-                style = "bold red" if spot in faulty else "yellow" if spot in licensed else "cyan" if place.rhyme else ""
-                row.append(mark(place), style=style)
-            row.append("　" * (width - len(places)) + "  ")
-        row.append(next((f"韵 {_rhyme_of(place)}" for place in places if place.rhyme), ""), style="cyan")
-        row.rstrip()
-        yield row
-    for number, places in enumerate(scansion.places, 1):
-        for position, place in enumerate(places, 1):
-            if place.taken and is_choice(place):
-                yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place)}", style="dim")
-    for mend in checked.mends:
-        fault = mend.fault
-        row = Text("  ")
-        row.append("fault: ", style="bold red")
-        row.append(_fault_text(scansion, mend.fault.line, fault.position))
-        row.append(f"{fault.rule.chinese}, {fault.rule.english}: expected {fault.expected}, found {fault.actual}")
-        yield row
-        for found in mend.alternatives:
-            yield Text(f"      mend: {_spot(found.line, found.position)} {' '.join(found.characters)}")
-        if mend.advice:
-            yield Text(f"      mend: {mend.advice}")
-    for licence in scansion.licences:
-        row = Text("  ")
-        row.append("licence: ", style="yellow")
-        row.append(_fault_text(scansion, licence.line, licence.position))
-        row.append(f"{licence.rule.chinese}, {licence.rule.english}: usual {licence.expected}, found {licence.actual}")
-        yield row
-    for line, position, char in scansion.unknown:
-        yield Text(f"  unknown: {_spot(line, position)} {char}: no reading is known, so nothing is said of it", style="yellow")
-    for remark in scansion.remarks:
-        yield Text(f"  remark: {remark}", style="dim")
-
-
 def read_file(path: str) -> SourceFile:
     """The file, or standard input, as a source has files.
 
@@ -231,28 +146,6 @@ def _offending(paragraphs: tuple[str, ...]) -> str:
 
 
 _USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")
-
-
-def _spot(line: int, position: int) -> str:
-    return f"line {line}, position {position}" if position else f"line {line}"
-
-
-def _fault_text(scansion: Scansion, line: int, position: int) -> str:
-    char = scansion.lines[line - 1][position - 1] if position and line <= len(scansion.lines) else ""
-    return f"{_spot(line, position)}{f' {char}' if char else ''}: "
-
-
-def _rhyme_of(place: Place) -> str:
-    return place.taken.group if place.taken else place.rhyme
-
-
-def _reading_text(place: Place) -> str:
-    assert place.taken is not None
-    tone = place.taken.tone
-    # Where only the tone is decided, more than one rhyme may have it.
-    sure = place.rhyme or len({reading.rhyme for reading in readings(place.char) if reading.tone is tone}) == 1
-    later = ", a later reading" if place.taken.later else ""
-    return f"{tone.value} {place.taken.group} ({place.reason}{later})" if sure else f"{tone.value} ({place.reason}{later})"
 
 
 def _print_text(checked: CheckedPoem) -> None:

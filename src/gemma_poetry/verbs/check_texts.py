@@ -15,7 +15,7 @@ from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import RefusedError
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.verbs.check import AUTO, read_file
-from gemma_poetry.verbs.generate_texts import check_rows
+from gemma_poetry.verbs.check_layout import check_rows
 
 
 def check_texts(path: str, form: str, domain: Domain, *, as_json: bool = False, feature: str = "") -> int:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import Recipe
+from gemma_poetry.doctor.findings import Finding, fault_of, judge
 from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
-from gemma_poetry.model.findings import Finding, fault_of, judge
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
         RunError: The model is a run, not a base model.
         DataError: There is no DATA folder.
     """
-    from gemma_poetry.model.base import is_run, load_tokenizer, run_base
+    from gemma_poetry.model.loading import is_run, load_tokenizer, run_base
 
     if is_run(Path(model)):
         raise RunError("the model is a run, not a base model", where=model, action=f"name its base, {run_base(Path(model))}")
@@ -67,7 +67,7 @@ def _check_data(
 ) -> tuple[list[Finding], list[TokenizedPoem] | None]:
     """Findings on DATA, and its samples where they can be read."""
     from gemma_poetry.data.tokenization import check_tokenizer, read_tokenized
-    from gemma_poetry.model.sample_checks import check_samples
+    from gemma_poetry.doctor.sample_checks import check_samples
 
     findings: list[Finding] = []
     try:
@@ -93,8 +93,8 @@ def _check_model(
     recipe: Recipe,
     available: int,
 ) -> Iterator[Finding]:
-    from gemma_poetry.model.base import load_model
-    from gemma_poetry.model.diagnosis import diagnose
+    from gemma_poetry.doctor.diagnosis import diagnose
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.progress import stage
 
     try:
@@ -126,9 +126,9 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     """
     import torch
 
-    from gemma_poetry.model.base import locate
     from gemma_poetry.model.checkpoint import weight_files
-    from gemma_poetry.model.room import available_memory, gib
+    from gemma_poetry.model.free_memory import available_memory, gib
+    from gemma_poetry.model.loading import locate
     from gemma_poetry.model.towers import weight_bytes
 
     available = available_memory("cuda" if torch.cuda.is_available() else "cpu")
@@ -153,8 +153,8 @@ def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
 
     The adapter's size is not known before the model is; 2% of the weights is more than rank 64 takes.
     """
-    from gemma_poetry.model.base import locate
-    from gemma_poetry.model.room import gib
+    from gemma_poetry.model.free_memory import gib
+    from gemma_poetry.model.loading import locate
 
     folder = Path(locate(model))
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0

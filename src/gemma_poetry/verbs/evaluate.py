@@ -10,7 +10,7 @@ where there are several systems, `comparison/` with all of them in one table.
 
 Poems are encoded from their records with the model's own tokenizer, so that any model can be evaluated on any DATA, and
 `ppl_char` of models with different tokenizers stands side by side. No title or author is dropped. What is asked of the texts of
-a domain is its `Examiner`'s; the way is the same for all.
+a domain is its `EvaluationProtocol`'s; the way is the same for all.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from gemma_poetry.evaluation.records import (
     GENERATIONS,
     LIKELIHOODS,
     TITLE_RANKS,
+    Generation,
     Likelihood,
     TitleRank,
-    Writing,
     write_records,
 )
 from gemma_poetry.evaluation.references import HUMAN
@@ -44,14 +44,14 @@ from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.progress import stage
-from gemma_poetry.verbs.evaluate_models import exposures
-from gemma_poetry.verbs.examiner import Examiner, Ground, examiner_of
-from gemma_poetry.verbs.taught import domain_of_data
+from gemma_poetry.verbs.domain_lookup import domain_of_data
+from gemma_poetry.verbs.evaluate_models import contaminations
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
 
 if TYPE_CHECKING:
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
-_Record = TypeVar("_Record", Likelihood, Writing, TitleRank)
+_Record = TypeVar("_Record", Likelihood, Generation, TitleRank)
 
 RESULTS = "results.json"
 COMPARISON = "comparison"
@@ -106,22 +106,22 @@ def evaluate(options: EvaluateOptions) -> Results:
         OutputError: The results cannot be written.
     """
     _check(options)
-    examiner = examiner_of(_domain(options))
+    examiner = protocol_of(_domain(options))
     ground = _load_ground(options, examiner)
     names = _names(options.runs)
     taken = set(names.values())
-    strangers: list[Writing] = []
+    system_outputs: list[Generation] = []
     for path in options.generations:
-        found = examiner.strangers(path, ground, taken)
+        found = examiner.system_outputs(path, ground, taken)
         taken |= {writing.system for writing in found}
-        strangers += found
+        system_outputs += found
     judged: list[tuple[str, str, Evidence, Results]] = []
     for spec, name in names.items():
-        base, evidence, results = _evaluate_run(options, spec, name, examiner, ground, strangers if not judged else [])
+        base, evidence, results = _evaluate_run(options, spec, name, examiner, ground, system_outputs if not judged else [])
         judged.append((name, base, evidence, results))
-    if len(judged) == 1 and not strangers:
+    if len(judged) == 1 and not system_outputs:
         return judged[0][3]
-    evidence, pairs = _combined([entry[:3] for entry in judged], strangers, examiner.evidence(ground))
+    evidence, pairs = _combined([entry[:3] for entry in judged], system_outputs, examiner.evidence(ground))
     results = examiner.figures(evidence, options.settings, pairs)
     told = {record["sentence"]: record for *_, own in judged for record in own.exposure}
     results.exposure = list(told.values())
@@ -145,7 +145,7 @@ def _domain(options: EvaluateOptions) -> Domain:
 
 
 def _check(options: EvaluateOptions) -> None:
-    from gemma_poetry.model.base import is_run, is_whole_run
+    from gemma_poetry.model.loading import is_run, is_whole_run
 
     if options.split not in SPLITS:
         raise UsageError(f"there is no split {options.split!r}", expected=f"one of {', '.join(SPLITS)}")
@@ -160,7 +160,7 @@ def _check(options: EvaluateOptions) -> None:
             )
 
 
-def _load_ground(options: EvaluateOptions, examiner: Examiner) -> Ground:
+def _load_ground(options: EvaluateOptions, examiner: EvaluationProtocol) -> Ground:
     if options.data is None:
         return Ground()
     check_manifest(options.data, [f"{name}.jsonl" for name in SPLITS])
@@ -185,22 +185,27 @@ def _names(specs: Sequence[str]) -> dict[str, str]:
 
 
 def _evaluate_run(
-    options: EvaluateOptions, spec: str, name: str, examiner: Examiner, ground: Ground, strangers: Sequence[Writing]
+    options: EvaluateOptions,
+    spec: str,
+    name: str,
+    examiner: EvaluationProtocol,
+    ground: Ground,
+    system_outputs: Sequence[Generation],
 ) -> tuple[str, Evidence, Results]:
     """Evaluates one run and writes its files; returns the base it stands on as well."""
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
 
     settings = options.settings
     loaded = load_model(spec)
     likelihoods = examiner.score(loaded, ground)
-    writings = examiner.write(loaded, ground, settings, options.sampling)
-    ranks = examiner.rank(loaded, list(whole_poems([*writings, *strangers])), settings)
-    foreign = {writing.system for writing in strangers}
+    generations = examiner.write(loaded, ground, settings, options.sampling)
+    ranks = examiner.rank(loaded, list(whole_poems([*generations, *system_outputs])), settings)
+    foreign = {writing.system for writing in system_outputs}
     own_ranks = [rank for rank in ranks if rank.system not in foreign]
-    evidence = replace(examiner.evidence(ground), likelihoods=likelihoods, writings=writings, title_ranks=own_ranks)
+    evidence = replace(examiner.evidence(ground), likelihoods=likelihoods, generations=generations, title_ranks=own_ranks)
     results = examiner.figures(evidence, settings)
     assert options.data is not None
-    for exposure in exposures(loaded, ground.poems, spec, options.data, options.split):
+    for exposure in contaminations(loaded, ground.poems, spec, options.data, options.split):
         results.exposure.append(exposure.to_record())
         if exposure.doubtful:
             print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
@@ -222,7 +227,7 @@ def _comparison_folder(options: EvaluateOptions) -> Path | None:
 
 
 def _combined(
-    judged: Sequence[tuple[str, str, Evidence]], strangers: Sequence[Writing], merged: Evidence
+    judged: Sequence[tuple[str, str, Evidence]], system_outputs: Sequence[Generation], merged: Evidence
 ) -> tuple[Evidence, list[tuple[str, str]]]:
     """The evidence of several systems under one roof, and which of them are compared.
 
@@ -237,22 +242,22 @@ def _combined(
     for name, base, _ in judged:
         renamed |= {(name, "tuned"): name, (name, "base"): base_names[base]}
     for name, _, evidence in judged:
-        own = {record.system for kind in (evidence.likelihoods, evidence.writings) for record in kind}
-        have = {record.system for kind in (merged.likelihoods, merged.writings) for record in kind}
+        own = {record.system for kind in (evidence.likelihoods, evidence.generations) for record in kind}
+        have = {record.system for kind in (merged.likelihoods, merged.generations) for record in kind}
         # What two runs share (their base, the human, the ceiling) is taken from the first.
         new = {system: called for system in own if (called := renamed.get((name, system), system)) not in have}
         merged = replace(
             merged,
             likelihoods=[*merged.likelihoods, *_called(evidence.likelihoods, new)],
-            writings=[*merged.writings, *_called(evidence.writings, new)],
+            generations=[*merged.generations, *_called(evidence.generations, new)],
             # Likelihoods under different bases do not say the same of a title.
             title_ranks=[*merged.title_ranks, *_called(evidence.title_ranks, new)] if len(bases) == 1 else (),
         )
     if judged and len(bases) == 1:
-        of_strangers = {writing.system: writing.system for writing in strangers}
+        of_strangers = {writing.system: writing.system for writing in system_outputs}
         merged = replace(merged, title_ranks=[*merged.title_ranks, *_called(judged[0][2].title_ranks, of_strangers)])
-    merged = replace(merged, writings=[*merged.writings, *strangers])
-    names = [*(name for name, _, _ in judged), *dict.fromkeys(writing.system for writing in strangers)]
+    merged = replace(merged, generations=[*merged.generations, *system_outputs])
+    names = [*(name for name, _, _ in judged), *dict.fromkeys(writing.system for writing in system_outputs)]
     pairs = [(name, base_names[base]) for name, base, _ in judged]
     pairs += [(other, name) for number, name in enumerate(names) for other in names[number + 1 :]]
     pairs += [(name, HUMAN) for name in names]
@@ -265,7 +270,12 @@ def _called(records: Sequence[_Record], names: Mapping[str, str]) -> list[_Recor
 
 
 def _write_out(
-    out: Path, examiner: Examiner, evidence: Evidence, results: Results, about: dict[str, Any], runs: Mapping[str, str]
+    out: Path,
+    examiner: EvaluationProtocol,
+    evidence: Evidence,
+    results: Results,
+    about: dict[str, Any],
+    runs: Mapping[str, str],
 ) -> None:
     """Writes records, reports and results.
 
@@ -280,7 +290,7 @@ def _write_out(
     # Written last, so that it never stands beside poems that it is not about.
     (out / RESULTS).unlink(missing_ok=True)
     write_records(out / LIKELIHOODS, evidence.likelihoods)
-    write_records(out / GENERATIONS, evidence.writings)
+    write_records(out / GENERATIONS, evidence.generations)
     write_records(out / TITLE_RANKS, evidence.title_ranks)
     folders = {name: Path(spec) for name, spec in runs.items()}
     details = {"Recipe": about} | {
@@ -289,7 +299,7 @@ def _write_out(
     report = Report(
         f"Evaluation of {', '.join(about['runs'] + about['generations'])}",
         results,
-        evidence.writings,
+        evidence.generations,
         {name: read_curve(folder / CURVE) for name, folder in folders.items() if (folder / CURVE).is_file()},
         details,
         _subtitle(about, examiner),
@@ -300,7 +310,7 @@ def _write_out(
     write_json(out / RESULTS, {"about": about, **results.to_record()})
 
 
-def _subtitle(about: Mapping[str, Any], examiner: Examiner) -> str:
+def _subtitle(about: Mapping[str, Any], examiner: EvaluationProtocol) -> str:
     data = about["data"]
     told = f"{about['domain']}: " if examiner.judge is not None else ""
     judged = f"{data['split']} split of {data['folder']}, {data['poems']:,} poems" if data else "poems judged on their own"
@@ -308,7 +318,9 @@ def _subtitle(about: Mapping[str, Any], examiner: Examiner) -> str:
     return f"{told}{base}{judged}; seed {about['evaluate']['seed']}"
 
 
-def _about(options: EvaluateOptions, loaded: LoadedModel | None, examiner: Examiner, ground: Ground) -> dict[str, Any]:
+def _about(
+    options: EvaluateOptions, loaded: LoadedModel | None, examiner: EvaluationProtocol, ground: Ground
+) -> dict[str, Any]:
     data = options.data
     return {
         "runs": list(options.runs) if loaded is None else [loaded.name],
@@ -327,3 +339,14 @@ def _about(options: EvaluateOptions, loaded: LoadedModel | None, examiner: Exami
         "evaluate": options.settings.model_dump(mode="json"),
         "generate": options.sampling.model_dump(mode="json"),
     }
+
+
+def protocol_of(domain: Domain) -> EvaluationProtocol:
+    """The examiner of a domain."""
+    if domain.tonal:
+        from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
+
+        return PoemEvaluation(domain)
+    from gemma_poetry.verbs.evaluate_texts import TextEvaluation
+
+    return TextEvaluation(domain)

@@ -1,6 +1,6 @@
 """What models make of the judged poems: how likely they find them, what they write, how they rank titles.
 
-In: a loaded model and poems. Out: `Likelihood`s, `Writing`s and `TitleRank`s of each of the systems inside it: `base` and
+In: a loaded model and poems. Out: `Likelihood`s, `Generation`s and `TitleRank`s of each of the systems inside it: `base` and
 `tuned` where an adapter lies on top, else one. And where the model was pretrained here: what it was kept from.
 """
 
@@ -15,15 +15,15 @@ from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
-from gemma_poetry.evaluation.exposure import Exposure, find_exposure, find_tuning_exposure
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
-from gemma_poetry.evaluation.references import as_writing, skipped
+from gemma_poetry.evaluation.contamination import Contamination, find_contamination, find_tuning_contamination
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
+from gemma_poetry.evaluation.references import as_generation, skipped
 from gemma_poetry.evaluation.titles import rank_title, title_choices
 from gemma_poetry.progress import steps, track
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.continuation import Continuation
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
 
 def systems_of(loaded: LoadedModel) -> tuple[str, ...]:
@@ -54,15 +54,15 @@ def score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
 
 def write(
     loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings
-) -> Iterator[Writing]:
+) -> Iterator[Generation]:
     """What each system writes to each poem's title, and to its first couplet."""
     from gemma_poetry.generation.continuation import continue_poems
-    from gemma_poetry.generation.generator import Generator
+    from gemma_poetry.generation.poem_generator import PoemGenerator
 
     if not poems:
         return
     sampling = sampling.model_copy(update={"batch_size": settings.batch_size})
-    generator = Generator(loaded.model, loaded.tokenizer, sampling)
+    generator = PoemGenerator(loaded.model, loaded.tokenizer, sampling)
     # Poems of one length share a batch, so that no step is spent on padding.
     poems = sorted(poems, key=lambda poem: (poem.characters, poem.source_id))
     for system in systems_of(loaded):
@@ -72,7 +72,7 @@ def write(
                 written = continue_poems(generator, wishes, seed=settings.seed)
                 description = f"Writing poems ({system}, from the {protocol.value})"
                 for poem, lines in zip(poems, track(written, description, len(poems))):
-                    yield as_writing(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
+                    yield as_generation(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
 
 
 def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
@@ -88,7 +88,7 @@ def _continuation(poem: Poem, protocol: Protocol) -> Continuation:
     )
 
 
-def rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: EvaluateSettings) -> Iterator[TitleRank]:
+def rank_titles(loaded: LoadedModel, poems: Sequence[Generation], settings: EvaluateSettings) -> Iterator[TitleRank]:
     """Ranks the title of each poem among others, all by the base model."""
     from gemma_poetry.data.tokenization import encode_samples
     from gemma_poetry.model.scoring import score_completions
@@ -105,7 +105,7 @@ def rank_titles(loaded: LoadedModel, poems: Sequence[Writing], settings: Evaluat
         yield rank_title(writing, [next(scores).nll for _ in titles])
 
 
-def exposures(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path, split: str) -> list[Exposure]:
+def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path, split: str) -> list[Contamination]:
     """Whether the base model, and the run on top of it, may have read the poems before.
 
     Args:
@@ -115,16 +115,16 @@ def exposures(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path,
         data: The DATA folder that the poems are from.
         split: The split that they are.
     """
-    from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
-    from gemma_poetry.model.base import locate
+    from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
+    from gemma_poetry.model.loading import locate
     from gemma_poetry.training.pretraining import cluster_digest
 
     folder = Path(locate(loaded.base))
     name = folder.name if folder.is_dir() else loaded.base
     manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
-    guard = LineGuard.load(folder / KNOWN_LINES) if (folder / KNOWN_LINES).is_file() else None
-    found = [find_exposure(poems, name, cluster_digest(poems), manifest, guard)]
+    guard = KnownLines.load(folder / KNOWN_LINES) if (folder / KNOWN_LINES).is_file() else None
+    found = [find_contamination(poems, name, cluster_digest(poems), manifest, guard)]
     if loaded.adapted:
         trained_on = read_json(Path(spec) / MANIFEST).get("data", {}).get("manifest_sha256")
-        found.append(find_tuning_exposure(loaded.name, len(poems), split, trained_on == sha256_file(data / MANIFEST)))
+        found.append(find_tuning_contamination(loaded.name, len(poems), split, trained_on == sha256_file(data / MANIFEST)))
     return found

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.evaluation.ceiling import retrieval_writings
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.evaluator import DEFAULT_PAIRS, Evidence, evaluate_records
-from gemma_poetry.evaluation.records import Likelihood, TitleRank, Writing
-from gemma_poetry.evaluation.references import HumanReferences, can_be_rewritten, human_writings, select_poems
+from gemma_poetry.evaluation.records import Generation, Likelihood, TitleRank
+from gemma_poetry.evaluation.references import HumanReferences, can_be_rewritten, human_generations, select_poems
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.strangers import read_strangers
+from gemma_poetry.evaluation.retrieval_oracle import retrieval_generations
+from gemma_poetry.evaluation.system_outputs import read_system_outputs
 from gemma_poetry.verbs.evaluate_models import rank_titles, score, write
-from gemma_poetry.verbs.examiner import Examiner, Ground
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
 
 if TYPE_CHECKING:
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
 
-class PoemExaminer(Examiner):
+class PoemEvaluation(EvaluationProtocol):
     """诗 and 词."""
 
     def ground(self, poems: Sequence[Poem], others: Sequence[Poem], settings: EvaluateSettings) -> Ground:
@@ -45,21 +45,21 @@ class PoemExaminer(Examiner):
 
     def write(
         self, loaded: LoadedModel, ground: Ground, settings: EvaluateSettings, sampling: GenerateSettings
-    ) -> list[Writing]:
+    ) -> list[Generation]:
         """Poems to titles and behind first couplets, other poets' poems, and the nearest of the corpus."""
         return [
             *write(loaded, ground.rewritten, settings, sampling),
-            *human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed)),
-            *(retrieval_writings(ground.rewritten, ground.index) if ground.index else ()),
+            *human_generations(ground.rewritten, HumanReferences(ground.others, settings.seed)),
+            *(retrieval_generations(ground.rewritten, ground.index) if ground.index else ()),
         ]
 
-    def rank(self, loaded: LoadedModel, writings: Sequence[Writing], settings: EvaluateSettings) -> list[TitleRank]:
+    def rank(self, loaded: LoadedModel, generations: Sequence[Generation], settings: EvaluateSettings) -> list[TitleRank]:
         """By the base model, for all systems."""
-        return list(rank_titles(loaded, writings, settings))
+        return list(rank_titles(loaded, generations, settings))
 
-    def strangers(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Writing]:
+    def system_outputs(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Generation]:
         """In either script."""
-        return read_strangers(path, ground.poems, taken)
+        return read_system_outputs(path, ground.poems, taken)
 
     def evidence(self, ground: Ground) -> Evidence:
         """The corpus."""

@@ -1,7 +1,7 @@
 """Evaluation in domains that are not read by tones: perplexity in their own unit, their own check, novelty in their symbols.
 
     DATA/test.jsonl ──model.scoring────────> likelihoods (count of the domain) ──┐
-          ├──form and title──TextWriter────> writings ───────────────────────────┼─evaluation──> figures that the
+          ├──form and title──TextGenerator────> writings ───────────────────────────┼─evaluation──> figures that the
           └──other texts of the form───────> the human beside them ──────────────┤               domain says make sense
     DATA/train, val.jsonl ──symbols────────> what novelty is held against ───────┘
 
@@ -20,22 +20,22 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.evaluation.evaluator import DEFAULT_PAIRS, Evidence, evaluate_records, spelt_index
-from gemma_poetry.evaluation.records import Likelihood, Protocol, TitleRank, Writing
-from gemma_poetry.evaluation.references import HumanReferences, as_writing, human_writings, select_poems
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
+from gemma_poetry.evaluation.references import HumanReferences, as_generation, human_generations, select_poems
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.strangers import read_stranger_texts
 from gemma_poetry.evaluation.symbols import Symbols
+from gemma_poetry.evaluation.system_outputs import read_system_texts
 from gemma_poetry.progress import steps, track
 from gemma_poetry.verbs.evaluate_models import as_system, systems_of
-from gemma_poetry.verbs.examiner import Examiner, Ground
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
 
 if TYPE_CHECKING:
-    from gemma_poetry.model.base import LoadedModel
+    from gemma_poetry.model.loading import LoadedModel
 
 _ALWAYS = ("ppl_", "log_ppl_", "conforms")
 
 
-class TextExaminer(Examiner):
+class TextEvaluation(EvaluationProtocol):
     """Texts of any domain with a check and a count."""
 
     def __init__(self, domain: Domain) -> None:
@@ -59,21 +59,21 @@ class TextExaminer(Examiner):
 
     def write(
         self, loaded: LoadedModel, ground: Ground, settings: EvaluateSettings, sampling: GenerateSettings
-    ) -> list[Writing]:
+    ) -> list[Generation]:
         """Texts to forms and titles, and another person's text to the nearest title."""
-        people = human_writings(ground.rewritten, HumanReferences(ground.others, settings.seed))
+        people = human_generations(ground.rewritten, HumanReferences(ground.others, settings.seed))
         return [
             *_write(loaded, ground.rewritten, settings, sampling, self.domain),
             *(one for one in people if one.protocol is Protocol.TITLE),
         ]
 
-    def rank(self, loaded: LoadedModel, writings: Sequence[Writing], settings: EvaluateSettings) -> list[TitleRank]:
+    def rank(self, loaded: LoadedModel, generations: Sequence[Generation], settings: EvaluateSettings) -> list[TitleRank]:
         """Not asked: a passage of prose is long, and ten titles of each are ten times its length to read."""
         return []
 
-    def strangers(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Writing]:
+    def system_outputs(self, path: Path, ground: Ground, taken: Collection[str]) -> list[Generation]:
         """Divided and cleaned as the domain says."""
-        return read_stranger_texts(path, self.domain, ground.poems, taken)
+        return read_system_texts(path, self.domain, ground.poems, taken)
 
     def evidence(self, ground: Ground) -> Evidence:
         """The corpus in symbols, the check, the unit."""
@@ -102,16 +102,16 @@ def _score(loaded: LoadedModel, poems: Sequence[Poem], domain: Domain) -> Iterat
 
 def _write(
     loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings, domain: Domain
-) -> Iterator[Writing]:
-    from gemma_poetry.generation.writer import TextWish, TextWriter
+) -> Iterator[Generation]:
+    from gemma_poetry.generation.text_generator import TextGenerator, TextRequest
 
     sampling = sampling.model_copy(update={"batch_size": settings.batch_size})
-    writer = TextWriter(loaded.model, loaded.tokenizer, sampling, wordstock=domain.wordstock, max_tokens=domain.max_tokens)
+    writer = TextGenerator(loaded.model, loaded.tokenizer, sampling, wordstock=domain.wordstock, max_tokens=domain.max_tokens)
     # Texts of one form share a batch: counted and free ones are decoded apart, and long ones pad the short.
     poems = sorted(poems, key=lambda poem: (poem.form, poem.source_id))
     wishes = [
         # The author is left out: the text beside it was not asked to be like anybody's either.
-        TextWish(Conditions(poem.form, poem.title, template=domain.template), domain.measure(poem.form))
+        TextRequest(Conditions(poem.form, poem.title, template=domain.template), domain.measure(poem.form))
         for poem in poems
     ]
     for system in systems_of(loaded):
@@ -119,7 +119,7 @@ def _write(
             written = writer.write(wishes, seed=settings.seed)
             for poem, one in zip(poems, track(written, f"Writing texts ({system})", len(poems))):
                 lines, marks = domain.lines_of(one.text, poem.form)
-                yield as_writing(system, Protocol.TITLE, poem, lines, marks)
+                yield as_generation(system, Protocol.TITLE, poem, lines, marks)
 
 
 def _sensible(results: Results, beginnings: Sequence[str]) -> Results:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, atomic_folder, read_json, write_manifest, write_text
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KNOWN_LINES
 from gemma_poetry.errors import DataError, OutputError, UsageError
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES
 
 if TYPE_CHECKING:
-    from gemma_poetry.model.export import ExportCheck, ExportSource
+    from gemma_poetry.exporting.export import ExportCheck, ExportSource
 
 TARGETS = ("peft", "merged", "ollama", "gguf", "hub")
 DTYPES = ("auto", "float32", "bfloat16")
@@ -97,8 +97,8 @@ def export(options: ExportOptions) -> Exported:
         ExportError: What was written is not what the run writes.
         OutputError: The folder cannot be written.
     """
-    from gemma_poetry.model.export import open_run
-    from gemma_poetry.model.gguf_file import require_gguf
+    from gemma_poetry.exporting.export import open_run
+    from gemma_poetry.exporting.gguf_file import require_gguf
 
     if options.to == "hub" and not options.repository:
         raise UsageError("no repository is named", expected="owner/name on the Hub", action="add --repo owner/name")
@@ -120,18 +120,18 @@ def export(options: ExportOptions) -> Exported:
         origin = {name: _without_places(read_json(options.run / MANIFEST)[name]) for name in ("base", "data")}
         write_manifest(folder, contents | origin, files)
         if options.to == "hub":
-            from gemma_poetry.model.publishing import upload
+            from gemma_poetry.exporting.hub_upload import upload
 
             commit = upload(folder, options.repository, private=options.private)
     return Exported(options.to, out, check, commit)
 
 
 def _write(options: ExportOptions, source: ExportSource, folder: Path) -> ExportCheck:
-    from gemma_poetry.model.export import write_adapter, write_merged
-    from gemma_poetry.model.gguf_file import gguf_installed
-    from gemma_poetry.model.ollama import DEFAULT_FORM, modelfile
-    from gemma_poetry.model.publishing import is_hub_id
-    from gemma_poetry.verbs.taught import domain_of_model
+    from gemma_poetry.exporting.export import write_adapter, write_merged
+    from gemma_poetry.exporting.gguf_file import gguf_installed
+    from gemma_poetry.exporting.hub_upload import is_hub_id
+    from gemma_poetry.exporting.ollama import DEFAULT_FORM, modelfile
+    from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     tokenizer, sampling = source.loaded.tokenizer, options.sampling
     guard = source.loaded.folder / KNOWN_LINES
@@ -156,7 +156,7 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
 
 
 def _as_gguf(config: Any) -> bool:
-    from gemma_poetry.model.gguf_file import require_gguf
+    from gemma_poetry.exporting.gguf_file import require_gguf
 
     try:
         require_gguf(config)
@@ -166,8 +166,8 @@ def _as_gguf(config: Any) -> bool:
 
 
 def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
-    from gemma_poetry.model.export import compare, merge, score_fixed_poems, stored_dtype
-    from gemma_poetry.model.gguf_file import check_tokens, read_gguf, write_gguf
+    from gemma_poetry.exporting.export import compare, merge, score_fixed_poems, stored_dtype
+    from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, write_gguf
 
     dtype = stored_dtype(source.loaded) if dtype == "auto" else dtype
     path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
@@ -182,8 +182,8 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
     from gemma_poetry.data.prompts import Conditions
-    from gemma_poetry.model.publishing import EXAMPLE, model_card
-    from gemma_poetry.verbs.taught import domain_of_model
+    from gemma_poetry.exporting.hub_upload import EXAMPLE, model_card
+    from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     manifest = read_json(source.run / MANIFEST)
     domain = domain_of_model(str(source.run))

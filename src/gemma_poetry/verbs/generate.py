@@ -10,61 +10,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import read_jsonl, write_jsonl
-from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.novelty_guard import KNOWN_LINES, LineGuard
-from gemma_poetry.generation.requests import PoemRequest, prescribe, simplify
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import simplify
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
-from gemma_poetry.verbs.taught import domain_of_model
+from gemma_poetry.verbs.domain_lookup import domain_of_model
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
-    from gemma_poetry.generation.generator import GeneratedPoem
-    from gemma_poetry.prosody.scansion import Scansion
-
-
-@dataclass(frozen=True, slots=True)
-class GenerateOptions:
-    """What the command line asks for.
-
-    Attributes:
-        model: A run, a model folder, a preset or a Hub id.
-        request: The wish that every poem grants.
-        count: Poems to write.
-        seed: Seed of sampling; `None`: that of the recipe.
-        as_json: JSON lines in place of plain poems.
-        out: A JSONL file to write to, in place of standard output.
-        settings: Sampling and batch size.
-        annotated: Show tones and rhyme beside each line, as `check` does.
-        best_of: Poems written for each that is kept.
-        beams: Beams of each poem; 1 samples.
-        byte_characters: Also write characters that the vocabulary has only as bytes.
-        data: A DATA folder: its training lines are kept out, and the nearest of them is named.
-        domain: The language or style; empty: that of the run.
-        feature: What the domain can be asked for beside form, title and author: a season word; empty: nothing.
-    """
-
-    model: str
-    request: PoemRequest
-    count: int = 1
-    seed: int | None = None
-    as_json: bool = False
-    out: Path | None = None
-    settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
-    annotated: bool = False
-    best_of: int = 1
-    beams: int = 1
-    byte_characters: bool = False
-    data: Path | None = None
-    domain: str = ""
-    feature: str = ""
+    from gemma_poetry.generation.poem_generator import GeneratedPoem
+    from gemma_poetry.prosody.findings import Scansion
 
 
 def generate(options: GenerateOptions) -> int:
@@ -148,7 +111,7 @@ def plain_poem(generated: GeneratedPoem) -> str:
 
 def annotated_poem(generated: GeneratedPoem) -> str:
     """The poem with tones and rhyme beside each line, as `check` shows it."""
-    from gemma_poetry.verbs.check import CheckedPoem, rows
+    from gemma_poetry.verbs.check_layout import CheckedPoem, rows
 
     poem = generated.poem
     scansion = scansion_of(poem)
@@ -157,7 +120,7 @@ def annotated_poem(generated: GeneratedPoem) -> str:
     return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
 
 
-def find_guards(model: str, data: Path | None) -> list[LineGuard]:
+def find_guards(model: str, data: Path | None) -> list[KnownLines]:
     """The known lines of the corpora behind a model: those of its base, of its run, and of a DATA folder.
 
     Args:
@@ -167,31 +130,31 @@ def find_guards(model: str, data: Path | None) -> list[LineGuard]:
     Raises:
         DataError: A file of known lines, or the DATA folder, cannot be read.
     """
-    from gemma_poetry.model.base import is_run, locate, run_base
+    from gemma_poetry.model.loading import is_run, locate, run_base
 
     folders = []
     if is_run(Path(model)):
         folders.append(Path(model))
         model = run_base(Path(model))
     folders.append(Path(locate(model)))
-    guards = [LineGuard.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
+    guards = [KnownLines.load(folder / KNOWN_LINES) for folder in folders if (folder / KNOWN_LINES).is_file()]
     if data is not None and (data / KNOWN_LINES).is_file():
-        guards.append(LineGuard.load(data / KNOWN_LINES))
+        guards.append(KnownLines.load(data / KNOWN_LINES))
     elif data is not None:
         lines = (line for record in read_jsonl(data / "train.jsonl") for line in record["lines"])
-        guards.append(LineGuard.build(lines, provenance=str(data)))
+        guards.append(KnownLines.build(lines, provenance=str(data)))
     return guards
 
 
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.model.loading import load_model
 
     guards = find_guards(options.model, options.data) if options.request.novel else []
     if options.request.novel and not guards:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
     loaded = load_model(options.model)
-    generator = Generator(
+    generator = PoemGenerator(
         loaded.model,
         loaded.tokenizer,
         options.settings,

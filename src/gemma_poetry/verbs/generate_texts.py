@@ -19,10 +19,11 @@ from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import PASSES, Domain
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.requests import PoemRequest
-from gemma_poetry.generation.writer import TextWish, TextWriter, WrittenText
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.text_generator import GeneratedText, TextGenerator, TextRequest
 from gemma_poetry.progress import track
-from gemma_poetry.verbs.generate import GenerateOptions
+from gemma_poetry.verbs.check_layout import check_rows
+from gemma_poetry.verbs.generate_options import GenerateOptions
 
 _SHARED = {"form", "title", "author", "novel"}
 """Fields of a `PoemRequest` that mean something in every domain (`novel` is what is not promised here)."""
@@ -43,7 +44,7 @@ class KeptText:
         perplexity: Per unit of the domain, under the model that wrote it; `None`: not asked.
     """
 
-    written: WrittenText
+    written: GeneratedText
     lines: tuple[str, ...]
     marks: str
     found: dict[str, Any]
@@ -101,13 +102,13 @@ def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dic
 
 
 def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) -> Iterator[KeptText]:
-    from gemma_poetry.model.base import load_model
+    from gemma_poetry.model.loading import load_model
 
     measure = domain.measure(form)
     if measure is not None and feature:
         measure = domain.narrowed(measure, feature)
     loaded = load_model(options.model)
-    writer = TextWriter(
+    writer = TextGenerator(
         loaded.model,
         loaded.tokenizer,
         options.settings,
@@ -116,14 +117,14 @@ def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) ->
         beams=options.beams,
     )
     request = options.request
-    wish = TextWish(Conditions(form, request.title, request.author, domain.template, feature), measure)
+    wish = TextRequest(Conditions(form, request.title, request.author, domain.template, feature), measure)
     written = writer.write([wish] * (options.count * options.best_of), seed=options.seed)
     assessed = options.best_of > 1 or options.as_json or options.out is not None
     while group := [text for _, text in zip(range(options.best_of), written)]:
         yield min(_kept(group, domain, loaded if assessed else None), key=lambda text: text.rank)
 
 
-def _kept(group: Sequence[WrittenText], domain: Domain, loaded: Any) -> Iterator[KeptText]:
+def _kept(group: Sequence[GeneratedText], domain: Domain, loaded: Any) -> Iterator[KeptText]:
     """The texts of one wish with what speaks for them.
 
     Args:
@@ -172,15 +173,3 @@ def _plain(record: dict[str, Any], *, annotated: bool) -> str:
     if not record["complete"]:
         rows.append("[broken off at the most tokens]")
     return "\n".join(rows)
-
-
-def check_rows(found: dict[str, Any]) -> Iterator[str]:
-    """The record of a check as rows of text."""
-    yield f"{found['form']}: {found['verdict']}" + (f" ({found['rhyme_group']})" if found["rhyme_group"] else "")
-    for kind in ("faults", "licences"):
-        for one in found.get(kind, ()):
-            place = f"line {one['line']}" if one["line"] else "text"
-            place += f", position {one['position']}" if one["position"] else ""
-            yield f"  {kind[:-1]}: {place}: {one['rule']}: expected {one['expected']}, found {one['actual']}"
-    for one in found["unknown"]:
-        yield f"  unknown: line {one['line']}, position {one['position']} {one['word']}: in no dictionary, nothing is guessed"

@@ -36,7 +36,7 @@ class Machine:
 
 def this_machine(recipe: Recipe) -> Machine:
     """The device that a training with this recipe would take, and its free memory."""
-    from gemma_poetry.model.room import available_memory, may_have_accelerator
+    from gemma_poetry.model.free_memory import available_memory, may_have_accelerator
 
     if not may_have_accelerator():
         return Machine("cpu", "bfloat16" if recipe.train.dtype == "bfloat16" else "float32", available_memory("cpu"))
@@ -110,7 +110,7 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
     """The records as a table for the terminal."""
     from rich.table import Table
 
-    from gemma_poetry.model.room import gib
+    from gemma_poetry.model.free_memory import gib
 
     table = Table(
         title=f"LoRA of rank {recipe.lora.rank}, {recipe.train.batch_size} poems of {tokens} tokens a step",

@@ -33,9 +33,9 @@ def quickstart(out: Path, recipe: Recipe) -> None:
     from rich.console import Console
 
     from gemma_poetry.evaluation.table import terminal_tables
-    from gemma_poetry.generation.generator import Generator
-    from gemma_poetry.generation.requests import PoemRequest
-    from gemma_poetry.model.base import DEFAULT_MODEL, load_model, load_tokenizer
+    from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.model.loading import DEFAULT_MODEL, load_model, load_tokenizer
     from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
     from gemma_poetry.verbs.generate import plain_poem
     from gemma_poetry.verbs.prepare import prepare
@@ -61,7 +61,7 @@ def quickstart(out: Path, recipe: Recipe) -> None:
     console.rule("4 generate: form, tones and rhyme by construction")
     loaded = load_model(str(run))
     wishes = [PoemRequest(form=form, title=title) for form, title in WISHES]
-    poems = [plain_poem(poem) for poem in Generator(loaded.model, loaded.tokenizer, recipe.generate).write(wishes)]
+    poems = [plain_poem(poem) for poem in PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate).write(wishes)]
     write_text(out / "poems.txt", "\n\n".join(poems) + "\n")
     console.print("\n\n".join(poems))
     console.rule(f"all of it lies in {out}")

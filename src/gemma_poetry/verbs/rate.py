@@ -26,8 +26,8 @@ from gemma_poetry.evaluation.human.building import BuildSettings, Plan, plan_stu
 from gemma_poetry.evaluation.human.picture import draw_comparison
 from gemma_poetry.evaluation.human.report import HumanReport, anonymous_records, report_study
 from gemma_poetry.evaluation.human.study import ANSWERS, read_key, read_study
-from gemma_poetry.evaluation.records import Writing
-from gemma_poetry.evaluation.strangers import read_strangers
+from gemma_poetry.evaluation.records import Generation
+from gemma_poetry.evaluation.system_outputs import read_system_outputs
 from gemma_poetry.progress import stage
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def build(
     check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
     by_split = {split: [Poem.from_record(record) for record in read_jsonl(data / f"{split}.jsonl")] for split in SPLITS}
     held_out = by_split.pop(HELD_OUT)
-    writings: list[Writing] = []
+    writings: list[Generation] = []
     for path in generations:
-        writings += read_strangers(path, held_out, {writing.system for writing in writings})
+        writings += read_system_outputs(path, held_out, {writing.system for writing in writings})
     with stage("Indexing the other splits"):
         index = CorpusIndex([poem for split in by_split.values() for poem in split])
     plan = plan_study(writings, held_out, index, settings)

@@ -24,10 +24,10 @@ from gemma_poetry.errors import InputError, RunError, UsageError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from gemma_poetry.generation.generator import Generator
+    from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.workshop import Workshop
-    from gemma_poetry.verbs.check import CheckedPoem
+    from gemma_poetry.verbs.check_layout import CheckedPoem
 
 SHORTEST_PASSWORD = 8
 """Characters of a password at least."""
@@ -139,7 +139,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         RunError: A run is none.
         ModelError: A model does not exist.
     """
-    from gemma_poetry.model.base import DEFAULT_MODEL, is_run, locate, run_base
+    from gemma_poetry.model.loading import DEFAULT_MODEL, is_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.workshop import Workshop
 
@@ -177,14 +177,14 @@ def _names(specs: Sequence[str]) -> list[str]:
     return names
 
 
-def _loader(spec: str, settings: GenerateSettings) -> Callable[[], Generator]:
-    def load() -> Generator:
-        from gemma_poetry.generation.generator import Generator
-        from gemma_poetry.model.base import load_model
+def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator]:
+    def load() -> PoemGenerator:
+        from gemma_poetry.generation.poem_generator import PoemGenerator
+        from gemma_poetry.model.loading import load_model
         from gemma_poetry.verbs.generate import find_guards
 
         loaded = load_model(spec)
-        return Generator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec, None))
+        return PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec, None))
 
     return load
 

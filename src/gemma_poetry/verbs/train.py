@@ -19,7 +19,7 @@ def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = F
     """
     from gemma_poetry.evaluation.curves import plot_curves, read_curve
     from gemma_poetry.training.finetuning import train_adapter
-    from gemma_poetry.verbs.taught import counting_of_data
+    from gemma_poetry.verbs.domain_lookup import counting_of_data
 
     counting = counting_of_data(data)
     manifest = train_adapter(data, model, out, recipe, resume=resume, recipe_name=recipe_name, counting=counting)

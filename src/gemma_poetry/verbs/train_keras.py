@@ -33,7 +33,7 @@ def train_with_keras(
     """
     from gemma_poetry.evaluation.curves import plot_curves, read_curve
     from gemma_poetry.keras_backend.training import CURVE, train_keras
-    from gemma_poetry.verbs.taught import counting_of_data
+    from gemma_poetry.verbs.domain_lookup import counting_of_data
 
     base, counting = find_base(model, data), counting_of_data(data)
     manifest = train_keras(data, base, out, recipe, resume=resume, recipe_name=recipe_name, counting=counting)
@@ -54,9 +54,9 @@ def find_base(model: str, data: Path) -> Base:
         TokenizerMismatchError: A preset cuts texts otherwise than DATA has them.
     """
     from gemma_poetry.keras_backend.training import Base
-    from gemma_poetry.model.base import is_run, load_tokenizer
     from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
     from gemma_poetry.model.keras_preset import is_keras_preset
+    from gemma_poetry.model.loading import is_run, load_tokenizer
 
     if is_run(Path(model)):
         raise RunError("the model is a run, not a base model", where=model, action="name its base")
@@ -72,9 +72,9 @@ def find_base(model: str, data: Path) -> Base:
 def _folder(model: str) -> tuple[Path, str | None]:
     """Where a model lies on this machine, downloaded where it must be, and the commit of a Hub id."""
     from gemma_poetry.keras_backend.presets import HUGGING_FACE, fetch_preset, is_handle
-    from gemma_poetry.model.base import locate, packaged_model
     from gemma_poetry.model.hub import fetch
     from gemma_poetry.model.keras_preset import is_keras_preset
+    from gemma_poetry.model.loading import locate, packaged_model
 
     packaged = packaged_model(model)
     if packaged is not None:
@@ -102,8 +102,8 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
     from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl
     from gemma_poetry.corpus.poem import Poem
     from gemma_poetry.data.tokenization import check_tokenizer
-    from gemma_poetry.model.base import load_tokenizer
     from gemma_poetry.model.keras_preset import difference, preset_tokenizer
+    from gemma_poetry.model.loading import load_tokenizer
 
     own = preset_tokenizer(folder)
     manifest = read_json(data / MANIFEST)

@@ -149,10 +149,10 @@ def test_systems_that_wrote_to_other_titles_are_rated_too():
 
 def test_poems_that_cannot_be_shown_are_counted_and_left_out():
     held_out = make_poems(12, 300)
-    writings = make_writings(held_out, "z", 2)
-    writings[0] = replace(writings[0], lines=("春" * 100_000,), marks="。")
-    writings[1] = replace(writings[1], lines=(), marks="")
-    plan = plan_study(writings, held_out, None, replace(SETTINGS, poems=10))
+    generations = make_writings(held_out, "z", 2)
+    generations[0] = replace(generations[0], lines=("春" * 100_000,), marks="。")
+    generations[1] = replace(generations[1], lines=(), marks="")
+    plan = plan_study(generations, held_out, None, replace(SETTINGS, poems=10))
     assert "2 of 12 poems are empty or too long" in plan.key.notes[0]
     assert max(sum(map(len, item.lines)) for item in plan.items) == 20
 

@@ -46,7 +46,7 @@ from gemma_poetry.evaluation.human.study import (
     write_private_json,
 )
 from gemma_poetry.evaluation.novelty import Provenance, trace
-from gemma_poetry.evaluation.records import Protocol, Writing
+from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import HUMAN
 
 LONGEST_POEM = 160
@@ -124,7 +124,7 @@ def _clean(text: str) -> str:
 
 
 def plan_study(
-    writings: Iterable[Writing], held_out: Sequence[Poem], index: CorpusIndex | None, settings: BuildSettings
+    generations: Iterable[Generation], held_out: Sequence[Poem], index: CorpusIndex | None, settings: BuildSettings
 ) -> Plan:
     """Chooses poems and deals them out.
 
@@ -139,7 +139,7 @@ def plan_study(
     """
     _check(settings)
     notes: list[str] = []
-    candidates = _candidates(writings, held_out, notes)
+    candidates = _candidates(generations, held_out, notes)
     blocks = _blocks(candidates, settings, notes)
     systems = (*(system for system in candidates if system != HUMAN), HUMAN)
     used = {block[HUMAN].source_id for block in blocks}
@@ -181,10 +181,10 @@ def _as_candidates(poems: Iterable[Poem]) -> list[_Candidate]:
     return [_Candidate(HUMAN, poem.title, poem.kind, poem.lines, poem.marks, poem.source_id) for poem in poems]
 
 
-def _candidates(writings: Iterable[Writing], held_out: Sequence[Poem], notes: list[str]) -> dict[str, list[_Candidate]]:
+def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], notes: list[str]) -> dict[str, list[_Candidate]]:
     """System -> its poems; people last. Poems that are empty or too long are counted and left out."""
     found: dict[str, list[_Candidate]] = defaultdict(list)
-    for writing in writings:
+    for writing in generations:
         if writing.protocol is Protocol.TITLE:
             found[writing.system].append(
                 _Candidate(writing.system, writing.title, writing.form, writing.lines, writing.marks, writing.source_id)

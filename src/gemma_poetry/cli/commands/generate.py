@@ -1,0 +1,102 @@
+"""The command line of `gemma-poetry generate`: its options, and the call of `verbs.generate`.
+
+In: the words behind the verb. Out: poems.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, choice, chosen_recipe
+
+
+def generate(
+    model: ModelOption = "mini",
+    form: Annotated[str, typer.Option("--form", help="体裁 or 词牌: 七言绝句, 五律, 菩萨蛮 ...")] = "",
+    title: Annotated[str, typer.Option("--title", help="题目")] = "",
+    author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
+    pattern: Annotated[str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")] = "",
+    metre: Annotated[
+        str, typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
+    ] = "strict",
+    lines: Annotated[int | None, typer.Option("--lines", help="Lines of a 排律 or of a form without metre.")] = None,
+    first_line: Annotated[str, typer.Option("--first-line", help="The first line, whole.")] = "",
+    acrostic: Annotated[str, typer.Option("--acrostic", help="藏头: first characters of the lines.")] = "",
+    acrostic_end: Annotated[str, typer.Option("--acrostic-end", help="Last characters of the lines.")] = "",
+    rhyme: Annotated[list[str] | None, typer.Option("--rhyme", help="Rhyme group, e.g. 一东; may be repeated.")] = None,
+    rhyme_words: Annotated[str, typer.Option("--rhyme-words", help="步韵: the rhyme words in order.")] = "",
+    template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
+    answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
+    polyphones: Annotated[str, typer.Option("--polyphones", help="every or any reading must keep the form.")] = "every",
+    distinct: Annotated[bool, typer.Option("--distinct", help="No character twice, reduplication aside.")] = False,
+    novel: Annotated[bool, typer.Option("--novel/--no-novel", help="No line of the training corpus.")] = True,
+    script: Annotated[str, typer.Option("--script", help="simplified or traditional.")] = "simplified",
+    byte_characters: Annotated[
+        bool, typer.Option("--byte-characters", help="Also characters that the vocabulary has only as bytes.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
+    ] = None,
+    best_of: Annotated[int, typer.Option("--best-of", help="Poems written for each that is kept.")] = 1,
+    beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
+    domain: Annotated[str, typer.Option("--domain", help="Language or style; default that of the run.")] = "",
+    feature: Annotated[
+        str,
+        typer.Option(
+            "--feature", "--season-word", help="What else a domain can be asked for: of haiku a season word or season."
+        ),
+    ] = "",
+    annotated: Annotated[bool, typer.Option("--annotate", help="Show tones and rhyme as check does.")] = False,
+    count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
+    out: Annotated[Path | None, typer.Option("--out", help="A JSONL file to write to.")] = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write poems whose form, tones and rhyme cannot be wrong."""
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.verbs.generate import generate as write
+    from gemma_poetry.verbs.generate_options import GenerateOptions
+
+    settings = chosen_recipe(recipe, overrides, generate__seed=seed).generate
+    request = PoemRequest(
+        form=form,
+        title=title,
+        author=author,
+        pattern=pattern,
+        metre=choice("--metre", metre, ("strict", "free")),
+        lines=lines,
+        first_line=first_line,
+        acrostic=acrostic,
+        acrostic_end=acrostic_end,
+        rhymes=tuple(rhyme or ()),
+        rhyme_words=rhyme_words,
+        template=template,
+        answer=answer,
+        polyphones=choice("--polyphones", polyphones, ("every", "any")),
+        distinct=distinct,
+        novel=novel,
+        script=choice("--script", script, ("simplified", "traditional")),
+    )
+    write(
+        GenerateOptions(
+            model,
+            request,
+            count=count,
+            seed=seed,
+            as_json=as_json,
+            out=out,
+            settings=settings,
+            annotated=annotated,
+            best_of=best_of,
+            beams=beams,
+            byte_characters=byte_characters,
+            data=data,
+            domain=domain,
+            feature=feature,
+        )
+    )

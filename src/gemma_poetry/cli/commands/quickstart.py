@@ -1,0 +1,26 @@
+"""The command line of `gemma-poetry quickstart`: its options, and the call of `verbs.quickstart`.
+
+In: the words behind the verb. Out: the quickstart folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemma_poetry.cli.options import RecipeOption, SetOption, chosen_recipe
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; an older quickstart is replaced.")] = Path(
+        "runs/quickstart"
+    ),
+    recipe: RecipeOption = "quickstart",
+    overrides: SetOption = None,
+) -> None:
+    """The whole job on embedded data and the embedded model, in a few minutes."""
+    from gemma_poetry.verbs.quickstart import quickstart as run
+
+    run(out, chosen_recipe(recipe, overrides))

@@ -1,0 +1,47 @@
+"""The command line of `gemma-poetry tunes`: its options, and the call of `verbs.tunes`.
+
+In: the words behind the verb. Out: tunes, or a file of templates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemma_poetry.cli.options import JsonOption
+from gemma_poetry.cli.printing import print_all, print_rows
+
+tunes = typer.Typer(help="词牌: the tunes that are known, and templates of one's own.", no_args_is_help=True)
+
+
+@tunes.command("list")
+def tunes_list(as_json: JsonOption = False) -> None:
+    """The tunes that have a template."""
+    from gemma_poetry.prosody.tunes import shipped_tunes
+    from gemma_poetry.verbs.tunes import list_lines, list_records
+
+    print_all(list_records(shipped_tunes()) if as_json else list_lines(shipped_tunes()))
+
+
+@tunes.command("show")
+def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], as_json: JsonOption = False) -> None:
+    """One tune: its variants, tones and rhymes."""
+    from gemma_poetry.verbs.tunes import known_tune, show_lines, show_record
+
+    tune = known_tune(name)
+    print_all([show_record(tune)] if as_json else show_lines(tune))
+
+
+@tunes.command("induce")
+def tunes_induce(
+    source: Annotated[str, typer.Argument(help="A collection, as prepare takes it.")],
+    out: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
+    era: Annotated[str, typer.Option("--era", help="Only poems of this era.")] = "",
+) -> None:
+    """Learn templates from a collection of 词."""
+    from gemma_poetry.verbs.tunes import induce
+
+    table = induce(source, out, era=era)
+    print_rows(str(out), [("tunes", f"{len(table.tunes):,}"), ("judged", f"{len(table.judged):,}")])

@@ -1,0 +1,70 @@
+"""The memory of a training's largest pass, by the formula of `model.memory`, against what is free.
+
+In: a `PeftModel`, the samples, a recipe, the bytes that are free. Out: the estimate, and a finding on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from gemma_poetry.config import Recipe
+from gemma_poetry.data.dataset import pass_tokens
+from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.model.free_memory import gib
+from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
+
+_FULL_MEMORY_SHARE = 0.9
+
+
+def step_memory(
+    model: Any,
+    samples: Sequence[TokenizedPoem],
+    recipe: Recipe,
+    vocabulary_rows: int | None = None,
+) -> MemoryEstimate:
+    """The memory of the largest pass of a training: `train.batch_size` rows as long as the longest sample.
+
+    A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
+
+    Args:
+        model: The `PeftModel`.
+        samples: Samples that training takes.
+        recipe: Its `train` and `lora` sections are used.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
+    """
+    longest = max(samples, key=len)
+    on_gpu = model.device.type == "cuda"
+    rows = min(recipe.train.batch_size, max(1, pass_tokens(recipe.train, on_gpu=on_gpu) // len(longest)))
+    return estimate_memory(
+        read_shape(model.config),
+        batch=rows,
+        tokens=len(longest),
+        dtype="bfloat16" if model.dtype == torch.bfloat16 else "float32",
+        lora_rank=recipe.lora.rank,
+        targets=recipe.lora.targets,
+        dropout=recipe.lora.dropout > 0,
+        vocabulary_rows=vocabulary_rows,
+        completion_tokens=rows * max(len(sample.completion_ids) for sample in samples),
+        gradient_checkpointing=recipe.train.gradient_checkpointing,
+        quantized=recipe.lora.four_bit,
+        on_gpu=on_gpu,
+    )
+
+
+def check_memory(estimate: MemoryEstimate, available: int) -> Finding:
+    """What a step takes against what there is."""
+    parts = ", ".join(f"{part.name} {getattr(estimate, part.name) / 2**30:.2f}" for part in fields(estimate))
+    found = f"{gib(estimate.total)} wanted ({parts}), {gib(available)} free"
+    expected = "a step that fits"
+    action = (
+        "lower train.batch_size (and raise train.gradient_accumulation), lower train.max_tokens, or set "
+        "train.gradient_checkpointing=true"
+    )
+    if estimate.total > available:
+        return Finding("memory", "fault", found, expected, action)
+    return judge("memory", estimate.total <= _FULL_MEMORY_SHARE * available, found, expected, action, otherwise="warning")

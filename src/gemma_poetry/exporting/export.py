@@ -1,0 +1,259 @@
+"""A run as others load it: a PEFT folder, or the base model with the adapter merged into its weights.
+
+    RUN ──load in float32──> base, tuned ──fixed poems──> Reference ──┐
+              └── adapter files, or merge ──> folder ──load afresh────┴──> compare ──> ExportCheck, or ExportError
+
+In: a RUN folder. Out: a folder that plain PEFT or transformers loads, and the figures that say that it does.
+
+No export is trusted: the same poems are scored by the run and by what was written, loaded afresh, and a difference that
+arithmetic does not explain is an error. The merge is made in float32 from the unquantized weights, whatever the run was
+trained in; tied embeddings stay one tensor, and both stops stand in `generation_config.json`.
+"""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import read_json
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.tokenization import encode_poems, stop_ids
+from gemma_poetry.errors import ExportError, OutputError, RunError
+from gemma_poetry.model.loading import ADAPTER, LoadedModel, is_run, load_model
+from gemma_poetry.model.towers import restore_towers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from gemma_poetry.model.scoring import CompletionScore
+
+
+def _quatrain(title: str, author: str, text: str) -> Poem:
+    lines = tuple(text.split())
+    return Poem(lines, "，。，。", title, author, form=f"{'五七'[len(lines[0]) == 7]}言绝句")
+
+
+FIXED_POEMS = (
+    _quatrain("静夜思", "李白", "床前明月光 疑是地上霜 举头望明月 低头思故乡"),
+    _quatrain("登鹳雀楼", "王之涣", "白日依山尽 黄河入海流 欲穷千里目 更上一层楼"),
+    _quatrain("鹿柴", "王维", "空山不见人 但闻人语响 返景入深林 复照青苔上"),
+    _quatrain("早发白帝城", "李白", "朝辞白帝彩云间 千里江陵一日还 两岸猿声啼不住 轻舟已过万重山"),
+    _quatrain("枫桥夜泊", "张继", "月落乌啼霜满天 江枫渔火对愁眠 姑苏城外寒山寺 夜半钟声到客船"),
+    _quatrain("江雪", "柳宗元", "千山鸟飞绝 万径人踪灭 孤舟蓑笠翁 独钓寒江雪"),
+)
+"""Poems that every export is scored on, with all their conditions."""
+
+# The widest difference of a poem, in nats a token, that arithmetic explains.
+TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2}
+# And its share of what the adapter changes: an export that is nearer to the base model than that is not the run.
+_SHARE_OF_EFFECT = 0.25
+_TOKENIZER_FILES = ("tokenizer.model",)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How likely the fixed poems are to a run and to its base, in nats a token of each poem."""
+
+    tuned: tuple[float, ...]
+    base: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportCheck:
+    """The fixed poems on both sides.
+
+    Attributes:
+        poems: How many there are.
+        run: Nats a token by the run, mean over the poems.
+        export: The same by the export.
+        difference: The widest difference of a poem between the two, in nats a token.
+        effect: The widest difference of a poem between run and base.
+        tolerance: What the difference may be.
+    """
+
+    poems: int
+    run: float
+    export: float
+    difference: float
+    effect: float
+    tolerance: float
+
+    def to_record(self) -> dict[str, Any]:
+        """The figures as a JSON value."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """A run, loaded for export.
+
+    Attributes:
+        run: The RUN folder.
+        loaded: Base and adapter, in float32 on the CPU.
+        reference: What they make of the fixed poems.
+    """
+
+    run: Path
+    loaded: LoadedModel
+    reference: Reference
+
+
+def open_run(run: Path) -> ExportSource:
+    """Loads a run in float32 on the CPU and scores the fixed poems.
+
+    Raises:
+        RunError: The folder is no complete RUN, or its base is another than it was.
+        ModelError: The base model cannot be used.
+    """
+    if not is_run(run):
+        raise RunError(
+            "the folder is no finished run",
+            where=run,
+            expected="a RUN folder with adapter/ and manifest.json",
+            action="name the folder that gemma-poetry train wrote",
+        )
+    loaded = load_model(str(run), device="cpu", dtype="float32")
+    tuned = score_fixed_poems(loaded.model, loaded.tokenizer)
+    with loaded.model.disable_adapter():
+        base = score_fixed_poems(loaded.model, loaded.tokenizer)
+    return ExportSource(run, loaded, Reference(tuned, base))
+
+
+def score_fixed_poems(model: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[float, ...]:
+    """Nats a token of each fixed poem."""
+    from gemma_poetry.model.scoring import score_completions
+
+    scores: Sequence[CompletionScore] = score_completions(model, list(encode_poems(tokenizer, FIXED_POEMS)))
+    return tuple(score.nll / score.tokens for score in scores)
+
+
+def compare(reference: Reference, exported: Sequence[float], dtype: str, where: Path) -> ExportCheck:
+    """Compares an export with its run.
+
+    Args:
+        reference: What run and base make of the fixed poems.
+        exported: What the export makes of them, loaded afresh.
+        dtype: The dtype that the weights were written in.
+        where: The export, for the message.
+
+    Raises:
+        ExportError: It is not the run.
+    """
+    difference = max(abs(ours - theirs) for ours, theirs in zip(reference.tuned, exported))
+    effect = max(abs(ours - base) for ours, base in zip(reference.tuned, reference.base))
+    tolerance = min(TOLERANCES[dtype], _SHARE_OF_EFFECT * effect) if effect else TOLERANCES[dtype]
+    check = ExportCheck(len(exported), _mean(reference.tuned), _mean(exported), difference, effect, tolerance)
+    if not difference <= tolerance:
+        nearer_to_base = max(abs(ours - base) for ours, base in zip(exported, reference.base)) < difference
+        action = "report it with the versions of torch, transformers and peft"
+        if dtype != "float32" and difference <= TOLERANCES[dtype]:
+            action = f"the adapter changes less than {dtype} can hold: add --dtype float32"
+        raise ExportError(
+            f"the export differs from the run by up to {difference:.4f} nats a token"
+            + ("; it is the base model without the adapter" if nearer_to_base else ""),
+            where=where,
+            expected=f"at most {tolerance:.4f} on {check.poems} fixed poems (the adapter changes {effect:.4f})",
+            action=f"{action}; nothing was left behind",
+        )
+    return check
+
+
+def write_adapter(source: ExportSource, folder: Path) -> ExportCheck:
+    """Writes a PEFT folder: adapter, tokenizer, chat template.
+
+    Args:
+        source: The run.
+        folder: An empty folder.
+
+    Raises:
+        ExportError: Loaded afresh, it is not the run.
+    """
+    for path in sorted((source.run / ADAPTER).iterdir()):
+        if path.is_file():
+            shutil.copyfile(path, folder / path.name)
+    source.loaded.tokenizer.save_pretrained(str(folder))
+    return check_folder(source.reference, folder, "float32")
+
+
+def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: GenerateSettings) -> ExportCheck:
+    """Merges the adapter and writes a model folder in the published layout; the source cannot be used afterwards.
+
+    Args:
+        source: The run.
+        folder: An empty folder.
+        dtype: `float32`, `bfloat16`, or `auto` for that of the base checkpoint.
+        sampling: What `generation_config.json` recommends.
+
+    Raises:
+        ExportError: Loaded afresh, it is not the run.
+        OutputError: The folder cannot be written.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    dtype = stored_dtype(source.loaded) if dtype == "auto" else dtype
+    model = merge(source)
+    set_generation_defaults(model, source.loaded.tokenizer, sampling)
+    try:
+        model.to(torch.bfloat16 if dtype == "bfloat16" else torch.float32).save_pretrained(str(folder))
+    except SafetensorError as error:
+        raise OutputError(f"cannot write the weights ({error})", where=folder, action="free some space") from error
+    restore_towers(source.loaded.folder, folder)
+    source.loaded.tokenizer.save_pretrained(str(folder))
+    for name in _TOKENIZER_FILES:  # converters to other formats ask for it
+        if (source.loaded.folder / name).is_file():
+            shutil.copyfile(source.loaded.folder / name, folder / name)
+    del model
+    gc.collect()
+    return check_folder(source.reference, folder, dtype)
+
+
+def merge(source: ExportSource) -> Any:
+    """The base model with the adapter added to its weights, in float32.
+
+    Raises:
+        ExportError: The sum is not finite.
+    """
+    try:
+        return source.loaded.model.merge_and_unload(safe_merge=True)
+    except ValueError as error:
+        raise ExportError(
+            f"the adapter cannot be merged ({error})", where=source.run, action="train again; the adapter holds broken numbers"
+        ) from error
+
+
+def check_folder(reference: Reference, folder: Path, dtype: str) -> ExportCheck:
+    """Loads an adapter or model folder afresh, in float32 on the CPU, and compares it with the run."""
+    loaded = load_model(str(folder), device="cpu", dtype="float32")
+    return compare(reference, score_fixed_poems(loaded.model, loaded.tokenizer), dtype, folder)
+
+
+def set_generation_defaults(model: Any, tokenizer: PreTrainedTokenizerBase, sampling: GenerateSettings) -> None:
+    """Both stops, padding and the recipe's sampling, for programs that read `generation_config.json`."""
+    from transformers import GenerationConfig
+
+    sampled = sampling.temperature > 0
+    chosen = {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p} if sampled else {}
+    model.generation_config = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=stop_ids(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        do_sample=sampled,
+        **chosen,
+    )
+
+
+def stored_dtype(loaded: LoadedModel) -> str:
+    """The dtype of a base checkpoint's files: `bfloat16` or `float32`."""
+    config = read_json(loaded.folder / "config.json")
+    named = config.get("dtype") or config.get("torch_dtype") or config.get("text_config", {}).get("dtype") or "float32"
+    return "bfloat16" if named == "bfloat16" else "float32"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,154 @@
+"""A run on the Hugging Face Hub: its card, the upload, and a look at what arrived.
+
+In: an export folder that was checked, the run's manifest, the name of a repository. Out: the repository's commit.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import sha256_file
+from gemma_poetry.data.prompts import CHINESE, Conditions
+from gemma_poetry.data.tokenization import is_instruction_tuned, stop_ids
+from gemma_poetry.errors import ExportError, ModelAccessError, UsageError
+from gemma_poetry.exporting.export import ExportCheck
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EXAMPLE = Conditions(form="七言绝句", title="秋夜", author="杜甫")
+"""What the prompt on a card asks for."""
+
+_HUB_ID_PARTS = 2
+
+
+def model_card(
+    manifest: Mapping[str, Any],
+    tokenizer: PreTrainedTokenizerBase,
+    check: ExportCheck,
+    *,
+    merged: bool,
+    example: Conditions = EXAMPLE,
+    own_base: bool = False,
+) -> str:
+    """The README.md of an export: what it is, what it was made of, how it is asked; only what the manifest knows.
+
+    Args:
+        manifest: The run's manifest.
+        tokenizer: The model's tokenizer.
+        check: How run and export compare.
+        merged: Whether the adapter is in the weights.
+        example: What the prompt on the card asks for.
+        own_base: Whether the base model was trained from scratch by `pretrain`: no terms of Google's bind it.
+    """
+    base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
+    on_hub = is_hub_id(str(base["spec"]))
+    header = [
+        "---",
+        *(["language: zh"] if example.template == CHINESE else []),
+        *([] if own_base else ["license: gemma"]),
+        f"library_name: {'transformers' if merged else 'peft'}",
+        "pipeline_tag: text-generation",
+        *([f"base_model: {base['spec']}"] if on_hub else []),
+        "tags: [gemma, lora, poetry, gemma-poetry]",
+        "---",
+    ]
+    rows = {
+        "base model": f"{base['name']}" + (f" at {base['revision']}" if base.get("revision") else ""),
+        "training poems": f"{manifest['data']['train_poems']:,}",
+        "data": f"manifest sha256 {manifest['data']['manifest_sha256']}",
+        "LoRA": f"rank {lora['rank']}, alpha {lora['alpha']:g}, on {', '.join(lora['targets'])}",
+        "training": f"{manifest['steps']:,} steps, batch {train['batch_size']}, peak rate {train['learning_rate']:g}, "
+        f"seed {manifest['seed']}",
+        **{f"validation {name}": f"{value:.2f}" for name, value in manifest.get("validation", {}).items()},
+        "this export": f"{check.poems} fixed poems: {check.export:.4f} nats a token, {check.run:.4f} by the run "
+        f"(widest difference {check.difference:.1e})",
+    }
+    stops = ", ".join(f"`{tokenizer.convert_ids_to_tokens(index)}` ({index})" for index in stop_ids(tokenizer))
+    inside = " inside the chat template, as the user's message" if is_instruction_tuned(tokenizer) else ""
+    return "\n".join(
+        [
+            *header,
+            "",
+            f"# {base['name']}, fine-tuned on poems",
+            "",
+            "A LoRA fine-tuning made with `gemma-poetry`" + (", merged into the base model." if merged else "."),
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+            "",
+            f"The prompt{inside}, with one BOS in front; title and author may be left out:",
+            "",
+            "```text",
+            example.prompt(),
+            "```",
+            "",
+            f"Generation ends at {stops}. Form, tones and rhyme are promised only by `gemma-poetry generate`, which constrains",
+            "decoding; sampled without it, the model may break them.",
+            *([] if own_base else ["", "Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms)."]),
+            "",
+        ]
+    )
+
+
+def is_hub_id(spec: str) -> bool:
+    """Whether a base model's spec is a repository that others can reach."""
+    return not Path(spec).exists() and len(spec.split("/")) == _HUB_ID_PARTS and not spec.startswith((".", "/", "~"))
+
+
+def upload(folder: Path, repository: str, *, private: bool) -> str:
+    """Uploads a folder, fetches it again and compares every file.
+
+    Args:
+        folder: A checked export.
+        repository: `owner/name`.
+        private: Whether a new repository is private.
+
+    Returns:
+        The commit that holds the export.
+
+    Raises:
+        UsageError: `repository` is no repository name.
+        ModelAccessError: The Hub refuses, or cannot be reached.
+        ExportError: What arrived is not what was sent.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if len(repository.split("/")) != _HUB_ID_PARTS:
+        raise UsageError(f"{repository!r} is no repository", expected="owner/name", action="e.g. --repo my-name/poems")
+    api = HfApi()
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repository, folder_path=str(folder), commit_message="Export of gemma-poetry", ignore_patterns=[".*"]
+        )
+        with tempfile.TemporaryDirectory() as fetched:
+            api.snapshot_download(repository, revision=commit.oid, local_dir=fetched)
+            _compare_files(folder, Path(fetched), repository)
+    except HFValidationError as error:
+        raise UsageError(f"{repository!r} is no repository name ({error})", expected="owner/name") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelAccessError(
+            f"the Hub does not take the upload ({str(error).splitlines()[0] if str(error) else error!r})",
+            where=repository,
+            expected="a repository that the token in HF_TOKEN may write to",
+            action="make a token with write access at https://huggingface.co/settings/tokens, set HF_TOKEN, check the network",
+        ) from error
+    return str(commit.oid)
+
+
+def _compare_files(sent: Path, arrived: Path, repository: str) -> None:
+    for path in sorted(path for path in sent.iterdir() if path.is_file()):
+        other = arrived / path.name
+        if not other.is_file() or sha256_file(other) != sha256_file(path):
+            raise ExportError(
+                f"{path.name} did not arrive as it was sent",
+                where=repository,
+                expected=f"sha256 {sha256_file(path)[:12]}…",
+                action="run the export again; the repository holds a broken commit until then",
+            )

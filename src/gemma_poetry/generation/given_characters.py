@@ -1,0 +1,146 @@
+"""Characters that a person gives: first line, acrostic, template, rhyme words, each put into its slot.
+
+In: the wishes of a request and a form. Out: the form with these characters fixed; or a refusal that names the two wishes
+that contradict each other, or the place that a wish has not got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gemma_poetry.errors import ConstraintError
+from gemma_poetry.prosody.characters import is_han
+from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, alternating_marks
+
+if TYPE_CHECKING:
+    from gemma_poetry.generation.request import PoemRequest
+
+BLANK = "□"
+_BLANKS = "□＿_○*"
+_COMMAS, _STOPS = "，,、：:", "。.？?！!；;"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Lines with blanks.
+
+    Attributes:
+        lines: The lines, `□` for each blank.
+        marks: One closing mark a line.
+    """
+
+    lines: tuple[str, ...]
+    marks: str
+
+
+def parse_template(text: str) -> Template:
+    """Reads `空山□□□，□□□□秋。`; lines may also be divided by line breaks or blanks, then their marks alternate.
+
+    Raises:
+        ConstraintError: The template holds something that is neither a Han character nor a blank nor a mark.
+    """
+    lines: list[str] = []
+    marks: list[str] = []
+    line = ""
+    for place, char in enumerate(text, 1):
+        if char in _COMMAS or char in _STOPS or char.isspace():
+            if line:
+                lines.append(line)
+                marks.append(COMMA if char in _COMMAS else FULL_STOP if char in _STOPS else "")
+                line = ""
+        elif char in _BLANKS or is_han(char):
+            line += BLANK if char in _BLANKS else char
+        else:
+            raise ConstraintError(
+                f"the template has {char!r} at character {place}",
+                expected="Han characters, □ for blanks, ， and 。",
+                action="e.g. 空山□□□，□□□□秋。",
+            )
+    if line:
+        lines.append(line)
+        marks.append("")
+    if not lines:
+        raise ConstraintError("the template is empty", expected="at least one line", action="e.g. 空山□□□，□□□□秋。")
+    alternating = alternating_marks(len(lines))
+    return Template(tuple(lines), "".join(mark or usual for mark, usual in zip(marks, alternating)))
+
+
+def place_given_characters(form: Form, request: PoemRequest, template: Template | None) -> Form:
+    """The form with every given character in its slot.
+
+    Raises:
+        ConstraintError: A wish does not fit the form's lines, or two wishes ask for different characters in one place.
+    """
+    fixed: dict[tuple[int, int], tuple[str, str]] = {}
+    for line, position, char, wish in _given(form, request, template):
+        other = fixed.setdefault((line, position), (char, wish))
+        if other[0] != char:
+            raise ConstraintError(f"line {line}, character {position}: {wish} asks for {char}, {other[1]} for {other[0]}")
+    lines = tuple(
+        tuple(
+            replace(slot, char=fixed[line, position][0]) if (line, position) in fixed else slot
+            for position, slot in enumerate(slots, 1)
+        )
+        for line, slots in enumerate(form.lines, 1)
+    )
+    return replace(form, lines=lines)
+
+
+def _given(form: Form, request: PoemRequest, template: Template | None) -> Iterator[tuple[int, int, str, str]]:
+    """(line, position, character, wish) of every character that is given, after its length has been checked."""
+    first_line = request.first_line.strip().rstrip(_COMMAS + _STOPS)
+    if first_line:
+        _check_han(first_line, "the first line")
+        if len(first_line) != form.line_lengths[0]:
+            raise ConstraintError(
+                f"the first line has {len(first_line)} characters, line 1 of {form.name} has {form.line_lengths[0]}"
+            )
+        for position, char in enumerate(first_line, 1):
+            yield 1, position, char, "the first line"
+    for chars, last, wish in (
+        (request.acrostic, False, "the acrostic"),
+        (request.acrostic_end, True, "the acrostic of last characters"),
+    ):
+        _check_han(chars, wish)
+        if len(chars) > len(form.lines):
+            raise ConstraintError(f"{wish} has {len(chars)} characters, {form.name} has {len(form.lines)} lines")
+        for line, char in enumerate(chars, 1):
+            yield line, form.line_lengths[line - 1] if last else 1, char, wish
+    if template:
+        yield from _template_characters(form, template)
+    if request.rhyme_words:
+        yield from _rhyme_words(form, request.rhyme_words)
+
+
+def _check_han(text: str, wish: str) -> None:
+    for place, char in enumerate(text, 1):
+        if not is_han(char):
+            raise ConstraintError(f"{wish} has {char!r} at character {place}", expected="Han characters only")
+
+
+def _template_characters(form: Form, template: Template) -> Iterator[tuple[int, int, str, str]]:
+    if len(template.lines) > len(form.lines):
+        raise ConstraintError(f"the template has {len(template.lines)} lines, {form.name} has {len(form.lines)}")
+    for line, (text, length) in enumerate(zip(template.lines, form.line_lengths), 1):
+        if len(text) != length:
+            raise ConstraintError(f"line {line} of the template has {len(text)} characters, {form.name} has {length} there")
+        for position, char in enumerate(text, 1):
+            if char != BLANK:
+                yield line, position, char, "the template"
+
+
+def _rhyme_words(form: Form, words: str) -> Iterator[tuple[int, int, str, str]]:
+    _check_han(words, "the rhyme words")
+    repeating = {line for line, _ in form.echoes}
+    places = [
+        (line, position)
+        for line, slots in enumerate(form.lines, 1)
+        for position, slot in enumerate(slots, 1)
+        if slot.rhyme and line not in repeating
+    ]
+    if len(places) != len(words):
+        raise ConstraintError(f"{len(words)} rhyme words are given, {form.pattern or form.name} rhymes {len(places)} times")
+    for (line, position), char in zip(places, words):
+        yield line, position, char, "the rhyme words"

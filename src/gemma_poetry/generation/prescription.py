@@ -1,0 +1,219 @@
+"""What a person asks of a poem, and the forms that it may be read as.
+
+In: a `PoemRequest`. Out: its `Prescription`: the forms (lines of slots) that a poem may follow to grant it, with the
+rhyme groups that were asked for; or a refusal that says why, before a model is asked.
+
+    form, pattern, metre, lines ──base_forms──> slots ──place_given_characters──> slots with fixed characters
+    template, answer ────────────(give a shape where no form is named)┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gemma_poetry.data.prompts import Conditions
+from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
+from gemma_poetry.generation.couplets import answering_forms
+from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.slot_automaton import refusal
+from gemma_poetry.prosody.character_sounds import Book, rhyme_group
+from gemma_poetry.prosody.classification import classify
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
+from gemma_poetry.prosody.regulated import regulated_forms
+from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
+
+# Characters a line of the forms that have no metre, and how many lines they get where none are asked for.
+_OPEN_SHAPES = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
+_OPEN_LINES = 8
+_EXTENDED = ("五言排律", "七言排律")
+_MOST_LINES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Prescription:
+    """What grants a request.
+
+    Attributes:
+        forms: The forms that the poem may follow; all repeat the same lines.
+        form: What the prompt names as 体裁.
+        tune: 词牌, empty where the form is none.
+        book: The rhyme book of the form.
+        sounding: Whether any slot asks for a tone or a rhyme.
+        rhymes: The groups that rhyme variables are limited to.
+    """
+
+    forms: tuple[Form, ...]
+    form: str
+    tune: str = ""
+    book: Book = "groups"
+    sounding: bool = False
+    rhymes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def conditions(self, request: PoemRequest) -> Conditions:
+        """What the prompt says."""
+        return Conditions(form=self.form, title=request.title, author=request.author)
+
+
+def prescribe(request: PoemRequest) -> Prescription:
+    """The prescription that grants a request, whose names are in simplified characters (see `simplify`).
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        ConstraintError: The wishes contradict each other or the form; each obstacle is named.
+    """
+    if request.answer:
+        return _prescribe_answer(request)
+    template = parse_template(request.template) if request.template else None
+    name, tune, groups = _base_forms(request, template)
+    obstacles: list[tuple[Form, str]] = []
+    for forms in groups:
+        fitting = []
+        for form in forms:
+            try:
+                fitting.append(place_given_characters(form, request, template))
+            except ConstraintError as obstacle:
+                obstacles.append((form, obstacle.found))
+        if fitting:
+            book: Book = "parts" if tune else "groups"
+            sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
+            rhymes = _wished_rhymes(request, fitting, book)
+            return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
+    raise refusal(obstacles)
+
+
+def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
+    """The name for the prompt, the tune, and the forms in groups that repeat the same lines, the likeliest first."""
+    if not request.form:
+        if template is None:
+            raise ConstraintError(
+                "neither a form nor a template nor an upper line is given",
+                expected=f"one of {' '.join([*FIXED_SHAPES, '词牌'])}",
+                action="name a form, e.g. --form 七言绝句",
+            )
+        name = classify(template.lines)
+        if name not in FIXED_SHAPES:
+            bare = Form(name, tuple((FREE,) * len(line) for line in template.lines), template.marks)
+            return name, "", [(_rhymed(bare, request),)]
+    else:
+        name = SHORT_NAMES.get(request.form, request.form)
+    if name not in FORM_NAMES:
+        return _tune_forms(name, request)
+    if request.lines is not None and not (1 <= request.lines <= _MOST_LINES):
+        raise ConstraintError(f"a poem of {request.lines} lines is asked for", expected=f"1 to {_MOST_LINES} lines")
+    if name in FIXED_SHAPES or name in _EXTENDED:
+        return name, "", [_regulated(name, request)]
+    if name not in _OPEN_SHAPES:
+        raise ConstraintError(
+            f"{name} has no shape of its own",
+            expected="a form with a shape, a 词牌, or a template that gives the shape",
+            action="give --template, e.g. □□□□，□□□□□□。, or choose another form",
+        )
+    lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
+    return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
+
+
+def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
+    try:
+        forms = regulated_forms(name, request.lines)
+    except ValueError as error:
+        raise ConstraintError(str(error), action="leave the number of lines out, or choose another form") from error
+    if request.metre == "free":
+        if request.pattern:
+            raise ConstraintError("a pattern is asked for, and free metre too", action="leave one of them out")
+        free = shape(name, len(forms[0].lines), len(forms[0].lines[0]))
+        return (_rhymed(free, request),)
+    return _matching(forms, request.pattern)
+
+
+def _matching(forms: Sequence[Form], pattern: str) -> tuple[Form, ...]:
+    """The forms whose pattern holds every word of the wish (`不入韵` is one word, `入韵` does not match it)."""
+    words = pattern.replace("，", " ").replace("、", " ").split()
+    chosen = tuple(form for form in forms if all(_holds(form.pattern, word) for word in words))
+    if not chosen:
+        raise ConstraintError(
+            f"no pattern is called {pattern!r}",
+            expected=" / ".join(form.pattern for form in forms),
+            action="choose one of these, or a word of its name",
+        )
+    return chosen
+
+
+def _holds(pattern: str, word: str) -> bool:
+    if word.removeprefix("首句") == "入韵":
+        return "入韵" in pattern and "不入韵" not in pattern
+    return word in pattern
+
+
+def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
+    from gemma_poetry.prosody.tunes import shipped_tunes, tune_forms
+
+    table = shipped_tunes()
+    tune = table.find(name)
+    if tune is None:
+        known = [*FIXED_SHAPES, *_EXTENDED, *_OPEN_SHAPES, *SHORT_NAMES, *table.judged]
+        near = nearest_names(name, known)
+        raise UnknownFormError(
+            f"no form or tune (词牌) is called {name!r}",
+            expected=f"one of {' '.join(FIXED_SHAPES)}, or one of {len(table.judged)} tunes",
+            action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+        )
+    forms = _matching(tune_forms(tune.name), request.pattern)
+    if request.metre == "free":
+        forms = tuple(replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=()) for form in forms[:1])
+    groups: dict[object, list[Form]] = {}
+    for form in forms:
+        groups.setdefault((form.line_lengths, form.marks, form.echoes), []).append(form)
+    return tune.name, tune.name, [tuple(group) for group in groups.values()]
+
+
+def _rhymed(form: Form, request: PoemRequest) -> Form:
+    """A free form whose even lines rhyme, where a rhyme is asked for."""
+    if not request.rhymes and not request.rhyme_words:
+        return form
+    tone = Tone.LEVEL
+    if request.rhymes and GROUP_CONTOURS[rhyme_group(request.rhymes[0], "groups")] != "平":
+        tone = Tone.OBLIQUE
+    lines = [
+        (*slots[:-1], Slot(tone if request.rhymes else None, "a")) if number % 2 == 0 else slots
+        for number, slots in enumerate(form.lines, 1)
+    ]
+    return replace(form, lines=tuple(lines))
+
+
+def _wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> dict[str, frozenset[str]]:
+    if not request.rhymes:
+        return {}
+    variables = list(dict.fromkeys(slot.rhyme for slots in forms[0].lines for slot in slots if slot.rhyme))
+    if len(request.rhymes) > len(variables):
+        raise ConstraintError(
+            f"{len(request.rhymes)} rhymes are asked for, {forms[0].name} has {len(variables)}",
+            expected=f"at most {len(variables)}",
+            action="leave some out" if variables else "leave the rhyme out",
+        )
+    groups = [rhyme_group(name, book) for name in request.rhymes]
+    for group, variable in zip(groups, variables):
+        tones = {slot.tone for slots in forms[0].lines for slot in slots if slot.rhyme == variable}
+        if book == "groups" and tones == {Tone.LEVEL} and GROUP_CONTOURS[group] != "平":
+            raise ConstraintError(
+                f"{group} is a rhyme of {GROUP_CONTOURS[group]} tone",
+                expected=f"a level rhyme, as {forms[0].name} has",
+                action="choose one of the 30 level groups, 一东 to 十五咸",
+            )
+    return {variable: frozenset({group}) for variable, group in zip(variables, groups)}
+
+
+def _prescribe_answer(request: PoemRequest) -> Prescription:
+    other = [
+        name for name in ("form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template")
+        if getattr(request, name)
+    ]  # fmt: skip
+    if other:
+        raise ConstraintError(
+            f"an upper line is given, and also {', '.join(other)}",
+            expected="the upper line alone: it decides the form of its answer",
+            action="leave one of them out",
+        )
+    name, forms = answering_forms(request.answer, free=request.metre == "free")
+    return Prescription(forms, name, sounding=request.metre != "free")

@@ -1,0 +1,72 @@
+"""What a person asks of a poem.
+
+In: form, title, author, characters that are given. Out: a `PoemRequest`, also in simplified characters as models are prompted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from gemma_poetry.corpus.script import convert
+from gemma_poetry.prosody.character_sounds import Polyphones
+
+
+@dataclass(frozen=True, slots=True)
+class PoemRequest:
+    """One wish for a poem; every field may stay empty, but one of form, template and answer must be there.
+
+    Attributes:
+        form: 体裁 or 词牌, by its full or short name.
+        title: 题目.
+        author: 作者, whose style is asked for.
+        pattern: Words of the pattern's name (平起, 仄起, 首句入韵, 不入韵; of a tune: 44字); empty: whichever suits.
+        metre: `strict` keeps tones and rhyme; `free` keeps lines and characters only.
+        lines: Lines of a 排律 or of a form without metre; `None`: 12 and 8.
+        first_line: The first line, whole.
+        acrostic: 藏头: the first characters of the first lines.
+        acrostic_end: The same of the last characters.
+        rhymes: Rhyme groups (一东; of a tune 第七部), one for each rhyme of the form in order.
+        rhyme_words: 步韵: the rhyme words, in order.
+        template: Lines with blanks: 空山□□□，□□□□秋。
+        answer: 上联: the upper line of a couplet whose lower line is asked for.
+        polyphones: `every`: the form holds under every reading of every character; `any`: under some.
+        distinct: No character comes twice, but for one said twice over (萧萧).
+        novel: No line of the poem stands in the training corpus.
+        script: Script of the finished poem.
+    """
+
+    form: str = ""
+    title: str = ""
+    author: str = ""
+    pattern: str = ""
+    metre: Literal["strict", "free"] = "strict"
+    lines: int | None = None
+    first_line: str = ""
+    acrostic: str = ""
+    acrostic_end: str = ""
+    rhymes: tuple[str, ...] = ()
+    rhyme_words: str = ""
+    template: str = ""
+    answer: str = ""
+    polyphones: Polyphones = "every"
+    distinct: bool = False
+    novel: bool = True
+    script: Literal["simplified", "traditional"] = "simplified"
+
+
+_GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
+
+
+def simplify(request: PoemRequest) -> PoemRequest:
+    """The request with all its texts in simplified characters, which models are prompted in."""
+    names = ("form", "title", "author", "pattern", *_GIVEN_TEXTS)
+    texts = convert([getattr(request, name) for name in names], "simplified")
+    changed: dict[str, Any] = dict(zip(names, texts))
+    return replace(request, rhymes=tuple(convert(request.rhymes, "simplified")), **changed)
+
+
+def with_given_texts(request: PoemRequest) -> PoemRequest:
+    """The request with its names in simplified characters, and what is to stand in the poem as the person wrote it."""
+    given: dict[str, Any] = {name: getattr(request, name) for name in _GIVEN_TEXTS}
+    return replace(simplify(request), **given)

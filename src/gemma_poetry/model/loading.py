@@ -1,0 +1,361 @@
+"""Finding and loading a model, and refusing what cannot be trusted.
+
+    spec: `mini` │ RUN folder │ adapter folder │ model folder │ Hub id
+            └──> locate ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
+                 adapter: its base first, then the adapter, each tensor of it in its place
+
+In: what a person writes after `--model`. Out: a causal language model of transformers with its tokenizer; a RUN gives
+the base model with its adapter on top. Multimodal checkpoints keep their own class, so that an adapter's names fit the
+stock checkpoint; their towers stay on disk (`model.towers`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import MANIFEST, read_json
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.model.checkpoint import (
+    check_adapter_weights,
+    check_model_folder,
+    refuse_not_finite,
+    weight_files,
+    weights_fingerprint,
+)
+from gemma_poetry.model.families import (
+    FAMILIES,
+    choose_attention,
+    choose_device,
+    choose_dtype,
+    four_bit_settings,
+)
+from gemma_poetry.model.free_memory import available_memory, gib
+from gemma_poetry.model.hub import fetch
+from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
+from gemma_poetry.model.towers import weight_bytes, without_towers
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = [
+    "ADAPTER",
+    "DEFAULT_MODEL",
+    "FAMILIES",
+    "LoadedModel",
+    "check_model_folder",
+    "choose_device",
+    "choose_dtype",
+    "is_run",
+    "is_whole_run",
+    "load_model",
+    "load_tokenizer",
+    "locate",
+    "packaged_model",
+    "run_base",
+]
+
+DEFAULT_MODEL = "mini"
+ADAPTER = "adapter"
+MERGED = "merged"
+_ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to score or generate.
+
+    Attributes:
+        model: The causal language model, in evaluation mode; a `PeftModel` where an adapter was loaded.
+        tokenizer: Its tokenizer.
+        name: What people call it: the preset, the Hub id, or the folder's name.
+        base: The spec of the base model (equal to the spec where there is no adapter).
+        adapted: Whether an adapter is on top.
+        folder: Where the base model's files lie; in the Hub's cache for a Hub id.
+        revision: The commit of a Hub id; `None` for folders.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    base: str
+    adapted: bool
+    folder: Path
+    revision: str | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        return next(self.model.parameters()).device
+
+    def identity(self) -> dict[str, Any]:
+        """What tells the base model from others, for manifests: spec, name, revision, fingerprint of the weights."""
+        return {
+            "spec": self.base,
+            "name": self.name,
+            "revision": self.revision,
+            "weights_fingerprint": weights_fingerprint(self.folder),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapter:
+    """An adapter on disk, and the base model that it was trained on, as far as that is known."""
+
+    folder: Path
+    base: str
+    revision: str | None
+    fingerprint: str | None
+
+
+def packaged_model(name: str) -> Path | None:
+    """The folder of a model that ships with the package, or `None`."""
+    folder = resources.files("gemma_poetry") / "assets" / "models" / name
+    return Path(str(folder)) if (folder / "config.json").is_file() else None
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a RUN (an adapter with its manifest)."""
+    return (path / ADAPTER / _ADAPTER_CONFIG).is_file()
+
+
+def is_whole_run(path: Path) -> bool:
+    """Whether a folder is a RUN of the KerasHub backend, which has no adapter and holds its model whole."""
+    return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
+
+
+def locate(spec: str) -> str:
+    """What is to be loaded: a folder for presets and paths, else a Hub id.
+
+    Raises:
+        ModelError: The folder that was named does not exist.
+    """
+    packaged = packaged_model(spec)
+    if packaged is not None:
+        return str(packaged)
+    path = Path(spec)
+    if path.is_dir():
+        return str(path / MERGED if is_whole_run(path) else path)
+    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+        return spec
+    raise ModelError(
+        f"no model is called {spec!r}",
+        expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
+        action="check the name; a folder must exist",
+    )
+
+
+def run_base(run: Path) -> str:
+    """The spec of the base model that a RUN was trained on.
+
+    Raises:
+        RunError: The RUN has no manifest or it names no base.
+    """
+    return str(_base_entry(run)["spec"])
+
+
+def _base_entry(run: Path) -> dict[str, Any]:
+    try:
+        entry: dict[str, Any] = read_json(run / MANIFEST)["base"]
+        entry["spec"]
+    except (DataError, KeyError, TypeError) as error:
+        raise RunError(
+            "the run has no manifest that names its base model", where=run, action="train again, or name a complete run"
+        ) from error
+    return entry
+
+
+def _find_adapter(path: Path) -> _Adapter | None:
+    """The adapter of a RUN, or of a plain PEFT folder; `None` for anything else."""
+    if is_run(path):
+        entry = _base_entry(path)
+        return _Adapter(path / ADAPTER, str(entry["spec"]), entry.get("revision"), entry.get("weights_fingerprint"))
+    if (path / _ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
+        config = read_json(path / _ADAPTER_CONFIG)
+        base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+        if not base:
+            raise RunError(
+                f"{_ADAPTER_CONFIG} names no base model", where=path, action="name the RUN folder that the adapter is from"
+            )
+        return _Adapter(path, str(base), config.get("revision"), None)
+    return None
+
+
+def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, without its weights.
+
+    Raises:
+        ModelError: There is none, or it cannot be reached.
+    """
+    adapter = _find_adapter(Path(spec))
+    if adapter is not None:
+        return _read_tokenizer(_folder_of(locate(adapter.base), adapter.revision, weights=False))
+    return _read_tokenizer(_folder_of(locate(spec), weights=False))
+
+
+def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> Path:
+    path = Path(location)
+    return path if path.is_dir() else fetch(location, revision=revision, weights=weights)
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    if is_keras_preset(folder):
+        return preset_tokenizer(folder)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise ModelError(
+            f"the tokenizer cannot be read ({_first_line(error)})",
+            where=folder,
+            expected="tokenizer.json or tokenizer.model of a Gemma checkpoint",
+            action="download the checkpoint's tokenizer files again",
+        ) from error
+    return tokenizer
+
+
+def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", four_bit: bool = False) -> LoadedModel:
+    """Loads a model by preset, RUN folder, adapter folder, model folder or Hub id.
+
+    Args:
+        spec: What `--model` names.
+        device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
+        dtype: `auto`, `bfloat16`, `float32`; `float16` for Gemma 1 and 2 on a GPU.
+        four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
+
+    Raises:
+        ModelError: And its kinds: see `check_model_folder`, `hub.fetch`.
+        RunError: A RUN folder that is incomplete, or whose adapter fits another base model.
+        UsageError: A dtype that the family or device fails on.
+    """
+    adapter = _find_adapter(Path(spec))
+    if adapter is not None:
+        return _load_adapted(Path(spec), adapter, device=device, dtype=dtype)
+    return _load_base(spec, None, device=device, dtype=dtype, four_bit=four_bit)
+
+
+def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: str, four_bit: bool = False) -> LoadedModel:
+    quantization = four_bit_settings(device) if four_bit else None
+    location = locate(spec)
+    folder = _folder_of(location, revision, weights=True)
+    model = _load_weights(folder, device, dtype, quantization)
+    model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
+    path = Path(spec)
+    name = spec if not path.is_dir() else path.resolve().name
+    commit = None if Path(location).is_dir() else folder.name
+    return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
+
+
+def _load_weights(folder: Path, device: str | None, dtype: str, quantization: dict[str, Any] | None = None) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    from gemma_poetry.model.shards import shards_weights
+
+    model_type = check_model_folder(folder)
+    arithmetic = choose_dtype(model_type, dtype, device)
+    # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
+    sharded = device is None and shards_weights()
+    if not sharded:
+        _require_room(folder, arithmetic.itemsize, choose_device(device), four_bit=quantization is not None)
+    # Its bar counts tensors of a file that is read in a moment.
+    disable_progress_bar()
+    try:
+        config = without_towers(AutoConfig.from_pretrained(str(folder), trust_remote_code=False))
+        attention = choose_attention(config)
+    except Exception as error:  # strict configurations raise classes of their own
+        raise NotAGemmaError(
+            f"config.json cannot be read as a {FAMILIES[model_type]} configuration ({_first_line(error)})",
+            where=folder,
+            action="download config.json again",
+        ) from error
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=config,
+            dtype=arithmetic,
+            attn_implementation={"text_config": attention} if "text_config" in config.sub_configs else attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **(quantization or {}),
+        )
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise _unfitting(folder, model_type, _first_line(error)) from error
+    missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    if missing or unexpected:
+        faults = [f"{len(missing)} weights are missing (first: {missing[0]})"] if missing else []
+        faults += [f"{len(unexpected)} have no place (first: {unexpected[0]})"] if unexpected else []
+        raise _unfitting(folder, model_type, ", ".join(faults))
+    if not sharded and quantization is None:
+        model = model.to(choose_device(device))
+    refuse_not_finite(model, str(folder))
+    return model
+
+
+def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) -> None:
+    """Refuses weights that alone are more than the memory that is free: the system would end the process without a word."""
+    wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
+    free = available_memory(device)
+    if wanted > free:
+        raise ModelError(
+            f"the weights want {gib(wanted)}, and {gib(free)} are free on {device}",
+            where=folder,
+            expected="room for the weights, and for what is done with them (gemma-poetry doctor estimates a training)",
+            action="choose a smaller model (gemma-poetry models lists what fits), or a machine with more memory",
+        )
+
+
+def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelError:
+    return IncompleteModelError(
+        f"the weights are not those of the {FAMILIES[model_type]} model that config.json describes: {reason}",
+        where=folder,
+        expected="config.json and weights of one and the same checkpoint, complete",
+        action="download the whole checkpoint again",
+    )
+
+
+def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: str) -> LoadedModel:
+    from peft import PeftModel, get_peft_model_state_dict
+
+    if not (adapter.folder / _ADAPTER_WEIGHTS).is_file():
+        raise RunError(
+            "the adapter has no weights", where=adapter.folder, expected=_ADAPTER_WEIGHTS, action="resume the training"
+        )
+    found = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
+    base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
+    if adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder):
+        raise _misfit(adapter, base, "the base model's weights are others than those that it was trained on")
+    try:
+        model = PeftModel.from_pretrained(base.model, str(adapter.folder))
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise _misfit(adapter, base, _first_line(error)) from error
+    # PEFT only warns of these; the adapter would then do nothing, or half of what was trained.
+    wanted = set(get_peft_model_state_dict(model))
+    if wanted != found:
+        amiss = sorted(wanted ^ found)
+        raise _misfit(
+            adapter,
+            base,
+            f"{len(wanted - found)} tensors are missing and {len(found - wanted)} have no place, the first of them {amiss[0]}",
+        )
+    return LoadedModel(model.eval(), base.tokenizer, path.resolve().name, base.base, True, base.folder, base.revision)
+
+
+def _misfit(adapter: _Adapter, base: LoadedModel, reason: str) -> RunError:
+    return RunError(
+        f"the adapter does not fit the base model {base.base!r}: {reason}",
+        where=adapter.folder,
+        expected=f"{adapter.base!r} as it was when the adapter was trained on it",
+        action="put that base model back in its place, or train again on the one that is there",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else repr(error)
