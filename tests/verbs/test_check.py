@@ -96,7 +96,7 @@ def test_nothing_but_json_on_standard_output(poem_file, capsys):
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        ("床前😀明月光，疑是。", "symbols or emoji ('😀' in row 1, position 3)"),
+        ("床前😀月光，疑是地上霜。\n举头望明月，低头思故乡。", "symbols or emoji ('😀' in row 1, position 3)"),
         ("白日依□尽，黄河入海流。\n欲穷千里目，更上一层楼。", "lost characters (□ ？ …) ('□' in row 1, position 4)"),
         ("白日依山尽，黄河入海流。\n欲穷千里目，更上Ｘ层楼。", "Latin letters or digits ('Ｘ' in row 2, position 9)"),
     ],
