@@ -1,7 +1,8 @@
 """What an evaluation asks of a kind of texts: how they are scored, written anew, read from strangers' files and judged.
 
 In: a domain. Out: its `EvaluationProtocol`: that of poems under tones, or that of all other domains. `verbs.evaluate` goes
-the same way with either: any number of runs and strangers, one table. """
+the same way with either: any number of runs and strangers, one table.
+"""
 
 from __future__ import annotations
 
