@@ -22,5 +22,6 @@ if TYPE_CHECKING:
         TextGenerator as TextGenerator,
         TextRequest as TextRequest,
     )
+    from gemma_poetry.generation.writer import Writer as Writer, Written as Written, open_writer as open_writer
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
