@@ -33,6 +33,7 @@ from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.wordstock import Wordstock
 
 if TYPE_CHECKING:
+    from gemma_poetry.generation.text_generator import GeneratedText
     from gemma_poetry.model.loading import LoadedModel
 
 _SHARED = {"form", "title", "author", "novel"}
@@ -197,7 +198,7 @@ class Writer(ABC):
     @abstractmethod
     def stream(
         self,
-        request: PoemRequest,
+        request: PoemRequest | Sequence[PoemRequest],
         count: int = 1,
         *,
         seed: int | None = None,
@@ -210,8 +211,8 @@ class Writer(ABC):
         The same request, settings, model and seed give the same texts on the same machine.
 
         Args:
-            request: What is asked for.
-            count: How many texts are kept.
+            request: What is asked for; of several, all in order.
+            count: How many texts are kept of each.
             seed: Seed of sampling; `None`: that of the settings.
             best_of: Texts written for each that is kept.
             assess: Tell the perplexity, also where `best_of` is 1.
@@ -224,7 +225,7 @@ class Writer(ABC):
 
     def write(
         self,
-        request: PoemRequest,
+        request: PoemRequest | Sequence[PoemRequest],
         count: int = 1,
         *,
         seed: int | None = None,
@@ -263,7 +264,7 @@ class PoemWriter(Writer):
 
     def stream(
         self,
-        request: PoemRequest,
+        request: PoemRequest | Sequence[PoemRequest],
         count: int = 1,
         *,
         seed: int | None = None,
@@ -272,7 +273,7 @@ class PoemWriter(Writer):
         feature: str = "",
     ) -> Iterator[Written]:
         """See `PoemGenerator.write`."""
-        for one in self.generator.write([request] * count, seed=seed, best_of=best_of, assess=assess):
+        for one in self.generator.write(_each(request, count), seed=seed, best_of=best_of, assess=assess):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:
@@ -333,7 +334,7 @@ class TextWriter(Writer):
 
     def stream(
         self,
-        request: PoemRequest,
+        request: PoemRequest | Sequence[PoemRequest],
         count: int = 1,
         *,
         seed: int | None = None,
@@ -345,24 +346,29 @@ class TextWriter(Writer):
         from gemma_poetry.generation.text_generator import TextRequest
 
         domain = self.domain
-        form, feature = domain.form_name(request.form), domain.feature_name(feature) if feature else ""
-        conditions = Conditions(form, request.title, request.author, domain.template, feature)
+        feature = domain.feature_name(feature) if feature else ""
         seed = self.generator.settings.seed if seed is None else seed
-        wish = TextRequest(conditions, _measure_of(domain, form, feature))
-        written = self.generator.write([wish] * (count * best_of), seed=seed)
+        wishes = []
+        for one in _each(request, count):
+            form = domain.form_name(one.form)
+            conditions = Conditions(form, one.title, one.author, domain.template, feature)
+            wishes += [TextRequest(conditions, _measure_of(domain, form, feature))] * best_of
+        written = self.generator.write(wishes, seed=seed)
         while group := list(itertools.islice(written, best_of)):
             nats: list[float | None] = [None] * len(group)
             if assess or best_of > 1:
-                nats = [*self._nats([(conditions, one.text) for one in group])]
-            texts = []
-            for one, own in zip(group, nats):
-                lines, marks = domain.lines_of(one.text, form)
-                poem = Poem(lines, marks, request.title, request.author, form=form, script="")
-                units = domain.count(lines)
-                perplexity = math.exp(own / units) if own is not None and units else None
-                check = domain.check_poem(poem, form, feature)
-                texts.append(WrittenText(poem, seed, check, perplexity, domain.name, domain.unit, feature, one.complete))
-            yield min(texts, key=lambda text: text.rank)
+                nats = [*self._nats([(text.wish.conditions, text.text) for text in group])]
+            yield min((self._read(text, own, seed) for text, own in zip(group, nats)), key=lambda text: text.rank)
+
+    def _read(self, text: GeneratedText, nats: float | None, seed: int) -> WrittenText:
+        """A text as its domain reads it, with its nats under the model where these were asked for."""
+        domain, asked = self.domain, text.wish.conditions
+        lines, marks = domain.lines_of(text.text, asked.form)
+        poem = Poem(lines, marks, asked.title, asked.author, form=asked.form, script="")
+        units = domain.count(lines)
+        perplexity = math.exp(nats / units) if nats is not None and units else None
+        check = domain.check_poem(poem, asked.form, asked.feature)
+        return WrittenText(poem, seed, check, perplexity, domain.name, domain.unit, asked.feature, text.complete)
 
     def _nats(self, texts: Sequence[tuple[Conditions, str]]) -> Iterator[float]:
         from gemma_poetry.data.tokenization import encode_samples
@@ -402,3 +408,7 @@ def open_writer(
 def _measure_of(domain: WritableDomain, form: str, feature: str) -> Measure | None:
     measure = domain.measure(form)
     return domain.narrowed(measure, feature) if measure is not None and feature else measure
+
+
+def _each(request: PoemRequest | Sequence[PoemRequest], count: int) -> list[PoemRequest]:
+    return [one for one in ([request] if isinstance(request, PoemRequest) else request) for _ in range(count)]

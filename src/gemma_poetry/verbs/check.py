@@ -1,9 +1,10 @@
 """`gemma-poetry check`: reads poems and says what is right and wrong with them.
 
-In: a file of poems, or `-` for standard input. Plain text has poems apart by empty lines, each with its title and author
-above it or not, lines apart by punctuation of any kind or by white space; JSON, JSON lines and tables are read as
-`prepare` reads them. Out: each poem laid out line by line with its tones, the readings taken, every fault and how it could
-be mended; or one JSON object a poem (see `prosody.scansion_record`, with title and author before it).
+In: a file of poems, or `-` for standard input, and the domain that they are of. Classical Chinese plain text has poems apart
+by empty lines, each with its title and author above it or not, lines apart by punctuation of any kind or by white space; JSON,
+JSON lines and tables are read as `prepare` reads them. Out: each text laid out with every fault, classical poems line by line
+with tones, readings taken and how faults could be mended; or one JSON object a text (see `prosody.check_result`, with title
+and author before it).
 
 Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
 """
@@ -11,25 +12,18 @@ Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
-from gemma_poetry.corpus.formats import read_poems
-from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.corpus.poem import RefusedError
+from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
-from gemma_poetry.prosody.characters import UNIFIED
-from gemma_poetry.prosody.mending import mends
+from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
-from gemma_poetry.prosody.scansion_record import scansion_record
-from gemma_poetry.prosody.tunes import find_tune
-from gemma_poetry.verbs.check_layout import CheckedPoem, rows
+from gemma_poetry.verbs.check_layout import laid_out
 
 AUTO = "auto"
 
@@ -50,63 +44,36 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         InputError: The file cannot be read, or its only poem cannot.
     """
     loaded = load_domain(domain)
-    if not loaded.tonal:
-        from gemma_poetry.verbs.check_texts import check_texts
-
-        wanted = "" if form == AUTO else loaded.form_name(form)
-        return check_texts(read_file(path), wanted, loaded, as_json=as_json, feature=feature)
-    if feature:
-        loaded.feature_name(feature)
-    if form != AUTO:
-        check_form(form)
-    poems = list(read_poems(read_file(path)))
+    reader = reader_of(loaded)
+    feature = loaded.feature_name(feature) if feature else ""
+    form = "" if form == AUTO else loaded.form_name(form)
+    records = list(reader.records(read_file(path)))
     status = 0
-    for number, poem in enumerate(poems, 1):
+    for number, record in enumerate(records, 1):
         try:
-            checked = check_poem(poem, form)
+            result = loaded.check_poem(reader.strictly(record), form, feature)
+        except RefusedError as refusal:
+            print(f"{record.source_id}: left out: {refusal.reason}", file=sys.stderr)
+            status = 2
+            continue
         except TextError as error:
-            if len(poems) == 1:
+            if len(records) == 1:
                 raise
             print(f"poem {number}: {error}", file=sys.stderr)
             status = 2
             continue
-        if checked.scansion.verdict is Verdict.FAIL:
+        if result.verdict is Verdict.FAIL:
             status = max(status, 1)
         if as_json:
-            print(json.dumps(record(checked), ensure_ascii=False))
+            print(json.dumps(check_record(result), ensure_ascii=False))
         else:
-            _print_text(checked)
+            _print_text(result, record.source_id)
     return status
 
 
-def check_poem(poem: SourcePoem, form: str = AUTO) -> CheckedPoem:
-    """Reads one poem.
-
-    Args:
-        poem: The poem as its source has it.
-        form: As for `check`; with `auto` a tune that the title or source names is taken.
-
-    Raises:
-        TextError: The text is no poem, or not of the form's shape.
-    """
-    where = f"《{poem.title}》" if poem.title else poem.source_id
-    try:
-        lines, _ = clean_lines(poem.paragraphs)
-    except RejectedError as rejection:
-        raise TextError(
-            f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
-            expected="lines of Chinese characters, apart by punctuation or white space",
-            action="take everything else out",
-            where=where,
-        ) from rejection
-    tune = _tune_of(poem) if form == AUTO else ""
-    scansion = scan(lines, tune or form) if tune or form != AUTO else scan_auto(lines)
-    return CheckedPoem(poem.title, poem.author, scansion, tuple(mends(scansion)))
-
-
-def record(checked: CheckedPoem) -> dict[str, Any]:
-    """The JSON record of a poem."""
-    return {"title": checked.title, "author": checked.author, **scansion_record(checked.scansion, checked.mends)}
+def check_record(result: CheckResult) -> dict[str, Any]:
+    """The JSON record of a checked text."""
+    return {"title": result.title, "author": result.author, **result.to_record()}
 
 
 def read_file(path: str) -> SourceFile:
@@ -128,34 +95,12 @@ def read_file(path: str) -> SourceFile:
         ) from error
 
 
-def _tune_of(poem: SourcePoem) -> str:
-    """The tune that a source or a title names, if it is known."""
-    for field in (poem.tune, poem.title):
-        name = split_tune(field)[0] if field else ""
-        if name and find_tune(name):
-            return name
-    return ""
-
-
-def _offending(paragraphs: tuple[str, ...]) -> str:
-    """Where the first character stands that is neither Chinese nor a usual mark."""
-    for number, paragraph in enumerate(paragraphs, 1):
-        for position, char in enumerate(paragraph, 1):
-            if not re.match(f"[{UNIFIED}]", char) and char not in _USUAL:
-                return f" ({char!r} in row {number}, position {position})"
-    return ""
-
-
-_USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")
-
-
-def _print_text(checked: CheckedPoem) -> None:
+def _print_text(result: CheckResult, source_id: str) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
-    for row in rows(checked):
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for row in laid_out(result, source_id):
         console.print(row)
-    console.print()
 
 
 def main(arguments: list[str]) -> int:
