@@ -40,8 +40,8 @@ def laid_out(result: CheckResult, source_id: str = "") -> Iterator[str | Text]:
     yield from (f"  {row}" for row in check_rows(result))
 
 
-@laid_out.register
-def _(result: ScansionResult, source_id: str = "") -> Iterator[str | Text]:
+@laid_out.register(ScansionResult)
+def _scansion_laid_out(result: ScansionResult, source_id: str = "") -> Iterator[str | Text]:
     yield from rows(result)
     yield ""
 
