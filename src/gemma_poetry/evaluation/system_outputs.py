@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gemma_poetry.corpus.collection import HanVerse, Reader
-from gemma_poetry.corpus.containers import SourceFile
+from gemma_poetry.corpus.containers import SourceFile, read_bytes
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
@@ -55,12 +55,7 @@ def read_system_outputs(
 
 def _open(path: Path, taken: Collection[str]) -> tuple[str, bytes]:
     """What the system of a file is called, and the file."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"the file cannot be read ({error.strerror})", where=path, action="name a file of poems as --generations"
-        ) from error
+    content = read_bytes(path)
     return path.stem if path.stem not in {*taken, *_RESERVED} else str(path), content
 
 

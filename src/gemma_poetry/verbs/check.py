@@ -16,11 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.corpus.containers import SourceFile
+from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
 from gemma_poetry.corpus.poem import RefusedError
 from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.verbs.check_layout import laid_out
@@ -83,16 +83,13 @@ def read_file(path: str) -> SourceFile:
         InputError: It cannot be read.
     """
     if path == "-":
-        return SourceFile("standard input.txt", "standard input", sys.stdin.buffer.read())
-    try:
-        return SourceFile(Path(path).name, path, Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error})",
-            where=path,
-            expected="a file of poems, or - for standard input",
-            action="check the path",
-        ) from error
+        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise InputError(
+                f"standard input holds more than {MAX_FILE_BYTES >> 20} MiB", expected="poems", action="check what writes it"
+            )
+        return SourceFile("standard input.txt", "standard input", content)
+    return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
 
 
 def _print_text(result: CheckResult, source_id: str) -> None:
@@ -100,7 +97,7 @@ def _print_text(result: CheckResult, source_id: str) -> None:
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for row in laid_out(result, source_id):
-        console.print(row)
+        console.print(visible(row) if isinstance(row, str) else row)
 
 
 def main(arguments: list[str]) -> int:
