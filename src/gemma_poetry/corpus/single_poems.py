@@ -54,17 +54,13 @@ def read_leniently(poems: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> 
         if detect_script(line for lines, _ in texts for line in lines) != script:
             poems, texts = _converted(poems, texts, script)
     return [
-        Poem(
-            lines,
-            marks,
-            poem.title,
-            poem.author,
-            form=poem.tune or SHORT_NAMES.get(poem.form, poem.form) or classify(lines),
-            script="",
-            source_id=poem.source_id,
-        )
+        Poem(lines, marks, poem.title, poem.author, form=_form_of(poem, lines), source_id=poem.source_id)
         for poem, (lines, marks) in zip(poems, texts)
     ]
+
+
+def _form_of(poem: SourcePoem, lines: Sequence[str]) -> str:
+    return poem.tune or SHORT_NAMES.get(poem.form, poem.form) or classify(lines)
 
 
 def _tune_of(poem: SourcePoem) -> str:

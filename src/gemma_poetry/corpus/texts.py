@@ -141,17 +141,8 @@ class DomainTexts:
                 poem = Poem(lines, "\n" * len(lines), form=self.domain.forms[0])
             own = asked.get(fold(record.title), set()) if record.title else set()
             form = known.get(record.form.casefold()) or (min(own) if len(own) == 1 else poem.form)
-            poems.append(
-                Poem(
-                    poem.lines,
-                    poem.marks,
-                    record.title,
-                    record.author,
-                    form=form,
-                    script="",
-                    source_id=record.source_id,
-                )
-            )
+            about = {"title": record.title, "author": record.author, "source_id": record.source_id}
+            poems.append(replace(poem, **about, form=form, tune=""))
         return poems
 
 

@@ -170,32 +170,29 @@ class Writer(ABC):
 
     Attributes:
         domain: The domain.
-        no_guards: What a person is told who asks for new lines where no list of known lines is at hand.
         guarded: Whether it keeps known lines out.
+        no_guards: What a person is told who asks for new lines that cannot be promised.
     """
 
     domain: WritableDomain
-    no_guards: ClassVar[str]
     guarded: ClassVar[bool]
+    no_guards: ClassVar[str]
 
-    @classmethod
+    @staticmethod
     @abstractmethod
-    def check_request(
-        cls, domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()
-    ) -> None:
+    def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:
         """Makes sure that a request can be met, before a model is loaded.
 
         Args:
             domain: The domain.
             request: What is asked for.
-            feature: What else a domain can be asked for.
-            options: Further options of the command line that are made use of and only some domains have.
+            feature: What else the domain is asked for.
+            options: Options of the command line beside the request, of those that only some domains have.
 
         Raises:
             UsageError: It cannot.
         """
 
-    @abstractmethod
     def stream(
         self,
         request: PoemRequest | Sequence[PoemRequest],
@@ -206,9 +203,9 @@ class Writer(ABC):
         assess: bool = False,
         feature: str = "",
     ) -> Iterator[Written]:
-        """Writes texts to one request, and gives each as soon as it is whole.
+        """Writes texts, and gives each as soon as it is whole.
 
-        The same request, settings, model and seed give the same texts on the same machine.
+        The same requests, settings, model and seed give the same texts on the same machine.
 
         Args:
             request: What is asked for; of several, all in order.
@@ -222,6 +219,10 @@ class Writer(ABC):
             UsageError: The request cannot be met.
             GenerationError: A text met dead ends only.
         """
+        asked = [request] if isinstance(request, PoemRequest) else request
+        for one in asked:
+            self.check_request(self.domain, one, feature)
+        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature)
 
     def write(
         self,
@@ -235,6 +236,11 @@ class Writer(ABC):
     ) -> list[Written]:
         """The same, all at once."""
         return list(self.stream(request, count, seed=seed, best_of=best_of, assess=assess, feature=feature))
+
+    @abstractmethod
+    def _stream(
+        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
+    ) -> Iterator[Written]: ...
 
 
 class PoemWriter(Writer):
@@ -253,27 +259,17 @@ class PoemWriter(Writer):
         self.domain = domain
         self.generator = PoemGenerator(loaded.model, loaded.tokenizer, settings, **engine)
 
-    @classmethod
-    def check_request(
-        cls, domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()
-    ) -> None:
+    @staticmethod
+    def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:
         """Whether there are forms that grant it."""
         if feature:
             domain.feature_name(feature)
         prescribe(simplify(request))
 
-    def stream(
-        self,
-        request: PoemRequest | Sequence[PoemRequest],
-        count: int = 1,
-        *,
-        seed: int | None = None,
-        best_of: int = 1,
-        assess: bool = False,
-        feature: str = "",
+    def _stream(
+        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
     ) -> Iterator[Written]:
-        """See `PoemGenerator.write`."""
-        for one in self.generator.write(_each(request, count), seed=seed, best_of=best_of, assess=assess):
+        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:
@@ -292,31 +288,16 @@ class TextWriter(Writer):
     guarded = False
 
     def __init__(
-        self,
-        domain: WritableDomain,
-        loaded: LoadedModel,
-        settings: GenerateSettings,
-        *,
-        beams: int = 1,
-        byte_characters: bool = False,
-        guards: Sequence[KnownLines] = (),
+        self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, *, beams: int = 1, **_: Any
     ) -> None:
         from gemma_poetry.generation.text_generator import TextGenerator
 
         self.domain = domain
-        self.generator = TextGenerator(
-            loaded.model,
-            loaded.tokenizer,
-            settings,
-            wordstock=domain.wordstock,
-            max_tokens=domain.max_tokens,
-            beams=beams,
-        )
+        engine = {"wordstock": domain.wordstock, "max_tokens": domain.max_tokens, "beams": beams}
+        self.generator = TextGenerator(loaded.model, loaded.tokenizer, settings, **engine)  # type: ignore[arg-type]
 
-    @classmethod
-    def check_request(
-        cls, domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()
-    ) -> None:
+    @staticmethod
+    def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:
         """Whether it has what every domain has, and the domain has its form and feature."""
         plain = PoemRequest()
         wished = [
@@ -332,24 +313,16 @@ class TextWriter(Writer):
             )
         _measure_of(domain, domain.form_name(request.form), domain.feature_name(feature) if feature else "")
 
-    def stream(
-        self,
-        request: PoemRequest | Sequence[PoemRequest],
-        count: int = 1,
-        *,
-        seed: int | None = None,
-        best_of: int = 1,
-        assess: bool = False,
-        feature: str = "",
+    def _stream(
+        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
     ) -> Iterator[Written]:
-        """See `TextGenerator.write`."""
         from gemma_poetry.generation.text_generator import TextRequest
 
         domain = self.domain
         feature = domain.feature_name(feature) if feature else ""
         seed = self.generator.settings.seed if seed is None else seed
         wishes = []
-        for one in _each(request, count):
+        for one in requests:
             form = domain.form_name(one.form)
             conditions = Conditions(form, one.title, one.author, domain.template, feature)
             wishes += [TextRequest(conditions, _measure_of(domain, form, feature))] * best_of
@@ -408,7 +381,3 @@ def open_writer(
 def _measure_of(domain: WritableDomain, form: str, feature: str) -> Measure | None:
     measure = domain.measure(form)
     return domain.narrowed(measure, feature) if measure is not None and feature else measure
-
-
-def _each(request: PoemRequest | Sequence[PoemRequest], count: int) -> list[PoemRequest]:
-    return [one for one in ([request] if isinstance(request, PoemRequest) else request) for _ in range(count)]
