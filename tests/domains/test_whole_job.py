@@ -21,7 +21,7 @@ from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.curves import read_curve
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.writer import WrittenText
+from gemma_poetry.generation.written import WrittenText
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate

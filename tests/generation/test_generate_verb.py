@@ -11,7 +11,7 @@ from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, OutputError, UnknownFormError, UsageError
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.writer import WrittenPoem
+from gemma_poetry.generation.written import WrittenPoem
 from gemma_poetry.model import loading
 from gemma_poetry.verbs.generate import generate
 from gemma_poetry.verbs.generate_options import GenerateOptions

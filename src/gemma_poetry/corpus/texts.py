@@ -141,7 +141,7 @@ class DomainTexts:
                 poem = Poem(lines, "\n" * len(lines), form=self.domain.forms[0])
             own = asked.get(fold(record.title), set()) if record.title else set()
             form = known.get(record.form.casefold()) or (min(own) if len(own) == 1 else poem.form)
-            about = {"title": record.title, "author": record.author, "source_id": record.source_id}
+            about: dict[str, Any] = {"title": record.title, "author": record.author, "source_id": record.source_id}
             poems.append(replace(poem, **about, form=form, tune=""))
         return poems
 

@@ -18,7 +18,7 @@ from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from gemma_poetry.generation.writer import Written
+    from gemma_poetry.generation.written import Written
 
 
 _VERDICT_WORDS = {

@@ -18,7 +18,8 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.writer import ENGINES, Written, open_writer
+from gemma_poetry.generation.writer import ENGINES, open_writer
+from gemma_poetry.generation.written import Written
 from gemma_poetry.progress import track
 from gemma_poetry.verbs.check_layout import annotated
 from gemma_poetry.verbs.domain_lookup import domain_of_model
