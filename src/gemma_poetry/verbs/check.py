@@ -6,7 +6,10 @@ JSON lines and tables are read as `prepare` reads them. Out: each text laid out 
 with tones, readings taken and how faults could be mended; or one JSON object a text (see `prosody.check_result`, with title
 and author before it).
 
-Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
+A poem among others that cannot be read (a lost character □, letters) is not judged: it is named with its line in the file, and
+the others are judged.
+
+Exit status: 0 if no poem fails, 1 if one does, 2 if none could be read, or one has not the shape of the form asked for.
 """
 
 from __future__ import annotations
@@ -17,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
-from gemma_poetry.corpus.poem import RefusedError
+from gemma_poetry.corpus.encodings import decode
+from gemma_poetry.corpus.poem import RefusedError, SourcePoem
 from gemma_poetry.corpus.readers import reader_of
+from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
-from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
+from gemma_poetry.prosody.check_result import CheckResult, scansion_result
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.verbs.check_layout import laid_out
 
@@ -47,8 +53,9 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
     reader = reader_of(loaded)
     feature = loaded.feature_name(feature) if feature else ""
     form = "" if form == AUTO else loaded.form_name(form)
-    records = list(reader.records(read_file(path)))
-    status = 0
+    file = read_file(path)
+    records = list(reader.records(file))
+    status = unread = 0
     for number, record in enumerate(records, 1):
         try:
             result = loaded.check_poem(reader.strictly(record), form, feature)
@@ -56,6 +63,11 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
             print(f"{record.source_id}: left out: {refusal.reason}", file=sys.stderr)
             status = 2
             continue
+        except UnreadableError as error:
+            if len(records) == 1:
+                raise
+            unread += 1
+            result = _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
         except TextError as error:
             if len(records) == 1:
                 raise
@@ -68,7 +80,7 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
             print(json.dumps(check_record(result), ensure_ascii=False))
         else:
             _print_text(result, record.source_id)
-    return status
+    return 2 if unread and unread == len(records) else status
 
 
 def check_record(result: CheckResult) -> dict[str, Any]:
@@ -90,6 +102,23 @@ def read_file(path: str) -> SourceFile:
             )
         return SourceFile("standard input.txt", "standard input", content)
     return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
+
+
+def _not_judged(record: SourcePoem, error: TextError, where: str) -> CheckResult:
+    """A poem that cannot be read, with the reason and its place in the file."""
+    lines = tuple(line for line in record.paragraphs if line.strip())
+    scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
+    return scansion_result(scansion, title=record.title, author=record.author)
+
+
+def _line_of(record: SourcePoem, file: SourceFile) -> str:
+    """`, line 17 of poems.txt`: where the first row of a poem that cannot be read stands; empty where it cannot be told."""
+    number, _ = offence(record.paragraphs)
+    if not number:
+        return ""
+    text, _ = decode(file.content, file.where)
+    begin = text.find(record.paragraphs[number - 1])
+    return f", line {text.count(chr(10), 0, begin) + 1} of {file.name}" if begin >= 0 else ""
 
 
 def _print_text(result: CheckResult, source_id: str) -> None:
