@@ -8,14 +8,14 @@ other domains are read by their own check, and run from line to line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.prosody.rules import Verdict
@@ -176,22 +176,21 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
     return SamplePoem(system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
 
 
-def _judged(writing: Generation, source: str, found: Mapping[str, Any]) -> SamplePoem:
+def _judged(writing: Generation, source: str, found: CheckResult) -> SamplePoem:
     """A text of another domain beside what its check found."""
-    rules = {(one["line"], one["position"]): str(one["rule"]) for one in found["faults"]}
+    rules = {(one.line, one.position): one.rule for one in found.faults}
     lines = tuple(
         tuple(SampleCharacter(char, fault=rules.get((number, position), "")) for position, char in enumerate(line, 1))
         for number, line in enumerate(writing.lines, 1)
     )
     told = tuple(
-        (f"line {one['line']}: " if one["line"] else "") + f"{one['rule']}: expected {one['expected']}, found {one['actual']}"
-        for one in found["faults"]
+        (f"line {one.line}: " if one.line else "") + f"{one.rule}: expected {one.expected}, found {one.actual}"
+        for one in found.faults
     )
-    verdict = str(found["verdict"])
-    passes = None if verdict == Verdict.NOT_JUDGED.value else verdict != Verdict.FAIL.value
+    passes = None if found.verdict is Verdict.NOT_JUDGED else found.passes
     marks = writing.marks.ljust(len(lines), "\n")
-    rhyme = str(found["rhyme_group"])
-    return SamplePoem(writing.system, source, lines, marks, verdict.replace("-", " "), passes, rhyme, True, told)
+    verdict = found.verdict.value.replace("-", " ")
+    return SamplePoem(writing.system, source, lines, marks, verdict, passes, found.rhyme_group, True, told)
 
 
 def _bare(lines: Sequence[str]) -> tuple[tuple[SampleCharacter, ...], ...]:

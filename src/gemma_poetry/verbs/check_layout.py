@@ -1,22 +1,24 @@
 """What a check found is laid out for a person.
 
-In: a `CheckedPoem`, or the record of another domain's check. Out: rows of text.
+In: a `CheckResult` of any domain. Out: rows of text; of classical Chinese poems tones and readings beside each line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import singledispatch
+from typing import TYPE_CHECKING
 
+from gemma_poetry.prosody.check_result import CheckResult, ScansionResult
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from gemma_poetry.generation.written import Written
 
 
 _VERDICT_WORDS = {
@@ -31,24 +33,27 @@ _VERDICT_WORDS = {
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedPoem:
-    """One poem, read.
-
-    Attributes:
-        title: 题目, empty where there is none.
-        author: 作者, empty where unknown.
-        scansion: What the scansion found.
-        mends: How each fault could be mended.
-    """
-
-    title: str
-    author: str
-    scansion: Scansion
-    mends: tuple[Mend, ...] = ()
+@singledispatch
+def laid_out(result: CheckResult, source_id: str = "") -> Iterator[str | Text]:
+    """A checked text as rows, title or place in its file first."""
+    yield result.title or source_id
+    yield from (f"  {row}" for row in check_rows(result))
 
 
-def rows(checked: CheckedPoem) -> Iterator[Text]:
+@laid_out.register(ScansionResult)
+def _scansion_laid_out(result: ScansionResult, source_id: str = "") -> Iterator[str | Text]:
+    yield from rows(result)
+    yield ""
+
+
+def annotated(written: Written) -> str:
+    """What was written with what its check found: tones and rhyme beside each line, or the faults below."""
+    if isinstance(written.check, ScansionResult):
+        return "\n".join(row.plain for row in rows(written.check))
+    return written.text([*check_rows(written.check)] if written.check else [])
+
+
+def rows(checked: ScansionResult) -> Iterator[Text]:
     """A poem as rows of coloured text."""
     from rich.text import Text
 
@@ -129,13 +134,13 @@ def _reading_text(place: Place) -> str:
     return f"{tone.value} {place.taken.group} ({place.reason}{later})" if sure else f"{tone.value} ({place.reason}{later})"
 
 
-def check_rows(found: dict[str, Any]) -> Iterator[str]:
-    """The record of a check as rows of text."""
-    yield f"{found['form']}: {found['verdict']}" + (f" ({found['rhyme_group']})" if found["rhyme_group"] else "")
-    for kind in ("faults", "licences"):
-        for one in found.get(kind, ()):
-            place = f"line {one['line']}" if one["line"] else "text"
-            place += f", position {one['position']}" if one["position"] else ""
-            yield f"  {kind[:-1]}: {place}: {one['rule']}: expected {one['expected']}, found {one['actual']}"
-    for one in found["unknown"]:
-        yield f"  unknown: line {one['line']}, position {one['position']} {one['word']}: in no dictionary, nothing is guessed"
+def check_rows(found: CheckResult) -> Iterator[str]:
+    """What a check found as rows of text."""
+    yield f"{found.form}: {found.verdict.value}" + (f" ({found.rhyme_group})" if found.rhyme_group else "")
+    for kind, findings in (("fault", found.faults), ("licence", found.licences or ())):
+        for one in findings:
+            place = f"line {one.line}" if one.line else "text"
+            place += f", position {one.position}" if one.position else ""
+            yield f"  {kind}: {place}: {one.rule}: expected {one.expected}, found {one.actual}"
+    for word in found.unknown:
+        yield f"  unknown: line {word.line}, position {word.position} {word.word}: in no dictionary, nothing is guessed"

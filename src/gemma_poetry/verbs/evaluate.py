@@ -56,7 +56,7 @@ from gemma_poetry.folders import model_hint
 from gemma_poetry.progress import stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
-from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground, protocol_of
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
@@ -359,14 +359,3 @@ def _about(
         "evaluate": options.settings.model_dump(mode="json"),
         "generate": options.sampling.model_dump(mode="json"),
     }
-
-
-def protocol_of(domain: Domain) -> EvaluationProtocol:
-    """How the texts of a domain are evaluated."""
-    if domain.tonal:
-        from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
-
-        return PoemEvaluation(domain)
-    from gemma_poetry.verbs.evaluate_texts import TextEvaluation
-
-    return TextEvaluation(domain)

@@ -42,11 +42,11 @@ def _whole_job(out: Path, recipe: Recipe, model: str, recipe_name: str) -> None:
 
     from gemma_poetry.evaluation.table import terminal_tables
     from gemma_poetry.generation.carried_lines import find_guards
-    from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.generation.writer import open_writer
     from gemma_poetry.model.loading import load_model, load_tokenizer
+    from gemma_poetry.verbs.domain_lookup import domain_of_data
     from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
-    from gemma_poetry.verbs.generate import plain_poem
     from gemma_poetry.verbs.prepare import prepare
     from gemma_poetry.verbs.train import train
 
@@ -69,8 +69,8 @@ def _whole_job(out: Path, recipe: Recipe, model: str, recipe_name: str) -> None:
     console.rule("4 generate: form, tones and rhyme by construction")
     loaded = load_model(str(run))
     wishes = [PoemRequest(form=form, title=title) for form, title in WISHES]
-    generator = PoemGenerator(loaded.model, loaded.tokenizer, recipe.generate, guards=find_guards(str(run)))
-    poems = [plain_poem(poem) for poem in generator.write(wishes)]
+    writer = open_writer(domain_of_data(data), loaded, recipe.generate, guards=find_guards(str(run)))
+    poems = [str(poem) for poem in writer.stream(wishes)]
     write_text(out / POEMS, "\n\n".join(poems) + "\n")
     console.print("\n\n".join(poems))
     console.rule(f"all of it lies in {out}")

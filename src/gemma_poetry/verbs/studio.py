@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from gemma_poetry.generation.poem_generator import PoemGenerator
+    from gemma_poetry.prosody.check_result import ScansionResult
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.workshop import Workshop
-    from gemma_poetry.verbs.check_layout import CheckedPoem
 
 SHORTEST_PASSWORD = 8
 """Characters of a password at least."""
@@ -193,7 +193,7 @@ def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator
     return load
 
 
-def check_pasted(text: str, form: str) -> list[CheckedPoem]:
+def check_pasted(text: str, form: str) -> list[ScansionResult]:
     """Reads pasted poems, as `check` reads a file of plain text.
 
     Raises:
@@ -201,14 +201,15 @@ def check_pasted(text: str, form: str) -> list[CheckedPoem]:
         InputError: The text is no poem.
     """
     from gemma_poetry.corpus.containers import SourceFile
-    from gemma_poetry.corpus.formats import read_poems
-    from gemma_poetry.prosody.scansion import check_form
-    from gemma_poetry.verbs.check import AUTO, check_poem
+    from gemma_poetry.corpus.readers import reader_of
+    from gemma_poetry.domains.classical_chinese import ClassicalChinese
+    from gemma_poetry.verbs.check import AUTO
 
-    if form != AUTO:
-        check_form(form)
+    domain = ClassicalChinese()
+    reader = reader_of(domain)
+    form = "" if form == AUTO else domain.form_name(form)
     pasted = SourceFile("pasted.txt", "pasted text", text.encode("utf-8", "replace"))
-    return [check_poem(poem, form) for poem in read_poems(pasted)]
+    return [domain.check_poem(reader.strictly(poem), form) for poem in reader.records(pasted)]
 
 
 def read_password(options: StudioOptions) -> str:
