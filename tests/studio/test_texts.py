@@ -74,6 +74,7 @@ NAMES = {
     "pickle",
     "llama",
     "gemma",
+    "GGUF",
     "RUN",
     "KerasHub",
     "Keras",
