@@ -69,6 +69,10 @@ class Written(ABC):
     def text(self, notes: Sequence[str] = ()) -> str:
         """The text as a person reads it, title and author above it, with notes below."""
 
+    def annotated(self) -> str:
+        """The text with what its check found below."""
+        return self.text([*self.check.notes()] if self.check else [])
+
     def __str__(self) -> str:
         return self.text()
 
@@ -98,6 +102,10 @@ class WrittenPoem(Written):
         head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
         sentences = poem.text.replace(FULL_STOP, FULL_STOP + "\n").splitlines()
         return "\n".join([*([head] if head else []), *sentences, *notes])
+
+    def annotated(self) -> str:
+        """Tones and rhyme beside each line, as `gemma-poetry check` shows them."""
+        return str(self.check) if self.check else self.text()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.verbs.check_layout import laid_out
 
 AUTO = "auto"
 
@@ -43,23 +43,14 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
-    loaded = load_domain(domain)
-    reader = reader_of(loaded)
-    feature = loaded.feature_name(feature) if feature else ""
-    form = "" if form == AUTO else loaded.form_name(form)
-    records = list(reader.records(read_file(path)))
     status = 0
-    for number, record in enumerate(records, 1):
-        try:
-            result = loaded.check_poem(reader.strictly(record), form, feature)
-        except RefusedError as refusal:
-            print(f"{record.source_id}: left out: {refusal.reason}", file=sys.stderr)
+    for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature), 1):
+        if isinstance(result, RefusedError):
+            print(f"{source_id}: left out: {result.reason}", file=sys.stderr)
             status = 2
             continue
-        except TextError as error:
-            if len(records) == 1:
-                raise
-            print(f"poem {number}: {error}", file=sys.stderr)
+        if isinstance(result, TextError):
+            print(f"poem {number}: {result}", file=sys.stderr)
             status = 2
             continue
         if result.verdict is Verdict.FAIL:
@@ -67,8 +58,45 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         if as_json:
             print(json.dumps(check_record(result), ensure_ascii=False))
         else:
-            _print_text(result, record.source_id)
+            _print_text(result, source_id)
     return status
+
+
+def check_file(
+    file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = ""
+) -> Iterator[tuple[str, CheckResult | RefusedError | TextError]]:
+    """Checks every poem of a file.
+
+    Args:
+        file: The file.
+        form: A form or tune that every poem must keep; empty or `auto`: the one that each suggests.
+        domain: The language or style of the texts.
+        feature: What every text must have besides.
+
+    Yields:
+        For each poem its place in the file, and what was found, or why it could not be read.
+
+    Raises:
+        UsageError: No domain or form is called so, or the domain knows no such feature.
+        InputError: The file cannot be read as poems, or its only poem cannot.
+    """
+    loaded = load_domain(domain)
+    reader = reader_of(loaded)
+    feature = loaded.feature_name(feature) if feature else ""
+    form = "" if form in ("", AUTO) else loaded.form_name(form)
+    records = list(reader.records(file))
+    for record in records:
+        try:
+            yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
+        except (RefusedError, TextError) as error:
+            if len(records) == 1 and isinstance(error, TextError):
+                raise
+            yield record.source_id, error
+
+
+def text_file(text: str) -> SourceFile:
+    """A text as a source has files."""
+    return SourceFile("text.txt", "text", text.encode("utf-8", "replace"))
 
 
 def check_record(result: CheckResult) -> dict[str, Any]:
@@ -96,7 +124,7 @@ def _print_text(result: CheckResult, source_id: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for row in laid_out(result, source_id):
+    for row in result.rows(source_id):
         console.print(visible(row) if isinstance(row, str) else row)
 
 
