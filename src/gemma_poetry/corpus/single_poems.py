@@ -14,31 +14,32 @@ from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.tune_names import split_tune
-from gemma_poetry.errors import TextError
+from gemma_poetry.errors import UnreadableError
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import SHORT_NAMES, alternating_marks
+from gemma_poetry.prosody.tune_scan import named_tune
 from gemma_poetry.prosody.tunes import find_tune
 
 _MARKS = re.compile(r"[，。？！；：、,.?!;:\s]+")
 
 
 def read_strictly(poem: SourcePoem) -> Poem:
-    """One poem; its tune is the one that its source or title names, if it is known, and its form is left open.
+    """One poem; its tune is the one that its source names, or its title if the lines have a shape of it; its form is left open.
 
     Raises:
-        TextError: The text is no poem.
+        UnreadableError: The text is no poem.
     """
     try:
         lines, marks = clean_lines(poem.paragraphs)
     except RejectedError as rejection:
-        raise TextError(
+        raise UnreadableError(
             f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
             expected="lines of Chinese characters, apart by punctuation or white space",
             action="take everything else out",
             where=f"《{poem.title}》" if poem.title else poem.source_id,
         ) from rejection
-    return Poem(lines, marks, poem.title, poem.author, tune=_tune_of(poem), script="", source_id=poem.source_id)
+    return Poem(lines, marks, poem.title, poem.author, tune=_tune_of(poem, lines), script="", source_id=poem.source_id)
 
 
 def read_leniently(poems: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:
@@ -63,22 +64,29 @@ def _form_of(poem: SourcePoem, lines: Sequence[str]) -> str:
     return poem.tune or SHORT_NAMES.get(poem.form, poem.form) or classify(lines)
 
 
-def _tune_of(poem: SourcePoem) -> str:
-    """The tune that a source or a title names, if it is known."""
-    for field in (poem.tune, poem.title):
-        name = split_tune(field)[0] if field else ""
-        if name and find_tune(name):
-            return name
-    return ""
-
-
-def _offending(paragraphs: tuple[str, ...]) -> str:
-    """Where the first character stands that is neither Chinese nor a usual mark."""
+def offence(paragraphs: Sequence[str]) -> tuple[int, int]:
+    """Row and position, from 1, of the first character that is neither Chinese nor a usual mark; zeros without one."""
     for number, paragraph in enumerate(paragraphs, 1):
         for position, char in enumerate(paragraph, 1):
             if not re.match(f"[{UNIFIED}]", char) and char not in _USUAL:
-                return f" ({char!r} in row {number}, position {position})"
-    return ""
+                return number, position
+    return 0, 0
+
+
+def _tune_of(poem: SourcePoem, lines: Sequence[str]) -> str:
+    """The tune that a source names, if it is known, or that a title names, if the lines have a shape of it."""
+    named = split_tune(poem.tune)[0] if poem.tune else ""
+    if named and find_tune(named):
+        return named
+    title = split_tune(poem.title)[0] if poem.title else ""
+    tune = named_tune(title, lines) if title else None
+    return tune.name if tune else ""
+
+
+def _offending(paragraphs: Sequence[str]) -> str:
+    """Where the first character stands that is neither Chinese nor a usual mark, as words."""
+    number, position = offence(paragraphs)
+    return f" ({paragraphs[number - 1][position - 1]!r} in row {number}, position {position})" if number else ""
 
 
 _USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")

@@ -63,7 +63,7 @@ class ClassicalChinese(Domain):
     def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> ScansionResult:
         """The scansion against a form, else the poem's own, else the form that the lines suggest."""
         named = form or poem.kind
-        scansion = scan(poem.lines, named) if named else scan_auto(poem.lines)
+        scansion = scan(poem.lines, named, poem.marks) if named else scan_auto(poem.lines, poem.marks)
         return scansion_result(scansion, mends(scansion), poem.title, poem.author)
 
     def symbols(self, line: str) -> Sequence[str]:

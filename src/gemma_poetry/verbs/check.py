@@ -6,7 +6,10 @@ JSON lines and tables are read as `prepare` reads them. Out: each text laid out 
 with tones, readings taken and how faults could be mended; or one JSON object a text (see `prosody.check_result`, with title
 and author before it).
 
-Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
+A poem among others that cannot be read (a lost character □, letters) is not judged: it is named with its line in the file, and
+the others are judged.
+
+Exit status: 0 if no poem fails, 1 if one does, 2 if none could be read, or one has not the shape of the form asked for.
 """
 
 from __future__ import annotations
@@ -18,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
-from gemma_poetry.corpus.poem import RefusedError
+from gemma_poetry.corpus.encodings import decode
+from gemma_poetry.corpus.poem import RefusedError, SourcePoem
 from gemma_poetry.corpus.readers import reader_of
+from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
-from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
+from gemma_poetry.prosody.check_result import CheckResult, scansion_result
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.rules import Verdict
 
 AUTO = "auto"
@@ -43,7 +49,7 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
-    status = 0
+    status = unread = number = 0
     for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature), 1):
         if isinstance(result, RefusedError):
             print(f"{source_id}: left out: {result.reason}", file=sys.stderr)
@@ -59,7 +65,9 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
             print(json.dumps(check_record(result), ensure_ascii=False))
         else:
             _print_text(result, source_id)
-    return status
+        # Only what could not be read has no form.
+        unread += not result.form
+    return 2 if unread and unread == number else status
 
 
 def check_file(
@@ -85,13 +93,16 @@ def check_file(
     feature = loaded.feature_name(feature) if feature else ""
     form = "" if form in ("", AUTO) else loaded.form_name(form)
     records = list(reader.records(file))
-    for record in records:
+    for number, record in enumerate(records, 1):
         try:
             yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
         except (RefusedError, TextError) as error:
             if len(records) == 1 and isinstance(error, TextError):
                 raise
-            yield record.source_id, error
+            if isinstance(error, UnreadableError):
+                yield record.source_id, _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
+            else:
+                yield record.source_id, error
 
 
 def text_file(text: str) -> SourceFile:
@@ -118,6 +129,23 @@ def read_file(path: str) -> SourceFile:
             )
         return SourceFile("standard input.txt", "standard input", content)
     return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
+
+
+def _not_judged(record: SourcePoem, error: UnreadableError, where: str) -> CheckResult:
+    """A poem that cannot be read, with the reason and its place in the file."""
+    lines = tuple(line for line in record.paragraphs if line.strip())
+    scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
+    return scansion_result(scansion, title=record.title, author=record.author)
+
+
+def _line_of(record: SourcePoem, file: SourceFile) -> str:
+    """`, line 17 of poems.txt`: where the first row of a poem that cannot be read stands; empty where it cannot be told."""
+    number, _ = offence(record.paragraphs)
+    if not number:
+        return ""
+    text, _ = decode(file.content, file.where)
+    begin = text.find(record.paragraphs[number - 1])
+    return f", line {text.count(chr(10), 0, begin) + 1} of {file.name}" if begin >= 0 else ""
 
 
 def _print_text(result: CheckResult, source_id: str) -> None:
