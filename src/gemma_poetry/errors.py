@@ -169,3 +169,14 @@ class ExportError(OutputError):
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names that look most like `name`, best first (for "did you mean" in messages)."""
     return difflib.get_close_matches(name, list(known), n=count, cutoff=0.3)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, PyTorch or JAX says that there was no memory left, on a device or in the machine."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+
+
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "resource_exhausted")

@@ -17,6 +17,7 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
 from gemma_poetry.progress import track
@@ -43,6 +44,8 @@ def generate(options: GenerateOptions) -> int:
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
+        check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
     # A wish that cannot be met is told before a model is loaded.
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
