@@ -90,13 +90,13 @@ def test_a_check_is_printed_as_the_command_line_prints_it(tmp_path, capsys):
         path.write_text(text, encoding="utf-8")
         check(str(path))
         shown = str(gp.check(path))
-        assert shown == capsys.readouterr().out.strip("\n") == str(gp.check(text))
+        assert shown == repr(gp.check(path)) == capsys.readouterr().out.strip("\n") == str(gp.check(text))
         page = gp.check(text)._repr_html_()
         assert re.sub("<[^>]+>", "", page).strip("\n") == shown.replace("'", "&#x27;")
 
 
 def test_several_poems_are_checked_in_order(tmp_path):
-    both = f"{TOWER}\n\n{BROKEN}"
+    both = f"登鹳雀楼\n{TOWER}\n\n又登\n{BROKEN}"
     assert [found.verdict.value for found in gp.check_all(both, "五绝")] == ["strict", "fail"]
     (tmp_path / "both.txt").write_text(both, encoding="utf-8")
     assert gp.check_all(tmp_path / "both.txt", "五绝") == gp.check_all(both, "五绝")
@@ -173,7 +173,7 @@ def test_poems_become_a_frame_a_page_and_a_stream(poet):
         ("五绝", {"n": 0}, UsageError, "n=0"),
         ("五绝", {"best_of": 0}, UsageError, "best_of=0"),
         ("五决", {}, UnknownFormError, "五决"),
-        ("", {}, UsageError, ""),
+        ("", {}, UsageError, "form"),
         ("五绝", {"rhymes": "十东"}, ConstraintError, "十东"),
         (gp.PoemRequest("五绝"), {"title": "秋夜"}, UsageError, "part of the request"),
     ],

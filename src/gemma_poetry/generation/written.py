@@ -45,7 +45,7 @@ class WritableDomain(Protocol):
     def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> CheckResult: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Written(ABC):
     """A text and what is known of it.
 
@@ -76,8 +76,10 @@ class Written(ABC):
     def __str__(self) -> str:
         return self.text()
 
+    __repr__ = __str__
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class WrittenPoem(Written):
     """A classical Chinese poem."""
 
@@ -108,7 +110,7 @@ class WrittenPoem(Written):
         return str(self.check) if self.check else self.text()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WrittenText(Written):
     """A text of another domain.
 

@@ -57,7 +57,7 @@ class UnknownWord:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckResult:
     """What is right and wrong with a text.
 
@@ -125,11 +125,13 @@ class CheckResult:
     def __str__(self) -> str:
         return shown(self.rows()).export_text().strip("\n")
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return as_html(self.rows())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ScansionResult(CheckResult):
     """What the scansion of a classical Chinese poem found, as the result of a check.
 
