@@ -57,9 +57,9 @@ app.add_typer(tunes, name="tunes")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from gemma_poetry import __version__
 
-        print(f"gemma-poetry {version('gemma-poetry')}")
+        print(f"gemma-poetry {__version__}")
         raise typer.Exit
 
 

@@ -45,7 +45,7 @@ class WritableDomain(Protocol):
     def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> CheckResult: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Written(ABC):
     """A text and what is known of it.
 
@@ -69,11 +69,17 @@ class Written(ABC):
     def text(self, notes: Sequence[str] = ()) -> str:
         """The text as a person reads it, title and author above it, with notes below."""
 
+    def annotated(self) -> str:
+        """The text with what its check found below."""
+        return self.text([*self.check.notes()] if self.check else [])
+
     def __str__(self) -> str:
         return self.text()
 
+    __repr__ = __str__
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class WrittenPoem(Written):
     """A classical Chinese poem."""
 
@@ -99,8 +105,12 @@ class WrittenPoem(Written):
         sentences = poem.text.replace(FULL_STOP, FULL_STOP + "\n").splitlines()
         return "\n".join([*([head] if head else []), *sentences, *notes])
 
+    def annotated(self) -> str:
+        """Tones and rhyme beside each line, as `gemma-poetry check` shows them."""
+        return str(self.check) if self.check else self.text()
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class WrittenText(Written):
     """A text of another domain.
 

@@ -15,11 +15,11 @@ the device that a model is loaded with.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.progress import say
 
 if TYPE_CHECKING:
     import torch
@@ -124,10 +124,9 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
         fastest[dtype] = min(times)
     share = fastest[torch.bfloat16] / fastest[torch.float32]
     chosen = share < _WORTHWHILE
-    print(
+    say(
         f"training in {'bfloat16' if chosen else 'float32'}: a product of the model's size takes {share:.2f} of the time in "
-        "bfloat16 on this processor (train.dtype decides otherwise)",
-        file=sys.stderr,
+        "bfloat16 on this processor (train.dtype decides otherwise)"
     )
     return chosen
 

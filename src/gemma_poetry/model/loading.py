@@ -374,6 +374,9 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     return model
 
 
+_CACHE_NAMES = ("cache", "past_key_values")
+
+
 def _try_out(model: Any, folder: Path, model_type: str) -> None:
     """Runs the model on two tokens, one after the other, as writing does: settings can fit weights and still not compute."""
     import torch
@@ -381,10 +384,10 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
     token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     try:
         with torch.inference_mode(), warnings.catch_warnings():
-            # Families are about to call the cache by another name.
             warnings.simplefilter("ignore", FutureWarning)
-            first = model(input_ids=token, use_cache=True)
-            logits = model(input_ids=token, past_key_values=first.past_key_values, use_cache=True).logits
+            # Versions differ in what they call the cache, and complain of the other name.
+            cache = {name: value for name, value in model(input_ids=token, use_cache=True).items() if name in _CACHE_NAMES}
+            logits = model(input_ids=token, **cache, use_cache=True).logits
             finite = bool(torch.isfinite(logits).all())
     except Exception as error:
         raise _unfitting(folder, model_type, _first_line(error)) from error

@@ -1,21 +1,26 @@
 """A check result says what a domain's check found in a text: verdict, faults, unknown words.
 
 In: what the check of any language or style found. Out: a `CheckResult`, and its record with the keys of
-`gemma-poetry check --json`. A `ScansionResult` is the same of classical Chinese poems, with their scansion inside.
+`gemma-poetry check --json`; printed, it is what `gemma-poetry check` prints. A `ScansionResult` is the same of classical
+Chinese poems, with their scansion inside.
 
 Lines and positions count from 1; position 0 means the whole line, line 0 the whole text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gemma_poetry.prosody.check_layout import as_html, scansion_rows, shown
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import scansion_record
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class UnknownWord:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckResult:
     """What is right and wrong with a text.
 
@@ -101,8 +106,32 @@ class CheckResult:
             **self.details,
         }
 
+    def rows(self, source_id: str = "") -> Iterator[str | Text]:
+        """What was found, row by row, title or place in its file first."""
+        yield self.title or source_id
+        yield from (f"  {row}" for row in self.notes())
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+    def notes(self) -> Iterator[str]:
+        """What was found, without the text's heading."""
+        yield f"{self.form}: {self.verdict.value}" + (f" ({self.rhyme_group})" if self.rhyme_group else "")
+        for kind, findings in (("fault", self.faults), ("licence", self.licences or ())):
+            for one in findings:
+                place = f"line {one.line}" if one.line else "text"
+                place += f", position {one.position}" if one.position else ""
+                yield f"  {kind}: {place}: {one.rule}: expected {one.expected}, found {one.actual}"
+        for word in self.unknown:
+            yield f"  unknown: line {word.line}, position {word.position} {word.word}: in no dictionary, nothing is guessed"
+
+    def __str__(self) -> str:
+        return shown(self.rows()).export_text().strip("\n")
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.rows())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ScansionResult(CheckResult):
     """What the scansion of a classical Chinese poem found, as the result of a check.
 
@@ -117,6 +146,11 @@ class ScansionResult(CheckResult):
     def to_record(self) -> dict[str, Any]:
         """See `scansion_record`."""
         return scansion_record(self.scansion, self.mends)
+
+    def rows(self, source_id: str = "") -> Iterator[str | Text]:
+        """Tones and readings beside each line, faults with their mends below, an empty row last."""
+        yield from scansion_rows(self.scansion, self.mends, self.title, self.author)
+        yield ""
 
 
 def scansion_result(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "", author: str = "") -> ScansionResult:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import gc
 import math
 import resource
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def train_adapter(
     what = "data, model, recipe and number of processes"
     with at_work(out, start, resume=resume, what=what, writes=is_main_process()) as run:
         if run.manifest is not None:
-            print(f"{out}: the run is finished, and stays as it is", file=sys.stderr)
+            say(f"{out}: the run is finished, and stays as it is")
             return run.manifest if is_main_process() else {}
         return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting)
 
@@ -135,7 +135,7 @@ def _train(
         require_memory(model, samples, recipe, rows, available)
     apply_fused(model)
     if is_main_process():
-        print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
+        say(f"LoRA on {describe_matches(matched)}")
     trainer = _trainer(model, loaded.tokenizer, samples, data, run, recipe.train, vocabulary, counting)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -204,7 +204,7 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     try:
         scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
     except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
-        print("the whole model does not fit on this device: run `evaluate` where it does", file=sys.stderr)
+        say("the whole model does not fit on this device: run `evaluate` where it does")
         return {}
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
@@ -254,10 +254,9 @@ def _prune(
     vocabulary = prune_vocabulary(model, kept, settings.sampled_rows)
     if is_main_process():
         others = f", {vocabulary.sampled:,} drawn from the others stand for these" if vocabulary.sampled else ""
-        print(
+        say(
             f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept{others}; "
-            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows",
-            file=sys.stderr,
+            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows"
         )
     return vocabulary
 

@@ -33,8 +33,9 @@ from accelerate import DistributedType
 from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_utils import EvalPrediction
 
 from gemma_poetry.artifacts import atomic_writer
@@ -42,6 +43,7 @@ from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.progress import is_shown
 from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
 from gemma_poetry.training.processes import is_main_process
 from gemma_poetry.training.sharded_trainer import ShardedTrainer
@@ -96,6 +98,10 @@ class PoetryTrainer(ShardedTrainer):
         known = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU, DistributedType.FSDP)
         self._pass_tokens = pass_tokens if self.accelerator.distributed_type in known else None
         folder = Path(self.args.output_dir)
+        if not is_shown():
+            # Without its bar the Trainer prints every point of the curve instead.
+            self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
+            self.remove_callback(PrinterCallback)
         if is_main_process():
             self.add_callback(_LogWriter(folder / LOGS))
         self.add_callback(_CurveWriter(folder / CURVE))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, Unreada
 from gemma_poetry.prosody.check_result import CheckResult, scansion_result
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.verbs.check_layout import laid_out
 
 AUTO = "auto"
 
@@ -49,29 +49,14 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
-    loaded = load_domain(domain)
-    reader = reader_of(loaded)
-    feature = loaded.feature_name(feature) if feature else ""
-    form = "" if form == AUTO else loaded.form_name(form)
-    file = read_file(path)
-    records = list(reader.records(file))
-    status = unread = 0
-    for number, record in enumerate(records, 1):
-        try:
-            result = loaded.check_poem(reader.strictly(record), form, feature)
-        except RefusedError as refusal:
-            print(f"{record.source_id}: left out: {refusal.reason}", file=sys.stderr)
+    status = unread = number = 0
+    for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature), 1):
+        if isinstance(result, RefusedError):
+            print(f"{source_id}: left out: {result.reason}", file=sys.stderr)
             status = 2
             continue
-        except UnreadableError as error:
-            if len(records) == 1:
-                raise
-            unread += 1
-            result = _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
-        except TextError as error:
-            if len(records) == 1:
-                raise
-            print(f"poem {number}: {error}", file=sys.stderr)
+        if isinstance(result, TextError):
+            print(f"poem {number}: {result}", file=sys.stderr)
             status = 2
             continue
         if result.verdict is Verdict.FAIL:
@@ -79,8 +64,50 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         if as_json:
             print(json.dumps(check_record(result), ensure_ascii=False))
         else:
-            _print_text(result, record.source_id)
-    return 2 if unread and unread == len(records) else status
+            _print_text(result, source_id)
+        # Only what could not be read has no form.
+        unread += not result.form
+    return 2 if unread and unread == number else status
+
+
+def check_file(
+    file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = ""
+) -> Iterator[tuple[str, CheckResult | RefusedError | TextError]]:
+    """Checks every poem of a file.
+
+    Args:
+        file: The file.
+        form: A form or tune that every poem must keep; empty or `auto`: the one that each suggests.
+        domain: The language or style of the texts.
+        feature: What every text must have besides.
+
+    Yields:
+        For each poem its place in the file, and what was found, or why it could not be read.
+
+    Raises:
+        UsageError: No domain or form is called so, or the domain knows no such feature.
+        InputError: The file cannot be read as poems, or its only poem cannot.
+    """
+    loaded = load_domain(domain)
+    reader = reader_of(loaded)
+    feature = loaded.feature_name(feature) if feature else ""
+    form = "" if form in ("", AUTO) else loaded.form_name(form)
+    records = list(reader.records(file))
+    for number, record in enumerate(records, 1):
+        try:
+            yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
+        except (RefusedError, TextError) as error:
+            if len(records) == 1 and isinstance(error, TextError):
+                raise
+            if isinstance(error, UnreadableError):
+                yield record.source_id, _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
+            else:
+                yield record.source_id, error
+
+
+def text_file(text: str) -> SourceFile:
+    """A text as a source has files."""
+    return SourceFile("text.txt", "text", text.encode("utf-8", "replace"))
 
 
 def check_record(result: CheckResult) -> dict[str, Any]:
@@ -104,7 +131,7 @@ def read_file(path: str) -> SourceFile:
     return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
 
 
-def _not_judged(record: SourcePoem, error: TextError, where: str) -> CheckResult:
+def _not_judged(record: SourcePoem, error: UnreadableError, where: str) -> CheckResult:
     """A poem that cannot be read, with the reason and its place in the file."""
     lines = tuple(line for line in record.paragraphs if line.strip())
     scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
@@ -125,7 +152,7 @@ def _print_text(result: CheckResult, source_id: str) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for row in laid_out(result, source_id):
+    for row in result.rows(source_id):
         console.print(visible(row) if isinstance(row, str) else row)
 
 

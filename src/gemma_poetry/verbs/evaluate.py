@@ -15,7 +15,6 @@ a domain is its `EvaluationProtocol`'s; the way is the same for all.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +52,7 @@ from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.folders import model_hint
-from gemma_poetry.progress import stage
+from gemma_poetry.progress import say, stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
 from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground, protocol_of
@@ -229,7 +228,7 @@ def _evaluate_run(
     for exposure in contaminations(loaded, ground.poems, spec, options.data, options.split):
         results.exposure.append(exposure.to_record())
         if exposure.doubtful:
-            print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
+            say(f"gemma-poetry: note: {exposure.sentence}")
     out = _run_folder(options, spec, name)
     with own_files(out, KIND, FILES):
         _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})

@@ -8,27 +8,24 @@ standard output (plain, annotated, or JSON lines), or a file that appears when t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gemma_poetry as gp
 from gemma_poetry.artifacts import check_file
+from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
 from gemma_poetry.folders import check_data_folder
-from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.writer import ENGINES, open_writer
+from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
 from gemma_poetry.progress import track
-from gemma_poetry.verbs.check_layout import annotated
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generated_output import write_out
 
 if TYPE_CHECKING:
-    from gemma_poetry.domains.domain import Domain
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
 
 
@@ -54,9 +51,27 @@ def generate(options: GenerateOptions) -> int:
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
     corpus = _corpus_index(options.data) if options.data else None
-    written = track(_written(options, domain), "Writing", options.count)
-    shown = annotated if options.annotated else str
-    return write_out(options, written, lambda one: written_record(one, corpus), shown)
+    poet = gp.load(
+        options.model,
+        domain=options.domain,
+        data=options.data,
+        recipe=Recipe(generate=options.settings),
+        beams=options.beams,
+        byte_characters=options.byte_characters,
+        progress=True,
+    )
+    if options.request.novel and not poet.known_lines:
+        print(f"notice: {poet.writer.no_guards.format(domain=domain.name)}", file=sys.stderr)
+    written = poet.stream(
+        options.request,
+        n=options.count,
+        seed=options.seed,
+        best_of=options.best_of,
+        assess=options.records,
+        feature=options.feature,
+    )
+    shown = Written.annotated if options.annotated else str
+    return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
 
 
 def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[str, Any]:
@@ -68,32 +83,6 @@ def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[
     """
     found = {"nearest_line": _nearest_line(written.poem, corpus)} if corpus else {}
     return written.to_record() | found
-
-
-def _written(options: GenerateOptions, domain: Domain) -> Iterator[Written]:
-    from gemma_poetry.model.loading import load_model
-
-    request, engine = options.request, ENGINES[domain.engine]
-    guards = find_guards(options.model, options.data) if request.novel and engine.guarded else []
-    if request.novel and not guards:
-        print(f"notice: {engine.no_guards.format(domain=domain.name)}", file=sys.stderr)
-        request = replace(request, novel=False)
-    writer = open_writer(
-        domain,
-        load_model(options.model),
-        options.settings,
-        beams=options.beams,
-        byte_characters=options.byte_characters,
-        guards=guards,
-    )
-    return writer.stream(
-        request,
-        options.count,
-        seed=options.seed,
-        best_of=options.best_of,
-        assess=options.records,
-        feature=options.feature,
-    )
 
 
 def _corpus_index(data: Path) -> CorpusIndex:

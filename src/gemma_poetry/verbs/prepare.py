@@ -67,6 +67,7 @@ def prepare(
     out = Path(out)
     check_output(out, source)
     domain = domain or load_domain(DEFAULT)
+    settings = settings.model_copy(update={"forms": tuple(map(domain.form_name, settings.forms))})
     collection = build_collection(source, settings, reader_of(domain))
     stats = stats_of(collection, domain)
     with atomic_folder(out, KIND) as folder:
