@@ -32,6 +32,7 @@ from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
 from gemma_poetry.cli.printing import end_with_reader
 from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.extras import naming_extras
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -58,6 +59,12 @@ for _command in (
     quickstart,
 ):
     app.command()(_command)
+# The extra that a verb needs as a whole: whoever lacks a part of it is told to install it once.
+EXTRA_OF = {
+    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
+    **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    "studio": "studio",
+}
 app.add_typer(rate, name="rate")
 app.add_typer(tunes, name="tunes")
 
@@ -73,7 +80,8 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     end_with_reader()
     try:
-        app()
+        with naming_extras(EXTRA_OF.get(sys.argv[1] if len(sys.argv) > 1 else "", "")):
+            app()
     except GemmaPoetryError as error:
         print(f"gemma-poetry: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
