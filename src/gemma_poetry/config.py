@@ -61,6 +61,9 @@ class PrepareSettings(Section):
     title_words: tuple[str, ...] = Field(
         (), description="Keep poems whose title holds one of these words, e.g. [塞, 从军]; empty keeps all."
     )
+    sections: tuple[str, ...] = Field(
+        (), description="Parts of the chinese-poetry collection that are read only where asked for: 元曲."
+    )
     max_poems: int | None = Field(
         None, ge=1, le=LARGEST, description="Poems to draw at random (seeded) from those kept; null: all."
     )

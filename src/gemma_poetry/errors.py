@@ -29,8 +29,26 @@ Out: one exception whose text a person can act on, and the exit status that the 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+# Control characters but tab and line feed, marks that turn the direction of text, and halves of UTF-16 pairs.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """A text of others as a terminal may have it: what would move, colour or hide text is written out (`\\x1b`).
+
+    Names that are not UTF-8 come from the file system with their bytes as halves of pairs; each is written as the byte.
+    """
+    return _UNSEEN.sub(_written_out, text)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 class GemmaPoetryError(Exception):
@@ -46,10 +64,8 @@ class GemmaPoetryError(Exception):
     exit_status = 2
 
     def __init__(self, found: str, *, expected: str = "", action: str = "", where: str | Path = "") -> None:
-        self.found = found
-        self.expected = expected
-        self.action = action
-        self.where = str(where)
+        # Names and contents of files stand in messages, and messages go to terminals.
+        self.found, self.expected, self.action, self.where = map(visible, (found, expected, action, str(where)))
         super().__init__(self.describe())
 
     def describe(self) -> str:

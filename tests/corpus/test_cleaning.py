@@ -18,6 +18,7 @@ QUATRAIN = ("床前明月光", "疑是地上霜", "举头望明月", "低头思�
         (["　　床前明月光， 疑是地上霜。\u200b", " 举头望明月，\u00a0低头思故乡。"], "white space at marks and ends"),
         (["床前明月光，疑是地上霜", "举头望明月，低头思故乡"], "paragraphs without a closing mark"),
         (["床前明月光 疑是地上霜", "举头望明月 低头思故乡"], "no marks at all"),
+        (["床前明月光疑是地上霜举头望明月低头思故乡"], "nothing between the lines at all: their rhyme tells them"),
         (
             ["床前明月光（一作「看月光」），疑是地上霜。", "举头望明月（一本作「山月」。", "），低头思故乡。"],
             "notes, one across paragraphs",
@@ -75,6 +76,10 @@ def test_marks_and_characters(text: str, lines: tuple[str, ...], marks: str) -> 
         ("詩題：九日集句首句：高秋寓目更徘徊。", Rejection.EDITORIAL),
         ("信脚到太古。《誠齋集》卷一一四。", Rejection.EDITORIAL),
         ("尽把师　归美，能几。", Rejection.GAP),
+        ("尽" + " " * 64_000 + "把，能几。", Rejection.GAP),
+        ("（" * 16_000 + "春眠不觉晓，处处闻啼鸟。", Rejection.EDITORIAL),
+        ("（" * 16_000 + "）" * 16_000 + "春眠不觉晓，处处闻啼鸟。", Rejection.BRACKETS),
+        ("床前明月光疑是地上霜举头望明月低头思故人", Rejection.PROSE),
         ("人人只知登樓賞翫向天邊覓殊不知自己衣單下有箇光明，信得及。", Rejection.PROSE),
     ],
 )

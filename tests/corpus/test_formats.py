@@ -75,12 +75,9 @@ def test_plain_text(block: str, title: str, author: str, lines: list[str]) -> No
     assert (other.title, other.paragraphs, other.source_id) == ("江雪", ("千山鸟飞绝，万径人踪灭。",), "p.txt#2")
 
 
-def test_two_lines_over_a_text_without_marks_are_a_poem_of_their_own():
-    found = poems("p.txt", "春眠不觉晓\n闻鸟\n\n床前明月光\n疑是地上霜")
-    assert [(poem.title, list(poem.paragraphs)) for poem in found] == [
-        ("", ["春眠不觉晓", "闻鸟"]),
-        ("", ["床前明月光", "疑是地上霜"]),
-    ]
+def test_a_title_over_a_name_is_a_heading_over_verse_without_marks_too():
+    (poem,) = poems("p.txt", "早发白帝城\n李白\n\n朝辞白帝彩云间\n千里江陵一日还")
+    assert (poem.title, poem.author, poem.paragraphs) == ("早发白帝城", "李白", ("朝辞白帝彩云间", "千里江陵一日还"))
 
 
 GOOD = '{"paragraphs": ["床前明月光，疑是地上霜。"]}'
@@ -102,7 +99,7 @@ GOOD = '{"paragraphs": ["床前明月光，疑是地上霜。"]}'
         ("p.jsonl", f'{GOOD}\n\n{{"paragraphs": [', "p.jsonl:3", "not valid JSON"),
         ("p.jsonl", f'{GOOD}\n{{"a": 1}}', "p.jsonl:2", "has no text"),
         ("p.jsonl", " \n", "p.jsonl", "the file is empty"),
-        ("p.csv", "name,verse\n李白,x", "p.csv:1", "names no text column"),
+        ("p.csv", "name,stuff\n李白,x", "p.csv:1", "names no text column"),
         ("p.csv", "title,text\na,b,c\n", "p.csv:2", "the row has 3 fields"),
         ("p.csv", 'title,text\na,"b\nc\n', "p.csv:3", "not valid CSV"),
         ("p.txt", "\n", "p.txt", "the file is empty"),

@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.corpus import sources
 from gemma_poetry.corpus.sources import CHINESE_POETRY, COMMIT, CONTENT_SHA256, SAMPLE, Source, open_source
-from gemma_poetry.errors import SourceError
+from gemma_poetry.errors import SourceError, UsageError
 
 from .http_server import Server
 from .packing import folder, tar_gz, zipped
@@ -126,3 +126,36 @@ def test_the_real_collection_has_the_pinned_contents(collection: Path) -> None:
         pass
     assert source.info.sha256 == CONTENT_SHA256
     assert source.info.commit == COMMIT
+
+
+def test_what_is_passed_over_is_counted_with_its_reason(tmp_path: Path) -> None:
+    source = open_source(str(folder(tmp_path / "x", {**LAYOUT, "mine/p.txt": "春眠不觉晓，处处闻啼鸟。".encode()})))
+    list(source.files())
+    passed = source.info.passed_over
+    assert {name: (part["files"], part["records"]) for name, part in passed.items()} == {
+        "元曲": (1, 1), "蒙学": (1, 1), "唐诗三百首": (1, 1), "宋词三百首": (1, 1), "authors": (2, 1), "prefaces": (1, 1),
+        "other files": (1, 0),
+    }  # fmt: skip
+    assert all(part["reason"] for part in passed.values())
+
+
+def test_a_section_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = folder(tmp_path / "x", LAYOUT)
+    plain, asked = open_source(str(path)), open_source(str(path), sections=("元曲",))
+    assert parts_read(asked) == {**parts_read(plain), "元曲/yuanqu.json": (9, "元", "曲", "")}
+    assert "元曲" in plain.info.passed_over and "元曲" not in asked.info.passed_over
+    with pytest.raises(UsageError, match="no section is called"):
+        open_source(str(path), sections=("蒙学",))
+    with pytest.raises(UsageError, match="has no section"):
+        open_source(str(folder(tmp_path / "mine", {"a.json": POEM})), sections=("元曲",))
+
+
+def test_a_download_with_a_section_is_checked_by_the_rest(
+    host: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked = open_source(str(folder(tmp_path / "x", LAYOUT)))
+    list(unpacked.files())
+    monkeypatch.setattr(sources, "CONTENT_SHA256", unpacked.info.sha256)
+    source = open_source(CHINESE_POETRY, sections=("元曲",))
+    assert "元曲/yuanqu.json" in parts_read(source)
+    assert source.info.sha256 != unpacked.info.sha256

@@ -36,6 +36,8 @@ from gemma_poetry.corpus.titles import MAX_TITLE_CHARACTERS, clean_author, clean
         ("無題", "無題"),
         ("", ""),
         ("　 ", ""),
+        ("春" + " " * 64_000 + "望", "春·望"),
+        ("春" * 64_000 + "一" * 64_000, ""),
         ("山" * MAX_TITLE_CHARACTERS, "山" * MAX_TITLE_CHARACTERS),
         ("山" * (MAX_TITLE_CHARACTERS + 1), ""),
     ],

@@ -1,6 +1,7 @@
 """What a verb says on standard output: tables and rows for a person, JSON lines for a program.
 
-In: records, texts, tables. Out: standard output; where its reader leaves (`| head`), the end of the program.
+In: records, texts, tables. Out: standard output; where its reader leaves (`| head`), the end of the program. Texts of others
+(titles, names of files, lines) go through `errors.visible` here: nothing of theirs moves the cursor or hides a verdict.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import stat
 import sys
 from collections.abc import Iterable
 from typing import Any
+
+from gemma_poetry.errors import visible
 
 READER_LEFT = 141
 """The exit status where the reader of a pipe left: what shells report of a program that SIGPIPE ended (128 + 13)."""
@@ -62,7 +65,7 @@ def print_all(items: Iterable[Any]) -> None:
     """Text as it is, records as JSON lines."""
     for item in items:
         if isinstance(item, str):
-            print(item)
+            print(visible(item))
         else:
             print_json(item)
 
@@ -81,8 +84,10 @@ def print_tables(tables: Iterable[Any]) -> None:
 
 def print_rows(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=Text(visible(title)), show_header=False, title_justify="left")
     for name, value in rows:
-        table.add_row(name, value)
+        # Text, not markup: `[/x]` in a name is a name.
+        table.add_row(Text(visible(name)), Text(visible(value)))
     console().print(table)

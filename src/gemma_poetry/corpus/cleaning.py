@@ -19,13 +19,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
+from gemma_poetry.corpus.stanzas import rhyme_together
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 
 _MAX_LINE_CHARACTERS = 20
+_MAX_NESTED_NOTES = 8
+# Poems without marks or white space whose lines their length tells: characters -> characters a line.
+_RUN_ON = {20: 5, 28: 7, 40: 5, 56: 7}
+_MAX_RUN_ON = 16
 
 
 class Rejection(str, Enum):
@@ -113,13 +119,25 @@ def _unmarked(text: str) -> tuple[tuple[str, ...], str]:
     lines = tuple(text.split())
     if not lines:
         raise RejectedError(Rejection.EMPTY)
+    if len(lines) == 1 and len(lines[0]) > _MAX_RUN_ON:
+        lines = _run_on(lines[0])
     return _checked(lines), alternating_marks(len(lines))
+
+
+def _run_on(text: str) -> tuple[str, ...]:
+    """The lines of a 绝句 or 律诗 that is written without marks and white space."""
+    length = _RUN_ON.get(len(text), 0)
+    lines = tuple(text[start : start + length] for start in range(0, len(text), length)) if length else ()
+    if not lines or not rhyme_together(lines[1::2]):
+        raise RejectedError(Rejection.PROSE)
+    return lines
 
 
 def _close_paragraphs(text: str) -> str:
     """The text without white space; a paragraph that ends without a mark ends a sentence."""
-    text = re.sub(r"\s*\n\s*", "\n", text.strip())
-    text = re.sub(r"(?<=[，。])\s+|\s+(?=[，。])", "", text).replace("\n", FULL_STOP)
+    # Runs of white space become one character first: a pattern that looks for their ends is quadratic in their length.
+    text = "\n".join(" ".join(row.split()) for row in text.split("\n") if row.strip())
+    text = re.sub(r"(?<=[，。])\s|\s(?=[，。])", "", text).replace("\n", FULL_STOP)
     if re.search(r"\s", text):
         # A space between two characters is a lost one as often as a line break.
         raise RejectedError(Rejection.GAP)
@@ -166,7 +184,7 @@ def strip_notes(text: str) -> str:
         RejectedError: A note says that text is missing here (下缺, 缺二字).
     """
     text = _FOOTNOTE.sub("", text)
-    while True:
+    for _ in range(_MAX_NESTED_NOTES):
         for note in _NOTE.findall(text):
             if _LOSS_NOTE.search(note[1:-1]):
                 raise RejectedError(Rejection.LOST)
@@ -174,6 +192,7 @@ def strip_notes(text: str) -> str:
         if stripped == text:
             return _SUPPLIED.sub("", text)
         text = stripped
+    raise RejectedError(Rejection.BRACKETS)
 
 
 def _refuse_lost_question_marks(text: str) -> None:
@@ -183,10 +202,10 @@ def _refuse_lost_question_marks(text: str) -> None:
     pieces = re.split(r"([，。；：！？\n])", text)
     lines = [piece.strip() for piece in pieces[::2]]
     closers = pieces[1::2]
-    others = [len(line) for line, closer in zip(lines, closers) if closer != "？" and line]
-    usual = max(set(others), key=others.count) if others else 0
+    others = Counter(len(line) for line, closer in zip(lines, closers) if closer != "？" and line)
+    usual = max(sorted(others), key=others.__getitem__) if others else 0
     for index, closer in enumerate(closers):
         if closer == "？" and index + 1 < len(lines) and lines[index + 1]:
             joined = len(lines[index]) + 1 + len(lines[index + 1])
-            if joined == usual and others.count(usual) >= 2:
+            if joined == usual and others[usual] >= 2:
                 raise RejectedError(Rejection.LOST)

@@ -11,7 +11,6 @@ any choice of forms, eras or a number of poems, so that a choice never moves a p
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, Protocol
 
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines
+from gemma_poetry.corpus.containers import natural_key
 from gemma_poetry.corpus.dedup import Clusters, find_clusters
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, SourcePoem
@@ -96,8 +96,8 @@ class Reader(Protocol):
     def contents(self) -> str:
         """What a source should hold, for messages."""
 
-    def open(self, source: str) -> Source:
-        """Opens a source."""
+    def open(self, source: str, sections: Sequence[str] = ()) -> Source:
+        """Opens a source, with sections that are read only where asked for."""
 
     def read(self, source: Source) -> tuple[list[Any], Counter[str]]:
         """All drafts in a fixed order, and how many records could not be kept, by reason."""
@@ -117,9 +117,9 @@ class HanVerse:
 
     contents = "classical Chinese poems"
 
-    def open(self, source: str) -> Source:
+    def open(self, source: str, sections: Sequence[str] = ()) -> Source:
         """See `sources.open_source`."""
-        return open_source(source)
+        return open_source(source, sections=sections)
 
     def read(self, source: Source) -> tuple[list[_Draft], Counter[str]]:
         """Poems with notes taken out and marks made alike; see `cleaning`."""
@@ -152,7 +152,7 @@ def build_collection(source: str, settings: PrepareSettings, reader: Reader | No
         UsageError: The settings ask for what the collection cannot give.
     """
     reader = reader or HanVerse()
-    opened = reader.open(source)
+    opened = reader.open(source, settings.sections)
     drafts, rejected = reader.read(opened)
     read = len(drafts) + rejected.total()
     with stage("Finding near-duplicates"):
@@ -192,7 +192,7 @@ def build_collection(source: str, settings: PrepareSettings, reader: Reader | No
 def _read_drafts(source: Source) -> tuple[list[_Draft], Counter[str]]:
     """All poems of a source that can be cleaned, in a fixed order, and how many could not, by reason."""
     rejected: Counter[str] = Counter()
-    files: list[tuple[int, list[int | str], list[_Draft]]] = []
+    files: list[tuple[int, list[tuple[int, str]], list[_Draft]]] = []
     for part, file in track(source.files(), "Reading and cleaning", source.file_count):
         drafts = []
         for poem in read_poems(file):
@@ -203,8 +203,7 @@ def _read_drafts(source: Source) -> tuple[list[_Draft], Counter[str]]:
         script = detect_script("".join(draft.lines) for draft in drafts[:_SCRIPT_SAMPLE_POEMS])
         for draft in drafts:
             draft.script = script
-        natural = [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", file.name)]
-        files.append((part.order, natural, drafts))
+        files.append((part.order, natural_key(file.name), drafts))
     files.sort(key=lambda entry: (entry[0], entry[1]))
     return [draft for _, _, drafts in files for draft in drafts], rejected
 

@@ -3,8 +3,11 @@
 In: the path of a folder, `.tar.gz`/`.tgz`, `.zip` or single file. Out: names first (checked as a whole, so
 that a hostile archive is refused before anything of it is used), then the bytes of each wanted file.
 
-Refused: members that climb out of the archive, links and devices, and bombs. Text of this kind compresses three- to
-tenfold; an archive that unpacks to more than `MAX_RATIO` times its size, or beyond `MAX_BYTES`, is no collection.
+Refused: members that climb out of the archive, links, devices and sparse files, and bombs. Text of this kind compresses
+three- to tenfold; an archive that unpacks to more than `MAX_RATIO` times its size, or beyond `MAX_BYTES`, is no collection.
+Pipes and devices are no sources: reading them may never end.
+
+Names that are not UTF-8 are read, and shown with their bytes written out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,10 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -21,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from gemma_poetry.errors import SourceError
+from gemma_poetry.errors import SourceError, visible
 
 MAX_BYTES = 4 * 2**30
 MAX_FILE_BYTES = 512 * 2**20
@@ -30,6 +36,9 @@ MAX_MEMBERS = 200_000
 _RATIO_FREE_BYTES = 16 * 2**20
 ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".zip")
 DATA_ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+# What the modules of the standard library raise on damaged archives, beside errors of their own.
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, struct.error, ValueError, LookupError,
+           OverflowError, AttributeError, TypeError, MemoryError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
     Raises:
         SourceError: The source is missing, unreadable, cut, hostile, or of a kind that is not read.
     """
-    if not path.exists():
+    if not _exists(path):
         raise SourceError(
             "no such file or folder",
             where=path,
@@ -65,13 +74,13 @@ def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
             action="check the path given as --source",
         )
     if path.is_dir():
-        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        names = list(_in_folder(path))
     elif path.name.lower().endswith(".zip"):
-        names = [info.filename for info in _checked_zip(path)]
+        names = [visible(info.filename) for info in _checked_zip(path)]
     elif path.name.lower().endswith(ARCHIVE_ENDINGS):
         names = [name for name, _ in _tar_members(path, wanted=lambda name: False)]
     elif path.name.lower().endswith(tuple(endings)):
-        names = [path.name]
+        names = [visible(path.name)]
     else:
         raise SourceError(
             f"files that end in {path.suffix or 'nothing'!r} are not read",
@@ -97,13 +106,14 @@ def read_files(
         SourceError: As `list_files`, or a file is too large, encrypted or damaged.
     """
     if path.is_dir():
-        for name in list_files(path, endings):
-            if wanted(name):
-                yield SourceFile(name, str(path / name), _read_plain(path / name))
+        stored = _in_folder(path)
+        for name in sorted(stored):
+            if _is_data(name, endings) and wanted(name):
+                yield SourceFile(name, visible(str(path / name)), read_bytes(stored[name]))
         return
     if not path.name.lower().endswith(ARCHIVE_ENDINGS):
-        if wanted(path.name):
-            yield SourceFile(path.name, str(path), _read_plain(path))
+        if wanted(visible(path.name)):
+            yield SourceFile(visible(path.name), visible(str(path)), read_bytes(path))
         return
 
     def chosen(name: str) -> bool:
@@ -112,7 +122,13 @@ def read_files(
     members = _zip_members(path, chosen) if path.name.lower().endswith(".zip") else _tar_members(path, chosen)
     for name, content in members:
         if content is not None:
-            yield SourceFile(name.removeprefix(top), f"{path}!{name}", content)
+            yield SourceFile(name.removeprefix(top), visible(f"{path}!{name}"), content)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people do: `2.json` before `10.json`, numbers of any length among them."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [(len(piece.lstrip("0")), piece.lstrip("0")) if place % 2 else (0, piece) for place, piece in enumerate(pieces)]
 
 
 def common_folder(names: list[str]) -> str:
@@ -127,14 +143,55 @@ def _is_data(name: str, endings: Sequence[str]) -> bool:
     return name.lower().endswith(tuple(endings)) and not any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
-def _read_plain(path: Path) -> bytes:
+def _exists(path: Path) -> bool:
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _too_large(str(path), size)
-        return path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+        return path.exists()
+    except (OSError, ValueError):
+        # A name that is too long, or holds a zero byte.
+        return False
+
+
+def _in_folder(path: Path) -> dict[str, Path]:
+    """The regular files of a folder by the names that are shown for them."""
+    found = {}
+    for parent, folders, names in os.walk(path):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(parent, name)
+            if file.is_file():
+                found[visible(file.relative_to(path).as_posix())] = file
+    return found
+
+
+def read_bytes(path: Path, *, pipes: bool = False) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: The file.
+        pipes: Whether a pipe that the shell opened (`<(…)`) may be read as well.
+
+    Raises:
+        SourceError: It is missing, no regular file, larger than `MAX_FILE_BYTES`, or cannot be read.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not (pipes and stat.S_ISFIFO(kind) and path.parent in _DESCRIPTORS):
+            what = "a folder" if stat.S_ISDIR(kind) else "a pipe" if stat.S_ISFIFO(kind) else "no regular file"
+            raise SourceError(f"this is {what}", where=path, expected="a regular file", action="name a file")
+        with open(path, "rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"cannot be read ({getattr(error, 'strerror', None) or error})",
+            where=path,
+            action="check the path and the permissions",
+        ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(str(path), max(len(content), path.stat().st_size))
+    return content
+
+
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
 
 
 def _check_name(archive: Path, name: str) -> None:
@@ -205,6 +262,7 @@ class _Gauge(io.RawIOBase):
 
 def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes | None]]:
     """Name of each file in a tar archive, with its content where it is wanted."""
+    _refuse_irregular(path)
     try:
         with gzip.open(path) as packed:
             gauge = cast(IO[bytes], _Gauge(path, packed))
@@ -215,27 +273,35 @@ def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
                         raise _bomb(path, f"the archive has more than {MAX_MEMBERS} members")
                     if member.isdir():
                         continue
-                    if not member.isreg():
-                        raise _not_a_file(path, member.name, "link" if member.issym() or member.islnk() else "device")
+                    if not member.isreg() or member.issparse():
+                        links = member.issym() or member.islnk()
+                        kind = "sparse file" if member.issparse() else "link" if links else "device"
+                        raise _not_a_file(path, member.name, kind)
                     if member.size > MAX_FILE_BYTES:
                         raise _too_large(f"{path}!{member.name}", member.size)
                     content = None
-                    if wanted(member.name):
+                    if wanted(visible(member.name)):
                         stream = archive.extractfile(member)
                         assert stream is not None, member.name
                         content = stream.read()
-                    yield member.name, content
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+                    yield visible(member.name), content
+    except (tarfile.TarError, gzip.BadGzipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
 
 
+def _refuse_irregular(path: Path) -> None:
+    if not path.is_file():
+        raise SourceError("this is no regular file", where=path, expected="an archive", action="name a file or folder")
+
+
 def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
+    _refuse_irregular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
@@ -263,8 +329,9 @@ def _zip_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
     try:
         with zipfile.ZipFile(path) as archive:
             for info in members:
-                if wanted(info.filename):
+                if wanted(visible(info.filename)):
                     # zipfile reads no more than the size it was told, which was checked above, and compares the CRC.
-                    yield info.filename, archive.read(info)
-    except (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+                    yield visible(info.filename), archive.read(info)
+    except (zipfile.BadZipFile, OSError, *_DAMAGE) as error:
+        # bz2 says of damage what the system says of files: OSError.
         raise _cut(path, error) from error

@@ -1,43 +1,34 @@
-"""The files of any collection as poems: JSON, JSON lines, CSV, TSV and plain text.
+"""The files of any collection as poems: JSON, JSON lines, tables and plain text.
 
 In: one file of a source. Out: its `SourcePoem`s; a record that cannot be one is a `SourceError` that names file and
 line, what was found and what was expected.
 
-A record needs a text, everything else is optional; fields may bear any of the usual names (`FIELDS`). Plain text
-holds poems with blank lines between them; a first line without pause marks above lines that have them is the title,
-and so is one that differs in length from equal lines without marks; the author may follow on the same line or the next.
+    .json         a list of records, or of texts; an object that is a record, holds records, maps titles to poems or authors
+                  to records; columns (pandas)
+    .jsonl        one record a line
+    .csv .tsv     see `tables`
+    .txt          rows of fields, see `tables`; else see `plain_text`
+
+What a record may look like, `records` says.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.encodings import decode
+from gemma_poetry.corpus.plain_text import divide_text
 from gemma_poetry.corpus.poem import SourcePoem
+from gemma_poetry.corpus.records import ERAS, era_name, field_of, json_type, poems_of, titled
+from gemma_poetry.corpus.stanzas import UntoldError
+from gemma_poetry.corpus.tables import delimited_records, table_records, with_header, without_header
 from gemma_poetry.errors import SourceError
-
-FIELDS: dict[str, tuple[str, ...]] = {
-    "text": ("paragraphs", "lines", "content", "text", "para", "body", "poem", "正文", "内容", "內容", "诗文", "詩文", "原文"),
-    "title": ("title", "题目", "題目", "标题", "標題", "诗题", "詩題", "诗名", "詩名"),
-    "author": ("author", "poet", "作者", "诗人", "詩人"),
-    "era": ("era", "dynasty", "朝代", "时代", "時代"),
-    "tune": ("tune", "rhythmic", "词牌", "詞牌", "词牌名", "詞牌名"),
-    "form": ("form", "体裁", "體裁"),
-}
-_FIELD_OF = {name: field for field, names in FIELDS.items() if field != "text" for name in names}
-_ERAS = {"tang": "唐", "song": "宋", "yuan": "元", "ming": "明", "qing": "清", "t": "唐", "s": "宋"}
-_LONGEST_NAME = 4
-_PAUSES = re.compile(r"[，。？！；,?!;]")
-_HEADER = re.compile(r"^《(?P<title>[^》]+)》\s*(?P<author>\S{0,12})$|^(?P<plain>\S+)[\s\u3000]+(?P<poet>\S{1,8})$")
-
 
 Divide = Callable[[str, str], Iterator[SourcePoem]]
 """Divides a plain text, given with the name of its file, into poems."""
@@ -48,39 +39,46 @@ def read_poems(file: SourceFile, divide: Divide | None = None) -> Iterator[Sourc
 
     Args:
         file: The file.
-        divide: How plain text is divided; `None`: as `divide_text` does.
+        divide: How plain text is divided; `None`: as a collection of classical Chinese poems.
 
     Raises:
-        SourceError: The file is not what its ending says, or a record is no poem.
+        SourceError: The file is not what its ending says, a record is no poem, or the layout cannot be told.
     """
     ending = file.name.lower().rpartition(".")[2]
     if ending == "json":
-        yield from _records_to_poems(file, _json_records(file))
+        yield from _of_records(file, _json_records(file))
         return
     text, _ = decode(file.content, file.where)
     if not text.strip():
         raise SourceError("the file is empty", where=file.where, expected="at least one poem", action="remove or fill the file")
     if ending in ("jsonl", "ndjson"):
-        yield from _records_to_poems(file, _json_line_records(file, text))
+        yield from _of_records(file, _json_line_records(file, text))
     elif ending in ("csv", "tsv"):
-        yield from _records_to_poems(file, _table_records(file, text, "\t" if ending == "tsv" else ","))
+        yield from _of_records(file, table_records(text, file.where, "\t" if ending == "tsv" else ","))
+    elif divide:
+        yield from divide(text, file.name)
     else:
-        yield from (divide or divide_text)(text, file.name)
+        yield from _of_plain_text(file, text)
 
 
-def divide_text(text: str, name: str) -> Iterator[SourcePoem]:
-    """The poems of a plain text, as the module's docstring tells.
-
-    Args:
-        text: The text.
-        name: The name of its file.
-    """
-    for number, (title, author, lines) in enumerate(_text_blocks(text), 1):
-        yield SourcePoem(tuple(lines), f"{name}#{number}", title=title, author=author)
+def _of_plain_text(file: SourceFile, text: str) -> Iterator[SourcePoem]:
+    records = delimited_records(text, file.where)
+    if records is not None:
+        yield from _of_records(file, records)
+        return
+    try:
+        yield from list(divide_text(text, file.name))
+    except UntoldError as error:
+        raise SourceError(
+            f"the layout cannot be told from here on: {error.found}",
+            where=f"{file.where}:{error.row}",
+            expected="poems parted by blank rows, each under its title; or one poem a line",
+            action=error.action,
+        ) from error
 
 
 def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
-    """(place in the file, record) for each record of a JSON file: a list, or an object that is or holds the poems."""
+    """(place in the file, record) for each record of a JSON file."""
     content: bytes | str = file.content
     try:
         value = orjson.loads(content)
@@ -89,22 +87,114 @@ def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
         try:
             value = orjson.loads(content)
         except orjson.JSONDecodeError as error:
+            if _is_json(content.lstrip().split("\n", 1)[0]):
+                yield from _json_line_records(file, content)
+                return
             raise _not_json(file, error, error.lineno) from error
-    if isinstance(value, Mapping):
-        lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], Mapping)]
-        value = lists[0] if len(lists) == 1 else [value]
-    if not isinstance(value, list) or not value:
+    for number, record in enumerate(_listed(value), 1):
+        yield f"{file.where} (record {number})", record
+    if not _listed(value):
         raise SourceError(
             "the file holds no poems",
             where=file.where,
-            expected="a list of objects, one a poem",
+            expected="a list of objects, one a poem; or an object that maps titles to poems",
             action='make each poem an object such as {"title": "…", "author": "…", "paragraphs": ["…，…。"]}',
         )
-    for number, record in enumerate(value, 1):
-        yield f"{file.where} (record {number})", record
+
+
+def _listed(value: Any) -> list[Any]:
+    """The records of a JSON value."""
+    if isinstance(value, list):
+        if value and all(isinstance(row, list) and all(isinstance(part, str) for part in row) for row in value):
+            return _table(value)
+        return value
+    if not isinstance(value, Mapping) or not value:
+        return []
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
+        return [dict(zip(map(str, value["columns"]), row)) if isinstance(row, list) else row for row in value["data"]]
+    columns = _columns(value)
+    if columns:
+        return columns
+    known = any(field_of(name) for name in value) or {"messages", "conversations", "instruction", "prompt"} & set(value)
+    parts = {
+        str(name): part for name, part in value.items() if isinstance(part, list) and part and isinstance(part[0], Mapping)
+    }
+    if parts and not {"messages", "conversations", "conversation"} & set(value):
+        holding = {name: part for name, part in parts.items() if any(field_of(key) == "text" for key in part[0])} or parts
+        return [_under(name, record) for name, part in holding.items() for record in part]
+    if known:
+        return [value]
+    if all(isinstance(part, str) or _is_texts(part) for part in value.values()):
+        return [titled(str(title), part) for title, part in value.items()]
+    if all(isinstance(part, Mapping) for part in value.values()):
+        return [
+            record
+            for name, part in value.items()
+            for record in (
+                [{"title": str(name), **part}]
+                if any(map(field_of, part))
+                else [_under(str(name), one) for one in _listed(part)]
+            )
+        ]
+    return [value]
+
+
+def _under(name: str, record: Any) -> Any:
+    """A record with the author or era that the object it stands in files it under."""
+    if not isinstance(record, Mapping) or not name or not all("\u4e00" <= char <= "\u9fff" or char == "·" for char in name):
+        return record
+    field = "era" if name in ERAS else "author" if 2 <= len(name) <= 4 else ""
+    if not field or any(field_of(key) == field for key in record):
+        return record
+    return {**record, field: era_name(name) if field == "era" else name}
+
+
+def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table that is stored by columns, as pandas does; none where the object is no such table."""
+    if not any(field_of(name) == "text" for name in value) or len(value) < 2:
+        return []
+    columns: dict[str, list[Any]] = {}
+    for name, part in value.items():
+        if isinstance(part, Mapping) and field_of(name):
+            columns[name] = list(part.values())
+        elif isinstance(part, list) and field_of(name):
+            columns[name] = part
+        else:
+            return []
+    if len({len(part) for part in columns.values()}) != 1:
+        return []
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _table(rows: list[list[str]]) -> list[Any]:
+    places = [(str(number), row) for number, row in enumerate(rows, 1)]
+    if rows and any(field_of(name) == "text" for name in rows[0]):
+        return [record for _, record in with_header(rows[0], iter(places[1:]))]
+    return [record for _, record in without_header(places, "the list of lists", "none")]
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _json_line_records(file: SourceFile, text: str) -> Iterator[tuple[str, Any]]:
+    if text.lstrip()[:1] == "[":
+        # A list in a file that is called .jsonl.
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            value = None
+        if isinstance(value, list) and value and isinstance(value[0], Mapping | str):
+            for number, record in enumerate(_listed(value), 1):
+                yield f"{file.where} (record {number})", record
+            return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -113,152 +203,36 @@ def _json_line_records(file: SourceFile, text: str) -> Iterator[tuple[str, Any]]
                 raise _not_json(file, error, number) from error
 
 
-def _table_records(file: SourceFile, text: str, delimiter: str) -> Iterator[tuple[str, Any]]:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(rows)]
-        if not set(header) & set(FIELDS["text"]):
-            raise SourceError(
-                f"the header names no text column (found {', '.join(header)[:200]})",
-                where=f"{file.where}:1",
-                expected=f"a column called {' or '.join(FIELDS['text'][:4])}",
-                action="add a header line, or rename the column that holds the poems",
-            )
-        for row in rows:
-            if not any(map(str.strip, row)):
-                continue
-            if len(row) != len(header):
-                raise SourceError(
-                    f"the row has {len(row)} fields",
-                    where=f"{file.where}:{rows.line_num}",
-                    expected=f"{len(header)} fields, as the header has",
-                    action="put fields that hold the delimiter or a line break into double quotes",
-                )
-            yield f"{file.where}:{rows.line_num}", dict(zip(header, row))
-    except csv.Error as error:
-        raise SourceError(
-            f"not valid CSV ({error})",
-            where=f"{file.where}:{rows.line_num}",
-            expected="fields with matching double quotes",
-            action="mend that row",
-        ) from error
-
-
-def _records_to_poems(file: SourceFile, records: Iterator[tuple[str, Any]]) -> Iterator[SourcePoem]:
+def _of_records(file: SourceFile, records: Iterator[tuple[str, Any]]) -> Iterator[SourcePoem]:
     for number, (where, record) in enumerate(records, 1):
-        if not isinstance(record, Mapping):
+        source_id = f"{file.name}#{number}"
+        if isinstance(record, str):
+            yield from _of_text(record, where, source_id)
+        elif isinstance(record, Mapping):
+            yield from poems_of(record, where, source_id)
+        else:
             raise SourceError(
-                f"the record is a {_json_type(record)}",
+                f"the record is a {json_type(record)}",
                 where=where,
-                expected="an object with the fields of one poem",
+                expected="an object with the fields of one poem, or its text",
                 action="remove it, or put its text into a field `paragraphs`",
             )
-        yield _poem_of(record, where, f"{file.name}#{number}")
 
 
-def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoem:
-    values: dict[str, str] = {}
-    for name, value in record.items():
-        field = _FIELD_OF.get(name)
-        if field is None or not value or field in values:
-            continue
-        if not isinstance(value, str):
-            raise SourceError(
-                f"the field {name!r} is a {_json_type(value)}", where=where, expected="a text", action="mend the record"
-            )
-        values[field] = value
-    paragraphs = _paragraphs(record, where)
-    marks = record.get("marks", "")
-    if not isinstance(marks, str) or (marks and (len(marks) != len(paragraphs) or marks.strip("，。\n "))):
+def _of_text(text: str, where: str, source_id: str) -> Iterator[SourcePoem]:
+    """The poem of a record that is a text alone."""
+    try:
+        poems = list(divide_text(text, source_id))
+    except UntoldError as error:
+        raise SourceError(error.found, where=where, expected="one poem a text", action=error.action) from error
+    if len(poems) > 1:
         raise SourceError(
-            f"the field 'marks' does not fit {len(paragraphs)} lines (found {marks!r})",
+            f"the text holds {len(poems)} poems",
             where=where,
-            expected="one ， or 。 a line (or a line break or space)",
-            action="mend the field or leave it out",
+            expected="one poem a text",
+            action="make each poem a text of its own",
         )
-    if "era" in values:
-        values["era"] = _ERAS.get(values["era"].lower(), values["era"])
-    return SourcePoem(paragraphs, source_id, marks=marks, **values)
-
-
-def _paragraphs(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    for name in FIELDS["text"]:
-        if name in record:
-            value = record[name]
-            if value is None:
-                return ()
-            if isinstance(value, str):
-                return tuple(value.splitlines())
-            if isinstance(value, list) and all(isinstance(part, str) for part in value):
-                return tuple(value)
-            raise SourceError(
-                f"the field {name!r} is a {_json_type(value)}" + (" with other things than texts" if value else ""),
-                where=where,
-                expected="a text, or a list of texts",
-                action="mend the record",
-            )
-    raise SourceError(
-        f"the record has no text (found the fields {', '.join(map(str, record))[:200] or 'none'})",
-        where=where,
-        expected=f"a field called {' or '.join(FIELDS['text'][:4])}",
-        action="rename the field that holds the poem, or take files of other content out of the source",
-    )
-
-
-def _text_blocks(text: str) -> Iterator[tuple[str, str, list[str]]]:
-    """(title, author, lines) of each poem of a plain text."""
-    waiting: list[str] = []
-    for block in re.split(r"\n[\s\u3000]*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
-        lines = [line.strip() for line in block.split("\n") if line.strip()]
-        if not lines:
-            continue
-        if len(waiting) == 2 and not _PAUSES.search(lines[0]):
-            # Two lines over a text without marks: nothing says that they are a heading.
-            yield "", "", waiting
-            waiting = []
-        if _is_parted_heading(lines) and not waiting:
-            waiting = lines
-            continue
-        yield _heading(waiting + lines)
-        waiting = []
-    if waiting:
-        yield "", "", waiting
-
-
-def _is_parted_heading(lines: Sequence[str]) -> bool:
-    """Whether a block is a title, or a title over a name, that a blank line parts from its poem."""
-    if any(_PAUSES.search(line) or re.search(r"\s", line) for line in lines):
-        return False
-    if len(lines) != 2:
-        return len(lines) == 1
-    title, name = map(len, lines)
-    return name <= _LONGEST_NAME and (title != name or name < _LONGEST_NAME)
-
-
-def _heading(lines: list[str]) -> tuple[str, str, list[str]]:
-    marked = [bool(_PAUSES.search(line)) for line in lines]
-    if any(marked):
-        count = min(marked.index(True), 2)
-    else:
-        lengths = {len(line) for line in lines[1:]}
-        count = 1 if len(lines) > 2 and len(lengths) == 1 and len(lines[0]) not in lengths else 0
-    if not count:
-        return "", "", lines
-    title, author = lines[0], lines[1] if count == 2 else ""
-    match = _HEADER.match(title)
-    if match and not author:
-        title = match["title"] or match["plain"]
-        author = match["author"] or match["poet"] or ""
-        # 帝京篇 其一: a serial number is no author.
-        if author.startswith(("其", "第")):
-            title, author = lines[0], ""
-    title = title.removeprefix("《").removesuffix("》")
-    return title, re.sub(r"^[(（\[【]?\S{1,2}[)）\]】·・:：]\s*|^作者[:：]", "", author), lines[count:]
-
-
-def _json_type(value: object) -> str:
-    kinds = {dict: "object", list: "list", str: "text", bool: "truth value", int: "number", float: "number"}
-    return kinds.get(type(value), "null" if value is None else type(value).__name__)
+    yield from (replace(poem, source_id=source_id) for poem in poems)
 
 
 def _not_json(file: SourceFile, error: json.JSONDecodeError, line: int) -> SourceError:

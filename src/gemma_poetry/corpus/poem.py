@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gemma_poetry.errors import visible
 from gemma_poetry.prosody.forms import alternating_marks
 
 FIELDS = ("title", "author", "era", "form", "tune", "lines", "marks", "script", "source_id", "cluster_id")
@@ -87,7 +88,7 @@ class Poem:
 
 @dataclass(frozen=True, slots=True)
 class SourcePoem:
-    """One poem as its source has it, nothing cleaned yet.
+    """One poem as its source has it, nothing cleaned yet but that what names it can be shown (see `errors.visible`).
 
     Attributes:
         paragraphs: The text as the source divides it.
@@ -108,6 +109,12 @@ class SourcePoem:
     era: str = ""
     tune: str = ""
     form: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("source_id", "title", "author", "era", "tune", "form"):
+            shown = visible(getattr(self, name))
+            if shown != getattr(self, name):
+                object.__setattr__(self, name, shown)
 
 
 class RefusedError(Exception):

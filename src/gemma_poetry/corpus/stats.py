@@ -34,6 +34,7 @@ def collection_stats(collection: Collection) -> dict[str, Any]:
         "read": collection.read,
         "kept": len(poems),
         "rejected": collection.rejected,
+        "passed_over": collection.source.passed_over,
         "splits": {name: len(members) for name, members in collection.splits.items()},
         "by_form": _counts(poem.form for poem in poems),
         "by_era": _counts(poem.era or "unknown" for poem in poems),
@@ -156,6 +157,10 @@ punctuation, title and author do not matter. Exact duplicates were dropped, near
 
 {_table(("reason", "records"), stats["rejected"].items())}
 
+Files of the source that were passed over:
+
+{_passed_over(stats["passed_over"])}
+
 ## Limits
 
 Titles lost their serial numbers and notes, and those of more than thirty characters were dropped. Notes in the text were
@@ -171,6 +176,13 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 def _one_line(poem: Poem) -> str:
     name = poem.title or poem.kind
     return f"{name}{f' ({poem.author})' if poem.author else ''}: {poem.text[:60]}"
+
+
+def _passed_over(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = (
+        f"- {name}: {part['files']:,} files, {part['records']:,} records ({part['reason']})" for name, part in parts.items()
+    )
+    return "\n".join(rows) or "none"
 
 
 def _table(header: tuple[str, str], rows: Iterable[tuple[str, int]]) -> str:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Protocol
 
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection
+from gemma_poetry.corpus.containers import natural_key
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.sources import SAMPLE, Source, open_source
@@ -62,14 +63,15 @@ class DomainTexts:
         """What a source should hold."""
         return f"texts of the domain {self.domain.name}"
 
-    def open(self, source: str) -> Source:
+    def open(self, source: str, sections: Sequence[str] = ()) -> Source:
         """Opens a source; `sample` is the domain's own.
 
         Raises:
+            UsageError: It has no sections.
             SourceError: It is missing or unreadable, or the domain has no sample.
         """
-        if source != SAMPLE:
-            return open_source(source, self.domain.endings)
+        if source != SAMPLE or sections:
+            return open_source(source, self.domain.endings, sections)
         folder = self.domain.sample()
         if folder is None or not folder.is_dir():
             raise SourceError(
@@ -85,7 +87,7 @@ class DomainTexts:
     def read(self, source: Source) -> tuple[list[Poem], Counter[str]]:
         """The texts that can be kept, by file name and place, and how many cannot, by reason."""
         refused: Counter[str] = Counter()
-        files: list[tuple[list[int | str], list[Poem]]] = []
+        files: list[tuple[list[tuple[int, str]], list[Poem]]] = []
         for _, file in track(source.files(), "Reading and cleaning", source.file_count):
             kept = []
             for record in read_poems(file, self.domain.divide):
@@ -93,7 +95,7 @@ class DomainTexts:
                     kept.append(self.domain.clean(record))
                 except RefusedError as refusal:
                     refused[refusal.reason] += 1
-            files.append(([int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)], kept))
+            files.append((natural_key(file.name), kept))
         files.sort(key=lambda entry: entry[0])
         return [poem for _, poems in files for poem in poems], refused
 

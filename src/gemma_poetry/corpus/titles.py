@@ -12,6 +12,8 @@ from gemma_poetry.corpus.cleaning import RejectedError, strip_notes
 from gemma_poetry.prosody.characters import UNIFIED
 
 MAX_TITLE_CHARACTERS = 30
+# Longer texts are prefaces, whatever their notes and numbers; patterns that look for an end need not read them.
+_MAX_TEXT = 400
 _NUMBER = "[一二三四五六七八九十百千零○〇廿卅兩两]"
 # What most titles are: a name, then perhaps how many poems it heads and which of them this is.
 _USUAL = re.compile(rf"([{UNIFIED}]+?)(?:{_NUMBER}+首)?(?:\s*其{_NUMBER}+|\s+{_NUMBER}+)?")
@@ -34,7 +36,9 @@ def clean_title(title: str) -> str:
     Empty where nothing meaningful is left, where other signs than Han characters remain (lost characters above all),
     and where it is longer than `MAX_TITLE_CHARACTERS`: such titles are prefaces.
     """
-    title = title.split("\t")[0].strip()
+    title = " ".join(title.split("\t")[0].split())
+    if len(title) > _MAX_TEXT:
+        return ""
     usual = _USUAL.fullmatch(title)
     if usual:
         title = usual[1]
@@ -61,6 +65,6 @@ def is_fragment(title: str) -> bool:
 
 def clean_author(author: str) -> str:
     """The author's name without notes; empty for unknown authors and for anything that is no Chinese name."""
-    name = re.split(r"[（(〔\[【]", author.strip())[0].strip().replace("・", "·")
-    name = _SPACES.sub("", name)
+    name = re.split(r"[（(〔\[【]", author.strip(), maxsplit=1)[0].strip().replace("・", "·")
+    name = "".join(name.split())[:_MAX_TEXT]
     return name if _NAME.fullmatch(name) and name not in _NO_NAME and len(name) <= 12 else ""

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.containers import SourceFile
+from gemma_poetry.corpus.containers import SourceFile, read_bytes
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
@@ -100,12 +100,7 @@ def read_system_texts(
 
 def _open(path: Path, taken: Collection[str]) -> tuple[str, bytes]:
     """What the system of a file is called, and the file."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"the file cannot be read ({error.strerror})", where=path, action="name a file of poems as --generations"
-        ) from error
+    content = read_bytes(path)
     return path.stem if path.stem not in {*taken, *_RESERVED} else str(path), content
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.containers import SourceFile
+from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.rules import Verdict
@@ -116,16 +116,13 @@ def read_file(path: str) -> SourceFile:
         InputError: It cannot be read.
     """
     if path == "-":
-        return SourceFile("standard input.txt", "standard input", sys.stdin.buffer.read())
-    try:
-        return SourceFile(Path(path).name, path, Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error})",
-            where=path,
-            expected="a file of poems, or - for standard input",
-            action="check the path",
-        ) from error
+        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise InputError(
+                f"standard input holds more than {MAX_FILE_BYTES >> 20} MiB", expected="poems", action="check what writes it"
+            )
+        return SourceFile("standard input.txt", "standard input", content)
+    return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
 
 
 def _tune_of(poem: SourcePoem) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
+from gemma_poetry.cli.printing import print_all
 from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import RefusedError
@@ -47,6 +48,5 @@ def check_texts(file: SourceFile, form: str, domain: Domain, *, as_json: bool = 
         if as_json:
             print(json.dumps({"title": poem.title, "author": poem.author, **found}, ensure_ascii=False))
         else:
-            print(f"{poem.title or poem.source_id}")
-            print("\n".join(f"  {row}" for row in check_rows(found)))
+            print_all([poem.title or poem.source_id, *(f"  {row}" for row in check_rows(found))])
     return status

@@ -118,6 +118,11 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
         ("poems read", f"{stats['read']:,}"),
         ("kept", f"{stats['kept']:,}"),
         ("rejected", f"{rejected:,} ({', '.join(f'{name} {count:,}' for name, count in stats['rejected'].items())})"),
+        *(
+            [("passed over", ", ".join(f"{name} {part['records'] or part['files']:,}" for name, part in passed.items()))]
+            if (passed := stats.get("passed_over"))
+            else []
+        ),
         ("splits", "  ".join(f"{name} {count:,}" for name, count in stats["splits"].items())),
         ("forms", "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
         ("characters a poem", f"{stats['mean_characters']:.1f}"),

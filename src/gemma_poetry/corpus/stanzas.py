@@ -1,0 +1,368 @@
+"""Whether pieces of verse that stand apart are one poem or several.
+
+In: `Piece`s of verse, rows or blocks of a plain text, as they follow each other under one title or none.
+Out: runs of them, each one poem; where nothing tells, an `UntoldError`: a wrong guess would make one poem of two, or two
+of one, and no later stage could see it.
+
+What tells, the surest first: a piece that ends inside a sentence goes on in the next; lines that together fill a tune are
+its stanzas (片); pieces of less than four lines are couplets of one poem; pieces that rhyme with each other belong together;
+pieces that each have the shape of a 绝句 or 律诗 and a rhyme of their own are poems.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gemma_poetry.prosody.characters import HAN
+from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
+
+_NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
+_BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
+_NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
+_GOES_ON = tuple("，,、：:")
+_SENTENCE = re.compile(r"[。？！；.?!;｡．]")
+_MAX_STANZAS = 4
+_LONGEST_TUNE = 80
+_QUATRAIN = 4
+_MOST = 0.8
+_USUALLY = 0.6
+_FEW = 0.2
+_UNRHYMED = 0.25
+_UNRHYMED_TITLED = 12
+
+
+class UntoldError(Exception):
+    """Says that a layout cannot be told; the reader of files adds the place and makes a `SourceError` of it.
+
+    Attributes:
+        row: The row of the file that is in doubt, counted from 1.
+        found: What was met there.
+        action: What would make it clear.
+    """
+
+    def __init__(self, row: int, found: str, action: str) -> None:
+        super().__init__(found)
+        self.row, self.found, self.action = row, found, action
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A row or block of verse.
+
+    Attributes:
+        rows: Its rows, as the file has them.
+        row: The number of the first of them in the file, counted from 1.
+        lines: Its lines (句), marks left out.
+        gap: How many blank rows stand before it.
+    """
+
+    rows: tuple[str, ...]
+    row: int
+    lines: tuple[str, ...]
+    gap: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it ends inside a sentence."""
+        return self.rows[-1].endswith(_GOES_ON)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is long enough for a poem of its own, and ends where a sentence does."""
+        return len(self.lines) >= _QUATRAIN and not self.goes_on
+
+
+def verse_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text by its marks and white space, notes and quotation marks left out."""
+    return tuple(line for line in _BREAK.split(_NO_TEXT.sub("", _NOTE.sub("", text))) if line)
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces that follow each other as one."""
+    first = pieces[0]
+    rows = tuple(row for piece in pieces for row in piece.rows)
+    return Piece(rows, first.row, tuple(line for piece in pieces for line in piece.lines), first.gap)
+
+
+def is_even_verse(lines: Sequence[str]) -> bool:
+    """Whether lines have the shape of a 诗: an even number from four on, of one length between four and seven."""
+    return len(lines) >= _QUATRAIN and len(lines) % 2 == 0 and len(set(map(len, lines))) == 1 and 4 <= len(lines[0]) <= 7
+
+
+def fits_a_tune(lines: Sequence[str]) -> bool:
+    """Whether lines fill a tune whose lines are of different lengths."""
+    uneven = len(lines) % 2 or len(set(map(len, lines))) > 1
+    return bool(uneven) and len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
+
+
+def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = False, announced: int = 0) -> list[Piece]:
+    """The poems of verse that stands under one title, or under none.
+
+    Args:
+        blocks: Rows, in blocks that blank rows part.
+        titled: Whether a title stands above.
+        tune: Whether that title names a tune.
+        announced: How many poems that title says there are (凉州词二首), 0 where it does not.
+
+    Raises:
+        UntoldError: They may be one poem or several.
+    """
+    inner = [_divide_rows(block, titled=titled and len(blocks) == 1, tune=tune, announced=announced) for block in blocks]
+    if any(len(poems) > 1 for poems in inner):
+        poems = [poem for found in inner for poem in found]
+        return poems
+    units = [found[0] for found in inner]
+    if titled:
+        return _divide_titled(units, tune=tune, announced=announced)
+    poems = []
+    for part in _at_wide_gaps(units):
+        poems += _divide_untitled(part, apart=len(part) < len(units))
+    if sum(map(_is_complete, poems)) < _USUALLY * len(poems) or len(poems) < 3:
+        # Where most blocks are poems, blank rows part poems; else rows without titles may be anything.
+        for poem in poems:
+            _refuse_patchwork(poem, titled=False)
+    return poems
+
+
+def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: int) -> list[Piece]:
+    """One poem a row, or one poem of all rows."""
+    whole = sum(row.is_whole for row in rows)
+    if len(rows) < 2 or whole < _MOST * len(rows):
+        return [joined(rows)]
+    if titled:
+        return _divide_titled(rows, tune=tune, announced=announced)
+    if all(map(_is_complete, rows)) and _begin_anew(rows):
+        return list(rows)
+    if all(row.is_whole for row in rows) and _is_one(rows):
+        if len(rows) > 2 and all(map(_is_complete, rows)):
+            # A 排律 with four lines a row, or 绝句 that were written on one rhyme.
+            raise _untold(rows[1], len(rows), "rows that all rhyme with each other")
+        return [joined(rows)]
+    own = [row for row in rows if _is_complete(row)]
+    if len(own) >= _MOST * len(rows) or (len(rows) > _MAX_STANZAS and len(own) >= len(rows) / 2):
+        return list(rows)
+    raise _untold(rows[1], len(rows), "rows")
+
+
+def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> list[Piece]:
+    whole = [unit for unit in units if unit.is_whole]
+    if len(units) == 1:
+        _refuse_patchwork(units[0], titled=True)
+        return list(units)
+    if announced == len(units) == len(whole):
+        return list(units)
+    one = joined(units)
+    if tune and (fits_a_tune(one.lines) or not all(fits_a_tune(unit.lines) for unit in units)):
+        return [one]
+    first = units[0]
+    if is_even_verse(first.lines) and _is_complete(first) and not fits_a_tune(one.lines):
+        for unit in units[1:]:
+            if unit.lines and len(unit.lines[0]) != len(first.lines[0]):
+                raise _untold(unit, len(units), "stanzas of different lines under one title")
+    if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
+        _refuse_patchwork(one, titled=True)
+        return [one]
+    # Quatrains with rhymes of their own under one title: 绝句 keep their tones, the stanzas of a 古诗 mostly do not.
+    kept = sum(_keeps_tones(unit.lines) for unit in units) / len(units)
+    if kept >= _MOST:
+        return list(units)
+    if kept <= _FEW:
+        return [one]
+    raise _untold(units[1], len(units), "stanzas under one title")
+
+
+def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
+    """Blocks without a title, read from the first on.
+
+    Args:
+        units: The blocks.
+        apart: Whether wider gaps than those between these blocks part them from others.
+    """
+    poems: list[Piece] = []
+    start = 0
+    if all(map(_is_complete, units)):
+        # Blank rows between complete poems part them; only of two halves of a 律诗 nothing tells.
+        halves = len(units) == 2 and _is_one(units) and not _begin_anew(units)
+        if halves and _keeps_tones(joined(units).lines):
+            raise _untold(units[1], 2, "blocks of one rhyme")
+        return list(units)
+    if len(units) > 1 and _is_one(units):
+        return [joined(units)]
+    while start < len(units):
+        count = _stanzas(units, start)
+        if not count:
+            if apart:
+                return [joined(units)]
+            raise _untold(units[start + 1], len(units) - start, "blocks")
+        poems.append(joined(units[start : start + count]))
+        start += count
+    return poems
+
+
+def _stanzas(units: Sequence[Piece], start: int) -> int:
+    """How many of the blocks from `start` on are one poem; 0 where it cannot be told."""
+    first = units[start]
+    if start + 1 == len(units):
+        return 1
+    if first.goes_on:
+        end = start + 1
+        while end < len(units) and units[end - 1].goes_on:
+            end += 1
+        return end - start
+    units = units[start : start + _MAX_STANZAS]
+    alone = _is_complete(first)
+    if alone and is_even_verse(first.lines):
+        return 1
+    for count in range(2, min(_MAX_STANZAS, len(units)) + 1):
+        parts = units[:count]
+        if fits_a_tune(joined(parts).lines) and not all(map(_is_complete, parts[1:])):
+            return count
+        if fits_a_tune(joined(parts).lines) and not alone:
+            return count
+    if alone or (first.is_whole and (_is_complete(units[1]) or (is_even_verse(first.lines) and units[1].is_whole))):
+        return 1
+    if len(set(map(len, first.lines))) == 1 and {len(first.lines[0])}.isdisjoint(map(len, units[1].lines)):
+        # Couplets of five beside verse of seven.
+        return 1
+    return 0
+
+
+def _is_one(units: Sequence[Piece]) -> bool:
+    """Whether something says that all pieces are one poem."""
+    if any(unit.goes_on for unit in units[:-1]):
+        return all(unit.goes_on or not unit.is_whole for unit in units[:-1]) or len(units) == 2
+    lines = joined(units).lines
+    even = len(set(map(len, lines))) == 1
+    if not even and fits_a_tune(lines) and len(units) <= _MAX_STANZAS:
+        return True
+    short = sum(len(unit.lines) < _QUATRAIN for unit in units)
+    if short == len(units) and even and len(lines) % 2 == 0:
+        return len(lines) < 2 * _QUATRAIN or _sentences_rhyme(lines)
+    if len({is_even_verse(unit.lines) for unit in units}) > 1 or short:
+        return False
+    return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
+
+
+def _begin_anew(units: Sequence[Piece]) -> bool:
+    """Whether pieces that rhyme with each other are poems all the same: a rhyme word returns, or a later first line rhymes."""
+    words = [line[-1] for unit in units for line in unit.lines[1::2]]
+    if len(set(words)) < len(words):
+        return True
+    return all(is_even_verse(unit.lines) for unit in units) and any(
+        rhyme_together((unit.lines[0], unit.lines[1])) for unit in units[1:]
+    )
+
+
+def _is_complete(unit: Piece) -> bool:
+    """Whether a piece has the shape of a poem and rhymes in itself."""
+    return unit.is_whole and (is_even_verse(unit.lines) or fits_a_tune(unit.lines)) and _rhymes(unit)
+
+
+def _rhymes(unit: Piece) -> bool:
+    if is_even_verse(unit.lines):
+        return rhyme_together(unit.lines[1::2], spared=len(unit.lines) // 8)
+    heard = Counter(sound for line in unit.lines for sound in _sounds(line))
+    return max(heard.values(), default=0) > 1
+
+
+def _sentences_rhyme(lines: Sequence[str]) -> bool:
+    """Whether every second line rhymes with another one beside it, for the most part."""
+    ends = lines[1::2]
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
+    return not near or sum(near) >= len(near) / 2
+
+
+def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
+    """Refuses a long poem that is most likely several: nothing in it rhymes, or each four lines rhyme by themselves.
+
+    Raises:
+        UntoldError: It is one.
+    """
+    lines = poem.lines
+    if len(poem.rows) < 2 or fits_a_tune(lines):
+        return
+    sentences = [end for end in _SENTENCE.split(_NOTE.sub("", "".join(poem.rows))) if verse_lines(end)]
+    ends = [verse_lines(sentence)[-1] for sentence in sentences] if len(sentences) > 1 else list(lines[1::2])
+    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
+    if titled:
+        if len(near) >= _UNRHYMED_TITLED and sum(near) < _UNRHYMED * len(near):
+            raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
+        return
+    heard = Counter(sound for end in ends for sound in _sounds(end))
+    if len(lines) > 2 * _QUATRAIN and max(heard.values(), default=0) < _USUALLY * len(ends):
+        raise _untold(poem, len(poem.rows), "rows without one rhyme")
+    quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
+    own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
+    if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in pairwise(quatrains)):
+        raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
+
+
+def _untold(piece: Piece, count: int, what: str) -> UntoldError:
+    return UntoldError(
+        piece.row,
+        f"{count} {what}: they may be one poem or several",
+        "put a title above each poem, or write 题目:正文 with one poem a line",
+    )
+
+
+def _at_wide_gaps(units: Sequence[Piece]) -> list[list[Piece]]:
+    """The blocks, divided where more blank rows stand than elsewhere."""
+    gaps = [unit.gap for unit in units[1:]]
+    narrow, wide = min(gaps, default=0), max(gaps, default=0)
+    parts: list[list[Piece]] = []
+    for unit in units:
+        if not parts or (narrow < unit.gap <= wide and not parts[-1][-1].goes_on):
+            parts.append([])
+        parts[-1].append(unit)
+    return parts
+
+
+def _keeps_tones(lines: Sequence[str]) -> bool:
+    from gemma_poetry.errors import TextError
+    from gemma_poetry.prosody.scansion import scan_auto
+
+    try:
+        return scan_auto(lines).verdict.passes
+    except TextError:
+        return False
+
+
+def rhyme_together(ends: Iterable[str], spared: int = 0) -> bool:
+    """Whether lines end in one rhyme, all but so many of them."""
+    heard = [_sounds(end) for end in ends]
+    counts = Counter(sound for own in heard for sound in own)
+    return max(counts.values(), default=0) >= len(heard) - spared
+
+
+def _sounds(line: str) -> frozenset[str]:
+    """What the end of a line rhymes with: 平水韵 groups, and 词林正韵 parts by tone class."""
+    return _end_sounds(next((char for char in reversed(line) if re.match(f"[{HAN}]", char)), ""))
+
+
+@functools.cache
+def _end_sounds(char: str) -> frozenset[str]:
+    found = readings(char) if char else ()
+    return frozenset(name for one in found for name in (one.group, f"{one.part}{one.tone.value}"))
+
+
+@functools.cache
+def _tune_shapes() -> dict[int, list[frozenset[int]]]:
+    """For each number of characters, where the tunes of this length rhyme."""
+    shapes: dict[int, list[frozenset[int]]] = {}
+    for tune in shipped_tunes().judged.values():
+        for variant in tune.variants:
+            if len(set(variant.form.line_lengths)) > 1 or len(variant.form.lines) % 2:
+                shapes.setdefault(variant.characters, []).append(variant.rhyme_ends)
+    return shapes
+
+
+@functools.lru_cache(maxsize=4096)
+def _fits_a_tune(lengths: tuple[int, ...]) -> bool:
+    ends = set(line_ends(lengths))
+    return any(rhymes <= ends for rhymes in _tune_shapes().get(sum(lengths), ()))
