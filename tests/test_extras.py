@@ -105,7 +105,11 @@ def test_other_errors_pass_unchanged(declared):
             "the verb needs no_such_a and no_such_b, which are not installed\n"
             "Expected: the extra `write`\nWhat to do: pip install 'gemma-poetry[write]', or do without",
         ),
-        (("no_such_a",), {"extra": ""}, "no_such_a is not installed\nExpected: its packages beside this one\nWhat to do: pip install no_such_a"),
+        (
+            ("no_such_a",),
+            {"extra": ""},
+            "no_such_a is not installed\nExpected: its packages beside this one\nWhat to do: pip install no_such_a",
+        ),
     ],
 )
 def test_what_is_required_before_the_work(libraries, settings, message):

@@ -44,7 +44,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "studio": {*GROUND, "corpus.poem", "generation", "prosody", "evaluation.human", "evaluation.curves"},
 }
 UNBOUND = {"cli", "verbs"}  # they put the rooms together
-LIGHT = ["errors", "extras", "config", "artifacts", "prosody", "corpus", "domains", "evaluation", "cli", "generation.slot_automaton"]
+LIGHT = [
+    "errors",
+    "extras",
+    "config",
+    "artifacts",
+    "prosody",
+    "corpus",
+    "domains",
+    "evaluation",
+    "cli",
+    "generation.slot_automaton",
+]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, UsageError
 from gemma_poetry.exporting.export import FIXED_POEMS
+from gemma_poetry.extras import require
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
