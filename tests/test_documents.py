@@ -32,7 +32,23 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = "<!-- test: run -->"
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 # Programs of others: that they are called rightly is seen where they are installed.
-OF_OTHERS = {".", "cd", "curl", "echo", "export", "git", "llama-cli", "ollama", "pytest", "source", "uv", "uvx", "vllm"}
+OF_OTHERS = {
+    ".",
+    "activate",
+    "cat",
+    "cd",
+    "curl",
+    "echo",
+    "export",
+    "git",
+    "llama-cli",
+    "ollama",
+    "pytest",
+    "source",
+    "uv",
+    "uvx",
+    "vllm",
+}
 # typer brings its own click, older ones the one of the index.
 CommandError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -62,14 +78,20 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 
 
 def statements(text: str) -> Iterator[list[str]]:
-    """The commands of a shell text as words, without assignments before them and loops around them."""
+    """The commands of a shell text as words, without assignments, redirections, here-documents and loops around them."""
+    text = re.sub(r"<<'?(\w+)'?\n.*?\n\1\n", "\n", text, flags=re.S)
     for line in whole_lines(text):
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|")
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split = True
         words: list[str] = []
+        redirected = False
         for word in [*lexer, ";"]:
-            if not set(word) <= set(";&|"):
-                words.append(word)
+            if redirected or not word or not set(word) <= set(";&|<>"):
+                words += [] if redirected else [word]
+                redirected = False
+                continue
+            if word in ("<", ">", ">>"):
+                redirected = True
                 continue
             while words and (re.match(r"\w+=", words[0]) or words[0] in ("do", "then")):
                 del words[0]
@@ -97,7 +119,7 @@ def whole_lines(text: str) -> Iterator[str]:
 
 
 def check_command(words: list[str]) -> None:
-    program = Path(words[0]).name
+    program = words[0].split("/")[-1]
     if program == "gemma-poetry":
         check_verb(words[1:])
     elif program in ("python", "python3", "py"):
@@ -215,7 +237,7 @@ def check_shell(text: str) -> None:
 
 LANGUAGES = {
     "bash": check_shell,
-    "powershell": check_shell,
+    "powershell": lambda text: check_shell(text.replace("\\", "/")),
     "python": check_program,
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
@@ -260,6 +282,7 @@ def test_what_is_wrong_in_a_command_is_seen(text, fault):
         ("A=1 B=2 make a && make b; make c | make d", [["make", "a"], ["make", "b"], ["make", "c"], ["make", "d"]]),
         ("make \\\n  'a\nb'", [["make", "a\nb"]]),
         ("for i in 1 2; do make a; done", [["make", "a"]]),
+        ("cat > file <<'END'\nmake b\nEND\nmake a < in > out\nmake ''", [["cat"], ["make", "a"], ["make", ""]]),
     ],
 )
 def test_commands_are_read_as_a_shell_reads_them(text, words):
@@ -287,7 +310,9 @@ def test_blocks_that_are_to_run_do(document: Path, tmp_path: Path):
     for block in blocks_of(document):
         if block.run:
             command = ["bash", "-euo", "pipefail", "-c"] if block.language == "bash" else [sys.executable, "-c"]
-            result = subprocess.run([*command, block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+            result = subprocess.run(
+                [*command, block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+            )
             assert result.returncode == 0, f"{block}\n{result.stdout[-1000:]}\n{result.stderr[-3000:]}"
 
 
@@ -303,7 +328,9 @@ def sections(document: Path) -> list[str]:
     return [token.tag for token in tokens if token.type == "heading_open"]
 
 
-@pytest.mark.parametrize("pair", [("README.md", "README.zh.md"), ("docs/primer.md", "docs/primer.zh.md")], ids=lambda pair: pair[0])
+@pytest.mark.parametrize(
+    "pair", [("README.md", "README.zh.md"), ("docs/primer.md", "docs/primer.zh.md")], ids=lambda pair: pair[0]
+)
 def test_both_languages_stay_in_step(pair):
     """The same sections in the same order, and the same commands but for their remarks."""
     english, chinese = (ROOT / name for name in pair)

@@ -59,21 +59,19 @@ def error_of(statement: str) -> ImportError:
 
 
 @pytest.mark.parametrize(
-    ("error", "verb_needs", "named"),
+    ("error", "named"),
     [
-        (error_of("import no_such_model.layers"), "", "no-such-model: write"),
-        (error_of("import no_such_model.layers"), "train", "no-such-model: train"),
-        (error_of("from no_such_hub import api"), "page", "no-such-hub: write"),
-        (error_of("import no_such_page"), "train", "no-such-page: page"),
-        (error_of("import pytest.no_such_part"), "", None),  # it is there and broken
-        (error_of("import no_such_stranger"), "train", None),  # no extra of ours brings it
-        (ImportError("AutoModel requires the PyTorch library"), "write", "no-such-hub and no-such-model: write"),
-        (ImportError("libcudart.so.13: cannot open shared object file"), "dev", None),
+        (error_of("import no_such_model.layers"), "no-such-model: write"),
+        (error_of("from no_such_hub import api"), "no-such-hub: write"),
+        (error_of("import no_such_page"), "no-such-page: page"),
+        (error_of("import pytest.no_such_part"), None),  # it is there and broken
+        (error_of("import no_such_stranger"), None),  # no extra of ours brings it
+        (ImportError("libcudart.so.13: cannot open shared object file"), None),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_the_extra_of_a_missing_library(declared, error, verb_needs, named):
-    found = extras.missing_extra(error, verb_needs)
+def test_the_extra_of_a_missing_library(declared, error, named):
+    found = extras.missing_extra(error)
     if named is None:
         assert found is None
         return
@@ -83,15 +81,33 @@ def test_the_extra_of_a_missing_library(declared, error, verb_needs, named):
 
 
 def test_it_is_an_error_of_ours_and_an_import_error(declared):
-    with pytest.raises(MissingExtraError) as caught, extras.naming_extras(), extras.naming_extras("train"):
+    with pytest.raises(MissingExtraError) as caught, extras.naming_extras(), extras.naming_extras():
         import no_such_curves  # noqa: F401
     assert isinstance(caught.value, GemmaPoetryError) and isinstance(caught.value, ImportError)
     assert caught.value.action == "pip install 'gemma-poetry[train]'" and caught.value.exit_status == 2
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ("train", "no-such-curves, no-such-hub and no-such-model are not installed"),
+        ("page", "no-such-page is not installed"),
+        ("dev", None),  # pytest is there
+        ("", None),
+    ],
+)
+def test_an_extra_that_is_needed_as_a_whole(declared, extra, named):
+    if named is None:
+        extras.require_extra(extra)
+        return
+    with pytest.raises(MissingExtraError) as caught:
+        extras.require_extra(extra)
+    assert caught.value.found == named and caught.value.action == f"pip install 'gemma-poetry[{extra}]'"
+
+
 def test_other_errors_pass_unchanged(declared):
-    with pytest.raises(ModuleNotFoundError, match="no_such_stranger"), extras.naming_extras("train"):
+    with pytest.raises(ModuleNotFoundError, match="no_such_stranger"), extras.naming_extras():
         import no_such_stranger  # noqa: F401
 
 

@@ -1,6 +1,7 @@
 """A library that is not installed is named together with the extra that brings it.
 
-In: an `ImportError`, or the name of a library that is about to be used. Out: a `MissingExtraError` that says what to install.
+In: an `ImportError`, or the name of a library or extra that is about to be used. Out: a `MissingExtraError` that says what to
+install.
 Which extra brings what is read from the metadata of the installed package, so that `pyproject.toml` alone says it.
 """
 
@@ -19,11 +20,8 @@ _REQUIREMENT = re.compile(r"""^([\w.-]+)\s*(?:\[([\w,\s-]+)\])?.*;.*extra\s*==\s
 
 
 @contextmanager
-def naming_extras(extra: str = "") -> Iterator[None]:
+def naming_extras() -> Iterator[None]:
     """Turns the `ImportError` of a library that an extra brings into our own error; every other one passes.
-
-    Args:
-        extra: The extra that the work inside needs as a whole; empty: that which brings the library.
 
     Raises:
         MissingExtraError: A library is not installed.
@@ -33,27 +31,34 @@ def naming_extras(extra: str = "") -> Iterator[None]:
     except MissingExtraError:
         raise
     except ImportError as error:
-        explained = missing_extra(error, extra)
+        explained = missing_extra(error)
         if explained is None:
             raise
         raise explained from error
 
 
-def missing_extra(error: ImportError, extra: str = "") -> MissingExtraError | None:
+def missing_extra(error: ImportError) -> MissingExtraError | None:
     """What an `ImportError` means for the person who meets it; `None`: no extra of ours would help.
 
     Args:
-        error: What was raised. A library that stands in for another one until it is used names none.
-        extra: The extra that the work needs as a whole; empty: that which brings the library.
+        error: What was raised.
     """
     library = distribution_of((error.name or "").split(".")[0])
-    if not library:
-        absent = absent_from(extra)
-        return _error(absent, extra) if absent else None
     homes = [name for name, brings in extras().items() if library in brings]
     if not homes or _installed(library):
         return None  # it is none of ours, or it is there and broken
-    return _error([library], extra if extra in homes else homes[0])
+    return _error([library], homes[0])
+
+
+def require_extra(extra: str) -> None:
+    """Refuses work that needs an extra as a whole, before it begins: not after an hour, when a curve is to be drawn.
+
+    Raises:
+        MissingExtraError: Something that the extra brings is not installed.
+    """
+    absent = [name for name in extras().get(extra, ()) if not _installed(name)]
+    if absent:
+        raise _error(absent, extra)
 
 
 def require(*libraries: str, extra: str, purpose: str = "", otherwise: str = "") -> None:
@@ -98,11 +103,6 @@ def extras() -> dict[str, tuple[str, ...]]:
     return dict(sorted(found_extras.items(), key=lambda item: (len(item[1]), item[0])))
 
 
-def absent_from(extra: str) -> list[str]:
-    """The distributions of an extra that are not installed."""
-    return [name for name in extras().get(extra, ()) if not _installed(name)]
-
-
 def distribution_of(module: str) -> str:
     """The name on the index of what is imported as `module`: of all libraries that extras bring, the same word."""
     return re.sub(r"[-_.]+", "-", module).lower()
@@ -119,7 +119,7 @@ def _installed(distribution: str) -> bool:
 
 
 def _error(absent: list[str], extra: str, purpose: str = "", otherwise: str = "") -> MissingExtraError:
-    listed = " and ".join(absent)
+    listed = " and ".join(filter(None, [", ".join(absent[:-1]), absent[-1]]))
     verb = "is" if len(absent) == 1 else "are"
     install = f"pip install '{DISTRIBUTION}[{extra}]'" if extra else f"pip install {' '.join(absent)}"
     return MissingExtraError(

@@ -9,10 +9,13 @@ Nothing heavy is imported at the top, here or in the commands: `--help` answers 
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -32,7 +35,7 @@ from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
 from gemma_poetry.cli.printing import end_with_reader
 from gemma_poetry.errors import GemmaPoetryError
-from gemma_poetry.extras import naming_extras
+from gemma_poetry.extras import naming_extras, require_extra
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -42,6 +45,25 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# The extra that a verb needs as a whole; the others say what they lack when they come to it.
+EXTRA_OF = {
+    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
+    **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    "studio": "studio",
+}
+
+
+def needing(extra: str, command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which first looks whether its extra is installed; `--help` never asks."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, **options: Any) -> None:
+        require_extra(extra)
+        command(*arguments, **options)
+
+    return checked
+
 
 # In the order in which `--help` names them; groups come last.
 for _command in (
@@ -58,13 +80,7 @@ for _command in (
     domains,
     quickstart,
 ):
-    app.command()(_command)
-# The extra that a verb needs as a whole: whoever lacks a part of it is told to install it once.
-EXTRA_OF = {
-    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
-    **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
-    "studio": "studio",
-}
+    app.command()(needing(EXTRA_OF.get(_command.__name__, ""), _command))
 app.add_typer(rate, name="rate")
 app.add_typer(tunes, name="tunes")
 
@@ -80,7 +96,7 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     end_with_reader()
     try:
-        with naming_extras(EXTRA_OF.get(sys.argv[1] if len(sys.argv) > 1 else "", "")):
+        with naming_extras():
             app()
     except GemmaPoetryError as error:
         print(f"gemma-poetry: {error}", file=sys.stderr)
