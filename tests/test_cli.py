@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,14 @@ def test_every_verb_has_help(verb):
         (["pretrain", "--data", "/no/such", "--out", "MODEL"], "/no/such/manifest.json"),
         (["pretrain", "--data", "/no/such", "--out", "MODEL", "--preset", "huge"], "pretrain.preset"),
         (["quickstart", "--recipe", "fast"], "no recipe is called 'fast'"),
+        (["train", "--data", ".", "--out", "RUN"], "run gemma-poetry prepare first"),
+        (["generate", "--model", "runs/mine", "--form", "七绝"], "no model is called 'runs/mine' (no such folder)"),
+        (["prepare", "--source", "sample", "--out", "DATA", "--authors", "李白"], "the collection names none"),
+        (["generate", "--form", "对联"], "--answer in place of --form"),
+        (["generate", "--form", "藏头诗"], "--acrostic 春江花月"),
+        (["generate", "--form", "绝句"], "say how many characters a line has"),
+        (["generate", "--form", "词"], "tunes list"),
+        (["check", "床前明月光"], "gemma-poetry check -"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
@@ -99,6 +109,38 @@ def test_a_reader_that_leaves_in_the_middle(unbuffered, tmp_path):
         assert process.stdout.readline().startswith(b'{"title"')
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait(timeout=600) == 141
+
+
+def test_the_version_is_told():
+    result = gemma_poetry("--version")
+    assert result.returncode == 0 and re.fullmatch(r"gemma-poetry \d+\.\d+\S*\n", result.stdout)
+
+
+# The list of the verbs is being imported, or a training waits on a bar: both end in words.
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", ["begun", "at work"])
+def test_a_signal_ends_a_verb_in_words(number, status, moment, tmp_path):
+    stop = f"import os, signal; os.kill(os.getpid(), {int(number)})"
+    if moment == "begun":
+        (tmp_path / "typer.py").write_text(stop)  # the first thing that is imported
+        program = "from gemma_poetry.cli import main; main()"
+    else:
+        program = (
+            "import pathlib, time\n"
+            "import gemma_poetry.verbs.domains as verb\n"
+            "from gemma_poetry.runs import at_work\n"
+            "def training():\n"
+            "    with at_work(pathlib.Path('RUN'), {}, resume=False, what=''):\n"
+            f"        {stop}\n"
+            "        time.sleep(60)\n"
+            "verb.domain_lines = training\n"
+            "from gemma_poetry.cli import main; main()"
+        )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    words = [sys.executable, "-c", program, "domains"]
+    result = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False, timeout=120)
+    assert result.returncode == status and "Traceback" not in result.stderr and "gemma-poetry:" in result.stderr
+    assert ("--resume" in result.stderr) == (moment == "at work")
 
 
 def test_a_folder_that_quickstart_did_not_write_is_left_alone(tmp_path):

@@ -32,7 +32,25 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = "<!-- test: run -->"
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 # Programs of others: that they are called rightly is seen where they are installed.
-OF_OTHERS = set(". activate cat cd curl echo export git llama-cli ollama pytest source uv uvx vllm".split())
+OF_OTHERS = set(
+    [
+        ".",
+        "activate",
+        "cat",
+        "cd",
+        "curl",
+        "echo",
+        "export",
+        "git",
+        "llama-cli",
+        "ollama",
+        "pytest",
+        "source",
+        "uv",
+        "uvx",
+        "vllm",
+    ]
+)
 # typer brings its own click, older ones the one of the index.
 CommandError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -126,7 +144,7 @@ def check_verb(words: list[str]) -> None:
     """Parses the words as the console script does, and looks up what it would look up before it works."""
     from typer.main import get_command
 
-    from gemma_poetry.cli.program import app
+    from gemma_poetry.cli.application import app
     from gemma_poetry.config import load_recipe
 
     words = [word for word in words if word != "…"]

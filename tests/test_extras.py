@@ -169,7 +169,7 @@ def test_every_library_that_is_imported_is_declared():
 
 
 def test_every_verb_names_an_extra_that_there_is():
-    from gemma_poetry.cli.program import EXTRA_OF, app
+    from gemma_poetry.cli.application import EXTRA_OF, app
 
     assert set(EXTRA_OF.values()) <= set(PROJECT["optional-dependencies"])
     assert set(EXTRA_OF) <= {command.callback.__name__ for command in app.registered_commands}

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "gemma_poetry"
 
-GROUND = {"errors", "config", "artifacts", "extras", "progress"}  # the ground floor, on which every room may stand
+GROUND = {"errors", "config", "artifacts", "extras", "folders", "progress"}  # the ground floor, on which every room may stand
 # What each room may import of the project, besides itself; a dotted name admits that module alone.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -21,13 +21,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "artifacts": {"errors"},
     "progress": {"errors"},
+    "folders": {"errors", "artifacts"},
+    "runs": {"errors", "artifacts", "folders"},
     "prosody": {"errors"},
     "corpus": {*GROUND, "prosody"},
     "data": {*GROUND, "prosody", "corpus.poem"},
     "model": {*GROUND, "prosody", "corpus.poem", "data"},
     "doctor": {*GROUND, "data", "model"},
     "exporting": {*GROUND, "prosody", "corpus.poem", "data", "model"},
-    "training": {*GROUND, "prosody.forms", "corpus.poem", "corpus.reading", "corpus.known_lines", "data", "model"},
+    "training": {
+        *GROUND,
+        "runs",
+        "doctor.memory_checks",
+        "prosody.forms",
+        "corpus.poem",
+        "corpus.reading",
+        "corpus.known_lines",
+        "data",
+        "model",
+    },
     "generation": {
         *GROUND,
         "prosody",
@@ -39,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "model",
     },
     "evaluation": {*GROUND, "prosody", "corpus"},
-    "keras_backend": {*GROUND, "corpus.poem", "corpus.reading", "corpus.known_lines", "data", "evaluation.metrics"},
+    "keras_backend": {*GROUND, "runs", "corpus.poem", "corpus.reading", "corpus.known_lines", "data", "evaluation.metrics"},
     "domains": {"errors", "extras", "corpus.poem", "prosody", "data.prompts"},
     "studio": {*GROUND, "corpus.poem", "generation", "prosody", "evaluation.human", "evaluation.curves"},
 }
@@ -49,11 +61,14 @@ LIGHT = [
     "extras",
     "config",
     "artifacts",
+    "folders",
+    "runs",
     "prosody",
     "corpus",
     "domains",
     "evaluation",
     "cli",
+    "cli.application",
     "generation.slot_automaton",
 ]
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]

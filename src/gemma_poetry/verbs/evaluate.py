@@ -52,6 +52,7 @@ from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
+from gemma_poetry.folders import model_hint
 from gemma_poetry.progress import stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
@@ -172,8 +173,11 @@ def _check(options: EvaluateOptions) -> None:
         raise UsageError("there are no poems to evaluate the run on", expected="--data DATA")
     for spec in options.runs:
         if options.out is None and not (is_run(Path(spec)) or is_whole_run(Path(spec))):
+            found, action = model_hint(Path(spec))
             raise UsageError(
-                f"{spec!r} is no run folder", expected="a RUN", action="name a run, or where results go with --out"
+                f"{spec!r} is no run folder{f': {found}' if found else ''}",
+                expected="a RUN",
+                action=action or "name a run, or where results go with --out",
             )
 
 

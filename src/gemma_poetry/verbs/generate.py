@@ -17,6 +17,7 @@ from gemma_poetry.artifacts import check_file
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import simplify
@@ -47,6 +48,8 @@ def generate(options: GenerateOptions) -> int:
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
+        check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
     if not domain.tonal:
         from gemma_poetry.verbs.generate_texts import generate_texts

@@ -37,6 +37,7 @@ from gemma_poetry.evaluation.human.study import ANSWERS, read_key, read_study
 from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.system_outputs import read_system_outputs
 from gemma_poetry.extras import require
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.progress import stage
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def build(
     """
     if not generations:
         raise UsageError("there are no poems to rate", expected="--generations FILE, once for each system or run")
+    check_data_folder(data)
     check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
     by_split = {split: load_poems(data, split) for split in SPLITS}
     held_out = by_split.pop(HELD_OUT)
