@@ -25,7 +25,7 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 
-from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.errors import GemmaPoetryError, MissingExtraError
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -175,7 +175,10 @@ def check_names(given: dict[str, object]) -> None:
     domain, form = str(given.get("domain") or "classical-chinese"), given.get("form")
     if domain.isupper() or domain == "korean-sijo":  # a place holder, and the example package
         return
-    loaded = load_domain(domain)
+    try:
+        loaded = load_domain(domain)
+    except MissingExtraError:
+        return
     if not isinstance(form, str) or form in ("auto", "", "sonnet", "haiku"):
         return
     try:
