@@ -135,7 +135,7 @@ def check_command(words: list[str]) -> None:
     elif program == "pip":
         check_install(words[1:])
     elif program == "uv":
-        check_install(words[words.index("install") :])
+        check_install(words[words.index("install") :] if "install" in words else [])
     else:
         assert program in OF_OTHERS, f"what is {program}?"
 
@@ -218,7 +218,7 @@ def check_install(words: list[str]) -> None:
         for extra in "".join(named).split(","):
             assert extra in EXTRAS, f"no extra {extra}"
     for word in words:
-        if word.startswith(("./", "examples/")) or word.endswith(".txt"):
+        if word.startswith(("./", "examples/")) or word == "requirements.txt":
             assert (ROOT / word).exists(), word
 
 
