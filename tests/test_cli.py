@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-
 
 def gemma_poetry(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     program = "from gemma_poetry.cli import main; main()"
@@ -29,27 +27,10 @@ def verbs() -> list[str]:
     return sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_the_verbs_of_the_readme_are_those_of_the_console_script():
-    named = set(re.findall(r"gemma-poetry ([a-z]+)", README.read_text(encoding="utf-8")))
-    assert named <= set(verbs())
-
-
 @pytest.mark.parametrize("verb", verbs())
 def test_every_verb_has_help(verb):
     result = gemma_poetry(verb, "--help")
     assert result.returncode == 0 and "Usage" in result.stdout
-
-
-def test_every_option_that_the_readme_uses_exists():
-    from typer.main import get_command
-
-    from gemma_poetry.cli.program import app
-
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    for line in re.findall(r"^gemma-poetry .+$", README.read_text(encoding="utf-8"), flags=re.M):
-        words = line.split()
-        known = {option for parameter in commands[words[1]].params for option in parameter.opts}
-        assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, line
 
 
 @pytest.mark.parametrize(

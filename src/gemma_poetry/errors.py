@@ -6,6 +6,7 @@ Out: one exception whose text a person can act on, and the exit status that the 
     GemmaPoetryError
     ├── UsageError                what was asked for cannot be (an unknown option value, an impossible wish)
     │   ├── RecipeError           a recipe with unknown or ill-typed fields (all of them listed at once)
+    │   ├── MissingExtraError     a library that is not installed (the extra that brings it is named)
     │   ├── UnknownFormError      a 体裁 or 词牌 that is not known (nearest names offered)
     │   └── ConstraintError       wishes for a poem that contradict each other or cannot be met
     ├── InputError                a file or text that cannot be read as what it should be
@@ -92,6 +93,10 @@ class UsageError(GemmaPoetryError):
 
 class RecipeError(UsageError):
     """A recipe with unknown or ill-typed fields."""
+
+
+class MissingExtraError(UsageError, ImportError):
+    """A library that is not installed; an `ImportError` too, so that `try: … except ImportError` works on our names."""
 
 
 class UnknownFormError(UsageError):

@@ -7,10 +7,13 @@ Nothing heavy is imported at the top, here or in the commands: `--help` answers 
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
+from gemma_poetry import __version__
 from gemma_poetry.cli.commands.check import check
 from gemma_poetry.cli.commands.doctor import doctor
 from gemma_poetry.cli.commands.domains import domains
@@ -25,6 +28,7 @@ from gemma_poetry.cli.commands.rate import rate
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
+from gemma_poetry.extras import require_extra
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -34,6 +38,25 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# The extra that a verb needs as a whole; the others say what they lack when they come to it.
+EXTRA_OF = {
+    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
+    **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    "studio": "studio",
+}
+
+
+def needing(extra: str, command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which first looks whether its extra is installed; `--help` never asks."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, **options: Any) -> None:
+        require_extra(extra)
+        command(*arguments, **options)
+
+    return checked
+
 
 # In the order in which `--help` names them; groups come last.
 for _command in (
@@ -50,15 +73,13 @@ for _command in (
     domains,
     quickstart,
 ):
-    app.command()(_command)
+    app.command()(needing(EXTRA_OF.get(_command.__name__, ""), _command))
 app.add_typer(rate, name="rate")
 app.add_typer(tunes, name="tunes")
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from gemma_poetry import __version__
-
         print(f"gemma-poetry {__version__}")
         raise typer.Exit
 

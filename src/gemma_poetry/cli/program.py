@@ -70,11 +70,13 @@ def _run() -> None:
 
     from gemma_poetry.cli.application import app
     from gemma_poetry.cli.printing import end_with_reader
+    from gemma_poetry.extras import naming_extras
 
     end_with_reader()
     for each in _SIGNALS:
         signal.signal(each, _interrupt)
-    app()
+    with naming_extras():
+        app()
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:

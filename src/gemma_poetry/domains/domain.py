@@ -21,7 +21,6 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +28,7 @@ from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.data.prompts import Conditions, Template
 from gemma_poetry.domains.scripts import normal_text, single_spaces
 from gemma_poetry.errors import UnknownFormError, UsageError, nearest_names
+from gemma_poetry.extras import require
 from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, split_measured
 from gemma_poetry.prosody.rules import Verdict
@@ -98,16 +98,9 @@ class Domain(ABC):
         """Makes sure that the packages it needs are there.
 
         Raises:
-            UsageError: One is missing; the error says how it is installed.
+            MissingExtraError: One is missing; the error says how it is installed.
         """
-        missing = [package for package in self.packages if find_spec(package) is None]
-        if missing:
-            extra = f"'gemma-poetry[{self.extra}]'" if self.extra else " ".join(missing)
-            raise UsageError(
-                f"the domain {self.name} needs {' and '.join(missing)}, which is not installed",
-                expected="its packages beside this one",
-                action=f"pip install {extra}",
-            )
+        require(*self.packages, extra=self.extra, purpose=f"the domain {self.name}")
 
     def form_name(self, name: str) -> str:
         """The name of a form as the domain writes it.

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.extras import require
 from gemma_poetry.progress import say
 
 if TYPE_CHECKING:
@@ -143,10 +144,8 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
     """What transformers is to load base weights in 4 bits with: NF4, double quantization, bfloat16 arithmetic.
 
     Raises:
-        UsageError: There is no CUDA device, or no bitsandbytes.
+        UsageError: There is no CUDA device, or no bitsandbytes (a `MissingExtraError`).
     """
-    from importlib.util import find_spec
-
     chosen = choose_device(device)
     if not chosen.startswith("cuda"):
         raise UsageError(
@@ -154,10 +153,7 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
             expected="a CUDA device",
             action="leave lora.four_bit out; a pruned vocabulary and train.gradient_checkpointing save memory everywhere",
         )
-    if find_spec("bitsandbytes") is None:
-        raise UsageError(
-            "4-bit weights (lora.four_bit) need the package bitsandbytes", action="pip install 'gemma-poetry[qlora]'"
-        )
+    require("bitsandbytes", extra="qlora", purpose="the setting lora.four_bit")
     import torch
     from transformers import BitsAndBytesConfig
 

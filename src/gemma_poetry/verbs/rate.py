@@ -10,7 +10,6 @@ In: the files named. Out: the files named, rows or records for the terminal.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +36,7 @@ from gemma_poetry.evaluation.human.report import HumanReport, anonymous_records,
 from gemma_poetry.evaluation.human.study import ANSWERS, read_key, read_study
 from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.system_outputs import read_system_outputs
+from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.progress import stage
 
@@ -95,7 +95,7 @@ def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
-        UsageError: Gradio is not installed.
+        MissingExtraError: Gradio is not installed.
     """
     require_gradio()
     from gemma_poetry.studio.rating_page import serve_study
@@ -109,10 +109,9 @@ def require_gradio() -> None:
     """Says what to install where the pages cannot be served.
 
     Raises:
-        UsageError: Gradio is not installed.
+        MissingExtraError: Gradio is not installed.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise UsageError("Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'")
+    require("gradio", extra="studio")
 
 
 def report(

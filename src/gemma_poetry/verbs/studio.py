@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
+from gemma_poetry.extras import require
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -77,12 +78,7 @@ def studio(options: StudioOptions) -> None:
 
     password = read_password(options)
     workshop = open_workshop(options)
-    try:
-        import gradio  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'"
-        ) from error
+    require("gradio", extra="studio")
     _check_free(options.host, options.port)
     print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
     print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
