@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.progress import stage, steps, track
+from gemma_poetry.progress import is_shown, say, shown, stage, steps, track
 
 
 def test_items_pass_through(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,3 +24,13 @@ def test_errors_pass_through() -> None:
 
     with pytest.raises(ValueError, match="x"):
         list(track(failing(), "Failing"))
+
+
+def test_nothing_is_said_where_nothing_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(False):
+        say("hidden")
+        with shown(True):
+            say("told")
+        assert not is_shown()
+    say("told again")
+    assert is_shown() and capsys.readouterr().err == "told\ntold again\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
 from typing import TypeVar
@@ -23,7 +24,10 @@ def shown(wanted: bool) -> Iterator[None]:
     """Whether the work inside tells how far it is; libraries that have bars of their own ask `is_shown`."""
     token = _SHOWN.set(wanted)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Notices between libraries (a renamed argument) say nothing to whoever called us.
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         _SHOWN.reset(token)
 
