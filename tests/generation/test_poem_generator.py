@@ -145,12 +145,12 @@ def test_reordered_sequences_keep_their_own_tracks(tokenizer):
 def test_a_full_table_is_begun_anew(tokenizer):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id)
     masks = TokenMasks(index, SlotAutomaton([shape("试", 4, 7)], Alphabet(index.characters)))
-    table, scores = MaskTable(), torch.zeros(1, len(tokenizer))
-    table.rows([], scores)
+    table, cpu = MaskTable(), torch.device("cpu")
+    table.rows([], len(tokenizer), cpu)
     table.capacity = 3
     for text in ["", "山", "山山", "山山山", "山山山山", "山山山山山", "山山山山山山", "山山山山山山山，"]:
         state = masks.automaton.read(text)
-        (row,) = table.rows([(masks, state, b"")], scores)
+        (row,) = table.rows([(masks, state, b"")], len(tokenizer), cpu)
         allowed = torch.nonzero(~table.table[row]).flatten().tolist()
         assert allowed == sorted(masks.admitted(state).tolist())
 
