@@ -257,6 +257,25 @@ def test_the_best_of_several_is_kept(tiny, tokenizer):
     assert kept == every[best_of([poem.merits for poem in every])]
 
 
+def test_the_best_of_several_is_chosen_among_pieces_and_told_over_the_vocabulary(tiny, tokenizer, monkeypatch):
+    from gemma_poetry.generation import narrow_sampling
+    from gemma_poetry.generation.reranking import Candidate, Reranker
+
+    monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", 10)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
+    request = PoemRequest("五律", title="秋月")
+    every = list(generator.write([request] * 4, assess=True))
+    (first,) = generator.write([request], best_of=4)
+    assert first.poem in [one.poem for one in every]
+    conditions = generator.planner.conditions(request, first.prescription)
+    candidates = [Candidate(conditions, one.poem.form, one.poem.lines, one.poem.text) for one in every]
+    confined = Reranker(tiny, tokenizer, generator.planner.index.tokens).assess(candidates, among_pieces=True)
+    assert all(one.fluency > other.merits.fluency for one, other in zip(confined, every)), "among fewer, each is likelier"
+    assert first.poem == every[best_of(confined)].poem
+    told = next(one.merits for one in every if one.poem == first.poem)
+    assert first.merits.ppl_char == pytest.approx(told.ppl_char, rel=1e-5)
+
+
 def test_masks_of_the_latest_forms_are_kept_and_no_others(tokenizer):
     planner = Planner(tokenizer)
     forms = [shape("七言古诗", lines, 7) for lines in range(4, 4 + 2 * FORMS_KEPT, 2)]

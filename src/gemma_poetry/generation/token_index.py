@@ -97,6 +97,12 @@ class TokenIndex:
         return max((characters.shape[1] for _, characters in self.layers), default=0)
 
     @functools.cached_property
+    def tokens(self) -> frozenset[int]:
+        """Every token that can stand in a poem, the terminator too."""
+        begun = (index for steps in self.parts.values() for index, _ in steps)
+        return frozenset((*self.spelling, *begun, self.terminator))
+
+    @functools.cached_property
     def folded(self) -> npt.NDArray[np.uint32]:
         return fold(self.characters)
 

@@ -38,7 +38,7 @@ class TokenSpelling:
     """What the tokens of a tokenizer spell; special tokens are left out.
 
     Attributes:
-        texts: The text of each token whose bytes are whole characters, in the order of the vocabulary.
+        texts: The text of each token whose bytes are whole characters, by ascending ids.
         partial: The tokens that spell bytes which are no whole characters, by these bytes.
         byte_pieces: The tokens that stand for one byte (`<0xE5>`).
     """
@@ -90,7 +90,8 @@ def _write(path: Path, spelling: TokenSpelling) -> None:
 def _spell(tokenizer: PreTrainedTokenizerBase) -> TokenSpelling:
     texts: dict[int, str] = {}
     partial: dict[bytes, list[int]] = {}
-    for index, raw in token_bytes(tokenizer).items():
+    # A vocabulary comes in another order each time it is asked for.
+    for index, raw in sorted(token_bytes(tokenizer).items()):
         try:
             texts[index] = raw.decode()
         except UnicodeDecodeError:

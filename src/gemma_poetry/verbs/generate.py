@@ -118,6 +118,7 @@ def annotated_poem(generated: GeneratedPoem) -> str:
 def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.lora import fold_adapter
 
     request = options.request
     guards = find_guards(options.model, options.data) if request.novel else []
@@ -125,6 +126,7 @@ def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
         print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
         request = replace(request, novel=False)
     loaded = load_model(options.model)
+    fold_adapter(loaded.model)
     generator = PoemGenerator(
         loaded.model,
         loaded.tokenizer,

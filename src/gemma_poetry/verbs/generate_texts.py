@@ -99,11 +99,13 @@ def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dic
 
 def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) -> Iterator[KeptText]:
     from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.lora import fold_adapter
 
     measure = domain.measure(form)
     if measure is not None and feature:
         measure = domain.narrowed(measure, feature)
     loaded = load_model(options.model)
+    fold_adapter(loaded.model)
     writer = TextGenerator(
         loaded.model,
         loaded.tokenizer,

@@ -186,8 +186,10 @@ def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator
         from gemma_poetry.generation.carried_lines import find_guards
         from gemma_poetry.generation.poem_generator import PoemGenerator
         from gemma_poetry.model.loading import load_model
+        from gemma_poetry.model.lora import fold_adapter
 
         loaded = load_model(spec)
+        fold_adapter(loaded.model)
         return PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec))
 
     return load
