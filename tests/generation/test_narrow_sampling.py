@@ -53,6 +53,7 @@ def write(model, tokenizer, width: int, monkeypatch, requests=REQUESTS, seed=7, 
 NARROW, WHOLE = 10, 10**9
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["rows of each step", "rows of all steps"])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -63,7 +64,8 @@ NARROW, WHOLE = 10, 10**9
     ],
     ids=["all", "top-p", "top-k", "likeliest"],
 )
-def test_the_chances_are_those_of_the_whole_head(tiny, tokenizer, monkeypatch, chances, settings):
+def test_the_chances_are_those_of_the_whole_head(tiny, tokenizer, monkeypatch, chances, settings, share):
+    monkeypatch.setattr(narrow_sampling, "_FEW", share)
     whole = write(tiny, tokenizer, WHOLE, monkeypatch, **settings)
     from_whole = [rows.double() for rows in chances]
     chances.clear()

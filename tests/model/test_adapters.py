@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from gemma_poetry.artifacts import write_json
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import IncompleteModelError, RunError
+from gemma_poetry.model import lora
 from gemma_poetry.model.checkpoint import weights_fingerprint
 from gemma_poetry.model.loading import load_model, load_tokenizer
-from gemma_poetry.model import lora
 from gemma_poetry.model.lora import add_adapter, fold_adapter
 from tests.families import save_family
 

@@ -370,7 +370,8 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         if not doubtful:
             return []
         chosen = torch.tensor(doubtful, device=forbidden.device)
-        stuck = [(number, self.plans[prompts[number]].masks.index.terminator) for number in chosen[forbidden[chosen].all(dim=1)].tolist()]
+        dead_ends = chosen[forbidden[chosen].all(dim=1)].tolist()
+        stuck = [(number, self.plans[prompts[number]].masks.index.terminator) for number in dead_ends]
         for number, terminator in stuck:
             forbidden[number, terminator] = False
         return stuck

@@ -25,6 +25,8 @@ from gemma_poetry.generation.logits_processor import SlotProcessor
 WIDE_VOCABULARY = 32_768
 """Rows from which on the scores of a batch, made anew for each token, are what time and memory go to."""
 
+_FEW = 0.25
+
 
 def can_narrow(model: Any) -> bool:
     """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix."""
@@ -66,14 +68,18 @@ class NarrowSampling:
         head = model.get_output_embeddings()
         device = input_ids.device
         unfinished = torch.ones(len(input_ids), dtype=torch.bool, device=device)
+        few = self._few(len(head.weight), device)
+        part = None if few is None else _gather(head, few)
         begun = False
         while bool(unfinished.any()):
             forbidden, _ = self._processor.forbidden(input_ids, len(head.weight))
             columns = torch.nonzero(~forbidden.all(dim=0)).squeeze(1)  # (admitted,)
-            with _rows_only(head, columns):
+            with _rows_only(head, *(part or _gather(head, columns))):
                 step = self._go_on if begun else self._begin
                 logits, model_kwargs = step(model, input_ids, model_kwargs)
             begun = True
+            if few is not None:
+                logits = logits[:, torch.searchsorted(few, columns)]
             scores = logits.float().masked_fill(forbidden[:, columns], -torch.inf)
             scores = logits_processor(input_ids, scores)  # type: ignore[arg-type]
             if generation_config.do_sample:
@@ -84,6 +90,13 @@ class NarrowSampling:
             input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
             unfinished = unfinished & ~stopping_criteria(input_ids, None)  # type: ignore[arg-type]
         return input_ids
+
+    def _few(self, vocabulary: int, device: torch.device) -> torch.Tensor | None:
+        """The tokens that the plans can ever admit, ascending, where they are few: their rows are gathered once, and more of
+        them multiplied than a step needs, which takes less than to gather those of each step."""
+        indices = {id(plan.masks.index): plan.masks.index for plan in self._processor.plans}
+        tokens = frozenset[int]().union(*(index.tokens for index in indices.values()))
+        return torch.tensor(sorted(tokens), device=device) if len(tokens) <= _FEW * vocabulary else None
 
     def _begin(self, model: Any, input_ids: torch.Tensor, model_kwargs: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
         """Reads the prompts: the logits behind each, (sequences, admitted), and what the model gets next."""
@@ -106,11 +119,14 @@ class NarrowSampling:
         return outputs.logits[:, -1], model._update_model_kwargs_for_generation(outputs, model_kwargs)
 
 
+def _gather(head: torch.nn.Linear, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Some rows of a head, in their order: weights (rows, hidden) and biases (rows,)."""
+    return head.weight[rows], None if head.bias is None else head.bias[rows]
+
+
 @contextmanager
-def _rows_only(head: torch.nn.Linear, rows: torch.Tensor) -> Iterator[None]:
-    """While the block runs, a head gives the logits of some rows, in their order; what a family does to logits stays."""
-    weight = head.weight[rows]
-    bias = None if head.bias is None else head.bias[rows]
+def _rows_only(head: torch.nn.Linear, weight: torch.Tensor, bias: torch.Tensor | None) -> Iterator[None]:
+    """While the block runs, a head gives the logits of some rows; what a family does to logits stays."""
 
     def narrow(hidden: torch.Tensor) -> torch.Tensor:
         return functional.linear(hidden, weight, bias)

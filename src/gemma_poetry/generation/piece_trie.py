@@ -59,6 +59,11 @@ class Spelling:
                 if len(text) == 1:
                     self.singles.setdefault(text, []).append(index)
 
+    @functools.cached_property
+    def tokens(self) -> frozenset[int]:
+        """Every token that can stand in a text, the terminator too."""
+        return frozenset((*self.texts, self.terminator))
+
     @property
     def characters(self) -> frozenset[str]:
         """Every character that has a piece of its own."""

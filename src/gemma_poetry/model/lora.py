@@ -161,8 +161,8 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
 def fold_adapter(model: Any) -> bool:
     """Adds the updates of an adapter to the weights below it for as long as the model lives, so that each costs nothing.
 
-    Done in float32 alone, where the sum is as exact as the two products were: bfloat16 would round a small update away. Scores of
-    a few tokens before and after are compared all the same, for updates that are more than a sum (DoRA).
+    Done in float32 alone, where the sum is as exact as the two products were: bfloat16 would round a small update away.
+    Scores of a few tokens before and after are compared all the same, for updates that are more than a sum (DoRA).
 
     Args:
         model: Any causal language model; one that will write or score, and not be trained or saved.

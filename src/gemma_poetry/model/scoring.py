@@ -9,8 +9,8 @@ Out: for each its negative log-likelihood in nats, terminator included, and its 
 Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
 batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
 float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
-wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked may it
-be confined to the pieces that poems are made of (`among`).
+wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked
+may it be confined to the pieces that poems are made of (`among`).
 """
 
 from __future__ import annotations
