@@ -9,6 +9,9 @@ In: a model and the DATA that it was trained on. Out: a Markdown table for each 
     mixed       requests drawn at random over all options: granted as asked, or refused with a reason?
     speed       constrained against unconstrained `generate` at the same batch and length, runs in turn, medians; and
                 against sampling until a poem conforms
+    narrow      writing from the admitted rows of the head against writing from all of them, and against unconstrained
+                `generate`; one poem and a batch, runs in turn, medians. For a vocabulary that is
+                wide enough to be narrowed (genuine Gemmas), and without DATA
     likelihood  `ppl_char` of constrained, free and human poems under the model; the poem's own title ranked among ten
 
 Times are told by the wall and by the processor (the latter is fair on a busy machine).
@@ -19,6 +22,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import resource
 import statistics
 import sys
 import time
@@ -26,6 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -190,6 +195,38 @@ def speed(generator: PoemGenerator, options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
+def narrow(generator: PoemGenerator, options: argparse.Namespace) -> None:
+    from gemma_poetry.generation.narrow_sampling import can_narrow
+
+    if not can_narrow(generator.decoder.model):
+        raise SystemExit("the head of this model is not narrowed: its vocabulary is small, or it is more than a matrix")
+    name, title = "七言绝句", "秋夜"
+    lines, characters = FIXED_SHAPES[name]
+    steps = lines * (characters + 1) + 1
+    wish = PoemRequest(name, title, novel=False)
+    rows = []
+
+    def without(work: Callable[..., object], *arguments: object) -> tuple[float, float]:
+        with mock.patch("gemma_poetry.generation.decoder.can_narrow", lambda model: False):
+            return _timed(work, *arguments)
+
+    _write(generator, [wish], 0)
+    for count in sorted({1, generator.settings.batch_size}):
+        columns: dict[str, list[tuple[float, float]]] = {"free": [], "whole": [], "narrow": []}
+        for run in track(range(1, options.runs + 1), f"Writing {count} at a time", options.runs):
+            columns["free"].append(_timed(_free, generator, name, title, count, run, steps))
+            columns["whole"].append(without(_write, generator, [wish] * count, run))
+            columns["narrow"].append(_timed(_write, generator, [wish] * count, run))
+        for number, clock_name in enumerate(("wall", "processor")):
+            free, whole, few = (statistics.median(times[number] for times in column) for column in columns.values())
+            seconds = [f"{one:.2f}" for one in (free, whole, few)]
+            rows.append((count, clock_name, *seconds, f"{whole / few:.1f}", f"{free / few:.1f}"))
+    heads = ("poems at a time", "clock", "free s", "whole head s", "admitted rows s", "whole/admitted", "free/admitted")
+    table(heads, rows)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\npeak memory of the process {peak:.2f} GiB, free and whole runs among it")
+
+
 def _write(generator: PoemGenerator, wishes: Sequence[PoemRequest], seed: int) -> list[GeneratedPoem]:
     return list(generator.write(wishes, seed=seed))
 
@@ -253,6 +290,7 @@ PARTS: dict[str, Callable[[PoemGenerator, argparse.Namespace], None]] = {
     "conformity": conformity,
     "mixed": mixed,
     "speed": speed,
+    "narrow": narrow,
     "likelihood": likelihood,
 }
 
@@ -261,7 +299,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART")
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="not needed for narrow")
     parser.add_argument("--poems", type=int, default=500, help="poems in each regulated form")
     parser.add_argument("--tune-poems", type=int, default=50, help="poems in each tune")
     parser.add_argument("--requests", type=int, default=200, help="mixed requests")
@@ -270,6 +308,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="generate.KEY=VALUE")
     options = parser.parse_args()
+    if options.data is None and options.parts != ["narrow"]:
+        parser.error("--data is needed")
     loaded = load_model(options.model, device="cpu")
     settings = load_recipe(None, [f"generate.seed={options.seed}", *options.overrides]).generate
     guards = find_guards(options.model, options.data)

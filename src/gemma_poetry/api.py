@@ -196,6 +196,7 @@ def load(
     from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.writer import ENGINES, open_writer
     from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.lora import fold_adapter
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     spec = os.fspath(model)
@@ -204,6 +205,7 @@ def load(
     with shown(progress):
         lines = find_guards(spec, Path(data) if data else None) if ENGINES[taught.engine].guarded else []
         loaded = load_model(spec)
+        fold_adapter(loaded.model)
         writer = open_writer(taught, loaded, sampling, beams=beams, byte_characters=byte_characters, guards=lines)
     return Poet(spec, taught, writer, tuple(lines))
 

@@ -145,12 +145,12 @@ def test_reordered_sequences_keep_their_own_tracks(tokenizer):
 def test_a_full_table_is_begun_anew(tokenizer):
     index = TokenIndex(tokenizer, tokenizer.eos_token_id)
     masks = TokenMasks(index, SlotAutomaton([shape("试", 4, 7)], Alphabet(index.characters)))
-    table, scores = MaskTable(), torch.zeros(1, len(tokenizer))
-    table.rows([], scores)
+    table, cpu = MaskTable(), torch.device("cpu")
+    table.rows([], len(tokenizer), cpu)
     table.capacity = 3
     for text in ["", "山", "山山", "山山山", "山山山山", "山山山山山", "山山山山山山", "山山山山山山山，"]:
         state = masks.automaton.read(text)
-        (row,) = table.rows([(masks, state, b"")], scores)
+        (row,) = table.rows([(masks, state, b"")], len(tokenizer), cpu)
         allowed = torch.nonzero(~table.table[row]).flatten().tolist()
         assert allowed == sorted(masks.admitted(state).tolist())
 
@@ -255,6 +255,25 @@ def test_the_best_of_several_is_kept(tiny, tokenizer):
     every = list(generator.write([request] * 4, assess=True))
     (kept,) = generator.write([request], best_of=4)
     assert kept == every[best_of([poem.merits for poem in every])]
+
+
+def test_the_best_of_several_is_chosen_among_pieces_and_told_over_the_vocabulary(tiny, tokenizer, monkeypatch):
+    from gemma_poetry.generation import narrow_sampling
+    from gemma_poetry.generation.reranking import Candidate, Reranker
+
+    monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", 10)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
+    request = PoemRequest("五律", title="秋月")
+    every = list(generator.write([request] * 4, assess=True))
+    (first,) = generator.write([request], best_of=4)
+    assert first.poem in [one.poem for one in every]
+    conditions = generator.planner.conditions(request, first.prescription)
+    candidates = [Candidate(conditions, one.poem.form, one.poem.lines, one.poem.text) for one in every]
+    confined = Reranker(tiny, tokenizer, generator.planner.index.tokens).assess(candidates, among_pieces=True)
+    assert all(one.fluency > other.merits.fluency for one, other in zip(confined, every)), "among fewer, each is likelier"
+    assert first.poem == every[best_of(confined)].poem
+    told = next(one.merits for one in every if one.poem == first.poem)
+    assert first.merits.ppl_char == pytest.approx(told.ppl_char, rel=1e-5)
 
 
 def test_masks_of_the_latest_forms_are_kept_and_no_others(tokenizer):

@@ -8,7 +8,8 @@ import pytest
 
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
-from gemma_poetry.generation.token_index import TokenIndex, TokenMasks, token_bytes
+from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.generation.token_spelling import token_bytes
 from gemma_poetry.prosody.forms import FREE, Form, Slot, shape
 
 

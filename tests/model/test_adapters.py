@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from gemma_poetry.artifacts import write_json
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import IncompleteModelError, RunError
+from gemma_poetry.model import lora
 from gemma_poetry.model.checkpoint import weights_fingerprint
 from gemma_poetry.model.loading import load_model, load_tokenizer
-from gemma_poetry.model.lora import add_adapter
+from gemma_poetry.model.lora import add_adapter, fold_adapter
 from tests.families import save_family
 
 IDS = torch.arange(380, 400)[None]
@@ -160,3 +161,33 @@ def test_the_fingerprint_sees_one_changed_training_step(made, tmp_path):
     weights = load_file(base / "model.safetensors")
     save_file({name: weight * (1 + 1e-4) for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
     assert before == weights_fingerprint(made[0]) != weights_fingerprint(base)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [LoraSettings(rank=2), LoraSettings(rank=4, targets=("q_proj", "down_proj")), LoraSettings(rank=2, dora=True)],
+    ids=["attention", "feed-forward", "dora"],
+)
+def test_a_folded_adapter_gives_the_scores_of_one_apart(made, tmp_path, settings):
+    model = load_model(str(make_run(made[0], tmp_path, settings)), device="cpu").model
+    bare = load_model(str(made[0]), device="cpu").model
+    with torch.inference_mode():
+        apart, base = model(input_ids=IDS).logits, bare(input_ids=IDS).logits
+        assert fold_adapter(model)
+        folded = model(input_ids=IDS).logits
+        weight = next(weight for name, weight in model.named_parameters() if "q_proj.base_layer" in name)
+    torch.testing.assert_close(folded, apart, rtol=1e-4, atol=1e-4)
+    assert (apart - base).abs().max() > 0.01
+    assert not torch.equal(weight, dict(bare.named_parameters())["model.layers.0.self_attn.q_proj.weight"])
+
+
+def test_what_is_not_folded(made, tmp_path, monkeypatch):
+    assert not fold_adapter(load_model(str(made[0]), device="cpu").model), "no adapter"
+    run = str(make_run(made[0], tmp_path))
+    assert not fold_adapter(load_model(run, device="cpu", dtype="bfloat16").model), "bfloat16 rounds small updates away"
+    model = load_model(run, device="cpu").model
+    with torch.inference_mode():
+        apart = model(input_ids=IDS).logits
+        monkeypatch.setattr(lora, "_FOLDING_ERROR", -1.0)
+        assert not fold_adapter(model), "scores that differ too much"
+        torch.testing.assert_close(model(input_ids=IDS).logits, apart, rtol=1e-4, atol=1e-4)

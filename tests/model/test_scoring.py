@@ -62,6 +62,27 @@ def test_scores_are_those_of_the_models_own_logits(name, batch_tokens, chunk_byt
     assert [score.nll for score in scores] == pytest.approx([expected_nats(model, sample) for sample in SAMPLES], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", [torch.nn.Linear, type("Adapted", (torch.nn.Linear,), {})], ids=["matrix", "module"])
+@pytest.mark.parametrize("among", [(), (9, 10, 11, 30), range(50)], ids=["their own", "some", "all"])
+def test_scores_confined_to_some_tokens(kind, among, monkeypatch):
+    monkeypatch.setattr(scoring, "CHUNK_BYTES", 400)
+    model = family("Gemma2")
+    head = kind(16, 50, bias=True)
+    torch.nn.init.normal_(head.weight, std=1.0)
+    model.lm_head = head
+    rows = sorted({*among, *(token for sample in SAMPLES for token in sample.completion_ids)})
+    expected = []
+    for sample in SAMPLES:
+        ids = torch.tensor([sample.prompt_ids + sample.completion_ids])
+        with torch.no_grad():
+            logs = model(input_ids=ids).logits[0].double()
+        logs = logs - logs[:, rows].logsumexp(-1, keepdim=True)
+        places = range(len(sample.prompt_ids), len(sample))
+        expected.append(-sum(float(logs[place - 1, ids[0, place]]) for place in places))
+    scores = score_completions(model, SAMPLES, among=among)
+    assert [score.nll for score in scores] == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_head_that_is_more_than_a_matrix_is_run_itself(monkeypatch):
     monkeypatch.setattr(scoring, "CHUNK_BYTES", 3 * 4 * 50)
 

@@ -94,6 +94,47 @@ def test_validation_figures_are_corpus_level_sums(tmp_path: Path, samples):
     assert figures["eval_ppl_char/五言绝句"] == pytest.approx(math.exp(first_two.sum().item() / 40), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("pass_tokens", "shapes", "why"),
+    [
+        (None, [(4, 26), (4, 10), (2, 6)], "batches of like length, long ones first"),
+        (60, [(2, 26), (2, 24), (4, 10), (2, 6)], "a batch with too many tokens goes in parts"),
+    ],
+)
+@pytest.mark.parametrize("collator", ["of the training", "of its own"])
+def test_validation_goes_by_batches_of_like_length(tmp_path: Path, pass_tokens, shapes, why, collator):
+    from transformers import TrainingArguments
+
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    lengths = [6, 24, 10, 26, 5, 9, 24, 10, 26, 8]
+    poems = [TokenizedPoem((2, 7), tuple(10 + place % 5 for place in range(length - 2))) for length in lengths]
+    own = PaddedCollator(tokenizer.pad_token_id)
+    trainer = PoetryTrainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(tmp_path), per_device_eval_batch_size=4, use_cpu=True, report_to="none", remove_unused_columns=False,
+            label_names=["labels"], disable_tqdm=True,
+        ),
+        eval_dataset=PoemDataset(poems, lengths, [length > 20 for length in lengths]),
+        data_collator=own,
+        evaluation_collator=own if collator == "of its own" else None,
+        pass_tokens=pass_tokens,
+        groups=["short", "long"],
+    )  # fmt: skip
+    seen = []
+    model.register_forward_pre_hook(lambda _, args, inputs: seen.append(tuple(inputs["input_ids"].shape)), with_kwargs=True)
+    figures = trainer.evaluate()
+    assert seen == shapes, why
+    with torch.no_grad():
+        losses = plain_losses(model, poems)
+        long_ones = plain_losses(model, [poem for poem, length in zip(poems, lengths) if length > 20])
+    assert figures["eval_ppl_token"] == pytest.approx(math.exp(losses.mean().item()), rel=1e-5)
+    assert figures["eval_ppl_char/long"] == pytest.approx(math.exp(long_ones.sum().item() / 100), rel=1e-5)
+
+
 def gradient(tmp_path: Path, samples, name: str, **settings):
     """The gradient that one optimizer step sees, whatever way its poems came; rows differ in length."""
     from transformers import TrainingArguments

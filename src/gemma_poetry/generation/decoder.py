@@ -16,6 +16,7 @@ from transformers import GenerationConfig, LogitsProcessorList
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
 from gemma_poetry.generation.logits_processor import AnyPlan, MaskTable, SlotProcessor, Track
+from gemma_poetry.generation.narrow_sampling import WIDE_VOCABULARY, NarrowSampling, can_narrow
 from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.model.free_memory import return_freed_memory
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # Taking up again what the likeliest tokens led into would end where it ended: sampling finds another way.
 _RETRY_TEMPERATURE = 1.0
-# From here on the scores of a batch, made anew for each token, are what memory goes to.
-_WIDE_VOCABULARY = 32_768
 
 
 class Decoder:
@@ -85,7 +84,10 @@ class Decoder:
         processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        rows = self._generate(ids, attention, seed, configuration, LogitsProcessorList([processor]))
+        if configuration.num_beams == 1 and can_narrow(self.model):
+            rows = self._generate(ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding))
+        else:
+            rows = self._generate(ids, attention, seed, configuration, processors=[processor])
         end = self._terminator
         return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
@@ -105,7 +107,7 @@ class Decoder:
         configuration.eos_token_id = list(stops)
         # Control tokens are no text.
         configuration.suppress_tokens = sorted(self._special - set(stops)) or None
-        rows = self._generate(ids, attention, seed, configuration, LogitsProcessorList())
+        rows = self._generate(ids, attention, seed, configuration)
         cut = [next((place for place, token in enumerate(row) if token in stops), None) for row in rows]
         return [row if end is None else row[: end + 1] for row, end in zip(rows, cut)]
 
@@ -125,7 +127,8 @@ class Decoder:
         attention: torch.Tensor,
         seed: int,
         configuration: GenerationConfig,
-        processors: LogitsProcessorList,
+        processors: Sequence[SlotProcessor] = (),
+        narrow: NarrowSampling | None = None,
     ) -> list[list[int]]:
         """What `model.generate` adds behind the prefixes, padding and all."""
         device = next(self.model.parameters()).device
@@ -135,10 +138,11 @@ class Decoder:
                 input_ids=ids.to(device),
                 attention_mask=attention.to(device),
                 generation_config=configuration,
-                logits_processor=processors,
+                logits_processor=LogitsProcessorList(processors),
+                custom_generate=narrow,
             )
         rows: list[list[int]] = written[:, ids.shape[1] :].tolist()
-        if device.type == "cpu" and self.model.config.get_text_config().vocab_size > _WIDE_VOCABULARY:
+        if device.type == "cpu" and self.model.config.get_text_config().vocab_size > WIDE_VOCABULARY:
             del written
             return_freed_memory()
         return rows

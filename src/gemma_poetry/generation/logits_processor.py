@@ -203,7 +203,7 @@ def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
 class MaskTable:
     """Forbidden tokens of many states as one boolean tensor (rows, vocabulary), equal rows kept once.
 
-    Row `empty_row` forbids everything. The table takes width and device from the scores it is asked for.
+    Row `empty_row` forbids everything. The table takes width and device from what it is asked for.
     """
 
     empty_row = 0
@@ -212,21 +212,22 @@ class MaskTable:
         self.capacity = 0
         self.table = torch.empty((0, 0), dtype=torch.bool)
 
-    def rows(self, wanted: Sequence[tuple[Masks, int, bytes]], like: torch.Tensor) -> list[int]:
+    def rows(self, wanted: Sequence[tuple[Masks, int, bytes]], vocabulary: int, device: torch.device) -> list[int]:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
 
         Row numbers hold until the next call.
 
         Args:
             wanted: What to look up.
-            like: Scores (sequences, vocabulary).
+            vocabulary: Tokens that there are.
+            device: Where the table shall be.
         """
-        if self.table.shape[1] != like.shape[-1] or self.table.device != like.device:
-            self.capacity = max(64, _TABLE_BYTES // like.shape[-1])
-            self._clear(like.shape[-1], like.device)
+        if self.table.shape[1] != vocabulary or self.table.device != device:
+            self.capacity = max(64, _TABLE_BYTES // vocabulary)
+            self._clear(vocabulary, device)
         missing = sum((id(masks), state, begun) not in self._rows for masks, state, begun in wanted)
         if missing and len(self._by_content) + missing > self.capacity:
-            self._clear(like.shape[-1], like.device)
+            self._clear(vocabulary, device)
         return [self._row(masks, state, begun) for masks, state, begun in wanted]
 
     def _clear(self, vocabulary: int, device: torch.device) -> None:
@@ -301,6 +302,23 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         Returns:
             Scores of the same shape.
         """
+        forbidden, stuck = self.forbidden(input_ids, scores.shape[-1])
+        masked = scores.masked_fill(forbidden, -torch.inf)
+        for number, terminator in stuck:
+            masked[number, terminator] = 0.0
+        return masked  # type: ignore[return-value]
+
+    def forbidden(self, input_ids: torch.Tensor, vocabulary: int) -> tuple[torch.Tensor, list[tuple[int, int]]]:
+        """The tokens that may not come next.
+
+        Args:
+            input_ids: Prompts and completions so far, (sequences, tokens); sequences of one prompt stand together.
+            vocabulary: Tokens that there are.
+
+        Returns:
+            A mask (sequences, vocabulary), true where a token may not come; no row is true throughout. And the sequences
+            that would have had such a row, at a dead end or behind the end, each with the terminator that it is left.
+        """
         each = len(input_ids) // len(self.plans)
         prompts = [number for number in range(len(self.plans)) for _ in range(each)]
         self._tracks = tracks = self._follow(input_ids, prompts)
@@ -308,11 +326,10 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         if self.watch is not None:
             self.watch([track.text for track in tracks])
         plans = [self.plans[number] for number in prompts]
-        rows = self.table.rows([(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)], scores)
-        forbidden = self.table.table[torch.tensor(rows, device=scores.device)]
-        masked = scores.masked_fill(forbidden, -torch.inf)
-        self._mask_used(masked, prompts, tracks, rows)
-        return masked  # type: ignore[return-value]
+        wanted = [(plan.masks, track.state, track.begun) for plan, track in zip(plans, tracks)]
+        rows = self.table.rows(wanted, vocabulary, input_ids.device)
+        forbidden = self.table.table[torch.tensor(rows, device=input_ids.device)]
+        return forbidden, self._forbid_own(forbidden, prompts, tracks, rows)
 
     def _follow(self, ids: torch.Tensor, prompts: Sequence[int]) -> list[Track]:
         """The track of each sequence, from those of the step before where they are known."""
@@ -330,26 +347,31 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             before = [by_ids[n, *row] for n, row in zip(prompts, ids[:, :-1].tolist())]
         return [advance(self.plans[n], track, token) for n, track, token in zip(prompts, before, last)]
 
-    def _mask_used(self, masked: torch.Tensor, prompts: Sequence[int], tracks: Sequence[Track], rows: Sequence[int]) -> None:
-        """Masks, in place, what single sequences may not write, and gives those that are stuck the terminator."""
+    def _forbid_own(
+        self, forbidden: torch.Tensor, prompts: Sequence[int], tracks: Sequence[Track], rows: Sequence[int]
+    ) -> list[tuple[int, int]]:
+        """Forbids, in place, what single sequences may not write, and leaves those that are stuck the terminator."""
         sequences: list[int] = []
         tokens: list[int] = []
         doubtful: list[int] = []
         for number, (prompt, track) in enumerate(zip(prompts, tracks)):
             banned, alone = own_limits(self.plans[prompt], track, self.dead[prompt])
             if alone is not None:
-                kept = masked[number, alone]
-                masked[number] = -torch.inf
-                masked[number, alone] = kept
+                kept = forbidden[number, alone]
+                forbidden[number] = True
+                forbidden[number, alone] = kept
             sequences.extend([number] * len(banned))
             tokens.extend(banned)
             if banned or alone is not None or rows[number] == self.table.empty_row:
                 doubtful.append(number)
         if tokens:
-            places = torch.tensor([sequences, tokens], device=masked.device)
-            masked[places[0], places[1]] = -torch.inf
-        if doubtful:
-            chosen = torch.tensor(doubtful, device=masked.device)
-            stuck = chosen[(masked[chosen] == -torch.inf).all(dim=1)].tolist()
-            for number in stuck:
-                masked[number, self.plans[prompts[number]].masks.index.terminator] = 0.0
+            places = torch.tensor([sequences, tokens], device=forbidden.device)
+            forbidden[places[0], places[1]] = True
+        if not doubtful:
+            return []
+        chosen = torch.tensor(doubtful, device=forbidden.device)
+        dead_ends = chosen[forbidden[chosen].all(dim=1)].tolist()
+        stuck = [(number, self.plans[prompts[number]].masks.index.terminator) for number in dead_ends]
+        for number, terminator in stuck:
+            forbidden[number, terminator] = False
+        return stuck

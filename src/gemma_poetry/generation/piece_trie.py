@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gemma_poetry.generation.token_index import is_byte_piece, token_bytes
+from gemma_poetry.generation.token_spelling import spell_tokens
 from gemma_poetry.prosody.wordstock import NOTHING, Wordstock
 
 if TYPE_CHECKING:
@@ -52,18 +52,17 @@ class Spelling:
         self.texts: dict[int, str] = {}
         self.singles: dict[str, list[int]] = {}
         # As in poems: what a vocabulary has only as bytes, its model has hardly read.
-        single_bytes = {index for piece, index in tokenizer.get_vocab().items() if is_byte_piece(piece)}
-        for index, raw in token_bytes(tokenizer).items():
-            if index in single_bytes:
-                continue
-            try:
-                text = raw.decode()
-            except UnicodeDecodeError:
-                continue
-            if text and index != terminator:
+        spelling = spell_tokens(tokenizer)
+        for index, text in spelling.texts.items():
+            if text and index != terminator and index not in spelling.byte_pieces:
                 self.texts[index] = text
                 if len(text) == 1:
                     self.singles.setdefault(text, []).append(index)
+
+    @functools.cached_property
+    def tokens(self) -> frozenset[int]:
+        """Every token that can stand in a text, the terminator too."""
+        return frozenset((*self.texts, self.terminator))
 
     @property
     def characters(self) -> frozenset[str]:

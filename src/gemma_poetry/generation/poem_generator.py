@@ -116,7 +116,7 @@ class PoemGenerator:
         self.tokenizer = tokenizer
         self.settings = settings or GenerateSettings()
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
-        self._assessor = Reranker(model, tokenizer)
+        self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
         self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
 
     def write(
@@ -149,10 +149,17 @@ class PoemGenerator:
             prescription, plan = self.planner.plan(request)
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(request, prescription))
             drafts += [_Draft(request, prescription, plan, prompt, []) for _ in range(best_of)]
-        written = self._write_all(drafts, seed, assess or best_of > 1, watch)
-        return written if best_of == 1 else _keep_best(written, best_of)
+        written = self._write_all(drafts, seed, assess or best_of > 1, watch, to_choose=best_of > 1)
+        return written if best_of == 1 else self._keep_best(written, best_of)
 
-    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
+    def _keep_best(self, poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
+        while group := list(itertools.islice(poems, count)):
+            best = group[best_of([one.merits for one in group if one.merits is not None])]
+            yield self._assess([best])[0] if self._assessor.narrows else best
+
+    def _write_all(
+        self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None, *, to_choose: bool
+    ) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
@@ -169,16 +176,16 @@ class PoemGenerator:
                         action="ask for less at once, try another seed, or allow more characters or known lines",
                     )
             done = [draft.done for draft in batch if draft.done is not None]
-            yield from self._assess(done) if assess else done
+            yield from self._assess(done, among_pieces=to_choose) if assess else done
 
-    def _assess(self, poems: Sequence[GeneratedPoem]) -> list[GeneratedPoem]:
+    def _assess(self, poems: Sequence[GeneratedPoem], *, among_pieces: bool = False) -> list[GeneratedPoem]:
         candidates = []
         for one in poems:
             text = decode_poem(self.tokenizer, one.token_ids)
             lines = tuple(re.split(f"[{MARKS}]", text)[:-1])
             conditions = self.planner.conditions(one.request, one.prescription)
             candidates.append(Candidate(conditions, one.poem.form, lines, text))
-        merits = self._assessor.assess(candidates)
+        merits = self._assessor.assess(candidates, among_pieces=among_pieces)
         return [replace(one, merits=own) for one, own in zip(poems, merits)]
 
     def _decode(self, drafts: Sequence[_Draft], torch_seed: int, seed: int, watch: Callable[[list[str]], None] | None) -> None:
@@ -232,11 +239,6 @@ def _up_to_line(text: str, line: int) -> str:
     """The first lines of a running text, the last of them without its closing mark."""
     ends = [match.start() for match in re.finditer(f"[{MARKS}]", text)]
     return text[: ends[line - 1]]
-
-
-def _keep_best(poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
-    while group := list(itertools.islice(poems, count)):
-        yield group[best_of([one.merits for one in group if one.merits is not None])]
 
 
 def _last_choice(plan: Plan, text: str) -> str:

@@ -15,7 +15,7 @@ couplets, which are not parallel, in 10% (chance: 10%).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
+from gemma_poetry.generation.narrow_sampling import can_narrow
 from gemma_poetry.model.scoring import score_completions
 
 if TYPE_CHECKING:
@@ -76,22 +77,37 @@ class Reranker:
     Args:
         model: A causal language model of transformers.
         tokenizer: Its tokenizer.
+        pieces: The tokens that poems are made of. Where they are few beside the vocabulary, candidates can be weighed by
+            likelihoods confined to them.
     """
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, pieces: Collection[int] = ()) -> None:
+        self._pieces = pieces if pieces and can_narrow(model) else None
         self._model = model
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
 
-    def assess(self, candidates: Sequence[Candidate]) -> list[Merits]:
-        """The merits of some poems, in their order."""
+    @property
+    def narrows(self) -> bool:
+        """Whether candidates can be weighed for less than what their merits take."""
+        return self._pieces is not None
+
+    def assess(self, candidates: Sequence[Candidate], *, among_pieces: bool = False) -> list[Merits]:
+        """The merits of some poems, in their order.
+
+        Args:
+            candidates: The poems.
+            among_pieces: Take likelihoods among the pieces of poems, where that is cheaper: to choose by, not to tell.
+        """
+        among = self._pieces if among_pieces else None
         titled = [candidate.conditions for candidate in candidates]
         untitled = [Conditions(conditions.form, author=conditions.author) for conditions in titled]
         samples = [self._sample(conditions, one.text) for conditions, one in zip(titled, candidates)]
-        with_title = [-score.nll for score in score_completions(self._model, samples)]
+        with_title = [-score.nll for score in score_completions(self._model, samples, among=among)]
         asked = [number for number, conditions in enumerate(titled) if conditions.title]
         bare = [self._sample(untitled[number], candidates[number].text) for number in asked]
-        without_title = dict(zip(asked, (-score.nll for score in score_completions(self._model, bare)) if bare else ()))
+        bare_scores = score_completions(self._model, bare, among=among) if bare else []
+        without_title = dict(zip(asked, (-score.nll for score in bare_scores)))
         merits = []
         for number, (candidate, likelihood) in enumerate(zip(candidates, with_title)):
             characters = sum(map(len, candidate.lines))

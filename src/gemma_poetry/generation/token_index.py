@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,58 +24,13 @@ import numpy.typing as npt
 from gemma_poetry.corpus.known_lines import fold
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
+from gemma_poetry.generation.token_spelling import spell_tokens
 from gemma_poetry.prosody.characters import HAN, is_han
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _POETIC = re.compile(f"[{HAN}{MARKS}]+")
-_BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
-
-
-def token_bytes(tokenizer: PreTrainedTokenizerBase) -> dict[int, bytes]:
-    """What each token id spells, in UTF-8; special tokens are left out.
-
-    Knows byte-fallback pieces (`<0xE5>`, SentencePiece and Gemma) and byte-level alphabets (`Ġ` for a blank).
-    """
-    roles = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
-    added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
-    alphabet = _byte_level_alphabet() if _is_byte_level(tokenizer) else None
-    spelt: dict[int, bytes] = {}
-    for piece, index in tokenizer.get_vocab().items():
-        if index in added:
-            # An added token that is special to the decoder would vanish from the text, however it is written. A list of
-            # special tokens says nothing of that: where Gemma's is made from SentencePiece, the line break stands in it.
-            if index not in roles and not tokenizer.added_tokens_decoder[index].special:
-                spelt[index] = added[index].encode()
-        elif index in roles:
-            continue
-        elif alphabet is not None:
-            spelt[index] = bytes(alphabet[char] for char in piece if char in alphabet)
-        elif byte := _BYTE_PIECE.fullmatch(piece):
-            spelt[index] = bytes([int(byte[1], 16)])
-        else:
-            spelt[index] = piece.replace("▁", " ").encode("utf-8", "surrogatepass")
-    return spelt
-
-
-def is_byte_piece(piece: str) -> bool:
-    """Whether a piece stands for one byte (`<0xE5>`)."""
-    return bool(_BYTE_PIECE.fullmatch(piece))
-
-
-def _is_byte_level(tokenizer: PreTrainedTokenizerBase) -> bool:
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    return type(getattr(backend, "decoder", None)).__name__ == "ByteLevel"
-
-
-def _byte_level_alphabet() -> dict[str, int]:
-    """The printable stand-ins of byte-level tokenizers: printable Latin-1 bytes stand for themselves, the others for
-    the code points from 256 on, in order."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = (byte for byte in range(256) if byte not in printable)
-    stand_ins = {chr(256 + number): byte for number, byte in enumerate(others)}
-    return {chr(byte): byte for byte in printable} | stand_ins
 
 
 class TokenIndex:
@@ -102,20 +57,11 @@ class TokenIndex:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, terminator: int, byte_characters: Iterable[str] = ()) -> None:
-        spelt = token_bytes(tokenizer)
-        whole: dict[int, str] = {}
-        partial: dict[bytes, list[int]] = {}
-        for index, raw in spelt.items():
-            try:
-                text = raw.decode()
-            except UnicodeDecodeError:
-                partial.setdefault(raw, []).append(index)
-                continue
-            if _POETIC.fullmatch(text) and index != terminator:
-                whole[index] = text
+        spelt = spell_tokens(tokenizer)
+        whole = {index: text for index, text in spelt.texts.items() if _POETIC.fullmatch(text) and index != terminator}
         own = sorted({text for text in whole.values() if len(text) == 1})
         by_bytes = sorted({char for char in byte_characters if is_han(char)}.difference(own))
-        self.parts = _byte_paths(by_bytes, partial)
+        self.parts = _byte_paths(by_bytes, spelt.partial)
         self.byte_characters = frozenset(char for char in by_bytes if self._reachable(char))
         self.characters = (*own, *sorted(self.byte_characters))
         self.terminator = terminator
@@ -149,6 +95,12 @@ class TokenIndex:
     def longest(self) -> int:
         """Characters of the longest piece."""
         return max((characters.shape[1] for _, characters in self.layers), default=0)
+
+    @functools.cached_property
+    def tokens(self) -> frozenset[int]:
+        """Every token that can stand in a poem, the terminator too."""
+        begun = (index for steps in self.parts.values() for index, _ in steps)
+        return frozenset((*self.spelling, *begun, self.terminator))
 
     @functools.cached_property
     def folded(self) -> npt.NDArray[np.uint32]:
@@ -193,7 +145,7 @@ class TokenIndex:
         return layers
 
 
-def _byte_paths(characters: Collection[str], partial: dict[bytes, list[int]]) -> dict[bytes, list[tuple[int, bytes]]]:
+def _byte_paths(characters: Collection[str], partial: Mapping[bytes, Sequence[int]]) -> dict[bytes, list[tuple[int, bytes]]]:
     paths: dict[bytes, dict[int, bytes]] = {}
     for char in characters:
         raw = char.encode()

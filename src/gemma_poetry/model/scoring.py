@@ -9,12 +9,13 @@ Out: for each its negative log-likelihood in nats, terminator included, and its 
 Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
 batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
 float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
-wrong). The sum over all pieces is exact, so figures are over the full vocabulary.
+wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked
+may it be confined to the pieces that poems are made of (`among`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ def score_completions(
     *,
     batch_tokens: int = 4096,
     progress: Callable[[int], object] | None = None,
+    among: Collection[int] | None = None,
 ) -> list[CompletionScore]:
     """Scores completions given their prompts.
 
@@ -53,6 +55,8 @@ def score_completions(
         samples: Prompts and completions.
         batch_tokens: Tokens of a batch, padding counted; a longer sample makes a batch of its own.
         progress: Called with the number of samples done, batch by batch.
+        among: Tokens that the distribution is confined to (those of the completions are among them, named or not): what
+            is compared under one confinement can be ranked by it, for a part of the time. `None`: the whole vocabulary.
 
     Returns:
         One score a sample, in the order of the samples.
@@ -62,8 +66,9 @@ def score_completions(
     """
     scores: list[CompletionScore | None] = [None] * len(samples)
     device = next(model.parameters()).device
-    head = _Head(model)
+    rows = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
     with torch.inference_mode():
+        head = _Head(model, rows)
         for chosen in length_batches([len(sample) for sample in samples], batch_tokens):
             batch = [samples[index] for index in chosen]
             for index, score in zip(chosen, _score_batch(head, batch, device)):
@@ -104,11 +109,18 @@ class _Head:
 
     Args:
         model: A causal language model of transformers, wrapped by PEFT or not.
+        rows: Tokens that the distribution is confined to, ascending; `None`: the whole vocabulary.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, rows: Sequence[int] | None = None) -> None:
         self._model = model
         self._module: torch.nn.Module = model.get_output_embeddings()
+        self._chunked = type(self._module) is torch.nn.Linear
+        self._rows = None if rows is None else torch.tensor(rows, device=next(model.parameters()).device)
+        if self._chunked:
+            weight, bias = self._module.weight, self._module.bias
+            self._weight = weight if self._rows is None else weight[self._rows]
+            self._bias = bias if self._rows is None or bias is None else bias[self._rows]
         self._cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
     def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -133,11 +145,12 @@ class _Head:
 
     def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihoods of targets (N,) given hidden states (N, hidden), in nats: (N,) float32."""
-        chunked = type(self._module) is torch.nn.Linear
-        return self._by_vocabulary(hidden, targets) if chunked else self._by_position(hidden, targets)
+        if self._rows is not None:
+            targets = torch.searchsorted(self._rows, targets)
+        return self._by_vocabulary(hidden, targets) if self._chunked else self._by_position(hidden, targets)
 
     def _by_vocabulary(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        weight, bias = self._module.weight, self._module.bias
+        weight, bias = self._weight, self._bias
         hidden = hidden.float()
         normaliser = torch.full_like(targets, -torch.inf, dtype=torch.float32)
         target_logits = torch.empty_like(normaliser)
@@ -156,10 +169,14 @@ class _Head:
         pieces = int(self._module(hidden[:1]).shape[-1])
         positions = max(1, CHUNK_BYTES // (4 * pieces))
         losses = [
-            functional.cross_entropy(self._capped(self._module(states).float()), wanted, reduction="none")
+            functional.cross_entropy(self._capped(self._confined(states)), wanted, reduction="none")
             for states, wanted in zip(hidden.split(positions), targets.split(positions))
         ]
         return torch.cat(losses)
+
+    def _confined(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._module(hidden).float()
+        return logits if self._rows is None else logits[:, self._rows]
 
     def _capped(self, logits: torch.Tensor) -> torch.Tensor:
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)

@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from accelerate import DistributedType
 from accelerate.data_loader import prepare_data_loader
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
@@ -120,9 +120,12 @@ class PoetryTrainer(ShardedTrainer):
         return shared
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        poems = self.eval_dataset if eval_dataset is None else eval_dataset
+        # Figures are sums over all poems, whatever their order; in batches of like length hardly anything is padding.
+        lengths = [len(sample) for sample in poems.samples]
+        dataset = Subset(poems, sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)))
         if self._evaluation_collator is None:
-            return super().get_eval_dataloader(eval_dataset)
-        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+            return super().get_eval_dataloader(dataset)
         loader: DataLoader[Any] = DataLoader(
             dataset, batch_size=self.args.eval_batch_size, collate_fn=self._evaluation_collator
         )
@@ -198,15 +201,23 @@ class PoetryTrainer(ShardedTrainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         inputs = self._prepare_inputs(inputs)
+        # Sharded weights are gathered at every pass, so there all processes make the same number of passes.
+        whole = self._pass_tokens is None or self.is_fsdp_enabled
+        parts = [inputs] if whole else split_batch(inputs, self._pass_tokens)
+        figures = torch.cat([self._figures(model, part) for part in parts])
+        return None, figures, torch.cat([part["group"] for part in parts])
+
+    def _figures(self, model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        """Nats, tokens and characters of each row of a batch, (B, 3)."""
+        self._choose_attention(batch["input_ids"])
         # Not inference mode: FSDP gathers into buffers that the next training step writes to again.
         with torch.no_grad():
-            losses = completion_losses(model, self._head, inputs)
-        labelled = inputs["labels"][:, 1:] != IGNORED
+            losses = completion_losses(model, self._head, batch)
+        labelled = batch["labels"][:, 1:] != IGNORED
         rows = torch.nonzero(labelled)[:, 0]
         totals = torch.zeros(labelled.shape[0], dtype=torch.float64, device=losses.device)
         totals.index_add_(0, rows, losses.double())
-        figures = torch.stack([totals, labelled.sum(1).double(), inputs["characters"].double()], dim=1)
-        return None, figures, inputs["group"]  # figures (B, 3): nats, tokens, characters
+        return torch.stack([totals, labelled.sum(1).double(), batch["characters"].double()], dim=1)
 
     def _validation_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         figures, groups = torch.as_tensor(prediction.predictions), torch.as_tensor(prediction.label_ids)
