@@ -13,6 +13,7 @@ from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.logits_processor import Plan
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 FORMS_KEPT = 8
 """Forms whose masks are kept; one takes some hundred megabytes with a vocabulary of 256,000 pieces."""
+
+
+_SPARE_WAYS = 8
+"""Ways to place words that are looked for beside those wanted, in case the vocabulary cannot fill some."""
 
 
 class Planner:
@@ -70,6 +75,8 @@ class Planner:
                 expected="the lines that the model was trained on, as `guards`",
                 action="take them from generation.carried_lines.find_guards(MODEL, DATA), or ask with novel=False",
             )
+        if request.must and not request.placed:
+            request = self.place(request, 1)[0]
         prescription = prescribe(simplify(request))
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
@@ -79,6 +86,44 @@ class Planner:
             masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
         return prescription, Plan(masks, request.distinct or bool(request.answer), guards)
+
+    def place(self, request: PoemRequest, count: int, seed: int = 0) -> list[PoemRequest]:
+        """The request with the words that must stand in it in their places, in up to `count` ways that can be written.
+
+        Args:
+            request: What is asked for; without such words it comes back as it is.
+            count: Ways that are looked for.
+            seed: Seed of the draw.
+
+        Raises:
+            ConstraintError: There is no such way; the reason is named.
+        """
+        if not request.must or request.placed:
+            return [request]
+        for word in simplify(request).must:
+            for char in word:
+                if char not in self.index.characters:
+                    raise ConstraintError(
+                        f"{char} of the word {word} is no character of the model's vocabulary",
+                        expected="words that the model can write",
+                        action="ask with byte_characters (--byte-characters), or choose another word",
+                    )
+        writable: list[PoemRequest] = []
+        refused: ConstraintError | None = None
+        for way in place_words(request, count=count + _SPARE_WAYS, seed=seed):
+            try:
+                self.plan(way)
+            except ConstraintError as refusal:
+                # A rhyme group may have too few words that this vocabulary can write.
+                refused = refusal
+            else:
+                writable.append(way)
+            if len(writable) == count:
+                break
+        if not writable:
+            assert refused is not None
+            raise refused
+        return writable
 
     def plan_form(self, form: Form) -> Plan:
         """The plan of a form that asks for no tones and no rhyme.

@@ -105,7 +105,7 @@ class TextGenerator:
         Raises:
             ConstraintError: A measure cannot be met with the words that the vocabulary can spell.
         """
-        seed = self.settings.seed if seed is None else seed
+        seed = self.settings.drawn_seed(seed)
         plans = {wish.measure: self._plan(wish.measure) for wish in wishes if wish.measure is not None}
         size = self.settings.batch_size
         for number, batch in enumerate(_batches(wishes, size)):

@@ -18,8 +18,9 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.carried_lines import find_guards
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import simplify
+from gemma_poetry.generation.request import simplify, words_record
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.verbs.domain_lookup import domain_of_model
@@ -45,8 +46,11 @@ def generate(options: GenerateOptions) -> int:
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    options = replace(options, seed=options.settings.drawn_seed(options.seed))
+    if not options.records:
+        print(f"seed {options.seed}", file=sys.stderr)
     domain = domain_of_model(options.model, options.domain)
     if not domain.tonal:
         from gemma_poetry.verbs.generate_texts import generate_texts
@@ -55,6 +59,7 @@ def generate(options: GenerateOptions) -> int:
     # A wish that cannot be met is told before a model is loaded.
     if options.feature:
         domain.feature_name(options.feature)
+    place_words(options.request)
     prescribe(simplify(options.request))
     corpus = _corpus_index(options.data) if options.data else None
     poems = track(_poems(options), "Writing poems", options.count)
@@ -79,6 +84,7 @@ def poem_record(generated: GeneratedPoem, corpus: CorpusIndex | None = None) -> 
         "author": poem.author,
         "script": poem.script,
         "seed": generated.seed,
+        "words": words_record(generated.request),
         "lines": list(poem.lines),
         "ppl_char": generated.merits.ppl_char if generated.merits else None,
         "scansion": scansion_record(scansion) if scansion else None,

@@ -88,7 +88,7 @@ def text_record(text: KeptText, options: GenerateOptions, domain: Domain) -> dic
         "author": conditions.author,
         "feature": conditions.feature,
         "domain": domain.name,
-        "seed": options.settings.seed if options.seed is None else options.seed,
+        "seed": options.seed,
         "lines": list(text.lines),
         "marks": text.marks,
         "complete": text.written.complete,
@@ -114,9 +114,10 @@ def _texts(options: GenerateOptions, domain: Domain, form: str, feature: str) ->
     )
     request = options.request
     wish = TextRequest(Conditions(form, request.title, request.author, domain.template, feature), measure)
-    written = writer.write([wish] * (options.count * options.best_of), seed=options.seed)
-    assessed = options.best_of > 1 or options.records
-    while group := [text for _, text in zip(range(options.best_of), written)]:
+    each = options.best_of or 1
+    written = writer.write([wish] * (options.count * each), seed=options.seed)
+    assessed = each > 1 or options.records
+    while group := [text for _, text in zip(range(each), written)]:
         yield min(_kept(group, domain, loaded if assessed else None), key=lambda text: text.rank)
 
 
