@@ -133,14 +133,8 @@ def company_of(title: str) -> tuple[str, ...]:
     company: dict[str, None] = {}
     place = 0
     while place < len(title):
-        length = next(
-            (
-                n
-                for n in range(min(longest, len(title) - place), 0, -1)
-                if title[place : place + n] in table and (n > 1 or n == len(title))
-            ),
-            0,
-        )
+        lengths = range(min(longest, len(title) - place), 0 if len(title) == 1 else 1, -1)
+        length = next((length for length in lengths if title[place : place + length] in table), 0)
         company |= dict.fromkeys(table[title[place : place + length]] if length else ())
         place += length or 1
     return tuple(company)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 STRANGE_NATS = 2.0
 """What a pair of characters that no poet uses takes off the logarithm of a particle's weight."""
 
+_LIKELIEST = 512
+"""Tokens that hold the nucleus but for the rarest steps."""
+
 _WIDE_VOCABULARY = 32_768
 
 
@@ -151,10 +154,10 @@ class ParticleDecoder:
                         here = [plans[draft] for draft in swarm.drafts]
                         tracks = [retrace(plan, row) for plan, row in zip(here, swarm.ids[:, width:].tolist())]
                         processor = SlotProcessor(here, swarm.ids.shape[1], self._table, tracks, watch=told)
-                proposal = self._proposal(scores)
-                tokens = proposal.exp().multinomial(1, generator=draw)
-                temperature = self._settings.temperature
-                gained = (own.gather(1, tokens) / temperature - proposal.gather(1, tokens))[:, 0]
+                shares, candidates = self._proposal(scores)
+                places = shares.exp().multinomial(1, generator=draw)
+                tokens = candidates.gather(1, places)
+                gained = (own.gather(1, tokens) / self._settings.temperature - shares.gather(1, places))[:, 0]
                 swarm.weights += torch.where(ended, 0.0, gained)
                 tokens = torch.where(ended[:, None], self._padding, tokens)
                 ended = ended | (tokens[:, 0] == terminator)
@@ -213,19 +216,22 @@ class ParticleDecoder:
                 chosen += range(begin, begin + each)
         return chosen if uneven else None
 
-    def _proposal(self, scores: torch.Tensor) -> torch.Tensor:
-        """The logarithm of the probabilities that tokens are drawn by: tempered, cut to the likeliest and the nucleus."""
+    def _proposal(self, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What tokens are drawn from: the logarithms of their probabilities, tempered and cut, and the tokens, likeliest first.
+
+        Both are (particles, candidates). The nucleus is looked for among the `_LIKELIEST` tokens; only where it goes beyond
+        them all are put in order.
+        """
         settings = self._settings
         tempered = (scores / settings.temperature).log_softmax(dim=-1)
-        if settings.top_k:
-            least = tempered.topk(min(settings.top_k, tempered.shape[-1]), dim=-1).values[:, -1:]
-            tempered = tempered.masked_fill(tempered < least, -torch.inf)
+        most = min(settings.top_k or tempered.shape[-1], tempered.shape[-1])
+        shares, tokens = tempered.topk(min(most, _LIKELIEST), dim=-1)
+        if most > _LIKELIEST and float(shares.logsumexp(dim=-1).exp().min()) < settings.top_p:
+            shares, tokens = tempered.topk(most, dim=-1)
         if settings.top_p < 1:
-            ordered, order = tempered.sort(dim=-1, descending=True)
-            before = ordered.exp().cumsum(dim=-1) - ordered.exp()
-            outside = torch.zeros_like(ordered, dtype=torch.bool).scatter(1, order, before >= settings.top_p)
-            tempered = tempered.masked_fill(outside, -torch.inf)
-        return tempered.log_softmax(dim=-1)
+            before = shares.exp().cumsum(dim=-1) - shares.exp()
+            shares = shares.masked_fill(before >= settings.top_p, -torch.inf)
+        return shares.log_softmax(dim=-1), tokens
 
     def _collect(self, swarm: _Swarm, width: int, terminator: int, each: int) -> list[list[Particle]]:
         particles = []

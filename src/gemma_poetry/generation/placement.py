@@ -155,9 +155,8 @@ class _Search:
             if not self._keeps(slot, char, place == length - 1):
                 return None
             if slot.rhyme:
-                groups = self._sounds.rhymes(char, slot.tone) & self._groups.get(
-                    slot.rhyme, self._sounds.rhymes(char, slot.tone)
-                )
+                own = self._sounds.rhymes(char, slot.tone)
+                groups = own & self._groups.get(slot.rhyme, own)
                 if not groups or any(char == other.char for slots in self.form.lines for other in slots if other.rhyme):
                     return None
                 rhyme = slot.rhyme, groups
@@ -253,9 +252,7 @@ def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> C
         elif len(word) > max(lengths):
             reason = f"the word {word} is longer than every line of {name}"
         elif any(_Search(_emptied(search.form), replace(request, rhymes=()), book).places[number] for search in searches):
-            reason = (
-                f"every place of {name} whose tones the word {word} has is taken, or rhymes otherwise, by what else is asked"
-            )
+            reason = f"every place of {name} whose tones the word {word} has is taken or rhymes otherwise by what else is asked"
         else:
             reason = f"the word {word} fits no place of {name}: its tones{_tones_of(word)} do not go there under every reading"
         return ConstraintError(

@@ -5,9 +5,10 @@ In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gemma_poetry.corpus.variants import fold_all
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.errors import ConstraintError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 FORMS_KEPT = 8
 """Forms whose masks are kept; one takes some hundred megabytes with a vocabulary of 256,000 pieces."""
 
+
+_OTHER_GLYPHS = "祇祗秪"
+"""Glyphs of 只 in verse; GB 2312 has two of them for words that verse hardly knows (神祇)."""
 
 _SPARE_WAYS = 8
 """Ways to place words that are looked for beside those wanted, in case the vocabulary cannot fill some."""
@@ -155,10 +159,30 @@ class Planner:
         if sounding not in self._alphabets:
             charset = self._charset
             if charset is None:
-                charset = frozenset(char for char in self.index.characters if readings(char))
+                charset = frozenset(char for char in _plain_glyphs(self.index.characters) if readings(char))
             sounds = LexiconSounds(*sounding) if sounding else None
             self._alphabets[sounding] = Alphabet(self.index.characters, sounds, charset)
         return self._alphabets[sounding]
+
+
+def _plain_glyphs(characters: Sequence[str]) -> Iterator[str]:
+    """The characters that may stand in simplified text: none that is only another glyph (疎, 鴈) of a plain one (疏, 雁).
+
+    Plain is what the national standard GB 2312 has (晖 beside 辉 too); characters beyond the basic plane most fonts lack.
+    """
+    folded = dict(zip(characters, fold_all(characters)))
+    has_plain_glyph = {folded[char] for char in characters if _in_standard(char)}
+    for char in characters:
+        if char not in _OTHER_GLYPHS and ord(char) <= 0xFFFF and (_in_standard(char) or folded[char] not in has_plain_glyph):
+            yield char
+
+
+def _in_standard(char: str) -> bool:
+    try:
+        char.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _known_characters() -> frozenset[str]:

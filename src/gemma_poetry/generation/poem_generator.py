@@ -175,9 +175,9 @@ class PoemGenerator:
     def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""
         wishes = max(1, self.settings.batch_size // each)
-        for number, begin in enumerate(range(0, len(drafts), wishes * each)):
-            batch = drafts[begin : begin + wishes * each]
-            told = _numbered(watch, range(begin // each, (begin + len(batch)) // each)) if watch else None
+        for number, first in enumerate(range(0, len(drafts), wishes * each)):
+            batch = drafts[first : first + wishes * each]
+            told = _numbered(watch, range(first // each, (first + len(batch)) // each)) if watch else None
             groups = self.particles.decode(
                 [draft.prompt for draft in batch], [draft.plan for draft in batch], each, batch_seed(seed, number), told
             )

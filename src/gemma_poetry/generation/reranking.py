@@ -101,7 +101,7 @@ class Reranker:
             bare = Conditions(asked.form, author=asked.author, template=asked.template)
             samples += [self._sample(asked, one.text), self._sample(bare, one.text)]
             # A line's own end is the end of what is scored: that no poem ends there would else count against it.
-            samples += [self._sample(asked, line, ended=False) for line in _marked_lines(one)]
+            samples += [self._sample(bare, line, ended=False) for line in _marked_lines(one)]
         scores = iter([-score.nll for score in score_completions(self._model, samples)] if samples else ())
         merits = []
         for one in candidates:
@@ -113,7 +113,7 @@ class Reranker:
                 Merits(
                     fluency=likelihood / characters,
                     closeness=(likelihood - untitled) / characters,
-                    coherence=(likelihood - alone) / characters,
+                    coherence=(untitled - alone) / characters,
                     usage=-strange_pairs(one.lines) / max(1, feet),
                     parallelism=self._parallelism(one),
                 )
