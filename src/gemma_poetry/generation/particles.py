@@ -132,11 +132,11 @@ class ParticleDecoder:
                     input_ids=step_ids,
                     attention_mask=swarm.attention,
                     position_ids=positions,
-                    past_key_values=cache,
+                    cache=cache,
                     use_cache=True,
                     logits_to_keep=1,
                 )
-                cache = output.past_key_values
+                cache = output.cache
                 own = output.logits[:, -1].float().log_softmax(dim=-1)
                 scores = processor(swarm.ids, own)  # type: ignore[arg-type]
                 lines = [sum(text.count(mark) for mark in MARKS) for text in texts]
