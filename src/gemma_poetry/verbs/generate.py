@@ -23,6 +23,7 @@ from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import simplify, words_record
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
+from gemma_poetry.prosody.tunes import stanza_ends
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generated_output import write_out
@@ -103,10 +104,16 @@ def scansion_of(poem: Poem) -> Scansion | None:
 
 
 def plain_poem(generated: GeneratedPoem) -> str:
-    """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。."""
+    """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。.
+
+    The stanzas of a 词 stand apart.
+    """
     poem = generated.poem
     head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
-    sentences = poem.text.replace(FULL_STOP, FULL_STOP + "\n").splitlines()
+    ends = stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
+    marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
+    text = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1))
+    sentences = text.splitlines()
     return "\n".join([head, *sentences] if head else sentences)
 
 
