@@ -4,10 +4,10 @@
 
 In: a source of 词. Its poems (or its authors) are halved by a hash; templates are induced from one half and the other
 half is scored. With --on, templates come from the whole era, and poems of another era are scored. Out: a Markdown
-table: how many poems have a template and fit its line lengths, the share of fixed places that conform, rhyme places in
-the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their characters
-shuffled. Punctuation of the source, which took no part in finding rhymes, is a check on them: how many rhyming lines
-close with 。 and how many others with ，.
+table: how many poems have a template and fit its line lengths, the share of fixed and usual places that conform, rhyme
+places in the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their
+characters shuffled. Punctuation of the source, which took no part in finding rhymes, is a check on them: how many rhyming
+lines close with 。 and how many others with ，.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Score:
     Attributes:
         judged: Poems whose tune has a template.
         fitting: Those that fit the line lengths of a variant.
-        fixed: Places with a required tone in fitting poems.
+        fixed: Places with a tone, required or usual, in fitting poems.
         wrong: Those whose character cannot have the tone.
         rhymed: Rhyming places in fitting poems.
         unrhymed: Those out of rhyme or of the wrong tone.
@@ -77,11 +77,12 @@ def score(
         fit = fit_variants(change(poem.lines), tune.variants)
         known = [place for place in fit.places if place.slot.tone and place.heard.readings]
         rules = [fault.rule for fault in fit.faults]
+        missed = [found.rule for found in fit.departures if found.rule in (Rule.TONE, Rule.USUAL_TONE)]
         wrong = {(fault.line, fault.position) for fault in fit.faults if fault.rule in (Rule.TONE, Rule.RHYME)}
         rhymed = [place for place in known if place.slot.rhyme]
         total.fitting += 1
         total.fixed += len(known)
-        total.wrong += rules.count(Rule.TONE)
+        total.wrong += len(missed)
         total.rhymed += len(rhymed)
         total.unrhymed += sum((place.line, place.position) in wrong for place in rhymed)
         total.in_tone += Rule.TONE not in rules
@@ -135,8 +136,8 @@ def rows(real: Score, shuffled: Score) -> list[tuple[str, str, str]]:
     return [
         ("poems with a template", f"{real.judged:,}", ""),
         ("of these with the line lengths of a variant", *share(lambda one: one.fitting, lambda one: one.judged)),
-        ("fixed places", f"{real.fixed:,}", f"{shuffled.fixed:,}"),
-        ("fixed places that conform", *share(lambda one: one.fixed - one.wrong, lambda one: one.fixed)),
+        ("places with a tone, fixed or usual", f"{real.fixed:,}", f"{shuffled.fixed:,}"),
+        ("of these that conform", *share(lambda one: one.fixed - one.wrong, lambda one: one.fixed)),
         ("rhyme places in rhyme", *share(lambda one: one.rhymed - one.unrhymed, lambda one: one.rhymed)),
         ("poems without a wrong tone", *share(lambda one: one.in_tone, lambda one: one.fitting)),
         ("poems without a place out of rhyme", *share(lambda one: one.in_rhyme, lambda one: one.fitting)),

@@ -57,6 +57,14 @@ _MANIFEST_KINDS: dict[str, type | tuple[type, ...]] = {
 _VERSIONED = ("gemma-poetry", "torch", "transformers", "peft", "tokenizers", "tshet-uinh", "opencc", "rensa")
 
 
+def cache_folder() -> Path:
+    """Where downloads and conversions are kept: GEMMA_POETRY_CACHE, else XDG_CACHE_HOME/gemma-poetry, else ~/.cache/…."""
+    named = os.environ.get("GEMMA_POETRY_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemma-poetry"
+
+
 @contextlib.contextmanager
 def atomic_writer(path: Path, *, binary: bool = False, overwrite: bool = True) -> Iterator[IO[Any]]:
     """Opens a file that appears under `path` only when the block ends without an error.

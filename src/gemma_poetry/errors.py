@@ -14,6 +14,7 @@ Out: one exception whose text a person can act on, and the exit status that the 
     │   │   └── TokenizerMismatchError   DATA was made with another tokenizer than the model's
     │   ├── RunError              a RUN folder that is missing, incomplete or altered
     │   └── TextError             a poem to check that is empty, uneven or no Chinese
+    │       └── UnreadableError   a text that is no poem: letters, lost characters, nothing at all
     ├── ModelError                a model that cannot be used
     │   ├── NotAGemmaError        a folder whose configuration is of no known Gemma family
     │   ├── IncompleteModelError  a checkpoint with missing or cut files
@@ -123,6 +124,10 @@ class RunError(InputError):
 
 class TextError(InputError):
     """A poem to check that is empty, uneven or no Chinese."""
+
+
+class UnreadableError(TextError):
+    """A text that is no poem: it holds something else than Chinese characters and marks, or nothing."""
 
 
 class ModelError(GemmaPoetryError):

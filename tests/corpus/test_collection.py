@@ -206,6 +206,23 @@ def test_a_ci_of_ones_own_is_known_by_title_and_shape(tmp_path: Path, script: st
     assert (other.form, other.tune) == ("七言古诗", "")
 
 
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+def test_the_shape_decides_and_not_the_title(tmp_path: Path, script: str) -> None:
+    (tmp_path / "own.csv").write_text(
+        "title,text\n"
+        "浣溪沙,山下兰芽短浸溪，松间沙路净无泥。萧萧暮雨子规啼。谁道人生无再少，门前流水尚能西。休将白发唱黄鸡。\n"
+        "出塞,秦时明月汉时关，万里长征人未还。但使龙城飞将在，不教胡马度阴山。\n"
+        "浪淘沙,九曲黄河万里沙，浪淘风簸自天涯。如今直上银河去，同到牵牛织女家。\n"
+        "江南曲,嫁得瞿塘贾，朝朝误妾期。早知潮有信，嫁与弄潮儿。\n"
+        "渔歌子,西塞山前白鹭飞，桃花流水鳜鱼肥。青箬笠，绿蓑衣，斜风细雨不须归。\n",
+        encoding="utf-8",
+    )
+    settings = PrepareSettings.model_validate({"script": script, "validation_share": 0, "test_share": 0})
+    found = [poem.kind for poem in build_collection(str(tmp_path), settings).train]
+    fisher = {"simplified": "渔父", "traditional": "漁父"}[script]
+    assert found == ["浣溪沙", "七言绝句", "七言绝句", "五言绝句", fisher]
+
+
 def test_a_prepared_folder_can_be_a_source(tmp_path: Path, built: Collection) -> None:
     for name, poems in built.splits.items():
         write(tmp_path / f"{name}.jsonl", *(poem.to_record() for poem in poems))

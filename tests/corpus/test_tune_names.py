@@ -37,6 +37,9 @@ def test_the_second_name_is_the_standard_one_only_if_the_collection_uses_it_so()
     assert [standard[pair] for pair in pairs] == ["一斛珠", "一斛珠", "忆江南", "忆江南", "菩萨蛮", "琵琶仙"]
 
 
+WASHED = ["山下兰芽短浸溪", "松间沙路净无泥", "萧萧暮雨子规啼", "谁道人生无再少", "门前流水尚能西", "休将白发唱黄鸡"]
+
+
 @pytest.fixture
 def names() -> TuneNames:
     known = TuneNames()
@@ -51,7 +54,9 @@ def names() -> TuneNames:
     [
         ("长相思", ["山一程", "水一程", "身向榆关那畔行", "夜深千帐灯"], "长相思", "title and shape fit"),
         ("长相思", ["长相思", "在长安", "络纬秋啼金井阑"], "", "a 诗 of that title has another shape"),
-        ("浣溪沙", ["海色残阳影断霓"] * 6, "", "equal lines under a bare name prove nothing"),
+        ("浣溪沙", ["海色残阳影断霓"] * 6, "", "equal lines under a bare name, and other tones than the tune has"),
+        ("浣溪沙", WASHED, "浣溪沙", "equal lines under a bare name, and its tones"),
+        ("长相思·春思", ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"], "", "a 绝句 stays one whatever its title"),
         ("浣溪沙·姜女庙", ["海色残阳影断霓"] * 6, "浣溪沙", "equal lines, but the title parts tune and subject"),
         ("小庭花·姜女庙", ["海色残阳影断霓"] * 6, "浣溪沙", "an alias gives the standard name"),
         ("蜀道难", ["噫吁嚱", "危乎高哉"], "", "no tune"),

@@ -44,8 +44,43 @@ def test_tones_inside_the_lines_are_free():
 
 def test_words_that_rhyme_share_a_letter_and_a_reading():
     scansion = scan(poem(*"月楼月流月山月还"), "五言古诗")
-    assert [line[-1].rhyme for line in scansion.places] == ["", "a", "", "a", "", "b", "", "b"]
+    assert marked(scansion) == "-a-a-b-b"
     assert scansion.places[7][-1].taken.group == "十五删"
+
+
+def marked(scansion) -> str:
+    return "".join(line[-1].rhyme or "-" for line in scansion.places)
+
+
+@pytest.mark.parametrize(
+    ("ends", "marks", "verdict", "rhymes", "why"),
+    [
+        ("楼流秋鸥游愁", "，。，。，。", "strict", "aaaaaa", "every line rhymes (燕歌行)"),
+        (
+            "楼流秋鸥游愁洲",
+            "，。，，。，。",
+            "strict",
+            "aaaaaaa",
+            "every line rhymes, in sentences of two and three (饮中八仙歌)",
+        ),
+        ("楼流秋鸥游愁洲舟头山", "，。，，。，，，，。", "fail", "aaaaaaaaab", "… and one that does not is out of rhyme"),
+        ("楼月流山月秋月鸥", "，，。，，。，。", "strict", "a-a--a-a", "sentences of three lines rhyme at their ends"),
+        ("楼月流山月秋月鸥", "", "fail", "-a-b-c-c", "… and without marks every second line is asked"),
+        ("月楼月流月秋", "。。。。。。", "strict", "-a-a-a", "a full stop behind each line says nothing"),
+        ("月楼月流月秋", "。。，。，。", "strict", "-a-a-a", "nor does a question in the first line (问君何能尔？)"),
+        ("雪绝月灭", "", "strict", "aa-a", "the first line of an oblique quatrain rhymes too"),
+        ("流楼月秋还山月闲", "", "strict", "aa-abb-b", "the first line of a new rhyme rhymes with it"),
+        ("月楼月𰻝月流", "", "strict", "-a-a-a", "an unknown word is asked to rhyme like the others"),
+    ],
+)
+def test_where_rhymes_stand(ends, marks, verdict, rhymes, why):
+    scansion = scan(poem(*ends), "五言古诗", marks)
+    assert (scansion.verdict.value, marked(scansion)) == (verdict, rhymes), why
+
+
+def test_a_quatrain_marks_its_first_line_too():
+    scansion = scan_auto("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。")
+    assert (scansion.pattern, marked(scansion)) == ("古绝", "aa-a")
 
 
 def test_every_reading_must_rhyme_for_the_poem_to_be_certain():

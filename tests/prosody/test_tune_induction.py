@@ -11,7 +11,7 @@ import pytest
 
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tune_induction import induce_tunes, with_aliases
+from gemma_poetry.prosody.tune_induction import induce_tunes, with_aliases, with_likenesses, with_shapes
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_sounds import Sound, sounds_of
 from tests.tune_writing import PLAIN, RHYMES, write_lines
@@ -116,3 +116,33 @@ def test_aliases_are_kept_only_if_their_poems_fit() -> None:
     found = with_aliases(tunes, named)
     assert found["试"].aliases == ("别名",)
     assert found["少"].aliases == ()
+
+
+def test_shapes_without_a_template_are_kept_if_no_slip_of_an_editor() -> None:
+    text = "中仄平平中仄平a。中平中仄仄平平a。中平仄，仄平平a。"
+    others = {
+        (7, 7, 3, 4): 2,  # several poems
+        (7, 7, 4, 3): 1,  # one poem, near to the variant
+        (7, 7, 7, 7, 7, 3): 1,  # one poem, far from it
+        (7,): 3,  # fragments
+    }
+    rng = random.Random(3)
+    strange = [
+        Text("试", tuple("".join(rng.choice("山月云雪") for _ in range(length)) for length in shape), "。" * len(shape))
+        for shape, count in others.items()
+        for _ in range(count)
+    ]
+    texts = [*poems(text, 40), *strange, Text("少", ("山月", "云雪草"), "，。")]
+    tunes = with_shapes(induce_tunes(texts), texts)
+    assert tunes["试"].shapes == ((7, 7, 3, 4), (7, 7, 7, 7, 7, 3))
+    assert tunes["少"].characters == (5,)
+    assert tunes["试"].attests((7, 7, 7)) and not tunes["试"].attests((7, 7, 4, 3))
+    assert tunes["少"].attests((5,)) and not tunes["少"].attests((6,))
+
+
+def test_a_tune_is_like_that_whose_template_most_of_its_poems_keep() -> None:
+    text = "中仄平平中仄平a。中平中仄仄平平a。中平仄，仄平平a。"
+    other = [Text("别", ("山月云", "雪草柳"), "，。") for _ in range(2)]
+    texts = [*poems(text, 40), *poems(text, 3, name="少", seed=1), *poems(text, 2, name="别", seed=2), *other]
+    tunes = with_likenesses(induce_tunes(texts), texts)
+    assert {name: tune.like for name, tune in tunes.items()} == {"试": "", "少": "试", "别": ""}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnknownFormError
-from gemma_poetry.verbs.check import check, main
+from gemma_poetry.verbs.check import check, check_poem, main
 
 TOWER = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。\n"
 STREAM = "滁州西涧\n韦应物\n独怜幽草涧边生，上有黄鹂深树鸣。\n春潮带雨晚来急，野渡无人舟自横。\n"
@@ -86,10 +87,74 @@ def test_the_json_record(poem_file, capsys):
 
 
 def test_nothing_but_json_on_standard_output(poem_file, capsys):
-    assert check(poem_file(TOWER + "\n床前😀明月光，疑是。\n"), as_json=True) == 2
+    assert check(poem_file(TOWER + "\n床前明月光，疑是。\n"), "五绝", as_json=True) == 2
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 1
     assert "poem 2" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("床前😀明月光，疑是。", "symbols or emoji ('😀' in row 1, position 3)"),
+        ("白日依□尽，黄河入海流。\n欲穷千里目，更上一层楼。", "lost characters (□ ？ …) ('□' in row 1, position 4)"),
+        ("白日依山尽，黄河入海流。\n欲穷千里目，更上Ｘ层楼。", "Latin letters or digits ('Ｘ' in row 2, position 9)"),
+    ],
+)
+def test_a_poem_that_cannot_be_read_is_not_judged_and_the_others_are(poem_file, capsys, bad, said):
+    assert check(poem_file(f"{TOWER}\n{bad}\n\n{TOWER}"), as_json=True) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["verdict"] for record in records] == ["strict", "not-judged", "strict"]
+    line = 4 + said.count("row 2")
+    assert records[1]["remarks"] == [f"poem 2, line {line} of poems.txt: it cannot be read: {said}"]
+    assert set(records[0]) == set(records[1])
+    assert check(poem_file(f"{TOWER}\n{bad}\n\n{PALACE}")) == 1
+    out = capsys.readouterr().out
+    assert "not judged (不判)" in out and said in out
+    assert check(poem_file(f"{bad}\n\n{bad}")) == 2
+
+
+WASHED = "山下兰芽短浸溪，松间沙路净无泥。萧萧暮雨子规啼。谁道人生无再少，门前流水尚能西。休将白发唱黄鸡。"
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "form", "verdict"),
+    [
+        ("出塞", "秦时明月汉时关，万里长征人未还。但使龙城飞将在，不教胡马度阴山。", "七言绝句", "strict"),
+        ("江南曲", "嫁得瞿塘贾，朝朝误妾期。早知潮有信，嫁与弄潮儿。", "五言绝句", "strict"),
+        ("浪淘沙", "九曲黄河万里沙，浪淘风簸自天涯。如今直上银河去，同到牵牛织女家。", "七言绝句", "strict"),
+        ("浪淘沙·其一", "九曲黄河万里沙，浪淘风簸自天涯。如今直上银河去，同到牵牛织女家。", "七言绝句", "strict"),
+        (
+            "乌夜啼",
+            "黄云城边乌欲栖，归飞哑哑枝上啼。机中织锦秦川女，碧纱如烟隔窗语。停梭怅然忆远人，独宿孤房泪如雨。",
+            "七言古诗",
+            "minor",
+        ),
+        ("长相思", "长相思，在长安。络纬秋啼金井阑，微霜凄凄簟色寒。", "杂言诗", "not-judged"),
+        ("将进酒", "岑夫子，丹丘生，将进酒，杯莫停。与君歌一曲，请君为我倾耳听。", "杂言诗", "not-judged"),
+        ("渔歌子", "西塞山前白鹭飞，桃花流水鳜鱼肥。青箬笠，绿蓑衣，斜风细雨不须归。", "渔父", "strict"),
+        ("浣溪沙", WASHED, "浣溪沙", "strict"),
+        ("浣溪沙·游蕲水清泉寺", WASHED, "浣溪沙", "strict"),
+    ],
+    ids=lambda value: value if len(value) < 12 else "",
+)
+def test_the_shape_decides_and_not_the_title(title, text, form, verdict):
+    scansion = check_poem(SourcePoem((text,), "x", title=title)).scansion
+    assert (scansion.form, scansion.verdict.value) == (form, verdict)
+
+
+def test_a_quotation_inside_a_line_does_not_end_it(poem_file, capsys):
+    check(poem_file("少小离家老大回，乡音无改鬓毛衰。儿童相见不相识，笑问：“客从何处来？”"), as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert (record["form"], record["lines"][3]) == ("七言绝句", "笑问客从何处来")
+
+
+def test_rhyme_words_are_never_printed_under_a_letter(poem_file, capsys):
+    # 教 and 看 have a level and an oblique reading each, and rhyme with nothing here: none is taken.
+    check(poem_file("山月山月教，山月山月看。山月山月𰻝，山月山月云。山月山月楼，山月山月归。"), "五古")
+    out = capsys.readouterr().out
+    assert "韵 a" not in out and "韵 b" not in out
+    assert "韵 十四寒/十五翰" in out
 
 
 @pytest.mark.parametrize(("form", "status"), [("auto", 0), ("五绝", 0), ("五言绝句", 0), ("五言古诗", 0)])

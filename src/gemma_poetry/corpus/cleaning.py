@@ -9,7 +9,8 @@ What the marks of a source mean here:
     〔〕                    a note if longer than two characters (〔黄鍾宮〕), else a supplied character: kept
     [] ［］                 characters that an editor supplied: kept
     《》 「」 『』 “” ‘’      titles and speech inside a line: the marks go, the text stays
-    ， ：                   close a line inside a sentence -> ，
+    ，                      close a line inside a sentence
+    ：                      closes a line -> ，, or stands inside one (see `prosody.lines`)
     。 ？ ！ ；              close a sentence -> 。
     、                      a pause inside a line: left out
     □ ○ ● … {…} ⿰…          lost characters, or characters that have no code: the poem is refused
@@ -26,6 +27,7 @@ from enum import Enum
 from gemma_poetry.corpus.stanzas import rhyme_together
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
+from gemma_poetry.prosody.lines import settle_colons
 
 _MAX_LINE_CHARACTERS = 20
 _MAX_NESTED_NOTES = 8
@@ -71,7 +73,7 @@ _COMPATIBILITY = re.compile("[\uf900-\ufaff\U0002f800-\U0002fa1f]")
 _MARKS = str.maketrans({",": "，", ";": "；", ":": "：", "?": "？", "!": "！", "．": "。", "｡": "。", "﹐": "，", "，": "，"})
 _ASCII_STOP = re.compile(f"(?<=[{UNIFIED}])\\.")
 _DROPPED_MARKS = str.maketrans("", "", "《》「」『』“”‘’\"'﹁﹂﹃﹄·・•‧")
-_CLOSING = str.maketrans({"；": FULL_STOP, "？": FULL_STOP, "！": FULL_STOP, "：": COMMA, "、": None})
+_CLOSING = str.maketrans({"；": FULL_STOP, "？": FULL_STOP, "！": FULL_STOP, "、": None})
 
 _FOOTNOTE = re.compile(r"[\[［〔【〖（(]\s*(?:注|註)?[0-9０-９]{1,3}\s*[\]］〕】〗）)]|[①-⑳⑴-⒇]")
 _NOTE = re.compile(r"（[^（）]*）|\([^()]*\)|〈[^〈〉]*〉|【[^【】]*】|〖[^〖〗]*〗|〔[^〔〕]{3,}〕")
@@ -171,7 +173,7 @@ def _normalise(text: str) -> str:
         if pattern.search(text):
             raise RejectedError(reason)
     _refuse_lost_question_marks(text)
-    text = text.translate(_CLOSING).replace("/", "")
+    text = settle_colons(text).translate(_CLOSING).replace("/", "")
     if not re.fullmatch(f"[{UNIFIED}，。\\s]*", text):
         raise RejectedError(Rejection.SYMBOLS)
     return text

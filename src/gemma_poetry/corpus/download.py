@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from gemma_poetry.artifacts import cache_folder
 from gemma_poetry.errors import OutputError, SourceError
 from gemma_poetry.progress import steps
 
@@ -21,14 +22,6 @@ _CHUNK_BYTES = 2**18
 _ATTEMPTS = 4
 _PAUSE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 30
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: GEMMA_POETRY_CACHE, else XDG_CACHE_HOME/gemma-poetry, else ~/.cache/gemma-poetry."""
-    named = os.environ.get("GEMMA_POETRY_CACHE")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemma-poetry"
 
 
 def fetch(address: str, name: str) -> Path:

@@ -4,8 +4,7 @@ In: a tune field with aliases (`醉落魄・一斛珠`) or a title that begins w
 Out: the standard name of the tune, and the title that remains beside it.
 
 A title alone proves nothing (长相思 is also the title of 诗): it counts as a tune only if the poem has the line
-lengths of that tune, as the 词 of the same collection show them; a collection that names no tunes is compared with the
-tune table of `prosody`.
+lengths of that tune, as the 词 of the same collection show them, or those of a template of `prosody`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from collections.abc import Iterable, Sequence
 
 from gemma_poetry.corpus.script import Script, convert
 from gemma_poetry.corpus.titles import clean_author
+from gemma_poetry.prosody.forms import FIXED_SHAPES
+from gemma_poetry.prosody.tune_scan import fitting_tune
 
 # What collections write where the tune is not known.
 _LOST_TUNES = frozenset({"失调名", "失調名", "失牌名", "阙调名", "闕調名", "存目", "自度曲", "无调名", "無調名"})
@@ -78,8 +79,10 @@ class TuneNames:
         """The tunes of the table that comes with the package, their names in a script."""
         from gemma_poetry.prosody.tunes import shipped_tunes
 
-        tunes = list(shipped_tunes().judged.values())
-        spelled = sorted({name for tune in tunes for name in (tune.name, *tune.aliases)})
+        table = shipped_tunes()
+        tunes = list(table.judged.values())
+        alike = [tune for tune in table.tunes.values() if tune.like]
+        spelled = sorted({name for tune in (*tunes, *alike) for name in (tune.name, *tune.aliases)})
         in_script = dict(zip(spelled, convert(spelled, script)))
         names = cls()
         for tune in tunes:
@@ -88,13 +91,16 @@ class TuneNames:
                 names._shapes[standard][variant.form.line_lengths] += variant.poems
             for alias in tune.aliases:
                 names._standard.setdefault(in_script[alias], standard)
+        for tune in alike:
+            for name in (tune.name, *tune.aliases):
+                names._standard.setdefault(in_script[name], in_script[tune.like])
         return names
 
     def tune_of(self, title: str, lines: Sequence[str]) -> str:
         """The tune that a title begins with, if the lines fit it; else an empty text.
 
-        Verse of equal lines needs a title that parts tune and subject (浣溪沙·姜女庙); with the bare name of a tune
-        it stays the 绝句 or 律诗 that it may well be.
+        Lines that are all of one length must keep the tones of a tune template as well, so that a 律诗 under the name of a
+        tune stays one; a title that parts tune and subject (浣溪沙·姜女庙) tells enough for what is no 绝句 or 律诗 anyhow.
 
         Args:
             title: The title, in the script of the tunes.
@@ -102,10 +108,14 @@ class TuneNames:
         """
         name, _, subject = title.partition("·")
         tune = name if name in self._shapes else self._standard.get(name, "")
-        lengths = tuple(map(len, lines))
-        if not tune or (len(set(lengths)) == 1 and not subject):
+        if not tune:
             return ""
-        return tune if self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS else ""
+        lengths = tuple(map(len, lines))
+        regulated = (len(lengths), lengths[0]) in FIXED_SHAPES.values()
+        told = len(set(lengths)) > 1 or (subject and not regulated)
+        if told and self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS:
+            return tune
+        return tune if fitting_tune(name, lines) else ""
 
     def subject(self, title: str, first_line: str) -> str:
         """What the title of a 词 says beside its tune: `浣溪沙·姜女庙` -> `姜女庙`; nothing where it repeats the first line."""

@@ -15,6 +15,8 @@ the device that a model is loaded with.
 from __future__ import annotations
 
 import os
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
@@ -34,6 +36,11 @@ FAMILIES: dict[str, str] = {
     "gemma4_text": "Gemma 4",
 }
 _FLOAT16_FAMILIES = ("gemma", "gemma2")
+FASTEST = "fastest"
+"""The dtype that trainings ask for where a recipe says `auto`."""
+_TIMED_SECONDS, _TIMED_ROWS = 0.05, 256
+_SMALL = 2**18  # values of a matrix
+_WORTHWHILE = 0.8  # of the time in float32
 
 
 def choose_device(wanted: str | None = None) -> str:
@@ -52,15 +59,20 @@ def choose_device(wanted: str | None = None) -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 
-def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = None) -> torch.dtype:
+def choose_dtype(
+    model_type: str, wanted: str = "auto", device: str | None = None, widths: tuple[int, int] | None = None
+) -> torch.dtype:
     """The arithmetic of a model: bfloat16 on GPUs that have it, else float32.
 
-    CPUs compute in float32 unless they are told otherwise, also those that have bfloat16: figures compare between machines.
+    CPUs score and write in float32 unless they are told otherwise, also those that have bfloat16: figures compare between
+    machines. Trainings ask for the fastest.
 
     Args:
         model_type: The configuration's `model_type`.
-        wanted: `auto`, `bfloat16`, `float32`, or, for Gemma 1 and 2 on a GPU, `float16`.
+        wanted: `auto`, `bfloat16`, `float32`, `fastest` (as auto, and bfloat16 on CPUs that are faster in it), or, for
+            Gemma 1 and 2 on a GPU, `float16`.
         device: Where the model will be; `None`: see `choose_device`.
+        widths: Hidden size and width of the feed-forward layer, for `fastest`.
 
     Raises:
         UsageError: float16 for a family or a device that it fails on, or an unknown name.
@@ -69,7 +81,9 @@ def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = Non
 
     on_gpu = choose_device(device).startswith("cuda")
     known = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
-    if wanted == "auto":
+    if wanted == FASTEST and not on_gpu:
+        return torch.bfloat16 if widths is not None and is_faster_in_bfloat16(*widths) else torch.float32
+    if wanted in ("auto", FASTEST):
         return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if wanted not in known:
         raise UsageError(f"no dtype is called {wanted!r}", expected=f"auto, {', '.join(known)}")
@@ -82,6 +96,40 @@ def choose_dtype(model_type: str, wanted: str = "auto", device: str | None = Non
     if wanted == "float16" and not on_gpu:
         raise UsageError("float16 was asked for on a CPU", expected="bfloat16 or float32", action="leave the dtype at auto")
     return known[wanted]
+
+
+def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
+    """Whether this processor multiplies a model's matrices faster in bfloat16: found by timing them, for 50 ms in all.
+
+    Small models stay in float32 unmeasured: little is gained, and their figures compare between machines.
+
+    Args:
+        hidden: Hidden size.
+        feed_forward: Width of the feed-forward layer.
+    """
+    import torch
+
+    if hidden * feed_forward < _SMALL or not cpu_has_bfloat16():
+        return False
+    fastest = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        rows, matrix = torch.ones(_TIMED_ROWS, hidden, dtype=dtype), torch.ones(feed_forward, hidden, dtype=dtype)
+        torch.nn.functional.linear(rows, matrix)  # the first call sets the kernel up
+        times: list[float] = []
+        end = time.perf_counter() + _TIMED_SECONDS / 2
+        while not times or time.perf_counter() < end:
+            began = time.perf_counter()
+            torch.nn.functional.linear(rows, matrix)
+            times.append(time.perf_counter() - began)
+        fastest[dtype] = min(times)
+    share = fastest[torch.bfloat16] / fastest[torch.float32]
+    chosen = share < _WORTHWHILE
+    print(
+        f"training in {'bfloat16' if chosen else 'float32'}: a product of the model's size takes {share:.2f} of the time in "
+        "bfloat16 on this processor (train.dtype decides otherwise)",
+        file=sys.stderr,
+    )
+    return chosen
 
 
 def cpu_has_bfloat16() -> bool:

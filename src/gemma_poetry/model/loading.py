@@ -1,6 +1,6 @@
 """Finding and loading a model, and refusing what cannot be trusted.
 
-    spec: `mini` │ RUN folder │ adapter folder │ model folder │ Hub id
+    spec: `mini` │ RUN folder │ adapter folder │ model folder │ FILE.gguf │ gemma-3-270m │ Hub id
             └──> locate ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
                  adapter: its base first, then the adapter, each tensor of it in its place
 
@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_manifest
+from gemma_poetry.artifacts import read_json, read_manifest
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
 from gemma_poetry.model.adapter_settings import adapter_settings
@@ -39,8 +39,11 @@ from gemma_poetry.model.families import (
     four_bit_settings,
 )
 from gemma_poetry.model.free_memory import available_memory, gib
+from gemma_poetry.model.gguf_header import is_gguf
+from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer
 from gemma_poetry.model.hub import fetch
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
+from gemma_poetry.model.named_models import find_named, named_repository
 from gemma_poetry.model.towers import weight_bytes, without_towers
 
 if TYPE_CHECKING:
@@ -135,11 +138,16 @@ def is_whole_run(path: Path) -> bool:
     return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
 
 
-def locate(spec: str) -> str:
-    """What is to be loaded: a folder for presets and paths, else a Hub id.
+def locate(spec: str, *, weights: bool = True) -> str:
+    """What is to be loaded: a folder for presets, paths, GGUF files and names of real models, else a Hub id.
+
+    Args:
+        spec: What `--model` names.
+        weights: Whether a real model's weights are wanted, or its tokenizer alone.
 
     Raises:
-        ModelError: The folder that was named does not exist.
+        ModelError: The folder or file that was named does not exist, or a GGUF file cannot be used.
+        ModelAccessError: A real model that was named is neither here nor to be had.
     """
     packaged = packaged_model(spec)
     if packaged is not None:
@@ -148,12 +156,16 @@ def locate(spec: str) -> str:
     with suppress(OSError, ValueError):  # no name that any file can have
         if path.is_dir():
             return str(path / MERGED if is_whole_run(path) else path)
-    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+        if is_gguf(path):
+            return str(converted_gguf(path))
+    if named_repository(spec) is not None:
+        return str(find_named(spec, weights=weights).folder)
+    if path.suffix != ".gguf" and spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return spec
     raise ModelError(
         f"no model is called {spec[:200]!r}",
-        expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
-        action="check the name; a folder must exist",
+        expected="`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt",
+        action="check the name; a folder or file must exist",
     )
 
 
@@ -204,8 +216,8 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """
     adapter = _find_adapter(Path(spec))
     if adapter is not None:
-        return _read_tokenizer(_folder_of(locate(adapter.base), adapter.revision, weights=False))
-    return _read_tokenizer(_folder_of(locate(spec), weights=False))
+        return _read_tokenizer(_folder_of(locate(adapter.base, weights=False), adapter.revision, weights=False))
+    return _read_tokenizer(_folder_of(locate(spec, weights=False), weights=False))
 
 
 def model_folder(spec: str) -> Path:
@@ -227,6 +239,10 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     if is_keras_preset(folder):
         return preset_tokenizer(folder)
+    converted = converted_tokenizer(folder)
+    if converted is not None:
+        chat_frame(converted)
+        return converted
     check_tokenizer_files(folder)
     # AutoTokenizer reads the model's configuration too.
     if (folder / "config.json").exists():
@@ -250,12 +266,12 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", four_bit: bool = False) -> LoadedModel:
-    """Loads a model by preset, RUN folder, adapter folder, model folder or Hub id.
+    """Loads a model by preset, RUN folder, adapter folder, model folder, GGUF file, name of a real model or Hub id.
 
     Args:
         spec: What `--model` names.
         device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
-        dtype: `auto`, `bfloat16`, `float32`; `float16` for Gemma 1 and 2 on a GPU.
+        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings; `float16` for Gemma 1 and 2 on a GPU.
         four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
@@ -276,8 +292,13 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
     model = _load_weights(folder, device, dtype, quantization)
     model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
     path = Path(spec)
-    name = spec if not path.is_dir() else path.resolve().name
+    name = path.resolve().name if path.is_dir() else path.stem if path.is_file() else spec
     commit = None if Path(location).is_dir() else folder.name
+    if named_repository(spec) is not None and not path.exists():
+        found = find_named(spec)
+        commit = found.revision
+        if commit is not None:
+            model.name_or_path = found.repository
     return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
 
 
@@ -288,7 +309,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     from gemma_poetry.model.shards import shards_weights
 
     model_type = check_model_folder(folder)
-    arithmetic = choose_dtype(model_type, dtype, device)
+    arithmetic = choose_dtype(model_type, dtype, device, _widths(folder))
     # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
     sharded = device is None and shards_weights()
     if not sharded:
@@ -346,6 +367,15 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
         raise _unfitting(folder, model_type, _first_line(error)) from error
     if not finite:
         raise _unfitting(folder, model_type, "what it computes of a token is no finite number")
+
+
+def _widths(folder: Path) -> tuple[int, int] | None:
+    """Hidden size and width of the feed-forward layer, where the configuration says them."""
+    config = read_json(folder / "config.json")
+    text = config.get("text_config", config)
+    hidden, width = text.get("hidden_size"), text.get("intermediate_size")
+    width = width[0] if isinstance(width, list) and width else width
+    return (hidden, width) if isinstance(hidden, int) and isinstance(width, int) else None
 
 
 def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) -> None:

@@ -15,7 +15,7 @@ _VERSE_NAMES = {5: "五言", 7: "七言"}
 _REGULATED_BROKEN_SHARE = 1 / 3
 
 
-def classify(lines: Sequence[str]) -> str:
+def classify(lines: str | Sequence[str]) -> str:
     """The form (体裁) of a 诗 by its shape, rhyme and tones: a name in `FORM_NAMES`.
 
     Lines of five or seven characters are a 绝句 if they are four; a 律诗 if they are eight and rhyme level; a 排律 if they
@@ -24,8 +24,12 @@ def classify(lines: Sequence[str]) -> str:
     a 平水韵 group. Faults of metre alone thus never make a 古诗 of eight lines; `scan` tells of them.
 
     Args:
-        lines: The lines, Han characters only.
+        lines: The lines, Han characters only; or the poem as one text.
     """
+    if isinstance(lines, str):
+        from gemma_poetry.prosody.lines import split_lines
+
+        lines, _ = split_lines(lines)
     lengths = {len(line) for line in lines}
     if len(lengths) != 1:
         return "杂言诗"

@@ -15,7 +15,7 @@ class Verdict(str, Enum):
     STRICT = "strict"
     """Every place is as the pattern has it."""
     MINOR = "minor"
-    """With a departure that needs no mending (小拗, 三仄尾, 通韵)."""
+    """With a departure that needs no mending (小拗, 三仄尾, 通韵; of 词 a place that most poems keep, a rare 又一体)."""
     RESCUED = "rescued"
     """With a departure that is mended (拗救: 孤平自救, 大拗对句救, 特拗)."""
     FAIL = "fail"
@@ -27,6 +27,10 @@ class Verdict(str, Enum):
     def passes(self) -> bool:
         """Whether the poem keeps the rules."""
         return self in (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED)
+
+
+MAX_UNKNOWN_SHARE = 0.1
+"""A poem is not judged if more of its characters than this have no known reading, or half of its rhyme words."""
 
 
 class Rule(Enum):
@@ -52,6 +56,8 @@ class Rule(Enum):
     REPEATED_RHYME = ("重韵", "rhyme word repeated", Verdict.FAIL)
     CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)
     ECHO = ("叠句不合", "does not repeat the line that it should", Verdict.FAIL)
+    USUAL_TONE = ("平仄从宽", "a tone that most poems of the tune have here, and not all", Verdict.MINOR)
+    RARE_SHAPE = ("又一体", "line lengths that few poems of the tune have", Verdict.MINOR)
     DIVISION = ("句读", "sentence divided otherwise than usual, rhymes in place (editors differ)", Verdict.MINOR)
     SHAPE = ("句式不合", "wrong number of lines or of characters in a line", Verdict.FAIL)
 

@@ -1,13 +1,14 @@
 """Scansion: the lines of a poem, read back against a form.
 
-In: lines of Han characters and a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds the form).
+In: lines of Han characters, or one text, and a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it).
 Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
 
     lines ──interpretation──> readings of every place ──┬─ 绝句 律诗 排律: regulated_scan
                                                         ├─ 古诗: ancient_scan (rhyme alone)
                                                         └─ 词牌: tune_scan
 
-Two scores: `verdict` is that of the best choice of readings; `every_reading` tells whether all choices pass.
+Two scores: `verdict` is that of the best choice of readings; `every_reading` tells whether all choices pass. Where too many
+characters have no known reading the verdict is `not-judged`: unknown characters break no rule, and keep none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from gemma_poetry.errors import TextError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone
-from gemma_poetry.prosody.rules import Rule, Verdict
+from gemma_poetry.prosody.lines import check_characters, split_lines
+from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
 """The forms that are read for their rhyme alone, and the characters of their lines."""
@@ -28,21 +30,53 @@ ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言
 _MIN_RHYMING_LINES = 4
 
 
-def scan(lines: Sequence[str], form: Form | str) -> Scansion:
+def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scansion:
     """Reads a poem against a form.
 
     Args:
-        lines: The lines, Han characters only.
+        lines: The lines, Han characters only; or the poem as one text, which its marks part.
         form: The full or short name of a form, or a 词牌; or a `Form`, whose pattern is then the only one that counts and
             whose given characters must stand where it has them.
+        marks: One closing mark (`，` or `。`) a line, where they are known: in 古体 rhymes stand at the ends of sentences.
 
     Returns:
-        The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template).
+        The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template), and for a poem of which
+        too little can be read (see `MAX_UNKNOWN_SHARE`).
 
     Raises:
-        TextError: There are no lines, or their number or length is not the form's.
+        TextError: There are no lines, one holds something else than Han characters, or their number or length is not the
+            form's.
         UnknownFormError: No form or tune is called so, or it has no such pattern.
     """
+    lines, marks = _parted(lines, marks)
+    return _if_readable(_scan(lines, form, marks))
+
+
+def _parted(lines: str | Sequence[str], marks: str) -> tuple[Sequence[str], str]:
+    """Lines and their marks, of a poem that may be given as one text."""
+    if isinstance(lines, str):
+        lines, marks = split_lines(lines)
+    _check_lines(lines)
+    return lines, marks
+
+
+def _if_readable(scansion: Scansion) -> Scansion:
+    """The scansion, or the same not judged, where too little of the poem can be read."""
+    unknown = len(scansion.unknown)
+    if not unknown or scansion.verdict is Verdict.NOT_JUDGED:
+        return scansion
+    characters = sum(map(len, scansion.lines))
+    rhyming = [line[-1] for line in scansion.places if line[-1].rhyme]
+    unread = sum(not place.tones for place in rhyming)
+    if unknown <= MAX_UNKNOWN_SHARE * characters and 2 * unread < max(len(rhyming), 1):
+        return scansion
+    remark = f"not judged: {unknown} of {characters} characters have no known reading" + (
+        f", {unread} of its {len(rhyming)} rhyme words among them" if unread else ""
+    )
+    return replace(scansion, verdict=Verdict.NOT_JUDGED, every_reading=False, faults=(), licences=(), remarks=(remark,))
+
+
+def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
     # What reads each kind of form returns a `Scansion`, and so needs this module.
     from gemma_poetry.prosody.ancient_scan import scan_ancient
     from gemma_poetry.prosody.regulated import OPENINGS, REGULATED_CHARACTERS
@@ -50,7 +84,6 @@ def scan(lines: Sequence[str], form: Form | str) -> Scansion:
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
     from gemma_poetry.prosody.tunes import find_tune
 
-    _check_lines(lines)
     name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
     name = SHORT_NAMES.get(name, name)
     if name in REGULATED_CHARACTERS:
@@ -65,7 +98,7 @@ def scan(lines: Sequence[str], form: Form | str) -> Scansion:
         if len(lines) < _MIN_RHYMING_LINES:
             scansion = _not_judged(lines, name, f"{len(lines)} lines are too few to tell a rhyme")
         else:
-            scansion = scan_ancient(lines, name)
+            scansion = scan_ancient(lines, name, marks=marks)
     elif name == "词":
         tune = guess_tune(lines)
         scansion = scan_tune(lines, tune) if tune else _not_judged(lines, name, "no tune (词牌) fits the lines: name one")
@@ -78,33 +111,41 @@ def scan(lines: Sequence[str], form: Form | str) -> Scansion:
     return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
 
 
-def scan_auto(lines: Sequence[str]) -> Scansion:
+def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
     """Reads a poem against the form that its lines suggest.
 
     A 诗 is classified as `forms.classify` says; a 绝句 whose even lines cannot end level is read as 古绝, for its rhyme. Lines
     of several lengths are read as the tune that they fit, if any.
 
+    Args:
+        lines: As for `scan`.
+        marks: As for `scan`.
+
     Raises:
-        TextError: There are no lines.
+        TextError: There are no lines, or one holds something else than Han characters.
     """
+    lines, marks = _parted(lines, marks)
+    return _if_readable(_scan_auto(lines, marks))
+
+
+def _scan_auto(lines: Sequence[str], marks: str) -> Scansion:
     from gemma_poetry.prosody.ancient_scan import scan_ancient
     from gemma_poetry.prosody.interpretation import interpret
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
-    _check_lines(lines)
     name = classify(lines)
     if name == "杂言诗":
         tune = guess_tune(lines)
-        return scan_tune(lines, tune) if tune else scan(lines, name)
+        return scan_tune(lines, tune) if tune else _scan(lines, name, marks)
     if name not in FIXED_SHAPES:
-        return scan(lines, name)
+        return _scan(lines, name, marks)
     ends = [line[-1].readings for line in interpret(lines)[1::2]]
     if any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends):
-        ancient = scan_ancient(lines, name, "古绝")
+        ancient = scan_ancient(lines, name, "古绝", marks)
         if ancient.verdict.passes:
             return ancient
-    scansion = scan(lines, name)
-    if not scansion.verdict.passes and scan_ancient(lines, name).verdict.passes:
+    scansion = _scan(lines, name, marks)
+    if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks).verdict.passes:
         remark = "as ancient verse (古体), which asks for rhyme alone, it passes"
         return replace(scansion, remarks=(*scansion.remarks, remark))
     return scansion
@@ -131,6 +172,7 @@ def _check_lines(lines: Sequence[str]) -> None:
             expected="a poem of two lines at least",
             action="give the whole poem, its lines apart by punctuation or white space",
         )
+    check_characters(lines)
 
 
 def _check_lengths(lines: Sequence[str], name: str, characters: int) -> None:

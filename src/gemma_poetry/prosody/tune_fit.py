@@ -6,8 +6,8 @@ where the poem departs from the variant.
     lines ──variants with the same rhyme places──> tones, rhymes, echoes compared ──fewest faults, then commonest──> fit
           └─none──> the variant of the nearest line lengths; lines of equal length compared, the others reported
 
-A character is right if one of its readings is. A sentence that is divided otherwise than in the variant, with no rhyme
-displaced, is a licence (句读): editors differ in it.
+A character is right if one of its readings is. A tone that is merely usual in its place may be missed: a licence. A
+sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it.
 """
 
 from __future__ import annotations
@@ -81,20 +81,21 @@ class TuneFit:
         return tuple(found for found in self.departures if found.rule.verdict is Verdict.FAIL)
 
 
-def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit:
+def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE) -> TuneFit:
     """The fit of the variant that suits a poem best.
 
     Args:
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
+        shape_rule: What a line of another length is, where no variant fits: a fault, or the licence of a rare variant.
     """
-    fit = _fit_heard(lines, interpret(lines), variants)
+    fit = _fit_heard(lines, interpret(lines), variants, shape_rule)
     # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
     # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
     for hear in (_hear_every_form, _hear_every_reading):
         if not fit.faults:
             break
-        fit = min(fit, _fit_heard(lines, hear(lines), variants), key=_cost)
+        fit = min(fit, _fit_heard(lines, hear(lines), variants, shape_rule), key=_cost)
     return fit
 
 
@@ -115,14 +116,14 @@ def _cost(fit: TuneFit) -> tuple[int, int]:
     return len(fit.faults), len(fit.departures)
 
 
-def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant]) -> TuneFit:
+def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant], shape_rule: Rule) -> TuneFit:
     lengths = tuple(map(len, lines))
     fits = [_lay_over(lines, heard, variant) for variant in variants if variant.fits(lengths)]
     if fits:
         # min keeps the first of equals: the commoner variant.
         return min(fits, key=_cost)
     nearest = max(variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
-    return _lay_line_by_line(lines, heard, nearest)
+    return _lay_line_by_line(lines, heard, nearest, shape_rule)
 
 
 def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
@@ -169,8 +170,11 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
             yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
-def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
-    """A poem of other line lengths: lines are matched by length, and those without a match are reported."""
+def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule) -> TuneFit:
+    """A poem of other line lengths: lines are matched by length, and those without a match are reported.
+
+    Of a line that is merely too long or too short the rhyme word is compared all the same.
+    """
     lengths = tuple(map(len, lines))
     usual = variant.form.line_lengths
     places: list[SungPlace] = []
@@ -184,14 +188,15 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
                     for position, (char, place, slot, share) in enumerate(own, 1)
                 ]
         elif end - begin == usual_end - usual_begin:
-            departures += [
-                Fault(Rule.SHAPE, mine + 1, 0, str(usual[theirs]), str(lengths[mine]))
-                for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end))
-            ]
+            for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
+                departures.append(Fault(shape_rule, mine + 1, 0, str(usual[theirs]), str(lengths[mine])))
+                slot, share = variant.form.lines[theirs][-1], variant.level_shares[theirs][-1]
+                if slot.rhyme:
+                    places.append(SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share))
         else:
             line = min(begin + 1, len(lines))
             departures.append(
-                Fault(Rule.SHAPE, line, 0, _sum_text(usual[usual_begin:usual_end]), _sum_text(lengths[begin:end]))
+                Fault(shape_rule, line, 0, _sum_text(usual[usual_begin:usual_end]), _sum_text(lengths[begin:end]))
             )
     return _compare(variant, places, departures)
 
@@ -206,10 +211,12 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         tones = tones_of(place.sounds)
         if slot.tone is None or not tones:
             continue
-        every &= tones == {slot.tone}
+        fixed = variant.is_fixed(slot, place.level_share)
+        every &= tones == {slot.tone} or not fixed
         if slot.tone not in tones:
             actual = "".join(tone.value for tone in Tone if tone in tones)
-            departures.append(Fault(Rule.TONE, place.line, place.position, slot.tone.value, actual))
+            rule = Rule.TONE if fixed else Rule.USUAL_TONE
+            departures.append(Fault(rule, place.line, place.position, slot.tone.value, actual))
     parts = {}
     for rhyme, own in rhyming.items():
         part = _commonest_part(own)

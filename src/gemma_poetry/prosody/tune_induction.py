@@ -32,8 +32,9 @@ from gemma_poetry.prosody.tune_grouping import (
     sing,
 )
 from gemma_poetry.prosody.tune_patterns import labelled
+from gemma_poetry.prosody.tune_scan import guess_tune
 from gemma_poetry.prosody.tune_sounds import parts_of
-from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneVariant, line_ends
+from gemma_poetry.prosody.tunes import MIN_POEMS, MIN_SHAPE_POEMS, Tune, TuneTable, TuneVariant, line_ends
 
 Item = TypeVar("Item")
 
@@ -90,6 +91,62 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
         if 2 * sum(fits) > len(fits):
             aliases[name].append(alias)
     return {name: replace(tune, aliases=tuple(aliases[name])) for name, tune in tunes.items()}
+
+
+def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
+    """The tunes with the shapes of poems that no variant fits.
+
+    Of a tune with a template those line lengths are kept that several poems have (又一体 that are too rare for a template), and
+    those of single poems that no slip of an editor can have made of a variant; of any other tune how many characters its
+    poems have.
+
+    Args:
+        tunes: Tunes by name.
+        poems: Poems of these tunes and others.
+    """
+    shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    for poem in poems:
+        shapes[poem.tune][tuple(map(len, poem.lines))] += 1
+    found = {}
+    for name, tune in tunes.items():
+        if tune.judged:
+            # What is much shorter than any variant is a fragment.
+            least = min(variant.characters for variant in tune.variants) / 2
+            kept = sorted(
+                (-count, shape)
+                for shape, count in shapes[name].items()
+                if (count >= MIN_SHAPE_POEMS or not tune.is_near(shape)) and sum(shape) >= least and not tune.fits(shape)
+            )
+            found[name] = replace(tune, shapes=tuple(shape for _, shape in kept))
+        else:
+            found[name] = replace(tune, characters=tuple(sorted({sum(shape) for shape in shapes[name]})))
+    return found
+
+
+def with_likenesses(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
+    """The tunes, where one without a template is said to be like that whose template most of its poems keep.
+
+    So 浪淘沙令 is like 浪淘沙, and 渔歌子 like 渔父. The poems must have lines of several lengths: by equal lines no tune is
+    known from another.
+
+    Args:
+        tunes: Tunes by name.
+        poems: Poems of these tunes and others.
+    """
+    table = TuneTable(tunes)
+    kept: dict[str, Counter[str]] = defaultdict(Counter)
+    for poem in poems:
+        tune = tunes.get(poem.tune)
+        if tune and not tune.judged:
+            guessed = guess_tune(poem.lines, table) if len(set(map(len, poem.lines))) > 1 else None
+            kept[poem.tune][guessed.name if guessed else ""] += 1
+    likeness = {name: counts.most_common(1)[0][0] for name, counts in kept.items()}
+    return {
+        name: replace(tune, like=likeness[name])
+        if name in kept and 2 * kept[name][likeness[name]] > kept[name].total()
+        else tune
+        for name, tune in tunes.items()
+    }
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:

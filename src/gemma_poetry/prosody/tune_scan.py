@@ -12,6 +12,7 @@ from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
+from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
@@ -21,24 +22,32 @@ _FIRST_STOPPED_PART = 15
 _GUESS_WRONG_SHARE = 0.1
 
 
-def scan_tune(lines: Sequence[str], tune: Tune | str, pattern: str = "") -> Scansion:
+def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -> Scansion:
     """Reads a poem against a tune.
 
     Args:
-        lines: The lines, Han characters only.
-        tune: A tune, or the name of one in the shipped table.
+        lines: The lines, Han characters only; or the poem as one text.
+        tune: A tune, or the name of one in the shipped table; of tunes that share it, that which the lines fit.
         pattern: The label of the only variant that counts; empty: any.
 
     Raises:
-        TextError: There are no lines.
+        TextError: There are no lines, or one holds something else than Han characters.
         UnknownFormError: No tune is called so, or it has no such variant.
     """
+    lines = as_lines(lines)
     if not any(lines):
         raise TextError("there is no line to read", expected="the lines of a 词")
+    check_characters(lines)
+    lengths = tuple(map(len, lines))
     if isinstance(tune, str):
-        tune = shipped_tunes().require(tune)
+        called = shipped_tunes().called(tune)
+        having = [one for one in called if pattern in {variant.form.pattern for variant in one.variants}]
+        tune = _suited(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)
+    attested = not tune.fits(lengths) and tune.attests(lengths)
+    if attested and not tune.is_near(lengths):
+        return _not_judged(lines, tune, f"poems of {tune.name} with such lines exist, too few for a template of their own")
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
@@ -46,7 +55,68 @@ def scan_tune(lines: Sequence[str], tune: Tune | str, pattern: str = "") -> Scan
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
             action="choose one of them",
         )
-    return _to_scansion(lines, tune, fit_variants(lines, variants))
+    return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
+
+
+def _suited(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
+    """Of tunes that share a name the first that lines of such lengths fit, or poems of which have them; else the first."""
+    for suits in (Tune.fits, Tune.attests):
+        for tune in tunes:
+            if suits(tune, lengths):
+                return tune
+    return next(iter(tunes), None)
+
+
+def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
+    """The tune of this name, if lines fit one of its variants; `None` otherwise.
+
+    Lines that are all of one length could be a 绝句, 律诗 or 古诗 too: of their tones a tenth at most may be wrong.
+
+    Args:
+        name: The name of a tune, which may also be the title of a 诗 (出塞, 长相思).
+        lines: The lines, Han characters only.
+        table: The tunes; those that ship with the package if `None`.
+    """
+    lengths = tuple(map(len, lines))
+    for tune in (table or shipped_tunes()).called(name):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune)):
+            return tune
+    return None
+
+
+def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
+    """The tune of this name, if lines can be meant for it; `None` where they have another shape.
+
+    A name alone decides nothing: 出塞 and 将进酒 are tunes and titles of 诗. Lines of several lengths can be meant for a tune
+    if they fit it, or poems of it have such lines, or they are near to a variant and may have missed it.
+
+    Args:
+        name: The name of a tune, or a title.
+        lines: The lines, Han characters only.
+        table: The tunes; those that ship with the package if `None`.
+    """
+    tunes = (table or shipped_tunes()).called(name)
+    lengths = tuple(map(len, lines))
+    fitting = fitting_tune(name, lines, table) if tunes else None
+    if fitting or len(set(lengths)) == 1:
+        return fitting
+    for suits in (Tune.attests, Tune.is_near):
+        for tune in tunes:
+            if suits(tune, lengths):
+                return tune
+    return None
+
+
+def _fit_in_tone(lines: Sequence[str], tune: Tune) -> TuneFit | None:
+    """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
+    lengths = tuple(map(len, lines))
+    variants = [variant for variant in tune.variants if variant.fits(lengths)]
+    if not variants:
+        return None
+    fit = fit_variants(lines, variants)
+    wrong = sum(found.rule in (Rule.TONE, Rule.USUAL_TONE) for found in fit.departures)
+    fixed = sum(slot.tone is not None for slot in fit.variant.slots)
+    return fit if wrong <= _GUESS_WRONG_SHARE * fixed else None
 
 
 def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
@@ -59,26 +129,19 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
     """
-    lengths = tuple(map(len, lines))
     best: Tune | None = None
     least = (len("".join(lines)) + 1, 0)
     for tune in (table or shipped_tunes()).judged.values():
-        variants = [variant for variant in tune.variants if variant.fits(lengths)]
-        if not variants:
-            continue
-        fit = fit_variants(lines, variants)
-        wrong = sum(fault.rule is Rule.TONE for fault in fit.faults)
-        fixed = sum(slot.tone is not None for slot in fit.variant.slots)
-        cost = len(fit.faults), len(fit.departures)
-        if wrong <= _GUESS_WRONG_SHARE * fixed and cost < least:
+        fit = _fit_in_tone(lines, tune)
+        if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
             best, least = tune, cost
     return best
 
 
-def _not_judged(lines: Sequence[str], tune: Tune) -> Scansion:
-    if tune.poems < MIN_POEMS:
+def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
+    if not reason and tune.poems < MIN_POEMS:
         reason = f"{tune.name} has {tune.poems} poems in the corpus, fewer than the {MIN_POEMS} that a template needs"
-    else:
+    elif not reason:
         reason = f"the {tune.poems} poems of {tune.name} in the corpus have no pattern in common"
     places = _unsung_places(lines)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
@@ -160,12 +223,12 @@ def _rhyme_text(fit: TuneFit) -> str:
 
 
 def _remarks(fit: TuneFit) -> list[str]:
-    """How usual the tone is in each place where it is wrong."""
+    """How usual the tone is in each place where it is missed."""
     share_at = {(place.line, place.position): place.level_share for place in fit.places}
     remarks = []
-    for fault in fit.faults:
+    for fault in fit.departures:
         share = share_at.get((fault.line, fault.position), -1)
-        if fault.rule is Rule.TONE and share >= 0:
+        if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
             where = f"line {fault.line}, position {fault.position}"
             remarks.append(f"{where}: {share}% of {fit.variant.poems} poems have {fault.expected} here")

@@ -18,9 +18,10 @@ from typing import NamedTuple
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
+from gemma_poetry.prosody.lines import as_lines
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
 from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, NEIGHBOUR_GROUPS
-from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
 
 VERDICTS = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.FAIL)
 _FAIL = VERDICTS.index(Verdict.FAIL)
@@ -65,14 +66,18 @@ def _tone_code(found: Sequence[Reading]) -> str:
 
 
 class _Codes(dict[int, str]):
-    """Tone codes by code point, found as `str.translate` asks for them."""
+    """Tone codes by code point, found as `str.translate` asks for them; `unread` are the characters without a reading."""
 
     def __init__(self, hear: _Hear) -> None:
         super().__init__({ord("\n"): "\n"})
         self.hear = hear
+        self.unread: set[str] = set()
 
     def __missing__(self, code: int) -> str:
-        self[code] = value = _tone_code(self.hear(chr(code), False).readings)
+        found = self.hear(chr(code), False).readings
+        if not found:
+            self.unread.add(chr(code))
+        self[code] = value = _tone_code(found)
         return value
 
 
@@ -126,27 +131,39 @@ _AT_WORD = _Book(heard_at_word)
 _WIDENED = _Book(heard_widened)
 
 
-def regulated_verdict(lines: Sequence[str]) -> Verdict:
+def regulated_verdict(lines: str | Sequence[str]) -> Verdict:
     """The verdict of the best choice of readings, as regulated verse of any of the four patterns.
 
     Args:
-        lines: The lines of a poem.
+        lines: The lines of a poem, or the poem as one text.
 
     Returns:
         `FAIL` also for what has not the shape of regulated verse: at least four lines, an even number, of five or seven
-        characters each.
+        characters each. `NOT_JUDGED` where too many characters have no known reading, as for `scan`.
     """
+    lines = as_lines(lines)
     if not _has_shape(lines):
         return Verdict.FAIL
     read = traditional(lines)
     rank = _best(lines, *_AT_WORD.read(read, read))
     if rank == _FAIL:
         rank = _best(lines, *_WIDENED.read(lines, read))
-    return VERDICTS[rank]
+    return VERDICTS[rank] if _is_readable(read) else Verdict.NOT_JUDGED
 
 
-def every_reading_passes(lines: Sequence[str]) -> bool:
+def _is_readable(lines: Sequence[str]) -> bool:
+    """Whether few enough characters of a poem, and few enough of its rhyme words, have no known reading."""
+    unread = _AT_WORD.codes.unread
+    if not unread or unread.isdisjoint("".join(lines)):
+        return True
+    unknown = sum(char in unread for line in lines for char in line)
+    even = [line[-1] in unread for line in lines[1::2]]
+    return unknown <= MAX_UNKNOWN_SHARE * len(lines) * len(lines[0]) and 2 * sum(even) < len(even)
+
+
+def every_reading_passes(lines: str | Sequence[str]) -> bool:
     """Whether the poem is regulated verse under every choice of readings; never with an unknown character."""
+    lines = as_lines(lines)
     if not _has_shape(lines):
         return False
     read = traditional(lines)

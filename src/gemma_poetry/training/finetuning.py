@@ -91,11 +91,11 @@ def train_adapter(
     join_processes(four_bit=recipe.lora.four_bit)
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
     checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
-    loaded = load_model(model_spec, dtype=recipe.train.dtype, four_bit=recipe.lora.four_bit)
+    loaded = load_model(model_spec, dtype=_dtype(out, recipe.train, checkpoint), four_bit=recipe.lora.four_bit)
     if loaded.adapted:
         raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
     check_tokenizer(data_manifest, loaded.tokenizer, data)
-    _check_same_start(out, data, model_spec, recipe, checkpoint)
+    _check_same_start(out, data, model_spec, recipe, checkpoint, str(loaded.model.dtype).removeprefix("torch."))
     samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
     if not samples:
         raise TrainingError(
@@ -138,6 +138,7 @@ def train_adapter(
         "lora_modules": matched,
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "steps": trainer.state.global_step,
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "validation": measured,
         "devices": {"processes": process_count(), "sharded_share": sharded_share(model)},
         "wall_seconds": round(seconds, 1),
@@ -180,7 +181,19 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {})
 
 
-def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None) -> None:
+def _dtype(out: Path, settings: TrainSettings, checkpoint: Path | None) -> str:
+    """The arithmetic to load the model in: what a resumed run was begun in, however fast this machine is today."""
+    from gemma_poetry.model.families import FASTEST
+    from gemma_poetry.training.processes import process_count
+
+    if settings.dtype != "auto":
+        return settings.dtype
+    begun = read_json(out / _STARTED).get("dtype", "auto") if checkpoint is not None else None
+    # Several processes must not come to different conclusions.
+    return str(begun or (FASTEST if process_count() == 1 else "auto"))
+
+
+def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None, dtype: str) -> None:
     """Notes what a run was begun with; a resumed run must go on with the same."""
     from gemma_poetry.training.processes import is_main_process, process_count
 
@@ -191,12 +204,13 @@ def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, ch
         "lora": recipe.lora.model_dump(mode="json"),
         # A step takes a batch a process: with another number of them, steps and their rates would mean something else.
         "processes": process_count(),
+        "dtype": dtype,
     }
     if checkpoint is None:
         if is_main_process():
             write_json(out / _STARTED, start)
         return
-    begun = {"processes": 1} | read_json(out / _STARTED)
+    begun = {"processes": 1, "dtype": dtype} | read_json(out / _STARTED)
     check_same_start(out, begun, start, "data, model, recipe and number of processes")
 
 

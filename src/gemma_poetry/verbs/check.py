@@ -5,7 +5,10 @@ above it or not, lines apart by punctuation of any kind or by white space; JSON,
 `prepare` reads them. Out: each poem laid out line by line with its tones, the readings taken, every fault and how it could
 be mended; or one JSON object a poem (see `prosody.scansion_record`, with title and author before it).
 
-Exit status: 0 if no poem fails, 1 if one does, 2 if one could not be read.
+A poem among others that cannot be read (a lost character □, letters) is not judged: it is named with its line in the file, and
+the others are judged.
+
+Exit status: 0 if no poem fails, 1 if one does, 2 if none could be read, or one has not the shape of the form asked for.
 """
 
 from __future__ import annotations
@@ -13,21 +16,25 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
+from gemma_poetry.corpus.encodings import decode
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, visible
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
 from gemma_poetry.prosody.characters import UNIFIED
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
 from gemma_poetry.prosody.scansion_record import scansion_record
+from gemma_poetry.prosody.tune_scan import named_tune
 from gemma_poetry.prosody.tunes import find_tune
 from gemma_poetry.verbs.check_layout import CheckedPoem, rows
 
@@ -59,11 +66,18 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         loaded.feature_name(feature)
     if form != AUTO:
         check_form(form)
-    poems = list(read_poems(read_file(path)))
+    file = read_file(path)
+    poems = list(read_poems(file))
     status = 0
+    unread = 0
     for number, poem in enumerate(poems, 1):
         try:
             checked = check_poem(poem, form)
+        except UnreadableError as error:
+            if len(poems) == 1:
+                raise
+            unread += 1
+            checked = _not_judged(poem, error, f"poem {number}{_line_of(poem, file)}")
         except TextError as error:
             if len(poems) == 1:
                 raise
@@ -76,7 +90,7 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
             print(json.dumps(record(checked), ensure_ascii=False))
         else:
             _print_text(checked)
-    return status
+    return 2 if unread and unread == len(poems) else status
 
 
 def check_poem(poem: SourcePoem, form: str = AUTO) -> CheckedPoem:
@@ -84,23 +98,25 @@ def check_poem(poem: SourcePoem, form: str = AUTO) -> CheckedPoem:
 
     Args:
         poem: The poem as its source has it.
-        form: As for `check`; with `auto` a tune that the title or source names is taken.
+        form: As for `check`; with `auto` a tune that the source names is taken, and one that the title names if the lines
+            have a shape of it.
 
     Raises:
-        TextError: The text is no poem, or not of the form's shape.
+        UnreadableError: The text is no poem.
+        TextError: It is not of the form's shape.
     """
     where = f"《{poem.title}》" if poem.title else poem.source_id
     try:
-        lines, _ = clean_lines(poem.paragraphs)
+        lines, marks = clean_lines(poem.paragraphs)
     except RejectedError as rejection:
-        raise TextError(
+        raise UnreadableError(
             f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
             expected="lines of Chinese characters, apart by punctuation or white space",
             action="take everything else out",
             where=where,
         ) from rejection
-    tune = _tune_of(poem) if form == AUTO else ""
-    scansion = scan(lines, tune or form) if tune or form != AUTO else scan_auto(lines)
+    tune = _tune_of(poem, lines) if form == AUTO else ""
+    scansion = scan(lines, tune or form, marks) if tune or form != AUTO else scan_auto(lines, marks)
     return CheckedPoem(poem.title, poem.author, scansion, tuple(mends(scansion)))
 
 
@@ -125,22 +141,46 @@ def read_file(path: str) -> SourceFile:
     return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
 
 
-def _tune_of(poem: SourcePoem) -> str:
-    """The tune that a source or a title names, if it is known."""
-    for field in (poem.tune, poem.title):
-        name = split_tune(field)[0] if field else ""
-        if name and find_tune(name):
-            return name
-    return ""
+def _not_judged(poem: SourcePoem, error: TextError, where: str) -> CheckedPoem:
+    """A poem that cannot be read, with the reason and its place in the file."""
+    lines = tuple(line for line in poem.paragraphs if line.strip())
+    scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
+    return CheckedPoem(poem.title, poem.author, scansion)
+
+
+def _line_of(poem: SourcePoem, file: SourceFile) -> str:
+    """`, line 17 of poems.txt`: where the first row of a poem that cannot be read stands; empty where it cannot be told."""
+    number, _ = _offence(poem.paragraphs)
+    if not number:
+        return ""
+    text, _ = decode(file.content, file.where)
+    begin = text.find(poem.paragraphs[number - 1])
+    return f", line {text.count(chr(10), 0, begin) + 1} of {file.name}" if begin >= 0 else ""
+
+
+def _tune_of(poem: SourcePoem, lines: Sequence[str]) -> str:
+    """The tune that a source names, if it is known, or that a title names, if the lines have a shape of it."""
+    named = split_tune(poem.tune)[0] if poem.tune else ""
+    if named and find_tune(named):
+        return named
+    title = split_tune(poem.title)[0] if poem.title else ""
+    tune = named_tune(title, lines) if title else None
+    return tune.name if tune else ""
 
 
 def _offending(paragraphs: tuple[str, ...]) -> str:
-    """Where the first character stands that is neither Chinese nor a usual mark."""
+    """Where the first character stands that is neither Chinese nor a usual mark, as words."""
+    number, position = _offence(paragraphs)
+    return f" ({paragraphs[number - 1][position - 1]!r} in row {number}, position {position})" if number else ""
+
+
+def _offence(paragraphs: tuple[str, ...]) -> tuple[int, int]:
+    """Row and position, from 1, of the first character that is neither Chinese nor a usual mark; zeros without one."""
     for number, paragraph in enumerate(paragraphs, 1):
         for position, char in enumerate(paragraph, 1):
             if not re.match(f"[{UNIFIED}]", char) and char not in _USUAL:
-                return f" ({char!r} in row {number}, position {position})"
-    return ""
+                return number, position
+    return 0, 0
 
 
 _USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")

@@ -57,14 +57,14 @@ def rows(checked: CheckedPoem) -> Iterator[Text]:
     if heading:
         yield Text(heading, style="bold")
     parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
-    row = Text(" · ".join(part for part in parts if part) + ": ")
+    row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
     row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
         row.append("; with every reading" if scansion.every_reading else "; with the readings taken, not with all")
     yield row
     faulty = {(fault.line, fault.position) for fault in scansion.faults}
     licensed = {(licence.line, licence.position) for licence in scansion.licences}
-    width = max(map(len, scansion.lines))
+    width = max(map(len, scansion.lines), default=0)
     for number, places in enumerate(scansion.places, 1):
         row = Text(f"{number:>3}  ")
         for mark in (lambda place: place.char, tone_mark, lambda place: place.expected):
@@ -73,7 +73,7 @@ def rows(checked: CheckedPoem) -> Iterator[Text]:
                 style = "bold red" if spot in faulty else "yellow" if spot in licensed else "cyan" if place.rhyme else ""
                 row.append(mark(place), style=style)
             row.append("　" * (width - len(places)) + "  ")
-        row.append(next((f"韵 {_rhyme_of(place)}" for place in places if place.rhyme), ""), style="cyan")
+        row.append(next((f"韵 {group}" for place in places if place.rhyme and (group := _rhyme_of(place))), ""), style="cyan")
         row.rstrip()
         yield row
     for number, places in enumerate(scansion.places, 1):
@@ -113,7 +113,11 @@ def _fault_text(scansion: Scansion, line: int, position: int) -> str:
 
 
 def _rhyme_of(place: Place) -> str:
-    return place.taken.group if place.taken else place.rhyme
+    """The group that a rhyme word was read in, or those that it may be in; empty where no reading of it is known."""
+    if place.taken:
+        return place.taken.group
+    asked = "平仄" if place.expected == "中" else place.expected
+    return "/".join(dict.fromkeys(reading.group for reading in readings(place.char) if reading.tone.value in asked))
 
 
 def _reading_text(place: Place) -> str:

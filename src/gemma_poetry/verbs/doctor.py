@@ -94,12 +94,14 @@ def _check_model(
     available: int,
 ) -> Iterator[Finding]:
     from gemma_poetry.doctor.diagnosis import diagnose
+    from gemma_poetry.model.families import FASTEST
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.progress import stage
 
     try:
         with stage("Loading the model"):
-            loaded = load_model(model, dtype=recipe.train.dtype, four_bit=recipe.lora.four_bit)
+            dtype = FASTEST if recipe.train.dtype == "auto" else recipe.train.dtype
+            loaded = load_model(model, dtype=dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
         yield fault_of("model", error)
         return

@@ -6,7 +6,7 @@ parameters, licence, memory for LoRA and QLoRA, and what of it fits into the mem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ def model_records(
     from gemma_poetry.model.families import FAMILIES
     from gemma_poetry.model.known_shapes import known_models
     from gemma_poetry.model.memory import estimate_memory
+    from gemma_poetry.model.named_models import where_at_hand
 
     if tokens < 1 or (vocabulary_rows is not None and vocabulary_rows < 1):
         raise UsageError("a length of no tokens or a vocabulary of no rows", expected="numbers from 1")
@@ -95,6 +96,8 @@ def model_records(
             "parameters": shape.parameters,
             "vocabulary": shape.vocabulary,
             "licence": model.licence,
+            "here": _where(model.name, where_at_hand),
+            "tuned_here": where_at_hand(model.tuned) if model.tuned else None,
             "lora_parameters": shape.lora_parameters(recipe.lora.rank, recipe.lora.targets),
             "lora_bytes": estimates["lora"],
             "qlora_bytes": estimates["qlora"],
@@ -104,6 +107,15 @@ def model_records(
                 if needed <= machine.free and (method == "lora" or machine.quantizes)
             ],
         }
+
+
+def _where(name: str, where_at_hand: Callable[[str], str | None]) -> str | None:
+    """Where a model is on this machine already, `None` where it is not."""
+    from gemma_poetry.model.loading import packaged_model
+
+    if "/" in name:
+        return where_at_hand(name)
+    return "embedded" if packaged_model(name) is not None else None
 
 
 def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine, *, tokens: int) -> Any:
@@ -119,7 +131,7 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("model", "family", "parameters", "LoRA", "QLoRA", "fits here", "licence"):
+    for heading in ("model", "family", "parameters", "LoRA", "QLoRA", "fits here", "here already", "licence"):
         table.add_column(heading, justify="right" if heading in {"parameters", "LoRA", "QLoRA"} else "left")
     for record in records:
         names = {"lora": "LoRA", "qlora": "QLoRA"}
@@ -130,6 +142,7 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
             gib(record["lora_bytes"]),
             gib(record["qlora_bytes"]),
             ", ".join(names[method] for method in record["fits"]) or "no",
+            record["here"] or (f"tuned: {record['tuned_here']}" if record["tuned_here"] else ""),
             record["licence"],
         )
     return table

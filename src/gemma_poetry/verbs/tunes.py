@@ -19,10 +19,11 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
-from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases
+from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_likenesses, with_shapes
 from gemma_poetry.prosody.tune_patterns import pattern_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
+    MIN_SHAPE_POEMS,
     Tune,
     TuneTable,
     TuneVariant,
@@ -107,6 +108,8 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
     check_file(out, overwrite=overwrite)
     poems, info = read_tune_poems(source, era)
     tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
+    # Rare variants count whatever the era: what 花间集 has is no slip of a Song poet.
+    tunes = with_likenesses(with_shapes(tunes, read_tune_poems(source)[0] if era else poems), poems)
     provenance = {
         "source": info.name,
         "commit": info.commit,
@@ -117,6 +120,7 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
         "min_variant_poems": MIN_VARIANT_POEMS,
         "fixed_share": FIXED_SHARE,
         "rhyme_share": RHYME_SHARE,
+        "min_shape_poems": MIN_SHAPE_POEMS,
         "versions": {name: found for name, found in versions().items() if name in ("gemma-poetry", "tshet-uinh", "opencc")},
     }
     table = TuneTable(tunes, provenance)

@@ -17,10 +17,13 @@ def quickstart(
     out: Annotated[Path, typer.Option("--out", help="The folder to write; an older quickstart is replaced.")] = Path(
         "runs/quickstart"
     ),
+    model: Annotated[
+        str, typer.Option("--model", help="The base model: `mini`, or `gemma-3-270m` with --recipe gemma.")
+    ] = "mini",
     recipe: RecipeOption = "quickstart",
     overrides: SetOption = None,
 ) -> None:
-    """The whole job on embedded data and the embedded model, in a few minutes."""
+    """The whole job on embedded data, with the embedded model or another, in minutes."""
     from gemma_poetry.verbs.quickstart import quickstart as run
 
-    run(out, chosen_recipe(recipe, overrides))
+    run(out, chosen_recipe(recipe, overrides), model, str(recipe))

@@ -1,0 +1,279 @@
+"""A GGUF file as a model: turned once into a folder in the published layout, kept in the cache, and loaded from there.
+
+    FILE.gguf ──sha256──> in the cache? ──no──> header, settings, tokenizer, tensors ──> CACHE/gguf/NAME-sha256/
+
+In: the path of a file. Out: a model folder with safetensors in bfloat16, the tokenizer, and a manifest with the file's
+sha256. Tensors are unpacked by the package `gguf` a few rows at a time, so that a file needs no more memory than a shard.
+
+transformers has a reader of its own. It takes 110 seconds for the smallest Gemma (most of it for the vocabulary, read
+twice), knows no Gemma 1, reads Gemma 4's layers by default values, and passes over tensors that it has no place for;
+where it can read a file, a test compares every value.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import MANIFEST, atomic_folder, cache_folder, read_json, write_json, write_manifest
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, UsageError
+from gemma_poetry.model.checkpoint import INDEX
+from gemma_poetry.model.gguf_header import GgufHeader, GgufTensor, read_gguf_header
+from gemma_poetry.model.gguf_settings import gguf_names, is_shifted, model_settings
+from gemma_poetry.model.gguf_tokenizer import gguf_tokenizer
+from gemma_poetry.progress import steps
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+CONVERTED = "gguf"
+"""The folder of the cache, and the kind in the manifests of what lies in it."""
+_SHARD_BYTES = 2**31
+_CHUNK_VALUES = 2**22
+_READ_BYTES = 2**22
+_ENDS = ("<eos>", "<end_of_turn>", "<turn|>")
+
+
+def converted_gguf(path: Path) -> Path:
+    """The model folder that a GGUF file amounts to, made where the cache does not have it.
+
+    Args:
+        path: A GGUF file.
+
+    Raises:
+        ModelError: The file cannot be used; see `gguf_header.read_gguf_header`.
+        UsageError: The package gguf is not installed.
+        OutputError: The cache cannot be written.
+    """
+    status = path.stat()
+    return _converted(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _converted(path: Path, size: int, changed: int) -> Path:
+    from importlib.util import find_spec
+
+    if find_spec("gguf") is None:
+        raise UsageError("the package gguf is not installed", action="pip install 'gemma-poetry[gguf]'")
+    digest = file_digest([path])
+    return find_converted(digest) or convert_gguf(path, digest, path.stem)
+
+
+def file_digest(paths: list[Path]) -> str:
+    """The sha256 of files as if they were one, with a bar.
+
+    Args:
+        paths: The files, in their order.
+    """
+    digest = hashlib.sha256()
+    with steps("Checking the file", sum(path.stat().st_size for path in paths), bytes_=True) as advance:
+        for path in paths:
+            with open(path, "rb") as stream:
+                while block := stream.read(_READ_BYTES):
+                    digest.update(block)
+                    advance(len(block))
+    return digest.hexdigest()
+
+
+def find_converted(digest: str) -> Path | None:
+    """The converted folder of the file with a sha256, complete, or `None`."""
+    for folder in sorted((cache_folder() / CONVERTED).glob(f"*-{digest[:16]}")):
+        try:
+            manifest = read_json(folder / MANIFEST)
+            if manifest["source"]["sha256"] == digest and all(
+                (folder / name).stat().st_size == entry["bytes"] for name, entry in manifest["files"].items()
+            ):
+                return folder
+        except (DataError, KeyError, TypeError, OSError):
+            continue  # something half removed: it is made anew
+    return None
+
+
+def convert_gguf(path: Path, digest: str, name: str) -> Path:
+    """Turns a GGUF file into a model folder of the cache.
+
+    Args:
+        path: The file.
+        digest: Its sha256.
+        name: What the folder's name begins with.
+
+    Raises:
+        ModelError: The file cannot be used.
+        OutputError: The cache cannot be written.
+    """
+    header = read_gguf_header(path)
+    config = _configuration(header)
+    tokenizer = gguf_tokenizer(header)
+    _check_rows(header, len(tokenizer))
+    names = _plan(header, config)
+    folder = cache_folder() / CONVERTED / f"{name}-{digest[:16]}"
+    print(f"turning {path.name} into safetensors, once: {folder}", file=sys.stderr)
+    with atomic_folder(folder) as partial:
+        config.save_pretrained(partial)
+        ends = [tokenizer.convert_tokens_to_ids(end) for end in _ENDS if end in tokenizer.get_vocab()]
+        write_json(
+            partial / "generation_config.json",
+            {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": ends, "pad_token_id": tokenizer.pad_token_id},
+        )
+        tokenizer.save_pretrained(partial)
+        _write_weights(partial, header, names)
+        contents = {
+            "kind": CONVERTED,
+            "source": {"name": path.name, "bytes": path.stat().st_size, "sha256": digest},
+            "model": header.metadata.get("general.name"),
+            "licence": header.metadata.get("general.license"),
+        }
+        write_manifest(partial, contents, [found.name for found in partial.iterdir()])
+    return folder
+
+
+def converted_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
+    """The tokenizer of a folder that was converted here, `None` for any other: transformers reads the file four times."""
+    from transformers import PreTrainedTokenizerFast
+
+    try:
+        if read_json(folder / MANIFEST)["kind"] != CONVERTED:
+            return None
+        settings = read_json(folder / "tokenizer_config.json")
+    except (DataError, KeyError, TypeError):
+        return None
+    template = folder / "chat_template.jinja"
+    chosen = {name: settings[name] for name in settings if name.endswith("_token") or name == "padding_side"}
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"),
+        clean_up_tokenization_spaces=False,
+        chat_template=template.read_text(encoding="utf-8") if template.is_file() else None,
+        **chosen,
+    )
+    tokenizer.name_or_path = str(folder)
+    return tokenizer
+
+
+def _configuration(header: GgufHeader) -> Any:
+    from transformers import AutoConfig
+
+    settings = model_settings(header)
+    try:
+        config = AutoConfig.for_model(**settings)
+    except Exception as error:  # strict configurations raise classes of their own
+        raise ModelError(
+            f"the file's values make no configuration of transformers ({str(error).splitlines()[0]})",
+            where=header.path,
+            action="download it again, or another conversion of the same model",
+        ) from error
+    config.dtype = "bfloat16"
+    return config
+
+
+def _check_rows(header: GgufHeader, pieces: int) -> None:
+    rows = header.tensors["token_embd.weight"].shape[0]
+    if pieces > rows:
+        raise IncompleteModelError(
+            f"the tokenizer has {pieces:,} pieces, and the embedding {rows:,} rows",
+            where=header.path,
+            expected="a row for each piece",
+            action="download the file again",
+        )
+
+
+def _plan(header: GgufHeader, config: Any) -> dict[str, tuple[GgufTensor, int | None]]:
+    """The tensors of the model by their names in transformers, each with the place of its values, shapes compared."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shapes = {name: tuple(value.shape) for name, value in AutoModelForCausalLM.from_config(config).state_dict().items()}
+    if config.tie_word_embeddings:
+        shapes.pop("lm_head.weight", None)
+    places = gguf_names(header, shapes)
+    planned = {}
+    for name, (known, row) in places.items():
+        tensor = header.tensors[known]
+        found = tensor.shape if row is None else tensor.shape[1:]
+        if found != shapes[name] or (row is not None and row >= tensor.shape[0]):
+            raise IncompleteModelError(
+                f"the tensor {known} has the shape {found}",
+                where=header.path,
+                expected=f"{shapes[name]}, by the file's own values",
+                action="download it again, or another conversion of the same model",
+            )
+        planned[name] = tensor, row
+    return planned
+
+
+def _write_weights(folder: Path, header: GgufHeader, planned: dict[str, tuple[GgufTensor, int | None]]) -> None:
+    """Unpacks tensors shard by shard; one shard has no index."""
+    from safetensors.torch import save_file
+
+    shards: list[list[str]] = [[]]
+    filled = 0
+    for name, (tensor, row) in planned.items():
+        size = 2 * _count(tensor, row)
+        if filled and filled + size > _SHARD_BYTES:
+            shards.append([])
+            filled = 0
+        shards[-1].append(name)
+        filled += size
+    files = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
+    if len(shards) == 1:
+        files = ["model.safetensors"]
+    total = sum(_count(tensor, row) for tensor, row in planned.values())
+    with steps(f"Turning {header.path.name} into safetensors", 2 * total, bytes_=True) as advance:
+        for file, shard in zip(files, shards):
+            weights = {name: _unpack(header, name, *planned[name], advance) for name in shard}
+            save_file(weights, folder / file, metadata={"format": "pt"})
+            (folder / file).chmod(0o644)  # safetensors writes files that their owner alone may read
+    if len(shards) > 1:
+        places = {name: file for file, shard in zip(files, shards) for name in shard}
+        write_json(folder / INDEX, {"metadata": {"total_size": 2 * total}, "weight_map": places})
+
+
+def _count(tensor: GgufTensor, row: int | None) -> int:
+    values = 1
+    for length in tensor.shape if row is None else tensor.shape[1:]:
+        values *= length
+    return values
+
+
+def _unpack(
+    header: GgufHeader, name: str, tensor: GgufTensor, row: int | None, advance: Callable[[float], None]
+) -> torch.Tensor:
+    """The values of a tensor in bfloat16, without the 1 that some norms are stored with."""
+    import torch
+
+    shape = tensor.shape if row is None else tensor.shape[1:]
+    unpacked = torch.empty(_count(tensor, row), dtype=torch.bfloat16)
+    shift = 1.0 if is_shifted(header, name) else 0.0
+    done = 0
+    for values in _values(header.path, tensor, row):
+        piece = torch.from_numpy(values)
+        unpacked[done : done + len(piece)] = piece - shift if shift else piece
+        done += len(piece)
+        advance(2 * len(piece))
+    return unpacked.reshape(shape)
+
+
+def _values(path: Path, tensor: GgufTensor, row: int | None) -> Iterator[Any]:
+    """Values of a tensor in float32, flat, some rows at a time."""
+    import numpy as np
+    from gguf import GGMLQuantizationType, dequantize
+
+    count, width = _count(tensor, row), tensor.shape[-1]
+    rows = count // width
+    row_bytes = tensor.size // (_count(tensor, None) // width)
+    start = tensor.start + (row or 0) * rows * row_bytes
+    stored = np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=(rows, row_bytes))
+    kind = GGMLQuantizationType(tensor.kind)
+    plain = {GGMLQuantizationType.F32: np.float32, GGMLQuantizationType.F16: np.float16}
+    step = max(1, _CHUNK_VALUES // width)
+    for begin in range(0, rows, step):
+        chunk = np.array(stored[begin : begin + step])
+        values = chunk.view(plain[kind]) if kind in plain else dequantize(chunk, kind)
+        yield np.ascontiguousarray(values, dtype=np.float32).reshape(-1)

