@@ -18,7 +18,7 @@ from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProces
 from gemma_poetry.generation.planning import FORMS_KEPT, Planner
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.reranking import best_of
+from gemma_poetry.generation.reranking import most_merits
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
@@ -249,12 +249,13 @@ def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
     assert poem.poem.lines[0][0] == "鲸" and shortcomings(poem.poem, request) == []
 
 
-def test_the_best_of_several_is_kept(tiny, tokenizer):
+def test_the_best_of_several_is_kept(tiny, tokenizer, monkeypatch):
     generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
-    request = PoemRequest("五律", title="秋月")
-    every = list(generator.write([request] * 4, assess=True))
-    (kept,) = generator.write([request], best_of=4)
-    assert kept == every[best_of([poem.merits for poem in every])]
+    assess, seen = generator._assess, []
+    monkeypatch.setattr(generator, "_assess", lambda poems: seen.extend(assess(poems)) or seen)
+    (kept,) = generator.write([PoemRequest("五律", title="秋月")], best_of=6)
+    assert 1 < len(seen) <= 6 and len({poem.token_ids for poem in seen}) == len(seen)
+    assert kept == seen[most_merits([poem.merits for poem in seen])]
 
 
 def test_masks_of_the_latest_forms_are_kept_and_no_others(tokenizer):

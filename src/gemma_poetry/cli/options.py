@@ -6,7 +6,6 @@ numbers.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
@@ -35,11 +34,6 @@ def chosen_recipe(recipe: str | None, overrides: list[str] | None, **settings: A
 def names_in(listed: str | None) -> list[str] | None:
     """The names of an option that takes several, with a comma (Chinese or not) between them."""
     return None if listed is None else [name.strip() for name in listed.replace("，", ",").split(",") if name.strip()]
-
-
-def words_in(listed: str | None) -> tuple[str, ...]:
-    """The words of an option, each once, with commas, 、 or blanks between them."""
-    return tuple(dict.fromkeys(re.split("[,，、\\s]+", listed.strip(",，、 ")))) if listed and listed.strip(",，、 ") else ()
 
 
 def numbers_in(option: str, text: str) -> tuple[int, ...]:

@@ -255,9 +255,10 @@ def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> C
             reason = f"every place of {name} whose tones the word {word} has is taken or rhymes otherwise by what else is asked"
         else:
             reason = f"the word {word} fits no place of {name}: its tones{_tones_of(word)} do not go there under every reading"
-        return ConstraintError(
-            reason, expected="words that the form has a place for", action="choose another word, form or pattern"
-        )
+        action = "choose another word, form or pattern"
+        if request.polyphones == "every" and not unknown:
+            action += "; or polyphones any, so that one reading is enough"
+        return ConstraintError(reason, expected="words that the form has a place for", action=action)
     return ConstraintError(
         f"no pattern of {name} has a place for each of {' '.join(request.must)}",
         expected="words that one pattern has places for",

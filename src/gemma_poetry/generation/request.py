@@ -6,6 +6,7 @@ In: form, title, author, characters that are given. Out: a `PoemRequest`, also i
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -94,6 +95,11 @@ def simplify(request: PoemRequest) -> PoemRequest:
         changed[name] = tuple(convert(getattr(request, name), "simplified"))
     placed = convert([one.word for one in request.placed], "simplified")
     return replace(request, placed=tuple(one._replace(word=word) for one, word in zip(request.placed, placed)), **changed)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """The words of a list that a person wrote, each once; commas, 、 or blanks stand between them."""
+    return tuple(dict.fromkeys(re.findall(r"[^,，、;；\s]+", text)))
 
 
 def named_words(request: PoemRequest) -> tuple[str, ...]:

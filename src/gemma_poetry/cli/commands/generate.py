@@ -18,7 +18,6 @@ from gemma_poetry.cli.options import (
     SeedOption,
     SetOption,
     chosen_recipe,
-    words_in,
 )
 
 
@@ -91,7 +90,7 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write poems whose form, tones and rhyme cannot be wrong."""
-    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest, split_words
     from gemma_poetry.verbs.generate import generate as write
     from gemma_poetry.verbs.generate_options import GenerateOptions
 
@@ -110,8 +109,8 @@ def generate(
         rhyme_words=rhyme_words,
         template=template,
         answer=answer,
-        words=words_in(words),
-        must=words_in(words if must == "all" else must),
+        words=split_words(words or ""),
+        must=split_words((words if must == "all" else must) or ""),
         offer_words=offer_words,
         polyphones=polyphones,
         distinct=distinct,
