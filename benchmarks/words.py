@@ -11,15 +11,17 @@ characters that hardly any poem has; forms from all that can be asked for by nam
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.words import compounds, modern_company
 from gemma_poetry.errors import GenerationError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.progress import track
@@ -28,6 +30,7 @@ from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.tunes import shipped_tunes
 
+BATCH = 25
 OPEN = ("四言诗", "五言古诗", "六言诗", "七言古诗", "五言排律", "七言排律")
 
 
@@ -42,6 +45,23 @@ def draw_request(draw: random.Random) -> PoemRequest:
         words[draw.choice(word) if kind > 0.8 else word] = None
     form = draw.choice(sorted(shipped_tunes().judged)) if draw.random() < 0.5 else draw.choice([*FIXED_SHAPES, *OPEN])
     return PoemRequest(form, title=draw.choice(["", "秋夜", "高铁", "山中"]), must=tuple(words))
+
+
+def write_all(
+    generator: PoemGenerator, requests: Sequence[PoemRequest], seed: int
+) -> Iterator[tuple[PoemRequest, GeneratedPoem | None]]:
+    """Each request with its poem; `None` where it met dead ends only. A batch that has such a one is written one by one."""
+    bar = track(range(0, len(requests), BATCH), "Writing", math.ceil(len(requests) / BATCH))
+    for begin in bar:
+        batch = requests[begin : begin + BATCH]
+        try:
+            yield from zip(batch, list(generator.write(batch, seed=seed)))
+        except GenerationError:
+            for request in batch:
+                try:
+                    yield request, next(iter(generator.write([request], seed=seed)))
+                except GenerationError:
+                    yield request, None
 
 
 def main() -> None:
@@ -68,11 +88,9 @@ def main() -> None:
             refused[" ".join(reason.split()[-6:])] += 1
             examples.setdefault(refusal.found, request)
     obeyed, failures = 0, []
-    for request in track(granted, "Writing", len(granted)):
-        try:
-            (one,) = generator.write([request], seed=options.seed)
-        except GenerationError as failure:
-            failures.append((request, str(failure)))
+    for request, one in write_all(generator, granted, options.seed):
+        if one is None:
+            failures.append((request, "a dead end"))
             continue
         lines = one.poem.lines
         judged = one.poem.tune or one.poem.form in FIXED_SHAPES or one.poem.form.endswith("排律")

@@ -104,6 +104,9 @@ def test_every_word_of_the_list_can_stand_in_a_poem():
         ("空山新龘后", 1, "neither pair of the last three is used"),
         ("明月", 0, "one foot"),
         ("龘", 0, "no foot"),
+        ("夜深庭树树阴阴", 1, "树树 stands across two feet, 阴阴 is a reduplication"),
+        ("无边落木萧萧下", 0, "萧萧 is one foot"),
+        ("漠漠水田飞白鹭", 0, "漠漠 is one foot"),
     ],
 )
 def test_strange_pairs(line, expected, why):

@@ -55,7 +55,10 @@ def used_pairs() -> dict[str, frozenset[str]]:
 
 
 def strange_pairs(lines: Sequence[str]) -> int:
-    """The pairs in the feet of some lines that no poet uses; the last three characters of an odd line need one of two.
+    """The pairs of characters that no poet uses: in the feet of some lines, and doubled ones wherever they stand.
+
+    Of the last three characters of an odd line one pair of two must be used. A character doubled across two feet (庭树树阴)
+    is no reduplication (叠字), so it counts however often poets have it within one.
 
     Args:
         lines: Lines, in simplified characters.
@@ -67,10 +70,14 @@ def strange_pairs(lines: Sequence[str]) -> int:
 
     count = 0
     for line in lines:
-        odd = len(line) % 2
-        count += sum(strange(line, place) for place in range(0, len(line) - (3 if odd else 1), 2))
-        if odd and len(line) > 2:
-            count += strange(line, len(line) - 3) and strange(line, len(line) - 2)
+        odd = len(line) % 2 and len(line) > 1
+        tail = len(line) - 3 if odd else len(line)
+        count += sum(strange(line, place) for place in range(0, tail - 1, 2))
+        doubled = [place for place in range(len(line) - 1) if line[place] == line[place + 1]]
+        count += sum(place % 2 == 1 and place < tail for place in doubled)
+        if odd:
+            ends = [place for place in doubled if place >= tail] or [tail, tail + 1]
+            count += all(strange(line, place) for place in ends)
     return count
 
 

@@ -32,7 +32,7 @@ from gemma_poetry.model.free_memory import return_freed_memory
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-STRANGE_NATS = 2.0
+STRANGE_NATS = 3.0
 """What a pair of characters that no poet uses takes off the logarithm of a particle's weight."""
 
 _LIKELIEST = 512
