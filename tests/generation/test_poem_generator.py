@@ -26,7 +26,7 @@ from gemma_poetry.prosody.scansion import scan
 from tests.generation.conftest import NOTHING_KNOWN, THOUSAND
 from tests.generation.mixed import random_request, shortcomings
 
-WARM = GenerateSettings(temperature=1.0, top_p=1.0, batch_size=4)
+WARM = GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=4)
 REQUESTS = [
     PoemRequest("五言绝句"),
     PoemRequest("七绝", title="空山"),
@@ -43,7 +43,7 @@ def assert_formed(generated, tokenizer):
     assert generated.poem.marks == "，。" * (lines // 2)
 
 
-@pytest.mark.parametrize("settings", [WARM, GenerateSettings(temperature=0, batch_size=3), GenerateSettings(top_k=3)])
+@pytest.mark.parametrize("settings", [WARM, GenerateSettings(effort=1, temperature=0, batch_size=3), GenerateSettings(top_k=3)])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_every_form_holds_in_mixed_batches(tiny, tokenizer, settings, beams):
     poems = list(PoemGenerator(tiny, tokenizer, settings, beams=beams, guards=NOTHING_KNOWN).write(REQUESTS))
@@ -85,7 +85,7 @@ def test_batches_have_seeds_of_their_own():
 
 def test_a_charset_is_kept(tiny, tokenizer):
     poems = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset("空山新雨后"), guards=NOTHING_KNOWN).write(
-        [PoemRequest("五绝", metre="free")] * 4
+        [PoemRequest("五绝", metre="free", distinct=False)] * 4
     )
     assert all(set("".join(poem.poem.lines)) <= set("空山新雨后") for poem in poems)
 
@@ -158,7 +158,7 @@ def test_a_full_table_is_begun_anew(tokenizer):
 def test_mixed_requests_are_granted_or_refused_with_a_reason(tiny, tokenizer):
     draw = random.Random(4)
     generator = PoemGenerator(
-        tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=16), guards=NOTHING_KNOWN
+        tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=16), guards=NOTHING_KNOWN
     )
     granted, refused = [], 0
     for _ in range(120):
@@ -250,7 +250,7 @@ def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
 
 
 def test_the_best_of_several_is_kept(tiny, tokenizer, monkeypatch):
-    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
     assess, seen = generator._assess, []
     monkeypatch.setattr(generator, "_assess", lambda poems: seen.extend(assess(poems)) or seen)
     (kept,) = generator.write([PoemRequest("五律", title="秋月")], best_of=6)
