@@ -71,3 +71,10 @@ def test_the_nucleus_is_the_same_by_either_way(tiny, tokenizer):
         assert int(torch.isfinite(shares[row]).sum()) == kept
         assert torch.equal(tokens[row, :kept], ordered.indices[:kept])
         assert float(shares[row].exp().sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_word_stands_as_the_person_wrote_it(generator):
+    (one,) = generator.write([PoemRequest("七绝", must=("雲", "清泉"), script="traditional")], seed=2)
+    assert any("雲" in line for line in one.poem.lines) and any("清泉" in line for line in one.poem.lines)
+    (one,) = generator.write([PoemRequest("七绝", must=("雲",))], seed=2)
+    assert any("云" in line for line in one.poem.lines)
