@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.words import compounds, modern_company
 from gemma_poetry.errors import GenerationError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
@@ -95,7 +96,9 @@ def main() -> None:
         lines = one.poem.lines
         judged = one.poem.tune or one.poem.form in FIXED_SHAPES or one.poem.form.endswith("排律")
         kept = not judged or (scan(lines, one.poem.kind).verdict == "strict" and scan(lines, one.poem.kind).every_reading)
-        if kept and all(any(word in line for line in lines) for word in request.must):
+        # Rare words are drawn in traditional characters; the poem is in simplified ones.
+        words = convert(request.must, "simplified")
+        if kept and all(any(word in line for line in convert(lines, "simplified")) for word in words):
             obeyed += 1
         else:
             failures.append((request, "".join(lines)))
