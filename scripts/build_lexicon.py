@@ -8,7 +8,10 @@ same bytes.
 
     heads       each head's rhyme from 韻目, or from 韻 and 聲 where the two contradict each other (14 entries)
     variants    a character that is no head, by the first of: pairs by hand; OpenCC's regional variants (tw, hk, jp);
-                notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form
+                notes in the 廣韻 (俗作, 或作, 亦作, 說文作 …); a head with the same simplified form. A head that verse writes
+                for another word, by hand. Heads that are glyphs of one word stand for all of them (為 for 為 and 爲):
+                those that OpenCC's regional standards (tw, hk) exchange, those that comparing folds (corpus.variants) and
+                those by hand, but for the words that are told apart by hand
     simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
     later, settled, words    as usage_readings.txt has them
     parts       of the rhymes that 词林正韵 divides (佳 蟹 卦 夬: 5 or 10, 泰: 3 or 5): as usage_readings.txt has them, else by
@@ -17,6 +20,7 @@ same bytes.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections import defaultdict
@@ -28,11 +32,13 @@ import opencc
 from tshet_uinh import 資料
 
 from gemma_poetry.artifacts import write_text
+from gemma_poetry.corpus.variants import folded_groups
 from gemma_poetry.prosody.rhyme import CONTOURS, FAMILIES, RHYMES
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "src/gemma_poetry/assets/prosody/lexicon.txt"
 HAN = [chr(code) for first, last in ((0x3400, 0x9FFF), (0x20000, 0x2A6DF)) for code in range(first, last + 1)] + ["〇"]
+_ITEMS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]{2,}( [\u3400-\u9fff\U00020000-\U0003ffff]{2,})*")
 _NOTE = re.compile(r"(?:說文作|俗作|亦作|或作|今作|古作|又作|本作|通作|俗從)([\u3400-\u9fff\U00020000-\U0003ffff])")
 
 
@@ -65,19 +71,62 @@ def rhyme_of(entry: 資料.檢索結果) -> str:
     return family[CONTOURS.index(contour)]
 
 
+def hand_items() -> dict[str, list[str]]:
+    """The items of glyph_variants.txt by the name of their section.
+
+    A section is its name in brackets with a remark, which an empty line or a line of items ends: a line in which each word
+    is of two Han characters at least and nothing else.
+    """
+    sections: dict[str, list[str]] = defaultdict(list)
+    name = ""
+    for line in (HERE / "glyph_variants.txt").read_text(encoding="utf-8").splitlines():
+        if line[:1] == "[":
+            name = line[1 : line.index("]")]
+        elif _ITEMS.fullmatch(line):
+            sections[name] += line.split()
+    return sections
+
+
 def by_hand(heads: Collection[str]) -> dict[str, str]:
-    """The pairs of glyph_variants.txt.
+    """The glyphs of glyph_variants.txt that stand for heads.
 
     Raises:
-        ValueError: An item leads from a head, or to something that is none.
+        ValueError: An item of the first two sections leads from a head, one of the third from none, or one to none.
     """
     pairs: dict[str, str] = {}
-    for line in (HERE / "glyph_variants.txt").read_text(encoding="utf-8").splitlines():
-        for item in line.split() if line[:1] not in ("#", "[") else ():
-            if item[0] in heads or item[0] in pairs or not set(item[1:]) <= set(heads):
-                raise ValueError(f"glyph_variants.txt: {item} must lead from a character that is no head to heads, once")
+    sections = hand_items()
+    for name in ("same word", "same sound", "stands for"):
+        for item in sections[name]:
+            if (item[0] in heads) != (name == "stands for") or item[0] in pairs or not set(item[1:]) <= set(heads):
+                raise ValueError(f"glyph_variants.txt: {item} in [{name}] leads from or to the wrong kind of character")
             pairs[item[0]] = item[1:]
     return pairs
+
+
+def one_word_pairs(heads: Collection[str]) -> set[frozenset[str]]:
+    """The pairs of heads that are glyphs of one word."""
+    pairs = set()
+    for name in ("tw2t", "hk2t", "t2tw", "t2hk"):
+        convert = converter(name)
+        pairs |= {frozenset((char, convert(char))) for char in HAN}
+    for group in folded_groups():
+        pairs |= {frozenset(pair) for pair in itertools.combinations(group, 2)}
+    for item in hand_items()["one word"]:
+        pairs |= {frozenset(pair) for pair in itertools.combinations(item, 2)}
+    apart = {frozenset(pair) for item in hand_items()["two words"] for pair in itertools.combinations(item, 2)}
+    stands_for = {item[0] for item in hand_items()["stands for"]}
+    return {pair for pair in pairs - apart if len(pair) == 2 and pair <= set(heads) and pair.isdisjoint(stands_for)}
+
+
+def join_glyphs(heads: Collection[str], variants: dict[str, str]) -> dict[str, str]:
+    """The variants, with all the glyphs of its word for every head and for what stands for it."""
+    words = {head: head for head in heads}
+    for pair in sorted(map(sorted, one_word_pairs(heads))):
+        joined = "".join(dict.fromkeys(words[pair[0]] + words[pair[1]]))
+        words.update(dict.fromkeys(joined, joined))
+    glyphs = {head: word for head, word in words.items() if len(word) > 1 and head not in variants}
+    wider = {char: "".join(dict.fromkeys("".join(words[head] for head in stood))) for char, stood in variants.items()}
+    return wider | glyphs
 
 
 def converter(name: str) -> Callable[[str], str]:
@@ -123,7 +172,7 @@ def find_variants(heads: Iterable[str], simplify: dict[str, str]) -> dict[str, s
             )
             if found:
                 variants[char] = "".join(found)
-    return variants
+    return join_glyphs(heads, variants)
 
 
 def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dict[str, str]) -> dict[str, str]:
@@ -142,6 +191,32 @@ def find_simplified(heads: Iterable[str], variants: Iterable[str], simplify: dic
         if char not in known and char not in inverse and to_traditional(char) in known:
             inverse[char].append(to_traditional(char))
     return {char: (char if char in known else "") + "".join(others) for char, others in sorted(inverse.items())}
+
+
+def words_of_glyphs(words: list[list[str]], variants: dict[str, str], simplified: dict[str, str]) -> list[list[str]]:
+    """The words in other glyphs (為家 as 爲家), where usage does not know them itself.
+
+    The neighbour that settles a character may also be another form of its simplified one: 云從 is read as 雲從.
+    """
+    alike = defaultdict(set)
+    for forms in simplified.values():
+        for form in forms:
+            alike[form] |= {*forms}
+    glyphs = defaultdict(list)
+    for char, heads in variants.items():
+        for head in heads:
+            if head != char:
+                glyphs[head].append(char)
+    known = {word for word, *_ in words}
+    found: dict[str, list[str]] = {}
+    for word, *settled in words:
+        for place in (0, 1):
+            settles = int(word[2]) - 1 != place
+            for glyph in sorted({*glyphs[word[place]], *(alike[word[place]] if settles else ())}):
+                other = word[:place] + glyph + word[place + 1 :]
+                if other not in known:
+                    found.setdefault(other, [other, *settled])
+    return list(found.values())
 
 
 def usage_readings() -> dict[str, list[list[str]]]:
@@ -174,6 +249,8 @@ def main() -> int:
     lines = [f"# Made by scripts/build_lexicon.py from {versions} and the usage of Song verse; not to be edited.", "[heads]"]
     lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
     lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
+    usage["[words]"] += [[f"{word}1", "平", "all dictionaries"] for word in hand_items()["first level"]]
+    usage["[words]"] += words_of_glyphs(usage["[words]"], variants, simplified)
     lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
     for section in ("[later]", "[settled]", "[words]"):
         lines += [section, *("\t".join(row) for row in usage[section])]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-README = Path(__file__).parents[1] / "README.md"
 
 
 def gemma_poetry(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -28,27 +27,10 @@ def verbs() -> list[str]:
     return sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_the_verbs_of_the_readme_are_those_of_the_console_script():
-    named = set(re.findall(r"gemma-poetry ([a-z]+)", README.read_text(encoding="utf-8")))
-    assert named <= set(verbs())
-
-
 @pytest.mark.parametrize("verb", verbs())
 def test_every_verb_has_help(verb):
     result = gemma_poetry(verb, "--help")
     assert result.returncode == 0 and "Usage" in result.stdout
-
-
-def test_every_option_that_the_readme_uses_exists():
-    from typer.main import get_command
-
-    from gemma_poetry.cli.program import app
-
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    for line in re.findall(r"^gemma-poetry .+$", README.read_text(encoding="utf-8"), flags=re.M):
-        words = line.split()
-        known = {option for parameter in commands[words[1]].params for option in parameter.opts}
-        assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, line
 
 
 @pytest.mark.parametrize(
@@ -68,6 +50,14 @@ def test_every_option_that_the_readme_uses_exists():
         (["pretrain", "--data", "/no/such", "--out", "MODEL"], "/no/such/manifest.json"),
         (["pretrain", "--data", "/no/such", "--out", "MODEL", "--preset", "huge"], "pretrain.preset"),
         (["quickstart", "--recipe", "fast"], "no recipe is called 'fast'"),
+        (["train", "--data", ".", "--out", "RUN"], "run gemma-poetry prepare first"),
+        (["generate", "--model", "runs/mine", "--form", "七绝"], "no model is called 'runs/mine' (no such folder)"),
+        (["prepare", "--source", "sample", "--out", "DATA", "--authors", "李白"], "the collection names none"),
+        (["generate", "--form", "对联"], "--answer in place of --form"),
+        (["generate", "--form", "藏头诗"], "--acrostic 春江花月"),
+        (["generate", "--form", "绝句"], "say how many characters a line has"),
+        (["generate", "--form", "词"], "tunes list"),
+        (["check", "床前明月光"], "gemma-poetry check -"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
@@ -119,6 +109,38 @@ def test_a_reader_that_leaves_in_the_middle(unbuffered, tmp_path):
         assert process.stdout.readline().startswith(b'{"title"')
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait(timeout=600) == 141
+
+
+def test_the_version_is_told():
+    result = gemma_poetry("--version")
+    assert result.returncode == 0 and re.fullmatch(r"gemma-poetry \d+\.\d+\S*\n", result.stdout)
+
+
+# The list of the verbs is being imported, or a training waits on a bar: both end in words.
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", ["begun", "at work"])
+def test_a_signal_ends_a_verb_in_words(number, status, moment, tmp_path):
+    stop = f"import os, signal; os.kill(os.getpid(), {int(number)})"
+    if moment == "begun":
+        (tmp_path / "typer.py").write_text(stop)  # the first thing that is imported
+        program = "from gemma_poetry.cli import main; main()"
+    else:
+        program = (
+            "import pathlib, time\n"
+            "import gemma_poetry.verbs.domains as verb\n"
+            "from gemma_poetry.runs import at_work\n"
+            "def training():\n"
+            "    with at_work(pathlib.Path('RUN'), {}, resume=False, what=''):\n"
+            f"        {stop}\n"
+            "        time.sleep(60)\n"
+            "verb.domain_lines = training\n"
+            "from gemma_poetry.cli import main; main()"
+        )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    words = [sys.executable, "-c", program, "domains"]
+    result = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False, timeout=120)
+    assert result.returncode == status and "Traceback" not in result.stderr and "gemma-poetry:" in result.stderr
+    assert ("--resume" in result.stderr) == (moment == "at work")
 
 
 def test_a_folder_that_quickstart_did_not_write_is_left_alone(tmp_path):

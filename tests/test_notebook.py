@@ -47,7 +47,7 @@ def test_every_cell_runs(tmp_path, saved):
     spec = importlib.util.spec_from_file_location("run_notebook", ROOT / "scripts" / "run_notebook.py")
     runner = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(runner)
-    settings = [f"CHANGES = {list(SMALL)!r}", f"FOLDER = Path({str(tmp_path)!r})"]
+    settings = ["MODEL, RECIPE = 'mini', 'quickstart'", f"CHANGES = {list(SMALL)!r}", f"FOLDER = Path({str(tmp_path)!r})"]
     runner.run_notebook(NOTEBOOK, tmp_path / "ran.ipynb", settings)
     ran = nbformat.read(tmp_path / "ran.ipynb", as_version=4)
     assert [cell.source for cell in ran.cells] == [cell.source for cell in saved.cells]

@@ -1,0 +1,30 @@
+"""Gemma Chinese Poetry checks, writes, trains and evaluates classical Chinese poems, each in one call.
+
+In: `import gemma_poetry as gp`. Out: the front door (see `gemma_poetry.api`), each name imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemma_poetry.lazy_exports import lazy_exports
+
+if TYPE_CHECKING:
+    from gemma_poetry.api import (
+        Data as Data,
+        Poems as Poems,
+        Poet as Poet,
+        Run as Run,
+        check as check,
+        check_all as check_all,
+        evaluate as evaluate,
+        load as load,
+        prepare as prepare,
+        train as train,
+    )
+    from gemma_poetry.errors import GemmaPoetryError as GemmaPoetryError
+    from gemma_poetry.generation.request import PoemRequest as PoemRequest
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
+
+__version__ = "0.1.0"

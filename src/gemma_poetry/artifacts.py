@@ -185,6 +185,23 @@ def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
+_WRITERS = {
+    "prepare": ("train.", "val.", "test.", "stats.json"),
+    "train": ("started.json", "curve.jsonl", "adapter_config.json"),
+    "evaluate": ("results.json", "generations.jsonl"),
+    "rate build": ("items.jsonl", "study.json", "tokens.json", "key.json"),
+}
+
+
+def _what_writes(path: Path) -> str:
+    """Which verb writes a file, as what to do where it cannot be read."""
+    name = Path(path).name
+    if name == MANIFEST:
+        return "check the path: gemma-poetry prepare writes it into DATA, gemma-poetry train into RUN when it ends"
+    verb = next((verb for verb, names in _WRITERS.items() if name.startswith(names)), None)
+    return f"gemma-poetry {verb} writes it: run that again" if verb else "check the path"
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
@@ -199,15 +216,15 @@ def read_json(path: Path) -> Any:
             raise ValueError("no file" if not stat.S_ISREG(mode) else f"{size:,} bytes, {LARGEST_JSON:,} at most are read")
         return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run the stage that writes it") from error
+        raise DataError("no such file", where=path, action=_what_writes(path)) from error
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
     except ValueError as error:
         raise DataError(
             f"not valid JSON ({_shortened(error)})",
             where=path,
-            expected="a JSON file as the stage wrote it",
-            action="run the stage again",
+            expected="a JSON file as it was written",
+            action=_what_writes(path),
         ) from error
 
 
@@ -257,9 +274,9 @@ def read_jsonl(path: Path) -> Iterator[Any]:
                 if line.strip():
                     yield _parsed_line(line, f"{path}:{number}")
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run the stage that writes it") from error
+        raise DataError("no such file", where=path, action=_what_writes(path)) from error
     except UnicodeDecodeError as error:
-        raise DataError("not UTF-8", where=f"{path}:{number + 1}", action="run the stage again") from error
+        raise DataError("not UTF-8", where=f"{path}:{number + 1}", action=_what_writes(path)) from error
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
 
@@ -272,7 +289,7 @@ def _parsed_line(line: str, where: str) -> Any:
             f"not a JSON record ({_shortened(error)})",
             where=where,
             expected="one JSON object a line",
-            action="mend or remove the line, or run the stage again",
+            action="mend or remove the line, or run again the verb that writes the file",
         ) from error
 
 
@@ -290,7 +307,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"no manifest: {'; '.join(faults[:3])}",
             where=path,
             expected="the manifest as the stage wrote it",
-            action="run the stage again",
+            action=_what_writes(path),
         )
     found: dict[str, Any] = manifest
     return found

@@ -10,7 +10,7 @@ import contextlib
 import json
 import reprlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from gemma_poetry.errors import RecipeError, nearest_names
+from gemma_poetry.errors import RecipeError, UsageError, nearest_names
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -260,6 +260,25 @@ def load_recipe(recipe: str | Path | None = None, overrides: Sequence[str] = ())
             action="mend the recipe or the --set options named above",
             where=where,
         ) from error
+
+
+def recipe_with(recipe: str | Path | Recipe | None, settings: Mapping[str, Any] | Sequence[str] = ()) -> Recipe:
+    """A recipe with changes.
+
+    Args:
+        recipe: As for `load_recipe`, or a recipe that is read already.
+        settings: The changes: `{"train.epochs": 1}`, or as for `load_recipe`.
+
+    Raises:
+        RecipeError: See `load_recipe`.
+        UsageError: There are changes to a recipe that is read already.
+    """
+    changes = [override(*change) for change in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    if not isinstance(recipe, Recipe):
+        return load_recipe(recipe, changes)
+    if changes:
+        raise UsageError("settings are given beside a Recipe", expected="one of them", action="change the recipe itself")
+    return recipe
 
 
 def override(dotted: str, value: Any) -> str:

@@ -6,6 +6,7 @@ Out: one exception whose text a person can act on, and the exit status that the 
     GemmaPoetryError
     ├── UsageError                what was asked for cannot be (an unknown option value, an impossible wish)
     │   ├── RecipeError           a recipe with unknown or ill-typed fields (all of them listed at once)
+    │   ├── MissingExtraError     a library that is not installed (the extra that brings it is named)
     │   ├── UnknownFormError      a 体裁 or 词牌 that is not known (nearest names offered)
     │   └── ConstraintError       wishes for a poem that contradict each other or cannot be met
     ├── InputError                a file or text that cannot be read as what it should be
@@ -94,6 +95,10 @@ class RecipeError(UsageError):
     """A recipe with unknown or ill-typed fields."""
 
 
+class MissingExtraError(UsageError, ImportError):
+    """A library that is not installed; an `ImportError` too, so that `try: … except ImportError` works on our names."""
+
+
 class UnknownFormError(UsageError):
     """A 体裁 or 词牌 that is not known."""
 
@@ -169,3 +174,14 @@ class ExportError(OutputError):
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names that look most like `name`, best first (for "did you mean" in messages)."""
     return difflib.get_close_matches(name, list(known), n=count, cutoff=0.3)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, PyTorch or JAX says that there was no memory left, on a device or in the machine."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+
+
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "resource_exhausted")

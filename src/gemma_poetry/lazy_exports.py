@@ -13,6 +13,8 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+from gemma_poetry.extras import naming_extras
+
 
 def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package (PEP 562).
@@ -32,6 +34,7 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
     def find(name: str) -> Any:
         if name.startswith("_") or name not in homes():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(homes()[name]), name)
+        with naming_extras():
+            return getattr(importlib.import_module(homes()[name]), name)
 
     return find, lambda: sorted(homes())

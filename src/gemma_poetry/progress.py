@@ -1,17 +1,42 @@
 """Progress bars on standard error, so that standard output stays clean for results.
 
 In: an iterable or a number of steps, and what is being done. Out: the same items, while a bar moves. Where standard
-error is no terminal (a log file, a test) nothing is drawn.
+error is no terminal (a log file, a test) nothing is drawn, nor inside `with shown(False)`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextvars import ContextVar
 from typing import TypeVar
 
 Item = TypeVar("Item")
+
+_SHOWN = ContextVar("shown", default=True)
+
+
+@contextlib.contextmanager
+def shown(wanted: bool) -> Iterator[None]:
+    """Whether the work inside tells how far it is; libraries that have bars of their own ask `is_shown`."""
+    token = _SHOWN.set(wanted)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+def is_shown() -> bool:
+    """Whether work tells how far it is."""
+    return _SHOWN.get()
+
+
+def say(sentence: str) -> None:
+    """Says on standard error what is being done, where progress is shown."""
+    if is_shown():
+        print(sentence, file=sys.stderr)
 
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
@@ -66,7 +91,7 @@ def steps(description: str, total: float | None, *, bytes_: bool = False) -> Ite
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (is_shown() and console.is_terminal),
     )
     with progress:
         task = progress.add_task(description, total=total)
@@ -79,7 +104,7 @@ def stage(description: str) -> Iterator[None]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if console.is_terminal:
+    if is_shown() and console.is_terminal:
         with console.status(description):
             yield
     else:

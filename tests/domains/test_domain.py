@@ -11,9 +11,10 @@ import pytest
 import gemma_poetry
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions, Template
-from gemma_poetry.domains.domain import Domain, check_record, fault, unknown
+from gemma_poetry.domains.domain import Domain, check_result, fault
 from gemma_poetry.domains.registry import domain_names, load_domain
 from gemma_poetry.errors import UnknownFormError, UsageError
+from gemma_poetry.prosody.check_result import UnknownWord
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.scansion_record import scansion_record
 
@@ -31,7 +32,7 @@ class Lines(Domain):
         return Poem(source.paragraphs, "\n" * len(source.paragraphs))
 
     def check(self, lines, form):
-        return check_record(form, lines, [])
+        return check_result(form, lines, [])
 
 
 DOMAIN = Lines()
@@ -117,13 +118,13 @@ def test_symbols_are_words_where_a_script_parts_them_by_spaces(line, symbols):
     [
         ([], [], True, True, "strict"),
         ([], [], False, True, "minor"),
-        ([], [unknown(1, 1, "x")], True, True, "not-judged"),
+        ([], [UnknownWord(1, 1, "x")], True, True, "not-judged"),
         ([], [], True, False, "not-judged"),
-        ([fault(1, 0, "r", 1, 2)], [unknown(1, 1, "x")], True, True, "fail"),
+        ([fault(1, 0, "r", 1, 2)], [UnknownWord(1, 1, "x")], True, True, "fail"),
     ],
 )
 def test_verdicts(faults, unknowns, every, judged, verdict):
-    record = check_record("f", ["a"], faults, unknowns, every_reading=every, judged=judged)
+    record = check_result("f", ["a"], faults, unknowns, every_reading=every, judged=judged).to_record()
     assert record["verdict"] == verdict and record["every_reading"] is (verdict == "strict")
     assert {"form", "lines", "rhyme_group", "faults", "unknown"} <= set(record)
 
@@ -137,8 +138,8 @@ def test_prompts_speak_the_domains_language():
 def test_classical_chinese_says_what_the_core_says():
     domain = load_domain("classical-chinese")
     lines = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")
-    assert domain.check(lines, "五言绝句") == scansion_record(scan(lines, "五言绝句"))
-    assert (domain.count(lines), domain.form_name("五绝"), domain.tonal) == (20, "五言绝句", True)
+    assert domain.check(lines, "五言绝句").to_record() == scansion_record(scan(lines, "五言绝句"))
+    assert (domain.count(lines), domain.form_name("五绝"), domain.form_name("菩萨蛮")) == (20, "五言绝句", "菩萨蛮")
 
 
 def test_the_core_never_asks_which_domain_it_is():
@@ -151,3 +152,8 @@ def test_the_core_never_asks_which_domain_it_is():
                 identifiers = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
                 assert not (literals | identifiers) & names, f"{path.name}: {text}"
                 assert not re.search(r"\bdomain\.name\b *(==|!=|in\b|not in\b)", text), f"{path.name}: {text}"
+
+
+def test_nothing_asks_whether_a_domain_is_tonal():
+    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]:
+        assert not re.search(r"\btonal\b", path.read_text(encoding="utf-8")), path

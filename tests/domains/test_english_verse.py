@@ -19,7 +19,7 @@ LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ' ,.;")
 
 
 def rules(lines: list[str], form: str) -> list[tuple[int, str]]:
-    return [(one["line"], one["rule"]) for one in DOMAIN.check(lines, form)["faults"]]
+    return [(one["line"], one["rule"]) for one in DOMAIN.check(lines, form).to_record()["faults"]]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_words_of_a_line():
 
 
 def test_a_quatrain_that_keeps_all():
-    found = DOMAIN.check(QUATRAIN, "common metre")
+    found = DOMAIN.check(QUATRAIN, "common metre").to_record()
     assert (found["verdict"], found["faults"], found["unknown"]) == ("strict", [], [])
     assert found["rhyme_group"] == "xAxA"
 
@@ -56,16 +56,18 @@ def test_faults_are_named_with_their_line(line, text, expected):
 
 
 def test_licences_are_told_and_lower_the_verdict():
-    found = DOMAIN.check(["Morning has broken on the bay", *QUATRAIN[1:]], "common metre")
+    found = DOMAIN.check(["Morning has broken on the bay", *QUATRAIN[1:]], "common metre").to_record()
     assert [(one["line"], one["rule"]) for one in found["licences"]] == [(1, "first foot inverted")]
     assert found["verdict"] == "minor"
 
 
 def test_a_word_in_no_dictionary_is_reported_and_nothing_is_guessed():
-    found = DOMAIN.check(["first snow of the year", "an old blorptang and his glove", "a stranger's child now"], "haiku")
+    found = DOMAIN.check(
+        ["first snow of the year", "an old blorptang and his glove", "a stranger's child now"], "haiku"
+    ).to_record()
     assert found["unknown"] == [{"line": 2, "position": 8, "word": "blorptang"}]
     assert (found["verdict"], found["faults"]) == ("not-judged", [])
-    rhyming = DOMAIN.check([*QUATRAIN[:3], "To neighbours far blorptay."], "common metre")
+    rhyming = DOMAIN.check([*QUATRAIN[:3], "To neighbours far blorptay."], "common metre").to_record()
     assert (rhyming["verdict"], rhyming["faults"]) == ("not-judged", []), "its rhyme is not guessed either"
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from gemma_poetry.corpus.poem import RefusedError, SourcePoem
+from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import conditions_of, dropped_conditions
 from gemma_poetry.domains import japanese_haiku, japanese_sounds
 from gemma_poetry.domains.japanese_haiku import JapaneseHaiku, SeasonWord, season_words
@@ -113,18 +113,18 @@ def test_readings_are_sets(monkeypatch, line, kana, by_morae, unknown):
 )
 def test_the_tiers(monkeypatch, first, verdict, every, licences):
     monkeypatch.setattr(japanese_sounds, "_analyser", Analyser)
-    found = DOMAIN.check([first, "ちいさきくつの", "みぎひだり"], "俳句")
+    found = DOMAIN.check([first, "ちいさきくつの", "みぎひだり"], "俳句").to_record()
     told = [(one["expected"], one["actual"]) for one in found["licences"]]
     assert (found["verdict"], found["every_reading"], told) == (verdict, every, licences)
 
 
 def test_the_analyser_reads_kanji():
     pytest.importorskip("sudachidict_small")
-    found = DOMAIN.check(POND, "俳句")
+    found = DOMAIN.check(POND, "俳句").to_record()
     assert (found["verdict"], found["every_reading"]) == ("minor", False), "音 may be read ね as well"
     assert [count_morae(reading) for reading in found["readings"]] == [5, 7, 5]
     assert found["season_words"] == [{"word": "蛙", "season": "春"}]
-    unknown = DOMAIN.check(["𠮷野山や", *POND[1:]], "俳句")
+    unknown = DOMAIN.check(["𠮷野山や", *POND[1:]], "俳句").to_record()
     assert unknown["unknown"] == [{"line": 1, "position": 1, "word": "𠮷"}] and unknown["verdict"] == "not-judged"
 
 
@@ -140,7 +140,9 @@ def test_the_analyser_reads_kanji():
 )
 def test_haiku_that_everybody_knows(lines, verdict):
     pytest.importorskip("sudachidict_small")
-    assert DOMAIN.check(lines.split("|"), "俳句")["verdict"] == verdict, "the last two have six morae in the first line"
+    assert DOMAIN.check(lines.split("|"), "俳句").to_record()["verdict"] == verdict, (
+        "the last two have six morae in the first line"
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_prompts_name_the_season_word_that_the_poem_has():
 )
 def test_the_season_word_that_was_asked_for_is_checked(monkeypatch, lines, feature, faults):
     monkeypatch.setattr(japanese_sounds, "_analyser", lambda: None)
-    found = DOMAIN.check_with(lines, "俳句", feature)
+    found = DOMAIN.check_poem(Poem(tuple(lines), "\n" * len(lines)), "俳句", feature).to_record()
     assert [(one["rule"], one["expected"], one["actual"]) for one in found["faults"]] == faults
     assert (found["verdict"] == "fail") is bool(faults)
 
@@ -216,7 +218,7 @@ def test_a_season_word_that_cannot_end_a_line_is_refused(monkeypatch):
     ],
 )
 def test_verdicts(lines, form, verdict, faults):
-    found = DOMAIN.check(lines, form)
+    found = DOMAIN.check(lines, form).to_record()
     assert (found["verdict"], [(one["line"], one["rule"]) for one in found["faults"]]) == (verdict, faults)
 
 

@@ -53,6 +53,6 @@ def test_what_is_left_out_has_a_reason(text, reason):
     ],
 )
 def test_faults(lines, form, faults):
-    found = DOMAIN.check(lines, form)
+    found = DOMAIN.check(lines, form).to_record()
     assert [(one["line"], one["rule"]) for one in found["faults"]] == faults
     assert found["verdict"] == ("fail" if faults else "strict")

@@ -57,13 +57,13 @@ def test_the_form_is_what_it_is_made_of(lines, form):
 def test_right_to_left_text_stays_in_logical_order_and_loses_hidden_turns():
     poem = DOMAIN.clean(SourcePoem(("\u202bשלום\u202c עולם\u200f", "mi\u200dxed نمی\u200cشود"), "x#1"))
     assert poem.lines == ("שלום עולם", "mi\u200dxed نمی\u200cشود"), "joiners stay, marks of direction go"
-    found = DOMAIN.check(poem.lines, "prose")
+    found = DOMAIN.check(poem.lines, "prose").to_record()
     assert (found["direction"], found["scripts"], found["verdict"]) == ("rtl", ["Arabic", "Hebrew", "Latin"], "not-judged")
     assert direction(["123 abc", ARABIC]) == "ltr"
 
 
 def test_an_open_fence_is_a_fault():
-    found = DOMAIN.check(["Text.", "```", "code"], "technical")
+    found = DOMAIN.check(["Text.", "```", "code"], "technical").to_record()
     assert [(one["line"], one["rule"]) for one in found["faults"]] == [(2, "code fence")]
 
 

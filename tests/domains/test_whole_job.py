@@ -14,18 +14,19 @@ import pytest
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import load_recipe
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import _load, list_domains, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.curves import read_curve
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.text_generator import GeneratedText, TextRequest
+from gemma_poetry.generation.written import WrittenText
+from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from gemma_poetry.verbs.generate import generate
 from gemma_poetry.verbs.generate_options import GenerateOptions
-from gemma_poetry.verbs.generate_texts import KeptText
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import train
 from tests.domains.conftest import BUILT_IN, SIJO
@@ -138,9 +139,9 @@ def test_of_several_texts_the_best_is_kept(checkpoint, tmp_path):
     ],
 )
 def test_what_makes_a_text_better(better, worse):
-    def kept(verdict: str, complete: bool, perplexity: float | None) -> KeptText:
-        text = GeneratedText("", TextRequest(Conditions("f")), complete, ())
-        return KeptText(text, (), "", {"verdict": verdict}, perplexity)
+    def kept(verdict: str, complete: bool, perplexity: float | None) -> WrittenText:
+        check = CheckResult("f", (), Verdict(verdict))
+        return WrittenText(Poem((), ""), 0, check, perplexity, "d", "char", complete=complete)
 
     assert kept(*better).rank < kept(*worse).rank
 

@@ -10,6 +10,8 @@ from gemma_poetry.evaluation.evaluator import Evidence, evaluate_records
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.symbols import Symbols
 from gemma_poetry.evaluation.table import label, metric_names
+from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.prosody.rules import Verdict
 
 
 def words() -> Symbols:
@@ -44,7 +46,7 @@ def test_novelty_and_variety_count_words():
         Evidence(
             generations=lines,
             corpus=corpus,
-            judge=lambda lines, form: {"verdict": "strict", "every_reading": True},
+            judge=lambda lines, form: CheckResult(form, tuple(lines), Verdict.STRICT, True),
             symbols=words(),
         ),
         EvaluateSettings(bootstrap_samples=100),

@@ -10,7 +10,7 @@ import pytest
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import SourceError
 from gemma_poetry.evaluation.records import Generation, Protocol, write_records
-from gemma_poetry.evaluation.system_outputs import read_system_outputs, read_system_texts
+from gemma_poetry.evaluation.system_outputs import read_system_outputs
 
 LINES = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 JUDGED = [
@@ -109,9 +109,10 @@ JUDGED_HAIKU = [
     ],
 )
 def test_texts_of_another_domain(tmp_path, record, form, source, lines):
+    from gemma_poetry.corpus.readers import reader_of
     from gemma_poetry.domains.registry import load_domain
 
     (tmp_path / "x.jsonl").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
-    (found,) = read_system_texts(tmp_path / "x.jsonl", load_domain("japanese-haiku"), JUDGED_HAIKU)
+    (found,) = read_system_outputs(tmp_path / "x.jsonl", JUDGED_HAIKU, reader=reader_of(load_domain("japanese-haiku")))
     assert (found.system, found.form, found.source_id, len(found.lines)) == ("x", form, source, lines)
     assert bool(found.reference) is source.startswith("h#") and len(found.marks) == lines

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
 from gemma_poetry.generation.logits_processor import CountedPlan, SlotProcessor, begin, retrace
@@ -144,7 +145,7 @@ def test_haiku_end_in_the_season_word_that_was_asked_for(wish, line):
     for _ in range(25):
         lines = "".join(index.texts[token] for token in draw(masks, rng)[:-1]).splitlines()
         assert list(map(count_morae, lines)) == [5, 7, 5]
-        found = domain.check_with(lines, "俳句", feature)
+        found = domain.check_poem(Poem(tuple(lines), "\n" * len(lines)), "俳句", feature).to_record()
         assert found["verdict"] == "strict", found
         ends.add(next(word["word"] for word in found["season_words"] if lines[line].endswith(word["word"])))
     assert len(ends) > 1 or "・" in feature

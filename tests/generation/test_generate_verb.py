@@ -10,11 +10,10 @@ import pytest
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, OutputError, UnknownFormError, UsageError
-from gemma_poetry.generation.poem_generator import GeneratedPoem
-from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.written import WrittenPoem
 from gemma_poetry.model import loading
-from gemma_poetry.verbs.generate import generate, plain_poem
+from gemma_poetry.verbs.generate import generate
 from gemma_poetry.verbs.generate_options import GenerateOptions
 
 
@@ -35,8 +34,7 @@ def loaded(monkeypatch, tiny, tokenizer):
 def test_plain(title, author, expected):
     poem = Poem(("空山", "新雨"), "，。", title=title, author=author, form="试")
     expected = expected.replace("，\n", "，")
-    request = PoemRequest("五绝")
-    assert plain_poem(GeneratedPoem(poem, request, prescribe(request), "", 1, ())) == expected
+    assert str(WrittenPoem(poem, 1, None, None)) == expected
 
 
 def test_json_lines_on_standard_output_and_nothing_else(loaded, capsys):
@@ -161,9 +159,8 @@ def test_the_record_says_which_words_were_named_offered_and_placed(loaded, capsy
 
 
 def test_stanzas_stand_apart():
-    form = PoemRequest("菩萨蛮")
     lines, marks = ("空" * 7, "山" * 7, *("新" * 5,) * 6), "。" * 8
-    shown = plain_poem(GeneratedPoem(Poem(lines, marks, form="词", tune="菩萨蛮"), form, prescribe(form), "", 1, ()))
+    shown = WrittenPoem(Poem(lines, marks, form="词", tune="菩萨蛮"), 1, None, None).text()
     assert [len(stanza.splitlines()) for stanza in shown.split("\n\n")] == [4, 4]
 
 

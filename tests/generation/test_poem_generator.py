@@ -250,7 +250,9 @@ def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
 
 
 def test_the_best_of_several_is_kept(tiny, tokenizer, monkeypatch):
-    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
+    generator = PoemGenerator(
+        tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN
+    )
     assess, seen = generator._assess, []
     monkeypatch.setattr(generator, "_assess", lambda poems: seen.extend(assess(poems)) or seen)
     (kept,) = generator.write([PoemRequest("五律", title="秋月")], best_of=6)

@@ -138,18 +138,13 @@ def test_a_run_that_was_cut_ends_as_one_that_was_not(run, data, checkpoint, tmp_
         [point.get("loss", 0) for point in read_curve(folder / "curve.jsonl")] for folder in (tmp_path / "RUN", out)
     )
     assert losses == pytest.approx(expected, rel=1e-5) and len(losses) == 5
-    with pytest.raises(RunError, match="nothing to resume"):
+    assert train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True) == manifest, "finished"
+
+
+def test_resuming_where_nothing_was_begun_is_an_error(keras_hub, data, checkpoint, tmp_path):
+    with pytest.raises(RunError, match="no run to resume"):
         train_with_keras(data, str(checkpoint), tmp_path / "RUN", RECIPE, resume=True)
-
-
-def test_resuming_where_nothing_was_begun_begins(keras_hub, tmp_path):
-    from gemma_poetry.keras_backend.checkpoints import find_start
-
-    assert find_start(tmp_path / "RUN", {"data": 1}, resume=True) is None
-    (tmp_path / "OTHER").mkdir()
-    (tmp_path / "OTHER" / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="no run of this backend"):
-        find_start(tmp_path / "OTHER", {"data": 1}, resume=True)
+    assert not (tmp_path / "RUN").exists()
 
 
 def test_jax_compiles_the_step_once_for_each_width(keras_hub, checkpoint, monkeypatch):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from gemma_poetry.errors import DataError
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, tones
+from gemma_poetry.prosody.interpretation import heard_at_word
+from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads, tones
 
 
 def groups(char: str) -> set[str]:
@@ -113,7 +117,9 @@ def test_the_table_is_whole_and_consistent():
     table = lexicon()
     assert len(table.rhymes) > 19_000
     assert all(set(heads) <= table.rhymes.keys() for heads in table.variants.values())
-    assert table.rhymes.keys().isdisjoint(table.variants)
+    for char in table.rhymes.keys() & table.variants.keys():
+        # A head that leads elsewhere leads to the glyphs of its word, or to the word that verse writes with it.
+        assert all(table.variants.get(head, head) in (table.variants[char], head) for head in table.variants[char]), char
     assert all(form in table.rhymes or form in table.variants for forms in table.simplified.values() for form in forms)
     assert table.later.keys() <= table.rhymes.keys()
     for head in table.settled:
@@ -139,3 +145,31 @@ def test_a_damaged_table_is_named_with_its_line(text: str):
     with pytest.raises(DataError) as error:
         parse_table(text)
     assert error.value.where.endswith(f":{len(text.splitlines())}")
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f"scripts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_all_glyphs_of_a_word_have_the_same_readings():
+    table = lexicon()
+    pairs = _script("build_lexicon").one_word_pairs(table.rhymes)
+    assert frozenset("為爲") in pairs
+    assert len(pairs) > 150
+    for pair in pairs:
+        one, other = pair
+        assert table.variants[one] == table.variants[other], pair
+        for at_end in (False, True):
+            assert {*heard_at_word(one, at_end).readings} == {*heard_at_word(other, at_end).readings}, pair
+
+
+def test_every_variant_has_all_the_readings_of_the_heads_that_it_stands_for():
+    table = lexicon()
+    for char, heads in table.variants.items():
+        assert {*heard_at_word(char, True).readings} <= {*readings_of_heads(heads)}, char
+        assert readings(char), char

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gemma_poetry.api import check_all
 from gemma_poetry.studio.limits import Limits
 from gemma_poetry.studio.workshop import Workshop
-from gemma_poetry.verbs.studio import check_pasted
 from tests.generation.conftest import NOTHING_KNOWN, character_tokenizer, tiny_gemma
 
 
@@ -25,7 +25,7 @@ def workshop(generators) -> Workshop:
     """Two models, `base` and `tuned`, under narrow limits."""
     return Workshop(
         loaders={"base": lambda: generators[0], "tuned": lambda: generators[1]},
-        checker=check_pasted,
+        checker=check_all,
         pairs=(("base", "tuned"),),
         limits=Limits(requests=8, poems=3, characters=120, waiting=2),
     )

@@ -7,13 +7,14 @@ import pytest
 pytest.importorskip("gradio", reason="Gradio is not installed (pip install 'gemma-poetry[studio]')")
 from starlette.testclient import TestClient
 
+from gemma_poetry.api import check_all
 from gemma_poetry.studio.workshop import Workshop
-from gemma_poetry.verbs.studio import application, check_pasted
+from gemma_poetry.verbs.studio import application
 
 
 @pytest.fixture(scope="module")
 def workshop() -> Workshop:
-    return Workshop(loaders={"base": lambda: pytest.fail("no model is needed to serve the page")}, checker=check_pasted)
+    return Workshop(loaders={"base": lambda: pytest.fail("no model is needed to serve the page")}, checker=check_all)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gemma_poetry.api import check_all
 from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
@@ -21,7 +22,6 @@ from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import _TEXTS, complaint, preferred_language, say, verdict_text
-from gemma_poetry.verbs.studio import check_pasted
 
 
 def places(text: str) -> set[str]:
@@ -74,6 +74,7 @@ NAMES = {
     "pickle",
     "llama",
     "gemma",
+    "GGUF",
     "RUN",
     "KerasHub",
     "Keras",
@@ -212,7 +213,7 @@ def test_memory_that_ran_out_is_said_in_words(error: Exception, caplog: pytest.L
 
 
 def test_remarks_of_the_scansion_are_said_in_chinese():
-    (octave,) = check_pasted(
+    (octave,) = check_all(
         "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。", "auto"
     )
     remarks = [translated(remark, "zh") for remark in octave.scansion.remarks]

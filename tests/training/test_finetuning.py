@@ -18,7 +18,7 @@ import torch
 from gemma_poetry.artifacts import read_json, sha256_file
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.known_lines import KnownLines
-from gemma_poetry.errors import DataError, RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.errors import DataError, OutputError, RunError, TokenizerMismatchError, TrainingError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.training.finetuning import train_adapter
 from tests.families import save_family, small_tokenizer
@@ -112,6 +112,74 @@ def test_a_run_killed_half_way_resumes_to_the_same_adapter(run, model, data, tmp
 
     train_adapter(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
     assert sha256_file(out / WEIGHTS) == sha256_file(run / WEIGHTS)
+
+
+def test_a_run_that_is_at_its_end_trains_no_step_more(model, data, tmp_path, monkeypatch):
+    # 6 steps are two thirds of an epoch; a step more under a constant rate gives other weights.
+    recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6", "train.save_limit=1"])
+    out = tmp_path / "RUN"
+    train_adapter(data, str(model), out, recipe)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-6"]
+    # Finished: nothing is loaded, nothing is written.
+    with monkeypatch.context() as patch:
+        patch.setattr("gemma_poetry.model.loading.load_model", None)
+        assert train_adapter(data, str(model), out, recipe, resume=True)["steps"] == 6
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    # Killed after its last step.
+    shutil.rmtree(out / "adapter")
+    (out / "manifest.json").unlink()
+    assert train_adapter(data, str(model), out, recipe, resume=True)["steps"] == 6
+    assert (out / WEIGHTS).read_bytes() == before[out / WEIGHTS]
+    steps = [json.loads(line)["step"] for line in (out / "curve.jsonl").read_text().splitlines()]
+    assert steps == [json.loads(line)["step"] for line in before[out / "curve.jsonl"].decode().splitlines()]
+
+
+def test_a_training_on_a_disk_that_fills_up_is_resumed(model, data, tmp_path, monkeypatch):
+    from transformers import Trainer
+
+    recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6", "train.save_steps=2"])
+    train_adapter(data, str(model), tmp_path / "whole", recipe)
+    save = Trainer._save_optimizer_and_scheduler
+
+    def full(self, folder):
+        if folder.endswith("checkpoint-4"):
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 4224 vs 4116")
+        save(self, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
+        with pytest.raises(OutputError, match=r"cannot write(.|\n)*up to step 2: go on with the same command and --resume"):
+            train_adapter(data, str(model), tmp_path / "RUN", recipe)
+    train_adapter(data, str(model), tmp_path / "RUN", recipe, resume=True)
+    assert (tmp_path / "RUN" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+
+
+def test_a_training_whose_folder_is_deleted_keeps_what_it_has(model, data, tmp_path, monkeypatch):
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6"])
+    train_adapter(data, str(model), tmp_path / "whole", recipe)
+    out, step = tmp_path / "RUN", PoetryTrainer.training_step
+
+    def deleting(self, *arguments):
+        if self.state.global_step == 2:
+            shutil.rmtree(out)
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PoetryTrainer, "training_step", deleting)
+        with pytest.raises(OutputError, match=r"deleted(.|\n)*step 3 was written there anew"):
+            train_adapter(data, str(model), out, recipe)
+    train_adapter(data, str(model), out, recipe, resume=True)
+    assert (out / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+
+
+def test_a_training_that_memory_does_not_suffice_for_is_refused_before_it_begins(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("gemma_poetry.model.free_memory.available_memory", lambda device: 1_000_000)
+    with pytest.raises(TrainingError, match=r"more memory than there is(.|\n)*train.batch_size"):
+        train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
+    assert not (tmp_path / "RUN").exists()
 
 
 def test_a_resumed_run_must_keep_its_settings(model, data, tmp_path):

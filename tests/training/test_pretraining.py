@@ -83,6 +83,21 @@ def test_resuming_gives_the_same_weights(trained, tmp_path, monkeypatch):
     assert sha256_file(out / "model.safetensors") == sha256_file(model / "model.safetensors")
 
 
+def test_a_model_that_is_at_its_end_trains_no_step_more(trained, tmp_path, monkeypatch):
+    data, model = trained
+    monkeypatch.setitem(PRESETS, "mini", TINY)
+    out = tmp_path / "MODEL"
+    shutil.copytree(model, out)
+    weights = sha256_file(model / "model.safetensors")
+    assert pretrain(data, out, SETTINGS, resume=True) == read_json(model / "manifest.json")  # finished
+    for name in ("model.safetensors", "manifest.json"):
+        (out / name).unlink()
+    assert pretrain(data, out, SETTINGS, resume=True)["steps"] == 12
+    assert sha256_file(out / "model.safetensors") == weights
+    with pytest.raises(RunError, match=r"other settings \(pretrain\)"):
+        pretrain(data, out, SETTINGS.model_copy(update={"max_steps": 20}), resume=True)
+
+
 def test_a_model_that_is_there_is_not_written_over(trained):
     data, model = trained
     before = sha256_file(model / "model.safetensors")

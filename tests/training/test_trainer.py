@@ -12,9 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gemma_poetry.data.dataset import PackedCollator, PaddedCollator, PoemDataset
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
-from gemma_poetry.errors import RunError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
-from gemma_poetry.training.trainer import newest_checkpoint, prepare_folder
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 
@@ -68,25 +66,6 @@ def test_the_head_is_whole_again_outside_the_block(samples):
         completion_losses(model, head, batch)
         after = model(input_ids=batch["input_ids"]).logits
     assert torch.equal(before, after)
-
-
-def test_newest_checkpoint_passes_over_those_cut_short(tmp_path: Path):
-    from gemma_poetry.artifacts import write_json
-
-    for step, size_written in [(5, 4), (10, 4), (15, 2)]:
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / "optimizer.pt").write_bytes(b"x" * size_written)
-        write_json(folder / "complete.json", {"step": step, "files": {"optimizer.pt": 4}})
-    (tmp_path / "checkpoint-20").mkdir()  # killed before the marker was written
-    assert newest_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
-
-
-def test_a_folder_with_something_in_it_is_not_written_over(tmp_path: Path):
-    (tmp_path / "letter.txt").write_text("mine")
-    with pytest.raises(RunError, match="not empty"):
-        prepare_folder(tmp_path, resume=False, finished="done")
-    assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
 def test_validation_figures_are_corpus_level_sums(tmp_path: Path, samples):

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.corpus.poem import SourcePoem
+from gemma_poetry.corpus.single_poems import read_strictly
+from gemma_poetry.domains.classical_chinese import ClassicalChinese
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnknownFormError
-from gemma_poetry.verbs.check import check, check_poem, main
+from gemma_poetry.verbs.check import check, main
 
 TOWER = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。\n"
 STREAM = "滁州西涧\n韦应物\n独怜幽草涧边生，上有黄鹂深树鸣。\n春潮带雨晚来急，野渡无人舟自横。\n"
@@ -96,7 +98,7 @@ def test_nothing_but_json_on_standard_output(poem_file, capsys):
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        ("床前😀明月光，疑是。", "symbols or emoji ('😀' in row 1, position 3)"),
+        ("床前😀月光，疑是地上霜。\n举头望明月，低头思故乡。", "symbols or emoji ('😀' in row 1, position 3)"),
         ("白日依□尽，黄河入海流。\n欲穷千里目，更上一层楼。", "lost characters (□ ？ …) ('□' in row 1, position 4)"),
         ("白日依山尽，黄河入海流。\n欲穷千里目，更上Ｘ层楼。", "Latin letters or digits ('Ｘ' in row 2, position 9)"),
     ],
@@ -139,7 +141,7 @@ WASHED = "山下兰芽短浸溪，松间沙路净无泥。萧萧暮雨子规啼�
     ids=lambda value: value if len(value) < 12 else "",
 )
 def test_the_shape_decides_and_not_the_title(title, text, form, verdict):
-    scansion = check_poem(SourcePoem((text,), "x", title=title)).scansion
+    scansion = ClassicalChinese().check_poem(read_strictly(SourcePoem((text,), "x", title=title))).scansion
     assert (scansion.form, scansion.verdict.value) == (form, verdict)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from gemma_poetry.artifacts import write_json
 from gemma_poetry.cli.program import app
 from gemma_poetry.config import load_recipe
 from gemma_poetry.data.tokenization import encode_poems
-from gemma_poetry.errors import ExportError, ModelAccessError, OutputError, RunError, UsageError
+from gemma_poetry.errors import ExportError, MissingExtraError, ModelAccessError, OutputError, RunError, UsageError
 from gemma_poetry.exporting import export as exporting, gguf_file
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.lora import add_adapter
@@ -252,8 +253,8 @@ def test_gguf_says_what_is_wanted(run: Path, tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(UsageError, match=r"convert_hf_to_gguf\.py"):
         gguf_file.require_gguf(family_model("gemma2", 476).config)
-    monkeypatch.setattr(gguf_file, "gguf_installed", lambda: False)
-    with pytest.raises(UsageError, match="pip install gguf"):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'gemma-poetry\[gguf\]', or run llama\.cpp"):
         export(ExportOptions(run, "gguf", tmp_path / "out"))
 
 

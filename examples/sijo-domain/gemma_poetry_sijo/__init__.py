@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gemma_poetry.corpus.poem import Poem, RefusedError
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, fault
+from gemma_poetry.domains.domain import Domain, check_result, fault
 from gemma_poetry.prosody.measures import Measure, MeasuredLine, Unit
 from gemma_poetry.prosody.wordstock import Wordstock
 
@@ -46,7 +46,7 @@ class Sijo(Domain):
         for number, (group, wanted) in enumerate(zip(lines, SYLLABLES), 1):
             if len(group) != wanted or not all(map(is_hangul, group)):
                 faults.append(fault(number, 0, "syllables", wanted, group))
-        return check_record(form, lines, faults)
+        return check_result(form, lines, faults)
 
     def measure(self, form):
         return Measure(form, tuple(MeasuredLine(cost, mark) for cost, mark in zip(SYLLABLES, MARKS)))

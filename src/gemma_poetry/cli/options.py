@@ -23,12 +23,19 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace file
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint.")]
 
 
-def chosen_recipe(recipe: str | None, overrides: list[str] | None, **settings: Any) -> Any:
-    """The recipe with `--set` and the verb's own options (`section__key=value`, `None` left out) on top."""
-    from gemma_poetry.config import load_recipe, override
+def chosen_settings(overrides: list[str] | None, **settings: Any) -> list[str]:
+    """Changes to a recipe: `--set`, and the verb's own options (`section__key=value`, `None` left out) on top."""
+    from gemma_poetry.config import override
 
     named = [override(name.replace("__", "."), value) for name, value in settings.items() if value is not None]
-    return load_recipe(recipe, [*(overrides or []), *named])
+    return [*(overrides or []), *named]
+
+
+def chosen_recipe(recipe: str | None, overrides: list[str] | None, **settings: Any) -> Any:
+    """The recipe with its changes."""
+    from gemma_poetry.config import load_recipe
+
+    return load_recipe(recipe, chosen_settings(overrides, **settings))
 
 
 def names_in(listed: str | None) -> list[str] | None:

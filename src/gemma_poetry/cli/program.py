@@ -1,69 +1,65 @@
-"""The console script `gemma-poetry`: every verb under its name.
+"""The console script `gemma-poetry`: one verb from its words to its exit status.
 
-In: the command line. Out: a call of the command in `cli/commands/NAME.py`, its result on standard output, progress and
-messages on standard error, and the exit status: 0 done, 1 a verdict is negative, 2 usage or input error, 141 the reader of
-the output left.
+In: the command line, and signals. Out: the verb's result on standard output, progress and messages on standard error, and
+the exit status: 0 done, 1 a verdict is negative, 2 usage or input error, 130 and 143 interrupted (Ctrl-C, SIGTERM), 141 the
+reader of the output left.
 
-Nothing heavy is imported at the top, here or in the commands: `--help` answers at once.
+Until the verb has its words, nothing is written that could be left half-done: a signal ends the program on the spot. From
+then on it is an exception, which cleans up on its way, and tells what was kept and how to go on. That is why nothing, not
+even the list of the verbs, is imported at the top.
 """
 
 from __future__ import annotations
 
-import gc
 import os
+import signal
 import sys
-import warnings
+from types import FrameType
+from typing import Any
 
-import typer
+from gemma_poetry.errors import GemmaPoetryError, ran_out_of_memory
 
-from gemma_poetry.cli.commands.check import check
-from gemma_poetry.cli.commands.doctor import doctor
-from gemma_poetry.cli.commands.domains import domains
-from gemma_poetry.cli.commands.evaluate import evaluate
-from gemma_poetry.cli.commands.export import export
-from gemma_poetry.cli.commands.generate import generate
-from gemma_poetry.cli.commands.models import models
-from gemma_poetry.cli.commands.prepare import prepare
-from gemma_poetry.cli.commands.pretrain import pretrain
-from gemma_poetry.cli.commands.quickstart import quickstart
-from gemma_poetry.cli.commands.rate import rate
-from gemma_poetry.cli.commands.studio import studio
-from gemma_poetry.cli.commands.train import train
-from gemma_poetry.cli.commands.tunes import tunes
-from gemma_poetry.cli.printing import end_with_reader
-from gemma_poetry.errors import GemmaPoetryError
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-app = typer.Typer(
-    name="gemma-poetry",
-    help="Fine-tune Gemma to write classical Chinese poetry: prepare, train, evaluate, generate.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
-# In the order in which `--help` names them; groups come last.
-for _command in (
-    prepare,
-    pretrain,
-    train,
-    evaluate,
-    generate,
-    studio,
-    export,
-    doctor,
-    models,
-    check,
-    domains,
-    quickstart,
-):
-    app.command()(_command)
-app.add_typer(rate, name="rate")
-app.add_typer(tunes, name="tunes")
+class Terminated(KeyboardInterrupt):
+    """The program was told to end (SIGTERM): it cleans up as after Ctrl-C."""
 
 
 def main() -> None:
-    """Runs the console script; our own errors end it with their text and exit status, never a stack trace."""
+    """Runs the console script; our own errors and signals end it with their text and exit status, never a stack trace."""
+    for each in _SIGNALS:
+        signal.signal(each, _end_at_once)
+    try:
+        _run()
+    except GemmaPoetryError as error:
+        _end(str(error), error.exit_status)
+    except KeyboardInterrupt as interrupt:
+        _end_interrupted(interrupt)
+    except SystemExit as end:
+        # The library of the command line turns an interrupt into an exit.
+        behind = _interrupt_behind(end)
+        if behind is None:
+            raise
+        _end_interrupted(behind)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        reason = str(error).strip().splitlines()
+        _end(
+            f"memory ran out ({reason[0] if reason else type(error).__name__})\nExpected: room for the model and for a batch\n"
+            "What to do: lower the batch (--set evaluate.batch_size=8, generate.batch_size=8, train.batch_size=4), choose a "
+            "smaller model (gemma-poetry models lists what fits), or end what else takes memory",
+            GemmaPoetryError.exit_status,
+        )
+    finally:
+        sys.stdout.flush()
+
+
+def _run() -> None:
+    import gc
+    import warnings
+
     # Notices between libraries (a renamed argument, a bar for reading weights) say nothing to the person at the terminal.
     warnings.simplefilter("ignore", FutureWarning)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -71,14 +67,61 @@ def main() -> None:
     # Importing torch makes millions of objects that live on; looking through them again and again for cycles takes a
     # sixth of the time to the first poem.
     gc.set_threshold(100_000, 50, 100)
+
+    from gemma_poetry.cli.application import app
+    from gemma_poetry.cli.printing import end_with_reader
+    from gemma_poetry.extras import naming_extras
+
     end_with_reader()
-    try:
+    for each in _SIGNALS:
+        signal.signal(each, _interrupt)
+    with naming_extras():
         app()
-    except GemmaPoetryError as error:
-        print(f"gemma-poetry: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    finally:
-        sys.stdout.flush()
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    os.write(2, f"\n{_INTERRUPTED[number]}\n".encode())
+    os._exit(128 + number)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+_INTERRUPTED: dict[int, str] = {
+    signal.SIGINT: "gemma-poetry: interrupted",
+    signal.SIGTERM: "gemma-poetry: ended by a signal (SIGTERM)",
+}
+
+
+def _interrupt_behind(end: BaseException) -> KeyboardInterrupt | None:
+    seen: BaseException | None = end
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _end_interrupted(interrupt: KeyboardInterrupt) -> None:
+    number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
+    # A second signal while libraries end their threads has nothing more to save.
+    for each in _SIGNALS:
+        signal.signal(each, _end_at_once)
+    notes = getattr(interrupt, "__notes__", [])
+    _end("\nWhat to do: ".join([f"\n{_INTERRUPTED[number]}", *notes]), 128 + number)
+
+
+def _end(message: str, status: int) -> None:
+    lead = "" if message.startswith("\n") else "gemma-poetry: "
+    print(f"{lead}{message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        from gemma_poetry.cli.application import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":

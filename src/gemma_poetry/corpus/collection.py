@@ -18,12 +18,13 @@ from typing import Any, Protocol
 
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines
-from gemma_poetry.corpus.containers import natural_key
+from gemma_poetry.corpus.containers import SourceFile, natural_key
 from gemma_poetry.corpus.dedup import Clusters, find_clusters
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.selection import choose
+from gemma_poetry.corpus.single_poems import read_leniently, read_strictly
 from gemma_poetry.corpus.sources import Part, Source, SourceInfo, open_source
 from gemma_poetry.corpus.splits import SPLITS, assign_splits
 from gemma_poetry.corpus.titles import clean_author, clean_title, is_fragment
@@ -111,6 +112,15 @@ class Reader(Protocol):
     def finish(self, drafts: Sequence[Any], cluster_ids: Sequence[str], settings: PrepareSettings) -> list[Poem]:
         """The drafts as poems."""
 
+    def records(self, file: SourceFile) -> Iterator[SourcePoem]:
+        """The records of one file."""
+
+    def strictly(self, record: SourcePoem) -> Poem:
+        """A record that is to be checked; what is in the way of reading it is a `TextError` or a `RefusedError`."""
+
+    def leniently(self, records: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:
+        """Texts of another system, nothing left out, beside judged ones."""
+
 
 class HanVerse:
     """The reader of classical Chinese poems."""
@@ -137,6 +147,18 @@ class HanVerse:
     def finish(self, drafts: Sequence[_Draft], cluster_ids: Sequence[str], settings: PrepareSettings) -> list[Poem]:
         """Poems in one script, with form and tune."""
         return _finish(list(drafts), list(cluster_ids), settings.script)
+
+    def records(self, file: SourceFile) -> Iterator[SourcePoem]:
+        """See `formats.read_poems`."""
+        return iter(read_poems(file))
+
+    def strictly(self, record: SourcePoem) -> Poem:
+        """See `single_poems.read_strictly`."""
+        return read_strictly(record)
+
+    def leniently(self, records: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:
+        """See `single_poems.read_leniently`."""
+        return read_leniently(records, judged)
 
 
 def build_collection(source: str, settings: PrepareSettings, reader: Reader | None = None) -> Collection:

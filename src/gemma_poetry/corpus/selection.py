@@ -52,10 +52,14 @@ def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> lis
     if settings.title_words:
         chosen = [poem for poem in chosen if any(word in poem.title for word in settings.title_words)]
     if not chosen:
+        asked = {name: getattr(settings, name) for name in ("forms", "eras", "authors", "title_words")}
+        given = {f"prepare.{name}": " ".join(words) for name, words in asked.items() if words}
         raise UsageError(
-            "no poem meets all of the forms, eras, authors and title words asked for",
+            f"no poem meets all of the forms, eras, authors and title words asked for "
+            f"({'; '.join(f'{name} {words}' for name, words in given.items())})",
             where=source,
-            action="widen prepare.forms, prepare.eras, prepare.authors or prepare.title_words",
+            expected="at least one poem that meets all of them",
+            action=f"widen {' or '.join(given)}",
         )
     if settings.max_poems is None:
         if settings.mean_characters is not None:
@@ -73,16 +77,24 @@ def _named(
 ) -> list[Poem]:
     """Those of the chosen poems whose era or author is one of the wanted."""
     counts = Counter[str](getattr(poem, field) for poem in poems)
+    present = [known for known, _ in counts.most_common() if known]
+    if not present:
+        raise UsageError(
+            f"{field}s are asked for, and the collection names none",
+            where=source,
+            expected=f"poems that say their {field}",
+            action=f"leave prepare.{field}s (--{field}s) out, or name another --source",
+        )
     for name in wanted:
         if name not in counts:
-            present = [known for known, _ in counts.most_common() if known]
-            near = nearest_names(name, present)
-            more = " …" if len(present) > _NAMES_SHOWN else ""
+            # A name of two or three characters is near where it shares one of them, the more the better.
+            near = nearest_names(name, present) or [known for known in present if set(known) & set(name)][:3]
+            more = f" and {len(present) - _NAMES_SHOWN:,} others" if len(present) > _NAMES_SHOWN else ""
             raise UsageError(
                 f"the collection has no poems of the {field} {name!r}",
                 where=source,
-                expected=f"one of {' '.join(present[:_NAMES_SHOWN]) or '(it names none)'}{more}",
-                action=f"did you mean {' or '.join(near)}?" if near else f"correct prepare.{field}s",
+                expected=f"one of {' '.join(present[:_NAMES_SHOWN])}{more}",
+                action=f"did you mean {' or '.join(near)}?" if near else f"correct prepare.{field}s (--{field}s)",
             )
     return [poem for poem in chosen if getattr(poem, field) in wanted]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,12 +21,14 @@ from typing import Any, ClassVar, Protocol
 
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection
-from gemma_poetry.corpus.containers import natural_key
+from gemma_poetry.corpus.containers import SourceFile, natural_key
 from gemma_poetry.corpus.formats import read_poems
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.sources import SAMPLE, Source, open_source
+from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
 from gemma_poetry.progress import track
+from gemma_poetry.prosody.check_result import CheckResult
 
 _PLANES = (0x10000, 0x10FFFF)
 _EXAMPLES = 20
@@ -36,6 +38,7 @@ class TextDomain(Protocol):
     """What this room asks of a domain."""
 
     name: ClassVar[str]
+    reader: ClassVar[str]
     forms: ClassVar[tuple[str, ...]]
     unit: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
@@ -45,7 +48,7 @@ class TextDomain(Protocol):
     def clean(self, source: SourcePoem) -> Poem: ...
     def symbols(self, line: str) -> Sequence[str]: ...
     def count(self, lines: Sequence[str]) -> int: ...
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]: ...
+    def check(self, lines: Sequence[str], form: str) -> CheckResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,37 @@ class DomainTexts:
         """The texts with their clusters."""
         return [replace(poem, cluster_id=cluster) for poem, cluster in zip(drafts, cluster_ids)]
 
+    def records(self, file: SourceFile) -> Iterator[SourcePoem]:
+        """Plain text as the domain divides it."""
+        return iter(read_poems(file, self.domain.divide))
+
+    def strictly(self, record: SourcePoem) -> Poem:
+        """A text, cleaned."""
+        return self.domain.clean(record)
+
+    def leniently(self, records: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:
+        """Texts of another system; what the domain would leave out of training is kept as it is.
+
+        The form is the one that the file names; else that of the judged text of the same title, which was asked for; else the
+        one that the domain finds.
+        """
+        asked: dict[str, set[str]] = defaultdict(set)
+        for text in judged:
+            asked[fold(text.title)].add(text.kind)
+        known = {form.casefold(): form for form in self.domain.forms}
+        poems = []
+        for record in records:
+            try:
+                poem = self.domain.clean(record)
+            except RefusedError:
+                lines = tuple(line for part in record.paragraphs for line in part.split("\n") if line.strip())
+                poem = Poem(lines, "\n" * len(lines), form=self.domain.forms[0])
+            own = asked.get(fold(record.title), set()) if record.title else set()
+            form = known.get(record.form.casefold()) or (min(own) if len(own) == 1 else poem.form)
+            about: dict[str, Any] = {"title": record.title, "author": record.author, "source_id": record.source_id}
+            poems.append(replace(poem, **about, form=form, tune=""))
+        return poems
+
 
 def _code_point(symbol: str) -> str:
     """One character for a symbol, the same on every machine: itself, or a code point by its hash."""
@@ -133,8 +167,8 @@ def texts_stats(collection: Collection, domain: TextDomain) -> dict[str, Any]:
     unknown: Counter[str] = Counter()
     for poem in track(poems, "Checking forms"):
         found = domain.check(poem.lines, poem.form)
-        verdicts.setdefault(poem.form, Counter())[found["verdict"]] += 1
-        unknown.update(str(one.get("word", one.get("character", ""))) for one in found["unknown"])
+        verdicts.setdefault(poem.form, Counter())[found.verdict.value] += 1
+        unknown.update(one.word for one in found.unknown)
     return {
         "domain": domain.name,
         "unit": domain.unit,

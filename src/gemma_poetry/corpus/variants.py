@@ -44,9 +44,14 @@ _GROUPS = (
 )
 
 
+def folded_groups() -> list[str]:
+    """The groups of glyphs that are folded onto their first, beside those that OpenCC knows."""
+    return _GROUPS.split()
+
+
 @functools.cache
 def _curated() -> dict[str, str]:
-    return {form: group[0] for group in _GROUPS.split() for form in group[1:] if form != group[0]}
+    return {form: group[0] for group in folded_groups() for form in group[1:] if form != group[0]}
 
 
 _FOLDED: dict[int, str] = {}

@@ -1,10 +1,12 @@
 """The memory of a training's largest pass, by the formula of `model.memory`, against what is free.
 
-In: a `PeftModel`, the samples, a recipe, the bytes that are free. Out: the estimate, and a finding on it.
+In: a `PeftModel`, the samples, a recipe, the bytes that are free. Out: the estimate, and a finding on it; or the refusal of a
+training that could only end for want of memory.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -15,10 +17,15 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.data.dataset import pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.free_memory import gib
 from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
 
 _FULL_MEMORY_SHARE = 0.9
+_SMALLER = (
+    "lower train.batch_size (and raise train.gradient_accumulation), lower train.max_tokens, or set "
+    "train.gradient_checkpointing=true"
+)
 
 
 def step_memory(
@@ -61,10 +68,32 @@ def check_memory(estimate: MemoryEstimate, available: int) -> Finding:
     parts = ", ".join(f"{part.name} {getattr(estimate, part.name) / 2**30:.2f}" for part in fields(estimate))
     found = f"{gib(estimate.total)} wanted ({parts}), {gib(available)} free"
     expected = "a step that fits"
-    action = (
-        "lower train.batch_size (and raise train.gradient_accumulation), lower train.max_tokens, or set "
-        "train.gradient_checkpointing=true"
-    )
+    action = _SMALLER
     if estimate.total > available:
         return Finding("memory", "fault", found, expected, action)
     return judge("memory", estimate.total <= _FULL_MEMORY_SHARE * available, found, expected, action, otherwise="warning")
+
+
+def require_memory(
+    model: Any, samples: Sequence[TokenizedPoem], recipe: Recipe, vocabulary_rows: int | None, available: int
+) -> None:
+    """Refuses a training that cannot have the memory it wants, and warns of one that may not.
+
+    Args:
+        model: The `PeftModel`.
+        samples: Samples that training takes.
+        recipe: Its `train` and `lora` sections are used.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
+        available: Bytes that were free before the model was loaded.
+
+    Raises:
+        TrainingError: What it takes for certain, an allowance for a torn heap left out, is more than is free.
+    """
+    estimate = step_memory(model, samples, recipe, vocabulary_rows)
+    if estimate.total - estimate.heap - estimate.runtime > available:  # the libraries are loaded already
+        finding = check_memory(estimate, available)
+        raise TrainingError(
+            f"the training wants more memory than there is: {finding.found}", expected=finding.expected, action=_SMALLER
+        )
+    if estimate.total > available:
+        print(f"gemma-poetry: note: memory may not suffice: {check_memory(estimate, available).found}", file=sys.stderr)

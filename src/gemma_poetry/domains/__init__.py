@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gemma_poetry.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from gemma_poetry.domains.domain import PASSES as PASSES, Domain as Domain
+    from gemma_poetry.domains.domain import Domain as Domain
     from gemma_poetry.domains.registry import (
         DEFAULT as DEFAULT,
         Listing as Listing,

@@ -1,20 +1,23 @@
 """Classical Chinese poetry is the default domain: 诗 and 词 under tones and rhymes.
 
 In: lines of Han characters. Out: what the other domains say too. Its forms are slots (`prosody.forms`), so the collection
-reader, the slot engine and the tonal measures of evaluation serve it.
+reader, the slot engine and the measures of tones and rhymes in evaluation serve it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, SourcePoem
-from gemma_poetry.data.prompts import CHINESE, Template
+from gemma_poetry.data.prompts import CHINESE, Conditions, Template
 from gemma_poetry.domains.domain import Domain
+from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.classification import classify
-from gemma_poetry.prosody.forms import FORM_NAMES, form_name
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES
+from gemma_poetry.prosody.mending import mends
+from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
 
 
 class ClassicalChinese(Domain):
@@ -25,28 +28,43 @@ class ClassicalChinese(Domain):
     forms = FORM_NAMES
     languages = ("lzh",)
     template: ClassVar[Template] = CHINESE
-    tonal = True
+    reader = "han-verse"
+    engine = "slots"
+    symbol = "characters"
     metrics = ("",)
 
     def sample(self) -> Path | None:
         """The embedded sample is found by the collection reader itself."""
         return None
 
+    @property
+    def example(self) -> Conditions:
+        """A quatrain in the manner of 杜甫."""
+        return Conditions("七言绝句", "秋夜", "杜甫")
+
     def form_name(self, name: str) -> str:
-        """The full name of a form given by its full or short name; see `prosody.forms`."""
-        return form_name(name)
+        """The full name of a form given by its full or short name, or a tune's name as it is."""
+        check_form(name)
+        return SHORT_NAMES.get(name, name)
 
     def clean(self, source: SourcePoem) -> Poem:
         """A poem whose paragraphs are its lines; sources with notes and marks go through the collection reader."""
         marks = source.marks or "。" * len(source.paragraphs)
         return Poem(source.paragraphs, marks, source.title, source.author, source.era, classify(source.paragraphs), source.tune)
 
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+    def check(self, lines: Sequence[str], form: str) -> ScansionResult:
         """The scansion of a poem; see `prosody.scansion_record`."""
-        from gemma_poetry.prosody.scansion import scan
-        from gemma_poetry.prosody.scansion_record import scansion_record
+        return scansion_result(scan(lines, form))
 
-        return scansion_record(scan(lines, form))
+    def judges(self, poem: Poem) -> bool:
+        """Not a couplet, nor a shape that a template gave."""
+        return bool(poem.tune) or poem.form in FIXED_SHAPES or poem.form.endswith("排律")
+
+    def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> ScansionResult:
+        """The scansion against a form, else the poem's own, else the form that the lines suggest."""
+        named = form or poem.kind
+        scansion = scan(poem.lines, named, poem.marks) if named else scan_auto(poem.lines, poem.marks)
+        return scansion_result(scansion, mends(scansion), poem.title, poem.author)
 
     def symbols(self, line: str) -> Sequence[str]:
         """Characters."""

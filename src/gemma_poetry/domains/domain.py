@@ -20,19 +20,19 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gemma_poetry.corpus.poem import Poem, SourcePoem
-from gemma_poetry.data.prompts import Template
+from gemma_poetry.data.prompts import Conditions, Template
 from gemma_poetry.domains.scripts import normal_text, single_spaces
 from gemma_poetry.errors import UnknownFormError, UsageError, nearest_names
+from gemma_poetry.extras import require
+from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, split_measured
+from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.wordstock import Wordstock
-
-PASSES = ("strict", "minor", "rescued")
-"""The verdicts of a check that let a text pass."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
@@ -54,8 +54,9 @@ class Domain(ABC):
         description: One sentence for `gemma-poetry domains`.
         forms: The forms it knows; the first is taken where none is named.
         template: The labels of its prompts.
-        tonal: Its texts are lines of Han characters under the forms of `prosody.forms`; then the collection reader, the slot
-            engine and the tonal measures serve it, and `divide`, `clean`, `measure` and `wordstock` are not asked.
+        reader: Which reader of `corpus.readers` serves it: `texts` asks `divide`, `clean` and `symbols`.
+        engine: Which engine of `generation.writer` serves it: `words` asks `measure` and `wordstock`; `slots` writes under the
+            forms of `prosody.forms`, whose every character has a place of its own.
         unit: What `count` counts, as it stands behind `ppl_` in results: `char`, `word`, ...
         endings: Files that it reads.
         languages: ISO 639 codes of its texts, for dataset cards; empty: any.
@@ -72,7 +73,8 @@ class Domain(ABC):
     description: ClassVar[str]
     forms: ClassVar[tuple[str, ...]]
     template: ClassVar[Template] = Template("Form: ", "\nTitle: ", "\nAuthor: ", "\nText:\n")
-    tonal: ClassVar[bool] = False
+    reader: ClassVar[str] = "texts"
+    engine: ClassVar[str] = "words"
     unit: ClassVar[str] = "char"
     endings: ClassVar[tuple[str, ...]] = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
     languages: ClassVar[tuple[str, ...]] = ()
@@ -83,6 +85,11 @@ class Domain(ABC):
     max_tokens: ClassVar[int] = 512
     feature: ClassVar[str] = ""
 
+    @property
+    def example(self) -> Conditions:
+        """What a model of this domain is asked for where an example is wanted, as on a model card."""
+        return Conditions(self.forms[0], template=self.template)
+
     def sample(self) -> Path | None:
         """The folder of a small sample, read where the source is called `sample`; `None`: it has none."""
         return None
@@ -91,16 +98,9 @@ class Domain(ABC):
         """Makes sure that the packages it needs are there.
 
         Raises:
-            UsageError: One is missing; the error says how it is installed.
+            MissingExtraError: One is missing; the error says how it is installed.
         """
-        missing = [package for package in self.packages if find_spec(package) is None]
-        if missing:
-            extra = f"'gemma-poetry[{self.extra}]'" if self.extra else " ".join(missing)
-            raise UsageError(
-                f"the domain {self.name} needs {' and '.join(missing)}, which is not installed",
-                expected="its packages beside this one",
-                action=f"pip install {extra}",
-            )
+        require(*self.packages, extra=self.extra, purpose=f"the domain {self.name}")
 
     def form_name(self, name: str) -> str:
         """The name of a form as the domain writes it.
@@ -154,8 +154,8 @@ class Domain(ABC):
         """
 
     @abstractmethod
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
-        """What is right and wrong with a text; see `check_record`."""
+    def check(self, lines: Sequence[str], form: str) -> CheckResult:
+        """What is right and wrong with a text; see `check_result`."""
 
     def symbols(self, line: str) -> Sequence[str]:
         """What a line is made of when texts are compared: words of scripts that part them by spaces, characters of others.
@@ -191,17 +191,30 @@ class Domain(ABC):
         """
         return measure
 
-    def feature_faults(self, lines: Sequence[str], feature: str) -> list[dict[str, Any]]:
+    def feature_faults(self, lines: Sequence[str], feature: str) -> list[Finding]:
         """What lacks to a feature in a text; see `fault`."""
         return []
 
-    def check_with(self, lines: Sequence[str], form: str, feature: str) -> dict[str, Any]:
-        """The check of a text of which a feature was asked."""
-        found = self.check(lines, form)
-        faults = self.feature_faults(lines, feature) if feature else []
+    def judges(self, poem: Poem) -> bool:
+        """Whether a check can say anything of a text's form."""
+        return True
+
+    def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> CheckResult:
+        """The check of a whole text.
+
+        Args:
+            poem: The text.
+            form: The form that it must keep, as `form_name` writes it; empty: its own.
+            feature: What was asked of it besides, as `feature_name` writes it; empty: nothing.
+
+        Raises:
+            TextError: It is not of the form's shape.
+        """
+        found = replace(self.check(poem.lines, form or poem.form), title=poem.title, author=poem.author)
+        faults = self.feature_faults(poem.lines, feature) if feature else []
         if not faults:
             return found
-        return {**found, "verdict": "fail", "every_reading": False, "faults": [*found["faults"], *faults]}
+        return replace(found, verdict=Verdict.FAIL, every_reading=False, faults=(*found.faults, *faults))
 
     def wordstock(self, characters: Collection[str]) -> Wordstock:
         """The words that lines are made of, spelt in the characters that a vocabulary has.
@@ -217,14 +230,9 @@ class Domain(ABC):
         return split_measured(text, measure.marks if measure else "\n" * text.count("\n"))
 
 
-def fault(line: int, position: int, rule: str, expected: object, actual: object) -> dict[str, Any]:
+def fault(line: int, position: int, rule: str, expected: object, actual: object) -> Finding:
     """One fault of a check; line and position count from 1, position 0 means the whole line, line 0 the whole text."""
-    return {"line": line, "position": position, "rule": rule, "expected": str(expected), "actual": str(actual)}
-
-
-def unknown(line: int, position: int, word: str) -> dict[str, Any]:
-    """One word that no dictionary has; nothing is guessed of it."""
-    return {"line": line, "position": position, "word": word}
+    return Finding(line, position, rule, str(expected), str(actual))
 
 
 def cleaned_text(source: SourcePoem, lines: Sequence[str], form: str) -> Poem:
@@ -244,19 +252,20 @@ def cleaned_text(source: SourcePoem, lines: Sequence[str], form: str) -> Poem:
     )
 
 
-def check_record(
+def check_result(
     form: str,
     lines: Sequence[str],
-    faults: Sequence[dict[str, Any]],
-    unknowns: Sequence[dict[str, Any]] = (),
+    faults: Sequence[Finding],
+    unknowns: Sequence[UnknownWord] = (),
     *,
     every_reading: bool = True,
     rhyme_group: str = "",
     judged: bool = True,
     rescued: bool = False,
-    **more: Any,
-) -> dict[str, Any]:
-    """The record of a check, with the keys of `gemma-poetry check --json`.
+    licences: Sequence[Finding] | None = None,
+    **details: Any,
+) -> CheckResult:
+    """The result of a check with the verdict that follows from it.
 
     The verdict is `fail` where there is a fault, else `not-judged` where a word is unknown or the form has no rules, else
     `strict` where every pronunciation keeps the form, `minor` where some does, and `rescued` where only an unusual one does.
@@ -265,26 +274,30 @@ def check_record(
         form: The form that was asked for.
         lines: The lines.
         faults: What is wrong under every pronunciation, see `fault`.
-        unknowns: Words that no dictionary has, see `unknown`.
+        unknowns: Words that no dictionary has.
         every_reading: Whether every choice of pronunciations keeps the form.
         rhyme_group: The rhyme scheme that was found.
         judged: Whether the form has rules at all.
         rescued: Whether the form is kept only by pronunciations that are not the likeliest.
-        **more: Further keys of the domain's own.
+        licences: Departures that the rules allow; `None`: the form knows none.
+        **details: Further keys of the record, of the domain's own.
     """
     if faults:
-        verdict = "fail"
+        verdict = Verdict.FAIL
     elif unknowns or not judged:
-        verdict = "not-judged"
+        verdict = Verdict.NOT_JUDGED
+    elif every_reading:
+        verdict = Verdict.STRICT
     else:
-        verdict = "strict" if every_reading else "rescued" if rescued else "minor"
-    return {
-        "form": form,
-        "lines": list(lines),
-        "verdict": verdict,
-        "every_reading": every_reading and verdict == "strict",
-        "rhyme_group": rhyme_group,
-        "faults": list(faults),
-        "unknown": list(unknowns),
-        **more,
-    }
+        verdict = Verdict.RESCUED if rescued else Verdict.MINOR
+    return CheckResult(
+        form,
+        tuple(lines),
+        verdict,
+        every_reading and verdict is Verdict.STRICT,
+        rhyme_group,
+        tuple(faults),
+        tuple(unknowns),
+        None if licences is None else tuple(licences),
+        details,
+    )

@@ -19,14 +19,15 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault, unknown
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.english_sounds import Pronunciation, pronunciations, words_of, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, single_spaces
+from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import STRONG, WEAK, Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
 
@@ -75,25 +76,25 @@ class EnglishVerse(Domain):
         for form in (SONNET, COMMON_METRE, HAIKU):
             if len(lines) == len(_SYLLABLES[form]) or (form == COMMON_METRE and len(lines) % 4 == 0):
                 # A word that nobody can pronounce leaves the shape to decide.
-                rules = {one["rule"] for one in self.check(lines, form)["faults"]}
+                rules = {one.rule for one in self.check(lines, form).faults}
                 if not rules & {"syllables", "lines"}:
                     return form
         return FREE_VERSE
 
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+    def check(self, lines: Sequence[str], form: str) -> CheckResult:
         """Syllables, metre and rhyme, each under every pronunciation."""
         if form not in _SCHEMES:
-            return check_record(form, lines, [], judged=False)
+            return check_result(form, lines, [], judged=False)
         period = len(_SYLLABLES[form])
         whole = bool(lines) and (len(lines) % period == 0 if form == COMMON_METRE else len(lines) == period)
         if not whole:
-            return check_record(form, lines, [fault(0, 0, "lines", period, len(lines))])
+            return check_result(form, lines, [fault(0, 0, "lines", period, len(lines))])
         faults, unknowns, licences = [], [], []
         certain = True
         endings: list[tuple[str, set[str]]] = []
         for number, line in enumerate(lines, 1):
             words = [(position, word, pronunciations(word)) for position, word in words_of(line)]
-            lacking = [unknown(number, position, word) for position, word, ways in words if not ways]
+            lacking = [UnknownWord(number, position, word) for position, word, ways in words if not ways]
             unknowns += lacking
             endings.append((words[-1][1].lower(), {way.rhyme for way in words[-1][2]}) if words else ("", set()))
             if lacking:
@@ -106,7 +107,7 @@ class EnglishVerse(Domain):
                 licences.append(fault(number, 0, read.licence, wanted, read.found))
             certain &= read.certain
         rhyme_faults, rhymes_certain = _check_rhymes(endings, form, period)
-        return check_record(
+        return check_result(
             form,
             lines,
             [*faults, *rhyme_faults],
@@ -181,7 +182,7 @@ def _kept(way: Pronunciation, before: int) -> int:
     return 0 if not weak else 1 if weak == [0] else 2
 
 
-def _check_rhymes(endings: Sequence[tuple[str, set[str]]], form: str, period: int) -> tuple[list[dict[str, Any]], bool]:
+def _check_rhymes(endings: Sequence[tuple[str, set[str]]], form: str, period: int) -> tuple[list[Finding], bool]:
     """Faults of rhyme, and whether every pronunciation rhymes. Lines that end in an unknown word are not judged."""
     faults, certain = [], True
     for begin in range(0, len(endings), period):

@@ -22,15 +22,16 @@ import functools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault, unknown
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, read_line, without_readings, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
 from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
+from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
 
@@ -101,13 +102,13 @@ class JapaneseHaiku(Domain):
 
     def _form_of(self, lines: Sequence[str]) -> str:
         found = self.check(lines, HAIKU)
-        if found["unknown"]:
+        if found.unknown:
             raise RefusedError("a word whose reading is not known (kanji are read with the extra `japanese`)")
-        if found["faults"]:
+        if found.faults:
             return FREE_HAIKU
-        return SEASONAL_HAIKU if found["season_words"] else HAIKU
+        return SEASONAL_HAIKU if found.details["season_words"] else HAIKU
 
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+    def check(self, lines: Sequence[str], form: str) -> CheckResult:
         """The morae of each line, and the season words."""
         faults, unknowns, readings, licences = [], [], [], []
         certain, counted = True, form != FREE_HAIKU
@@ -121,7 +122,7 @@ class JapaneseHaiku(Domain):
                 readings.append("")
                 continue
             read = read_line(line)
-            unknowns += [unknown(number, position, word) for position, word in read.unknown]
+            unknowns += [UnknownWord(number, position, word) for position, word in read.unknown]
             taken = read.kana
             if counted and not read.unknown:
                 wanted = MORAE[number - 1]
@@ -135,7 +136,7 @@ class JapaneseHaiku(Domain):
         seasons = season_words("\n".join(map(without_readings, lines)))
         if form == SEASONAL_HAIKU and not seasons:
             faults.append(fault(0, 0, "season word", "a season word of the list", "none"))
-        return check_record(
+        return check_result(
             form,
             lines,
             faults,
@@ -192,7 +193,7 @@ class JapaneseHaiku(Domain):
             action="name another season word, or the season alone",
         )
 
-    def feature_faults(self, lines: Sequence[str], feature: str) -> list[dict[str, Any]]:
+    def feature_faults(self, lines: Sequence[str], feature: str) -> list[Finding]:
         """A fault where neither the season word nor another of its spellings stands in the text."""
         text = "\n".join(map(without_readings, lines))
         if any(spelling in text for entry in _of_feature(feature) for spelling in entry.spellings):

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, script_of, single_spaces
+from gemma_poetry.prosody.check_result import CheckResult
 
 FREE_VERSE, SHORT_POEM, PROSE_POEM = "现代诗", "小诗", "散文诗"
 
@@ -56,7 +57,7 @@ class ModernChinesePoetry(Domain):
         form = source.form if source.form in self.forms else form_of(lines)
         return cleaned_text(source, lines, form)
 
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+    def check(self, lines: Sequence[str], form: str) -> CheckResult:
         """Whether lines and their number are those of the form, and whether they are Chinese."""
         faults = []
         for number, line in enumerate(lines, 1):
@@ -73,7 +74,7 @@ class ModernChinesePoetry(Domain):
             faults.append(fault(0, 0, "lines", "at least 2", len(full)))
         if not any(script_of(char) == "Han" for line in full for char in line):
             faults.append(fault(0, 0, "script", "Han", "none"))
-        return check_record(form, lines, faults)
+        return check_result(form, lines, faults)
 
     def symbols(self, line: str) -> Sequence[str]:
         """Han characters and letters, marks left out."""

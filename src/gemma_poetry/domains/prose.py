@@ -14,12 +14,13 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
-from gemma_poetry.domains.domain import Domain, check_record, cleaned_text, fault
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, scripts_of
+from gemma_poetry.prosody.check_result import CheckResult
 
 PROSE, MARKDOWN, TECHNICAL = "prose", "markdown", "technical"
 
@@ -75,7 +76,7 @@ class Prose(Domain):
         form = source.form if source.form in self.forms else form_of(lines)
         return cleaned_text(source, lines, form)
 
-    def check(self, lines: Sequence[str], form: str) -> dict[str, Any]:
+    def check(self, lines: Sequence[str], form: str) -> CheckResult:
         """Whether the passage is of its form, and whether its code fences are closed."""
         faults = []
         opened = 0
@@ -88,7 +89,7 @@ class Prose(Domain):
         if form != found and form == TECHNICAL:
             faults.append(fault(0, 0, "form", form, found))
         scripts = sorted(scripts_of("".join(lines)))
-        return check_record(form, lines, faults, judged=form == TECHNICAL, scripts=scripts, direction=direction(lines))
+        return check_result(form, lines, faults, judged=form == TECHNICAL, scripts=scripts, direction=direction(lines))
 
 
 def form_of(lines: Sequence[str]) -> str:

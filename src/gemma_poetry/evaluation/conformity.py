@@ -14,14 +14,14 @@ poems do not reach 100%: their own shares stand beside those of the systems.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.statistics import Floats
+from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.rules import Rule, Verdict
@@ -30,7 +30,6 @@ from gemma_poetry.prosody.scansion import scan
 CONFORMITY = ("form", "tones", "rhyme", "metre_any", "metre_every")
 _RHYME_RULES = frozenset({Rule.RHYME, Rule.REPEATED_RHYME})
 _SHAPE_RULES = frozenset({Rule.SHAPE})
-_PASSING = frozenset(verdict.value for verdict in Verdict if verdict.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +88,19 @@ def conformity_sums(judged: Sequence[Conformity]) -> dict[str, Floats]:
     }
 
 
-Judge = Callable[[Sequence[str], str], Mapping[str, Any]]
-"""Checks lines against a form; the record has `verdict` and `every_reading`, as `gemma-poetry check --json` prints it."""
+Judge = Callable[[Sequence[str], str], CheckResult]
+"""Checks lines against a form: the check of a domain."""
 
 
-def checked_sums(records: Sequence[Mapping[str, Any]]) -> dict[str, Floats]:
-    """Rows (kept, judged) from the records of a domain's own check.
+def checked_sums(results: Sequence[CheckResult]) -> dict[str, Floats]:
+    """Rows (kept, judged) from the results of a domain's own check.
 
     `conforms`: no fault under some pronunciation; `conforms_every`: under every one. What its domain does not judge (a word
     that no dictionary has, a form without rules) counts for neither.
     """
-    judged = [record["verdict"] != Verdict.NOT_JUDGED.value for record in records]
-    passing = [record["verdict"] in _PASSING for record in records]
-    every = [bool(record["every_reading"]) for record in records]
+    judged = [result.verdict is not Verdict.NOT_JUDGED for result in results]
+    passing = [result.passes for result in results]
+    every = [result.every_reading for result in results]
     return {
         name: np.array([_row(share if counts else None) for share, counts in zip(shares, judged)], dtype=np.float64).reshape(
             -1, 2

@@ -114,7 +114,7 @@ def report_html(report: Report) -> str:
             comparison_heads=COMPARISON_HEADS,
             comparisons=[(one, comparison_rows(one)) for one in results.comparisons],
             samples=sample_titles(report.generations, SAMPLE_TITLES, report.judge),
-            tonal=report.judge is None,
+            in_columns=report.judge is None,
             reference=REFERENCE,
             copied=copied_spans(results),
             described=DESCRIBED if report.described else (),

@@ -8,14 +8,15 @@ other domains are read by their own check, and run from line to line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.prosody.check_result import CheckResult, ScansionResult
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.prosody.rules import Verdict
@@ -150,7 +151,7 @@ def _poem(writing: Generation, judge: Judge | None) -> SamplePoem:
     source = f"{author}《{title}》" if title else str(author)
     if judge is not None:
         named = ", ".join(str(part) for part in (author, title) if part)
-        return _judged(writing, named, judge(writing.lines, writing.form))
+        return _judged(writing.lines, writing.marks, judge(writing.lines, writing.form), writing.system, named)
     return read_sample(writing.lines, writing.marks, writing.form, writing.system, source)
 
 
@@ -176,22 +177,34 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
     return SamplePoem(system, source, _read(scansion), marks, _VERDICTS[verdict], passes, scansion.rhyme_group)
 
 
-def _judged(writing: Generation, source: str, found: Mapping[str, Any]) -> SamplePoem:
+def written_sample(poem: Poem, found: CheckResult | None) -> SamplePoem:
+    """One poem with what its domain's check found, to be shown.
+
+    Args:
+        poem: The poem; its title is what it is called.
+        found: What the check found; `None`: no rule judges its form.
+    """
+    name = f"《{poem.title}》" if poem.title else ""
+    if found is None or isinstance(found, ScansionResult):
+        return read_sample(poem.lines, poem.marks, poem.kind, name)
+    return _judged(poem.lines, poem.marks, found, poem.title)
+
+
+def _judged(lines: Sequence[str], marks: str, found: CheckResult, system: str, source: str = "") -> SamplePoem:
     """A text of another domain beside what its check found."""
-    rules = {(one["line"], one["position"]): str(one["rule"]) for one in found["faults"]}
-    lines = tuple(
+    rules = {(one.line, one.position): one.rule for one in found.faults}
+    shown = tuple(
         tuple(SampleCharacter(char, fault=rules.get((number, position), "")) for position, char in enumerate(line, 1))
-        for number, line in enumerate(writing.lines, 1)
+        for number, line in enumerate(lines, 1)
     )
     told = tuple(
-        (f"line {one['line']}: " if one["line"] else "") + f"{one['rule']}: expected {one['expected']}, found {one['actual']}"
-        for one in found["faults"]
+        (f"line {one.line}: " if one.line else "") + f"{one.rule}: expected {one.expected}, found {one.actual}"
+        for one in found.faults
     )
-    verdict = str(found["verdict"])
-    passes = None if verdict == Verdict.NOT_JUDGED.value else verdict != Verdict.FAIL.value
-    marks = writing.marks.ljust(len(lines), "\n")
-    rhyme = str(found["rhyme_group"])
-    return SamplePoem(writing.system, source, lines, marks, verdict.replace("-", " "), passes, rhyme, True, told)
+    passes = None if found.verdict is Verdict.NOT_JUDGED else found.passes
+    marks = marks.ljust(len(lines), "\n")
+    verdict = found.verdict.value.replace("-", " ")
+    return SamplePoem(system, source, shown, marks, verdict, passes, found.rhyme_group, True, told)
 
 
 def _bare(lines: Sequence[str]) -> tuple[tuple[SampleCharacter, ...], ...]:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.evaluation.statistics import Difference, Estimate
+from gemma_poetry.frames import data_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(slots=True)
@@ -84,6 +88,20 @@ class Results:
             "copied": self.copied,
             "exposure": self.exposure,
         }
+
+    def to_frame(self, *, by_form: bool = False) -> DataFrame:
+        """A row for each figure: system, (form,) metric, value, low, high, n.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        groups = {name: {"": figures} for name, figures in self.systems.items()}
+        return data_frame(
+            {"system": name, **({"form": form} if by_form else {}), "metric": metric, **figure.to_record()}
+            for name, forms in (self.by_form if by_form else groups).items()
+            for form, figures in forms.items()
+            for metric, figure in figures.items()
+        )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Results:

@@ -24,6 +24,7 @@ from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
+from gemma_poetry.folders import model_hint
 from gemma_poetry.model.loading import ADAPTER, LoadedModel, is_run, load_model
 from gemma_poetry.model.towers import restore_towers
 
@@ -111,11 +112,12 @@ def open_run(run: Path) -> ExportSource:
         ModelError: The base model cannot be used.
     """
     if not is_run(run):
+        found, action = model_hint(run)
         raise RunError(
-            "the folder is no finished run",
+            f"the folder is no finished run{f': {found}' if found else ''}",
             where=run,
             expected="a RUN folder with adapter/ and manifest.json",
-            action="name the folder that gemma-poetry train wrote",
+            action=action or "name the folder that gemma-poetry train wrote",
         )
     loaded = load_model(str(run), device="cpu", dtype="float32")
     tuned = score_fixed_poems(loaded.model, loaded.tokenizer)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, UsageError
 from gemma_poetry.exporting.export import FIXED_POEMS
+from gemma_poetry.extras import require
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,14 +55,10 @@ def require_gguf(config: Any) -> None:
         config: The model's configuration; `None` looks for the package alone.
 
     Raises:
-        UsageError: `gguf` is not installed, or the model is not what llama.cpp computes as gemma3.
+        MissingExtraError: `gguf` is not installed.
+        UsageError: The model is not what llama.cpp computes as gemma3.
     """
-    if not gguf_installed():
-        raise UsageError(
-            "the package gguf is not installed",
-            expected="the writer of the llama.cpp project",
-            action=f"pip install gguf, or run {_CONVERTER}",
-        )
+    require("gguf", extra="gguf", otherwise=f"run {_CONVERTER}")
     if config is None:
         return
     if config.model_type != "gemma3_text":

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from gemma_poetry.generation.prescription import Prescription as Prescription, prescribe as prescribe
     from gemma_poetry.generation.request import PoemRequest as PoemRequest, simplify as simplify
     from gemma_poetry.generation.serving import PoemServer as PoemServer
-    from gemma_poetry.generation.text_generator import (
-        GeneratedText as GeneratedText,
-        TextGenerator as TextGenerator,
-        TextRequest as TextRequest,
-    )
+    from gemma_poetry.generation.writer import open_writer as open_writer
+    from gemma_poetry.generation.written import Writer as Writer, Written as Written
 else:
     __getattr__, __dir__ = lazy_exports(__name__)

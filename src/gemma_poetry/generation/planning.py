@@ -60,6 +60,7 @@ class Planner:
     ) -> None:
         self.guards = tuple(guards)
         self._charset = charset
+        self._spells = byte_characters
         spelt = _known_characters() if byte_characters else frozenset[str]()
         self.index = TokenIndex(tokenizer, terminator_id(tokenizer), spelt | (charset or frozenset()) if spelt else ())
         self._alphabets: dict[tuple[Book, Polyphones] | None, Alphabet] = {}
@@ -82,6 +83,7 @@ class Planner:
         if request.must and not request.placed:
             request = self.place(request, 1)[0]
         prescription = prescribe(simplify(request))
+        self._require_writable(prescription.forms)
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
         masks = self._kept(key)
@@ -104,14 +106,6 @@ class Planner:
         """
         if not request.must or request.placed:
             return [request]
-        for word in simplify(request).must:
-            for char in word:
-                if char not in self.index.characters:
-                    raise ConstraintError(
-                        f"{char} of the word {word} is no character of the model's vocabulary",
-                        expected="words that the model can write",
-                        action="ask with byte_characters (--byte-characters), or choose another word",
-                    )
         writable: list[PoemRequest] = []
         refused: ConstraintError | None = None
         for way in place_words(request, count=count + _SPARE_WAYS, seed=seed):
@@ -128,6 +122,27 @@ class Planner:
             assert refused is not None
             raise refused
         return writable
+
+    def _require_writable(self, forms: Sequence[Form]) -> None:
+        """Refuses a given character that the vocabulary has no way to write, and says what would write it.
+
+        Raises:
+            ConstraintError: It has no piece of its own, and bytes are not to be used, or cannot spell it either.
+        """
+        given = [
+            (line, position, slot.char)
+            for line, slots in enumerate(forms[0].lines, 1)
+            for position, slot in enumerate(slots, 1)
+            if slot.char
+        ]
+        for line, position, char in given:
+            if char not in self.index.characters:
+                spelt = not self._spells and char in _known_characters()
+                raise ConstraintError(
+                    f"line {line}, character {position}: {char!r} cannot be written with the model's vocabulary",
+                    expected=f"a character with a piece of its own{', or leave to spell it by bytes' if spelt else ''}",
+                    action="add --byte-characters (byte_characters=True)" if spelt else "choose another character",
+                )
 
     def plan_form(self, form: Form) -> Plan:
         """The plan of a form that asks for no tones and no rhyme.

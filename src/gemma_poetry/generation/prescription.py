@@ -127,6 +127,8 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
             return name, "", [(_rhymed(bare, request),)]
     else:
         name = SHORT_NAMES.get(request.form, request.form)
+    if name in _OTHER_WISHES:
+        raise UnknownFormError(f"{name} is not the name of one form", **_OTHER_WISHES[name])
     if name not in FORM_NAMES:
         return _tune_forms(name, request)
     if request.lines is not None and not (1 <= request.lines <= _MOST_LINES):
@@ -141,6 +143,31 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
         )
     lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
     return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
+
+
+_COUPLET = {
+    "expected": "the upper line (上联), which decides the form of its answer",
+    "action": "--answer in place of --form, e.g. --answer 春风得意马蹄疾",
+}
+_ACROSTIC = {
+    "expected": "a form, and the characters that its lines begin with",
+    "action": "e.g. --form 七言绝句 --acrostic 春江花月",
+}
+_TUNE = {
+    "expected": "the name of a tune (词牌)",
+    "action": "e.g. --form 菩萨蛮; `gemma-poetry tunes list` has the others",
+}
+_VERSE = {
+    "expected": f"one of {' '.join([*FIXED_SHAPES, *_EXTENDED, *_OPEN_SHAPES])}",
+    "action": "say how many characters a line has, e.g. --form 七言绝句",
+}
+_OTHER_WISHES = {
+    **dict.fromkeys(("对联", "对子", "对句", "春联", "楹联", "下联"), _COUPLET),
+    **dict.fromkeys(("藏头", "藏头诗"), _ACROSTIC),
+    **dict.fromkeys(("词", "词牌", "宋词", "曲", "元曲"), _TUNE),
+    **dict.fromkeys(("绝句", "律诗", "诗", "古诗", "排律", "唐诗"), _VERSE),
+}
+"""What people name as a form and is asked for otherwise."""
 
 
 def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.words import MOST_WORDS, offer_words
+from gemma_poetry.errors import UsageError, nearest_names
 from gemma_poetry.prosody.character_sounds import Polyphones
 
 
@@ -80,6 +82,37 @@ class PoemRequest:
     distinct: bool = True
     novel: bool = True
     script: Literal["simplified", "traditional"] = "simplified"
+
+
+def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping[str, Any]) -> list[PoemRequest]:
+    """Requests as a person writes them.
+
+    Args:
+        form: The form of one, by its full or short name; or whole requests.
+        wishes: Further fields of the one.
+
+    Raises:
+        UsageError: No field is called so, or whole requests and fields are given.
+    """
+    known = [field.name for field in fields(PoemRequest)]
+    for name in wishes:
+        if name not in known:
+            near = " or ".join(nearest_names(name, known))
+            raise UsageError(
+                f"no wish is called {name!r}",
+                expected=f"one of {', '.join(known)}",
+                action=f"did you mean {near}?" if near else "choose a name of the list",
+            )
+    if isinstance(form, str):
+        rhymes = wishes.get("rhymes", ())
+        given = {**wishes, "rhymes": (rhymes,) if isinstance(rhymes, str) else tuple(rhymes)}
+        for name in ("words", "must"):
+            value = wishes.get(name, ())
+            given[name] = split_words(value) if isinstance(value, str) else tuple(value)
+        return [PoemRequest(form, **given)]
+    if wishes:
+        raise UsageError(f"{', '.join(wishes)} is given beside a request", action="make it part of the request")
+    return [form] if isinstance(form, PoemRequest) else list(form)
 
 
 _GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")

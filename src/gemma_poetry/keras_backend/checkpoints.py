@@ -1,6 +1,5 @@
 """Where a KerasHub training stands, on disk: what `--resume` goes on from.
 
-    RUN/started.json                     data, model and recipe that the run was begun with
     RUN/checkpoint-N/progress.json       steps done, seconds, the curve so far, perplexities from before the training
     RUN/checkpoint-N/state.safetensors   the updates and the optimizer's moments
 
@@ -11,16 +10,15 @@ poems follows from seed and step, and nothing else is drawn, so that a resumed r
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, check_same_start, read_json, write_json
+from gemma_poetry.artifacts import atomic_folder, read_json, write_json
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.keras_backend.model import updated_layers
+from gemma_poetry.runs import RunFolder, checkpoints
 
-STARTED = "started.json"
 _PROGRESS, _STATE = "progress.json", "state.safetensors"
 _FACTORS = ("lora_kernel_a", "lora_kernel_b")
 
@@ -42,51 +40,12 @@ class Progress:
     curve: list[dict[str, Any]] = field(default_factory=list)
 
 
-def find_start(out: Path, start: Mapping[str, Any], *, resume: bool) -> Path | None:
-    """Decides where a training starts; writes nothing.
-
-    Args:
-        out: The RUN folder.
-        start: Data, model and recipe, as JSON values.
-        resume: Whether to go on with what is there.
-
-    Returns:
-        The newest checkpoint, or `None` for a beginning.
-
-    Raises:
-        RunError: The folder holds a run already, or a finished one, or one that was begun otherwise.
-    """
-    used = out.is_dir() and any(out.iterdir())
-    if not resume:
-        if used:
-            raise RunError(
-                "the folder is not empty",
-                where=out,
-                expected="a new or empty folder",
-                action="choose another --out, or add --resume to go on with the run that is there",
-            )
-        return None
-    if (out / MANIFEST).is_file():
-        raise RunError("the run is finished; there is nothing to resume", where=out, action="choose another --out")
-    if not used:
-        return None
-    if not (out / STARTED).is_file():
-        raise RunError("the folder is no run of this backend", where=out, action="choose another --out")
-    check_same_start(out, read_json(out / STARTED), start, "data, model, recipe and backend of Keras")
-    found = _checkpoints(out)
-    return found[-1] if found else None
+def is_complete(checkpoint: Path) -> bool:
+    """Whether a checkpoint is there: it appears under its name when all of it is written."""
+    return (checkpoint / _PROGRESS).is_file() and (checkpoint / _STATE).is_file()
 
 
-def note_start(out: Path, start: Mapping[str, Any]) -> None:
-    """Notes what a run is begun with.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    write_json(out / STARTED, start)
-
-
-def save_checkpoint(out: Path, model: Any, progress: Progress, keep: int) -> None:
+def save_checkpoint(run: RunFolder, model: Any, progress: Progress, keep: int) -> None:
     """Writes `checkpoint-N` and removes the oldest beyond `keep`.
 
     Raises:
@@ -94,10 +53,11 @@ def save_checkpoint(out: Path, model: Any, progress: Progress, keep: int) -> Non
     """
     from safetensors.numpy import save_file
 
-    with atomic_folder(out / f"checkpoint-{progress.step}") as folder:
+    target = run.folder / f"checkpoint-{progress.step}"
+    with run.writing(target), atomic_folder(target) as folder:
         save_file(_tensors(model), str(folder / _STATE))
         write_json(folder / _PROGRESS, asdict(progress))
-    for old in _checkpoints(out)[:-keep]:
+    for old in checkpoints(run.folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -131,11 +91,6 @@ def load_checkpoint(folder: Path, model: Any) -> Progress:
     for name, variable in variables.items():
         variable.assign(tensors[name])
     return progress
-
-
-def _checkpoints(out: Path) -> list[Path]:
-    numbered = {int(number): path for path in out.glob("checkpoint-*") if (number := path.name.partition("-")[2]).isdigit()}
-    return [numbered[step] for step in sorted(numbered)]
 
 
 def _variables(model: Any) -> dict[str, Any]:

@@ -32,14 +32,16 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import TrainingError
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.keras_backend.batches import make_batch
-from gemma_poetry.keras_backend.checkpoints import Progress, find_start, load_checkpoint, note_start, save_checkpoint
+from gemma_poetry.keras_backend.checkpoints import Progress, is_complete, load_checkpoint, save_checkpoint
 from gemma_poetry.keras_backend.environment import import_keras
 from gemma_poetry.keras_backend.export import export, prove_base
 from gemma_poetry.keras_backend.model import enable_lora, load_causal_lm, read_configuration, save_updates
 from gemma_poetry.keras_backend.recipe_fields import check_fields, taken_fields
 from gemma_poetry.keras_backend.scoring import perplexities
 from gemma_poetry.progress import track
+from gemma_poetry.runs import RunFolder, at_work
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -82,7 +84,7 @@ def train_keras(
         base: The base model.
         out: The RUN folder; new or empty unless `resume`.
         recipe: The recipe; `train` and `lora` decide (see `recipe_fields`), `evaluate.perplexity_poems` limits the test poems.
-        resume: Go on from the newest checkpoint in `out`.
+        resume: Go on from the newest checkpoint in `out`; to a run that is finished nothing is done.
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
 
@@ -93,15 +95,43 @@ def train_keras(
         DataError: DATA is missing, incomplete, altered, or made for another tokenizer.
         ModelError: KerasHub would compute or export the model otherwise than transformers.
         UsageError: KerasHub is not installed, or the recipe asks for what it does not have.
-        RunError: `out` is not empty, or holds a run that was begun otherwise.
-        TrainingError: There is nothing to train on, or the loss became infinite.
-        OutputError: The run cannot be written.
+        RunError: `out` is not empty, holds a run that was begun otherwise, or another training is at work there; or there is
+            nothing to resume.
+        TrainingError: There is nothing to train on, the loss became infinite, or memory did not suffice.
+        OutputError: The run cannot be written; it says how to go on.
     """
     import_keras()
     import keras
 
     replaced = check_fields(recipe)
+    check_data_folder(data)
     data_manifest = check_manifest(data, ["train.txt", "val.txt", "val.jsonl", "test.txt", "test.jsonl"])
+    backend = {"keras": keras.__version__, "arithmetic": keras.backend.backend()}
+    data_sha256 = sha256_file(data / MANIFEST)
+    start = {"data_manifest_sha256": data_sha256, "base": dict(base.identity), "backend": backend, **taken_fields(recipe)}
+    what = "data, model, recipe and backend of Keras"
+    with at_work(out, start, resume=resume, what=what, complete=is_complete) as run:
+        if run.manifest is not None:
+            print(f"{out}: the run is finished, and stays as it is", file=sys.stderr)
+            return run.manifest
+        for line in replaced:
+            print(f"KerasHub: {line}", file=sys.stderr)
+        return _train(data, data_manifest, base, run, recipe, recipe_name, counting, replaced)
+
+
+def _train(
+    data: Path,
+    data_manifest: dict[str, Any],
+    base: Base,
+    run: RunFolder,
+    recipe: Recipe,
+    recipe_name: str,
+    counting: Counting,
+    replaced: Sequence[str],
+) -> dict[str, Any]:
+    import keras
+
+    out, checkpoint = run.folder, run.checkpoint
     tokenizer, settings = base.tokenizer, recipe.train
     check_tokenizer(data_manifest, tokenizer, data)
     read_configuration(base.folder)
@@ -112,12 +142,6 @@ def train_keras(
     limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
     held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most, counting) for name, most in limits.items()}
     probes = [sample.prompt_ids + sample.completion_ids for sample in (held_out["val"][0] or samples)[:_PROBES]]
-    backend = {"keras": keras.__version__, "arithmetic": keras.backend.backend()}
-    data_sha256 = sha256_file(data / MANIFEST)
-    start = {"data_manifest_sha256": data_sha256, "base": dict(base.identity), "backend": backend, **taken_fields(recipe)}
-    checkpoint = find_start(out, start, resume=resume)
-    for line in replaced:
-        print(f"KerasHub: {line}", file=sys.stderr)
 
     model = load_causal_lm(base.folder)
     keras.utils.set_random_seed(settings.seed)
@@ -125,7 +149,6 @@ def train_keras(
     steps = total_steps(settings, len(samples))
     _compile(model, settings, steps)
     base_difference = prove_base(model, base.folder, tokenizer, probes)
-    note_start(out, start)
     progress = load_checkpoint(checkpoint, model) if checkpoint else Progress()
     began = time.monotonic() - progress.seconds
 
@@ -139,34 +162,40 @@ def train_keras(
         progress.curve.append({"step": 0, **progress.before.get("val", {})})
     for point in _fit(model, samples, settings, steps, pad_id, progress.step):
         done, last = point["step"], progress.step
+        gone = not run.is_there()
+        if gone:
+            run.restore()
         if done == steps or _crosses(last, done, settings.evaluation_steps):
             point |= measure(["val"]).get("val", {})
         progress.step = done
         progress.curve.append(point)
         _write_curve(out / CURVE, progress.curve)
-        if done < steps and _crosses(last, done, settings.save_steps):
+        if done < steps and (gone or _crosses(last, done, settings.save_steps)):
             progress.seconds = time.monotonic() - began
-            save_checkpoint(out, model, progress, settings.save_limit)
+            save_checkpoint(run, model, progress, settings.save_limit)
+        if gone and done < steps:  # after the last step all that is left to write is written below
+            raise run.gone(done)
     # The last point of the curve is the trained model's validation.
     last_point = {name: value for name, value in progress.curve[-1].items() if name.startswith("ppl")}
     after = {**({"val": last_point} if last_point else {}), **measure(["test"])}
     seconds = time.monotonic() - began
     # First of all what took the hours: should the export be refused, KerasHub reads these.
-    save_updates(model, out / UPDATES)
+    with run.writing(out / UPDATES):
+        save_updates(model, out / UPDATES)
     difference = export(model, base.folder, out / MERGED, probes, tokenizer)
     contents = {
         "kind": "keras-run",
-        "backend": backend,
+        "backend": run.start["backend"],
         "base": dict(base.identity),
         "data": {
             "folder": str(data),
-            "manifest_sha256": data_sha256,
+            "manifest_sha256": run.start["data_manifest_sha256"],
             "train_poems": len(samples),
             # Generation asks the run what language it was taught.
             **({"domain": data_manifest["domain"]} if "domain" in data_manifest else {}),
         },
         "recipe": {"name": recipe_name, **taken_fields(recipe)},
-        "replaced": replaced,
+        "replaced": list(replaced),
         "seed": settings.seed,
         "lora_modules": updated,
         "trainable_parameters": sum(math.prod(weight.shape) for weight in model.trainable_variables),

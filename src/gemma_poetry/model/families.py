@@ -15,11 +15,12 @@ the device that a model is loaded with.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.extras import require
+from gemma_poetry.progress import say
 
 if TYPE_CHECKING:
     import torch
@@ -124,10 +125,9 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
         fastest[dtype] = min(times)
     share = fastest[torch.bfloat16] / fastest[torch.float32]
     chosen = share < _WORTHWHILE
-    print(
+    say(
         f"training in {'bfloat16' if chosen else 'float32'}: a product of the model's size takes {share:.2f} of the time in "
-        "bfloat16 on this processor (train.dtype decides otherwise)",
-        file=sys.stderr,
+        "bfloat16 on this processor (train.dtype decides otherwise)"
     )
     return chosen
 
@@ -144,10 +144,8 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
     """What transformers is to load base weights in 4 bits with: NF4, double quantization, bfloat16 arithmetic.
 
     Raises:
-        UsageError: There is no CUDA device, or no bitsandbytes.
+        UsageError: There is no CUDA device, or no bitsandbytes (a `MissingExtraError`).
     """
-    from importlib.util import find_spec
-
     chosen = choose_device(device)
     if not chosen.startswith("cuda"):
         raise UsageError(
@@ -155,10 +153,7 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
             expected="a CUDA device",
             action="leave lora.four_bit out; a pruned vocabulary and train.gradient_checkpointing save memory everywhere",
         )
-    if find_spec("bitsandbytes") is None:
-        raise UsageError(
-            "4-bit weights (lora.four_bit) need the package bitsandbytes", action="pip install 'gemma-poetry[qlora]'"
-        )
+    require("bitsandbytes", extra="qlora", purpose="the setting lora.four_bit")
     import torch
     from transformers import BitsAndBytesConfig
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from gemma_poetry.model.checkpoint import INDEX
 from gemma_poetry.model.gguf_header import GgufHeader, GgufTensor, read_gguf_header
 from gemma_poetry.model.gguf_settings import gguf_names, is_shifted, model_settings
 from gemma_poetry.model.gguf_tokenizer import gguf_tokenizer
-from gemma_poetry.progress import steps
+from gemma_poetry.progress import say, steps
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +112,7 @@ def convert_gguf(path: Path, digest: str, name: str) -> Path:
     _check_rows(header, len(tokenizer))
     names = _plan(header, config)
     folder = cache_folder() / CONVERTED / f"{name}-{digest[:16]}"
-    print(f"turning {path.name} into safetensors, once: {folder}", file=sys.stderr)
+    say(f"turning {path.name} into safetensors, once: {folder}")
     with atomic_folder(folder) as partial:
         config.save_pretrained(partial)
         ends = [tokenizer.convert_tokens_to_ids(end) for end in _ENDS if end in tokenizer.get_vocab()]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import read_json, read_manifest
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.folders import folder_kind, is_local, model_hint
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
@@ -155,18 +156,39 @@ def locate(spec: str, *, weights: bool = True) -> str:
     path = Path(spec)
     with suppress(OSError, ValueError):  # no name that any file can have
         if path.is_dir():
+            _refuse_other_folder(path)
             return str(path / MERGED if is_whole_run(path) else path)
         if is_gguf(path):
             return str(converted_gguf(path))
     if named_repository(spec) is not None:
         return str(find_named(spec, weights=weights).folder)
-    if path.suffix != ".gguf" and spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+    hub_like = spec.count("/") == 1 and not spec.startswith((".", "/", "~"))
+    if path.suffix != ".gguf" and hub_like and not is_local(spec):
         return spec
+    found, action = model_hint(path) if "/" in spec or path.exists() else ("", "")
     raise ModelError(
-        f"no model is called {spec[:200]!r}",
+        f"no model is called {spec[:200]!r}{f' ({found})' if found else ''}",
         expected="`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt",
-        action="check the name; a folder or file must exist",
+        action=action or "check the name; a folder or file must exist",
     )
+
+
+def _refuse_other_folder(path: Path) -> None:
+    """Refuses a folder that is ours and no model, and names the one that was meant.
+
+    Raises:
+        ModelError: It is prepared data, or holds a run, or a run that is not finished.
+    """
+    found, action = model_hint(path)
+    kind = folder_kind(path)
+    if found and (action or kind in ("data", "run", "keras-run")):
+        unfinished = kind in ("run", "keras-run")
+        raise ModelError(
+            f"the folder is no model: {found}",
+            where=path,
+            expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
+            action=action or ("end its training: the same command with --resume" if unfinished else "name a RUN"),
+        )
 
 
 def run_base(run: Path) -> str:
@@ -187,7 +209,8 @@ def _base_entry(run: Path) -> dict[str, Any]:
         raise RunError(
             "the run has no manifest that names its base model" + (f" ({error.found})" if isinstance(error, DataError) else ""),
             where=run,
-            action="train again, or name a complete run",
+            expected="a run whose training has ended: the manifest is written last",
+            action="end its training (gemma-poetry train with the same options and --resume), or name another run",
         ) from error
     return entry
 
@@ -351,6 +374,9 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     return model
 
 
+_CACHE_NAMES = ("cache", "past_key_values")
+
+
 def _try_out(model: Any, folder: Path, model_type: str) -> None:
     """Runs the model on two tokens, one after the other, as writing does: settings can fit weights and still not compute."""
     import torch
@@ -358,10 +384,10 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
     token = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     try:
         with torch.inference_mode(), warnings.catch_warnings():
-            # Families are about to call the cache by another name.
             warnings.simplefilter("ignore", FutureWarning)
-            first = model(input_ids=token, use_cache=True)
-            logits = model(input_ids=token, past_key_values=first.past_key_values, use_cache=True).logits
+            # Versions differ in what they call the cache, and complain of the other name.
+            cache = {name: value for name, value in model(input_ids=token, use_cache=True).items() if name in _CACHE_NAMES}
+            logits = model(input_ids=token, **cache, use_cache=True).logits
             finite = bool(torch.isfinite(logits).all())
     except Exception as error:
         raise _unfitting(folder, model_type, _first_line(error)) from error

@@ -3,9 +3,9 @@
 In: the lines of a poem, in either script. Out: for each place the readings that come into question, and why the others
 do not.
 
-    script     traditional text is taken at its word; any other goes through OpenCC's s2t, poem by poem, so that the
-               neighbours decide what 后, 干, 发 stand for. Where a poem fails with that, `widened` tries every
-               traditional form of each character.
+    script     traditional text is taken at its word; any other goes through OpenCC's s2t, poem by poem, so that phrases
+               decide what 后, 干, 发 stand for, and `traditional_forms` puts right what cannot be meant in its company.
+               Where a poem fails with that, `widened` takes the other forms too that can be meant there.
     usage      of two tones verse may use one alone (能 平), or alone inside a line (不 仄, but 平 in 知不)
     word       a neighbour in the same foot may settle it (重陽 平, 珍重 仄)
 
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
+from gemma_poetry.prosody.traditional_forms import misprinted_forms, other_forms, put_right, usual_forms
 
 
 class Heard(NamedTuple):
@@ -71,11 +72,15 @@ def _to_traditional() -> Callable[[str], str]:
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
-    if is_traditional(text):
-        return lines
+    return lines if is_traditional(text) else _converted(text)
+
+
+# Reading one poem asks for its conversion several times.
+@functools.lru_cache(maxsize=256)
+def _converted(text: str) -> Sequence[str]:
     converted = _to_traditional()(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
-    return [new if len(new) == len(old) else old for new, old in zip(converted, lines)]
+    return tuple(put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, text.split("\n")))
 
 
 @functools.cache
@@ -131,14 +136,13 @@ def heard_at_word(char: str, at_end: bool) -> Heard:
         char: The character.
         at_end: Whether it ends a line.
     """
-    table = lexicon()
-    return _by_usage(table.variants.get(char, char if char in table.rhymes else table.heads(char)), at_end)
+    return _by_usage(_heads_of(char), at_end)
 
 
 @functools.cache
 def heard_widened(char: str, at_end: bool) -> Heard:
-    """A character of any text, by itself, for all that it may stand for."""
-    return _by_usage(lexicon().heads(char), at_end)
+    """A character of any text, by itself, for all that it may stand for in some company."""
+    return _by_usage(_heads_of(usual_forms(char)) or lexicon().heads(char), at_end)
 
 
 def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
@@ -146,10 +150,56 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
     Args:
         lines: The lines, in either script.
-        widened: Whether each character may stand for all its traditional forms.
+        widened: Whether each character may stand for every traditional form that can be meant there; one of traditional
+            text for the form that it must be a misprint of.
     """
     read = traditional(lines)
-    return _heard(read, lines, heard_widened) if widened else heard_as_read(read)
+    heard = heard_as_read(read)
+    if widened:
+        for line, index, place in other_places(lines, read):
+            heard[line][index] = place
+    return heard
+
+
+def other_places(lines: Sequence[str], read: Sequence[str]) -> list[tuple[int, int, Heard]]:
+    """The places where another form can be meant too: line and index from 0, the readings of all these forms.
+
+    Args:
+        lines: The lines, in either script.
+        read: What `traditional` makes of them.
+    """
+    found = []
+    plain = simplified("\n".join(lines)).split("\n") if read is lines else lines
+    for number, (line, own) in enumerate(zip(plain, read)):
+        others = misprinted_forms(own, line) if read is lines else other_forms(line, own)
+        for index, forms in others.items():
+            found.append((number, index, _heard_as(own[index] + forms, index == len(own) - 1)))
+    return found
+
+
+def every_reading(lines: Sequence[str]) -> list[list[Heard]]:
+    """The readings of every place that neither usage nor words narrow, of all the forms that can be meant there."""
+    read = traditional(lines)
+    heard = []
+    for line, own in zip(lines, read):
+        others = {} if read is lines else other_forms(line, own)
+        heard.append([_unsettled(char + others.get(index, "")) for index, char in enumerate(own)])
+    return heard
+
+
+def _heads_of(forms: str) -> str:
+    table = lexicon()
+    return "".join(table.variants.get(form, form if form in table.rhymes else table.heads(form)) for form in forms)
+
+
+@functools.cache
+def _heard_as(forms: str, at_end: bool) -> Heard:
+    return _by_usage(_heads_of(forms), at_end)
+
+
+@functools.cache
+def _unsettled(forms: str) -> Heard:
+    return Heard(readings_of_heads(_heads_of(forms)))
 
 
 def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
@@ -158,14 +208,9 @@ def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
     Args:
         read: The lines, in traditional characters; they are taken at their word.
     """
-    return _heard(read, read, heard_at_word)
-
-
-def _heard(read: Sequence[str], asked: Sequence[str], hear: Callable[[str, bool], Heard]) -> list[list[Heard]]:
-    """The readings of the characters of `asked`, settled by the words that stand in `read`."""
     heard = []
-    for line, own in zip(read, asked):
-        places = [hear(char, index == len(own) - 1) for index, char in enumerate(own)]
+    for line in read:
+        places = [heard_at_word(char, index == len(line) - 1) for index, char in enumerate(line)]
         for place, tone, reason in words_in(line):
             kept = tuple(reading for reading in places[place].readings if reading.tone is tone)
             if 0 < len(kept) < len(places[place].readings):

@@ -3,8 +3,9 @@
 In: a `Scansion`. Out: for each fault a `Mend`.
 
 Characters come from what stands beside the neighbours of the place, in the same foot, in Tang and Song verse
-(assets/prosody/neighbours.txt, made by scripts/collect_pairs.py), the ones that fit both neighbours first. Their tone is
-beyond doubt: all readings have it. Each is tried in its place, and offered if the fault is gone and none has come.
+(assets/prosody/neighbours.txt, made by scripts/collect_pairs.py), the ones that fit both neighbours first. Their tone and
+rhyme are beyond doubt: all readings have them. Of the glyphs of one word the commonest is offered. Each is tried in its
+place, and offered if the fault is gone and none has come.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from importlib import resources
 
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
-from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
-from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
+from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
 from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
 from gemma_poetry.prosody.rules import Rule
@@ -113,13 +114,15 @@ def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone
 
 
 def _fits(char: str, tone: str, rhyme: str) -> bool:
-    found = readings(char)
+    found = heard_widened(char, at_end=True).readings
     if not found or any(reading.tone.value != tone for reading in found if tone in ("平", "仄")):
         return False
-    if rhyme in GROUPS:
-        return any(reading.group == rhyme for reading in found)
     parts = {part for part, name in PART_NAMES.items() if rhyme.startswith(name)}
-    return not parts or any(reading.part in parts for reading in found)
+    if rhyme not in GROUPS and not parts:
+        return True
+    # A rhyme that the books place in two groups is one reading.
+    fitting = {reading.rhyme for reading in found if reading.group == rhyme or reading.part in parts}
+    return all(reading.rhyme in fitting for reading in found)
 
 
 def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: str) -> bool:
@@ -176,8 +179,16 @@ def _candidates(line: str, index: int) -> Iterator[str]:
     for found in fitting:
         for rank, char in enumerate(found):
             worth[char] += 1 / (10 + rank) + 1
-    yield from sorted(worth, key=lambda char: -worth[char])
-    yield from (char for char in table.common if char not in worth)
+    yield from (char for char in sorted(worth, key=lambda char: -worth[char]) if _is_usual(char))
+    yield from (char for char in table.common if char not in worth and _is_usual(char))
+
+
+@functools.cache
+def _is_usual(char: str) -> bool:
+    """Whether no other glyph of the same word has more neighbours (邉 is 边)."""
+    known = _neighbours().following
+    others = simplified(lexicon().variants.get(char, ""))
+    return all(len(known.get(char, "")) >= len(known.get(other, "")) for other in others)
 
 
 def _advice(scansion: Scansion, fault: Fault) -> str:

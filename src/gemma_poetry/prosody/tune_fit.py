@@ -12,7 +12,6 @@ sentence that is divided otherwise than in the variant, with no rhyme displaced,
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from difflib import SequenceMatcher
 
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
-from gemma_poetry.prosody.interpretation import Heard, interpret
-from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
@@ -92,7 +90,7 @@ def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant], shape_ru
     fit = _fit_heard(lines, interpret(lines), variants, shape_rule)
     # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
     # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
-    for hear in (_hear_every_form, _hear_every_reading):
+    for hear in (_hear_every_form, every_reading):
         if not fit.faults:
             break
         fit = min(fit, _fit_heard(lines, hear(lines), variants, shape_rule), key=_cost)
@@ -101,15 +99,6 @@ def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant], shape_ru
 
 def _hear_every_form(lines: Sequence[str]) -> Hearing:
     return interpret(lines, widened=True)
-
-
-def _hear_every_reading(lines: Sequence[str]) -> Hearing:
-    return [[_any_reading(char) for char in line] for line in lines]
-
-
-@functools.cache
-def _any_reading(char: str) -> Heard:
-    return Heard(readings(char))
 
 
 def _cost(fit: TuneFit) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, traditional, words_in
+from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
@@ -128,7 +128,6 @@ class _Book:
 
 
 _AT_WORD = _Book(heard_at_word)
-_WIDENED = _Book(heard_widened)
 
 
 def regulated_verdict(lines: str | Sequence[str]) -> Verdict:
@@ -145,9 +144,15 @@ def regulated_verdict(lines: str | Sequence[str]) -> Verdict:
     if not _has_shape(lines):
         return Verdict.FAIL
     read = traditional(lines)
-    rank = _best(lines, *_AT_WORD.read(read, read))
-    if rank == _FAIL:
-        rank = _best(lines, *_WIDENED.read(lines, read))
+    keys, masks = _AT_WORD.read(read, read)
+    rank = _best(lines, keys, masks)
+    others = other_places(lines, read) if rank == _FAIL else ()
+    for line, index, place in others:
+        keys[line] = keys[line][:index] + _tone_code(place.readings) + keys[line][index + 1 :]
+        if index == len(read[line]) - 1:
+            masks[line] = _rhyme_mask(place.readings)
+    if others:
+        rank = _best(lines, keys, masks)
     return VERDICTS[rank] if _is_readable(read) else Verdict.NOT_JUDGED
 
 
@@ -187,14 +192,28 @@ def every_reading_passes(lines: str | Sequence[str]) -> bool:
 
 
 def is_level_rhymed(lines: Sequence[str]) -> bool:
-    """Whether every even line may end level, and all of them, or all but one, share a level group."""
-    masks = [_AT_WORD.ending(line[-1]).mask.some for line in lines[1::2]]
+    """Whether every even line may end level, and all of them, or all but one, share a level group.
+
+    A simplified character may end its line as any traditional form that it has, so that no conversion decides on the form.
+    """
+    read = traditional(lines)
+    if _share_group([_AT_WORD.ending(line[-1]).mask.some for line in read[1::2]]):
+        return True
+    return read is not lines and _share_group([_any_form(line[-1]) for line in lines[1::2]])
+
+
+@functools.cache
+def _any_form(char: str) -> int:
+    return _rhyme_mask(heard_widened(char, True).readings).some
+
+
+def _share_group(masks: Sequence[int]) -> bool:
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
     if shared:
         return True
-    return any(functools.reduce(int.__and__, masks[:out] + masks[out + 1 :], _ALL_GROUPS) for out in range(len(masks)))
+    return any(functools.reduce(int.__and__, [*masks[:out], *masks[out + 1 :]], _ALL_GROUPS) for out in range(len(masks)))
 
 
 def broken_share(lines: Sequence[str]) -> float:
@@ -203,7 +222,8 @@ def broken_share(lines: Sequence[str]) -> float:
     Args:
         lines: An even number of lines, at least two, of five or seven characters each.
     """
-    keys, _ = _AT_WORD.read(lines, lines)
+    read = traditional(lines)
+    keys, _ = _AT_WORD.read(read, read)
     outcomes = [_best_outcomes(key) for key in keys]
     # The least number of faults of all couplets so far, by the type that the last one ends with.
     after_b = after_d = 0

@@ -1,23 +1,24 @@
 """The page that checks a poem: its verdict, and each fault shown where it stands.
 
-In: a pasted text, the form it is to be read as. Out: `CheckedPoem`s, and HTML of them.
+In: a pasted text, the form it is to be read as. Out: `ScansionResult`s, and HTML of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma_poetry.prosody.check_result import ScansionResult
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import alternating_marks
 from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, Verse, escape, legend_html, verdict_html, verse_html
-from gemma_poetry.studio.workshop import CheckedPoem, Workshop
+from gemma_poetry.studio.workshop import Workshop
 
 AUTO = "auto"
 
 
-def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[CheckedPoem, ...]:
+def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[ScansionResult, ...]:
     """Reads what was pasted.
 
     Raises:
@@ -30,7 +31,7 @@ def check_text(workshop: Workshop, text: str, form: str, visitor: str, language:
     return tuple(workshop.checker(text, form.strip() or AUTO))
 
 
-def checked_html(poems: Sequence[CheckedPoem], layout: Layout, language: Language) -> str:
+def checked_html(poems: Sequence[ScansionResult], layout: Layout, language: Language) -> str:
     """The poems as they were read."""
     items = {"rhyme", *(("level", "oblique", "open") if layout.tones else ())}
     parts = []
@@ -54,7 +55,7 @@ def _marks(scansion: Scansion) -> str:
     return alternating_marks(len(scansion.lines))
 
 
-def _findings(poem: CheckedPoem, language: Language) -> str:
+def _findings(poem: ScansionResult, language: Language) -> str:
     scansion = poem.scansion
     parts = []
     if scansion.faults:
@@ -88,7 +89,7 @@ def _spot(scansion: Scansion, line: int, position: int, language: Language) -> s
     return say("spot_line", language, line=line)
 
 
-def _mends(poem: CheckedPoem, number: int, language: Language) -> str:
+def _mends(poem: ScansionResult, number: int, language: Language) -> str:
     if number >= len(poem.mends):
         return ""
     mend = poem.mends[number]

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.studio.limits import Limits, Line, Ticket
 from gemma_poetry.studio.texts import Language, complaint, say
@@ -21,31 +21,10 @@ from gemma_poetry.studio.texts import Language, complaint, say
 if TYPE_CHECKING:
     from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
     from gemma_poetry.generation.request import PoemRequest
-    from gemma_poetry.prosody.findings import Scansion
-    from gemma_poetry.prosody.mending import Mend
+    from gemma_poetry.prosody.check_result import ScansionResult
 
 
-class CheckedPoem(Protocol):
-    """A poem that was pasted, read back."""
-
-    @property
-    def title(self) -> str:
-        """题目, empty where there is none."""
-
-    @property
-    def author(self) -> str:
-        """作者, empty where unknown."""
-
-    @property
-    def scansion(self) -> Scansion:
-        """What the scansion found."""
-
-    @property
-    def mends(self) -> tuple[Mend, ...]:
-        """How each fault could be mended."""
-
-
-Checker = Callable[[str, str], Sequence[CheckedPoem]]
+Checker = Callable[[str, str], Sequence["ScansionResult"]]
 """Reads a pasted text against a form, or `auto`."""
 
 

@@ -15,27 +15,21 @@ from __future__ import annotations
 import gc
 import math
 import resource
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import (
-    MANIFEST,
-    check_manifest,
-    check_same_start,
-    read_json,
-    sha256_file,
-    write_json,
-    write_manifest,
-)
+from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, sha256_file, write_json, write_manifest
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
+from gemma_poetry.folders import check_data_folder
+from gemma_poetry.progress import say
+from gemma_poetry.runs import STARTED, RunFolder, at_work
 
 if TYPE_CHECKING:
     from gemma_poetry.model.vocabulary import KeptVocabulary
@@ -44,7 +38,6 @@ ADAPTER = "adapter"
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 COMPILE_STEPS = 200
 """Compiling takes about a minute; shorter trainings do not earn it back."""
-_STARTED = "started.json"
 
 
 def train_adapter(
@@ -64,7 +57,7 @@ def train_adapter(
         model_spec: The base model: preset, folder or Hub id.
         out: The RUN folder; new or empty unless `resume`.
         recipe: The recipe; its `train` and `lora` sections are used.
-        resume: Go on from the newest complete checkpoint in `out`.
+        resume: Go on from the newest complete checkpoint in `out`; to a run that is finished nothing is done.
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
 
@@ -75,27 +68,60 @@ def train_adapter(
         DataError: DATA is missing, incomplete or altered.
         TokenizerMismatchError: DATA was made for another tokenizer.
         ModelError: The model cannot be used.
-        RunError: `out` holds another run, or was begun with other settings.
+        RunError: `out` holds another run, was begun with other settings, or another training is at work there; or there is
+            nothing to resume.
         UsageError: 4-bit weights are wanted where there is no CUDA device, or FSDP where it cannot be.
-        TrainingError: There is nothing to train on, or the loss became infinite.
-        OutputError: The run cannot be written.
+        TrainingError: There is nothing to train on, the loss became infinite, or memory does not or did not suffice.
+        OutputError: The run cannot be written; it says how to go on.
     """
+    from gemma_poetry.training.processes import is_main_process, process_count
 
+    check_data_folder(data)
+    data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
+    start = {
+        "data_manifest_sha256": sha256_file(data / MANIFEST),
+        "model": model_spec,
+        "train": recipe.train.model_dump(mode="json"),
+        "lora": recipe.lora.model_dump(mode="json"),
+        # A step takes a batch a process: with another number of them, steps and their rates would mean something else.
+        "processes": process_count(),
+    }
+    what = "data, model, recipe and number of processes"
+    with at_work(out, start, resume=resume, what=what, writes=is_main_process()) as run:
+        if run.manifest is not None:
+            say(f"{out}: the run is finished, and stays as it is")
+            return run.manifest if is_main_process() else {}
+        return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting)
+
+
+def _train(
+    data: Path,
+    data_manifest: dict[str, Any],
+    model_spec: str,
+    run: RunFolder,
+    recipe: Recipe,
+    recipe_name: str,
+    counting: Counting,
+) -> dict[str, Any]:
+    from gemma_poetry.doctor.memory_checks import require_memory
+    from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.free_memory import available_memory
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
-    from gemma_poetry.model.shards import sharded_share
+    from gemma_poetry.model.shards import sharded_share, shards_weights
     from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
-    from gemma_poetry.training.trainer import prepare_folder
 
+    out, checkpoint = run.folder, run.checkpoint
     join_processes(four_bit=recipe.lora.four_bit)
-    data_manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
-    checkpoint = prepare_folder(out, resume=resume, finished=ADAPTER_FILES[0])
-    loaded = load_model(model_spec, dtype=_dtype(out, recipe.train, checkpoint), four_bit=recipe.lora.four_bit)
+    available = None if shards_weights() else available_memory(choose_device(None))
+    loaded = load_model(model_spec, dtype=_dtype(run, recipe.train), four_bit=recipe.lora.four_bit)
     if loaded.adapted:
         raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
     check_tokenizer(data_manifest, loaded.tokenizer, data)
-    _check_same_start(out, data, model_spec, recipe, checkpoint, str(loaded.model.dtype).removeprefix("torch."))
+    if checkpoint is None and is_main_process():
+        # Noted for whoever goes on, on a machine that may be faster in another one.
+        write_json(out / STARTED, {**run.start, "dtype": str(loaded.model.dtype).removeprefix("torch.")})
     samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
     if not samples:
         raise TrainingError(
@@ -104,10 +130,13 @@ def train_adapter(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
+    if available is not None:
+        rows = None if vocabulary is None else vocabulary.kept + vocabulary.sampled
+        require_memory(model, samples, recipe, rows, available)
     apply_fused(model)
     if is_main_process():
-        print(f"LoRA on {describe_matches(matched)}", file=sys.stderr)
-    trainer = _trainer(model, loaded.tokenizer, samples, data, out, recipe.train, vocabulary, counting)
+        say(f"LoRA on {describe_matches(matched)}")
+    trainer = _trainer(model, loaded.tokenizer, samples, data, run, recipe.train, vocabulary, counting)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
@@ -117,7 +146,8 @@ def train_adapter(
         return {}
     lists = hand_on_lists(out, data, loaded.folder)
     measured = {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")}
-    model.save_pretrained(str(out / ADAPTER), state_dict=weights)
+    with run.writing(out / ADAPTER):
+        model.save_pretrained(str(out / ADAPTER), state_dict=weights)
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
     contents = {
         "kind": "run",
@@ -174,44 +204,24 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     try:
         scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
     except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
-        print("the whole model does not fit on this device: run `evaluate` where it does", file=sys.stderr)
+        say("the whole model does not fit on this device: run `evaluate` where it does")
         return {}
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
     return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {})
 
 
-def _dtype(out: Path, settings: TrainSettings, checkpoint: Path | None) -> str:
+def _dtype(run: RunFolder, settings: TrainSettings) -> str:
     """The arithmetic to load the model in: what a resumed run was begun in, however fast this machine is today."""
     from gemma_poetry.model.families import FASTEST
     from gemma_poetry.training.processes import process_count
 
     if settings.dtype != "auto":
         return settings.dtype
-    begun = read_json(out / _STARTED).get("dtype", "auto") if checkpoint is not None else None
+    started = run.folder / STARTED
+    begun = read_json(started).get("dtype", "auto") if run.checkpoint is not None and started.is_file() else None
     # Several processes must not come to different conclusions.
     return str(begun or (FASTEST if process_count() == 1 else "auto"))
-
-
-def _check_same_start(out: Path, data: Path, model_spec: str, recipe: Recipe, checkpoint: Path | None, dtype: str) -> None:
-    """Notes what a run was begun with; a resumed run must go on with the same."""
-    from gemma_poetry.training.processes import is_main_process, process_count
-
-    start = {
-        "data_manifest_sha256": sha256_file(data / MANIFEST),
-        "model": model_spec,
-        "train": recipe.train.model_dump(mode="json"),
-        "lora": recipe.lora.model_dump(mode="json"),
-        # A step takes a batch a process: with another number of them, steps and their rates would mean something else.
-        "processes": process_count(),
-        "dtype": dtype,
-    }
-    if checkpoint is None:
-        if is_main_process():
-            write_json(out / _STARTED, start)
-        return
-    begun = {"processes": 1, "dtype": dtype} | read_json(out / _STARTED)
-    check_same_start(out, begun, start, "data, model, recipe and number of processes")
 
 
 def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[TokenizedPoem]:
@@ -244,10 +254,9 @@ def _prune(
     vocabulary = prune_vocabulary(model, kept, settings.sampled_rows)
     if is_main_process():
         others = f", {vocabulary.sampled:,} drawn from the others stand for these" if vocabulary.sampled else ""
-        print(
+        say(
             f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept{others}; "
-            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows",
-            file=sys.stderr,
+            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows"
         )
     return vocabulary
 
@@ -257,7 +266,7 @@ def _trainer(
     tokenizer: Any,
     samples: list[TokenizedPoem],
     data: Path,
-    out: Path,
+    run: RunFolder,
     settings: TrainSettings,
     vocabulary: KeptVocabulary | None,
     counting: Counting,
@@ -277,7 +286,7 @@ def _trainer(
     ]
     return PoetryTrainer(
         model=model,
-        args=_arguments(out, settings, len(samples), bool(kept)),
+        args=_arguments(run.folder, settings, len(samples), evaluated=bool(kept), begun=run.checkpoint is not None),
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [counting.count(poem.lines) for poem, _ in kept]),
         data_collator=PaddedCollator(padding_id(tokenizer)),
@@ -285,6 +294,7 @@ def _trainer(
         processing_class=tokenizer,
         vocabulary=vocabulary,
         unit=counting.unit,
+        run=run,
         pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
     )
 
@@ -296,7 +306,7 @@ def _steps(settings: TrainSettings, samples: int) -> int:
     return math.ceil(settings.epochs * math.ceil(samples / poems))
 
 
-def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool) -> Any:
+def _arguments(out: Path, settings: TrainSettings, samples: int, *, evaluated: bool, begun: bool) -> Any:
     import torch
     from transformers import TrainingArguments
 
@@ -319,7 +329,7 @@ def _arguments(out: Path, settings: TrainSettings, samples: int, evaluated: bool
         eval_strategy="steps" if evaluated else "no",
         # A run shorter than one interval still gets a curve.
         eval_steps=min(settings.evaluation_steps, max(1, total // 4)),
-        eval_on_start=evaluated,
+        eval_on_start=evaluated and not begun,  # the curve of a resumed run has that point already
         save_strategy="steps",
         save_steps=settings.save_steps,
         save_total_limit=settings.save_limit,

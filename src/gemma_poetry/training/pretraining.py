@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,7 +26,9 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
-from gemma_poetry.errors import DataError, ModelError, UsageError
+from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
+from gemma_poetry.folders import check_data_folder
+from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
@@ -40,7 +43,7 @@ def pretrain(
         data: A DATA folder.
         out: The MODEL folder; new or empty unless `resume`.
         settings: The `pretrain` section of a recipe.
-        resume: Go on from the newest complete checkpoint in `out`.
+        resume: Go on from the newest complete checkpoint in `out`; to a model that is finished nothing is done.
         start: A finished MODEL whose weights the run begins with, in place of random ones; a smaller one grows into
             the preset. The rate rises to its peak again and decays anew: the schedule "WSD-S" of Wen et al., arXiv 2410.05192.
 
@@ -50,21 +53,14 @@ def pretrain(
     Raises:
         DataError: The data folder is missing, incomplete or altered.
         ModelError: `start` cannot grow into the preset, or was trained on other poems than the training split of `data`.
-        RunError: `out` holds a run already.
+        RunError: `out` holds a run already, was begun otherwise, or another training is at work there; or there is nothing
+            to resume.
         UsageError: The launcher wants the weights sharded (FSDP).
-        TrainingError: The loss became infinite.
-        OutputError: The model cannot be written.
+        TrainingError: The loss became infinite, or memory does not or did not suffice.
+        OutputError: The model cannot be written; it says how to go on.
     """
-    import torch
-    from transformers import AutoTokenizer
-
-    from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
-    from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
-    from gemma_poetry.model.presets import build_preset, load_preset
     from gemma_poetry.model.shards import shards_weights
-    from gemma_poetry.training.growth import grow
     from gemma_poetry.training.processes import is_main_process, process_count
-    from gemma_poetry.training.trainer import PoetryTrainer, prepare_folder
 
     if shards_weights():
         raise UsageError(
@@ -72,19 +68,49 @@ def pretrain(
             expected="the whole model on each device: no preset needs more than one, and Muon wants whole matrices",
             action="launch with recipes/distributed/ddp.yaml",
         )
-    checkpoint = prepare_folder(out, resume=resume, finished=MANIFEST)
+    check_data_folder(data)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
+    begun_with = {
+        "data_manifest_sha256": sha256_file(data / MANIFEST),
+        "pretrain": settings.model_dump(mode="json"),
+        "from": {name: sha256_file(start / name) for name in _weights(start)} if start else None,
+        "processes": process_count(),
+    }
+    what = "data, settings, beginning and number of processes"
+    with at_work(out, begun_with, resume=resume, what=what, writes=is_main_process()) as run:
+        if run.manifest is not None:
+            print(f"{out}: the model is finished, and stays as it is", file=sys.stderr)
+            return run.manifest if is_main_process() else {}
+        return _pretrain(data, data_manifest, run, settings, start)
+
+
+def _pretrain(
+    data: Path, data_manifest: dict[str, Any], run: RunFolder, settings: PretrainSettings, start: Path | None
+) -> dict[str, Any]:
+    import torch
+    from transformers import AutoTokenizer
+
+    from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
+    from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
+    from gemma_poetry.model.presets import build_preset, load_preset
+    from gemma_poetry.training.growth import grow
+    from gemma_poetry.training.processes import is_main_process, process_count
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    out, checkpoint = run.folder, run.checkpoint
     poems = load_poems(data, "train")
     if not poems:
         raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
     if start:
         _check_start(start, poems)
+    saved = (out / "tokenizer.json").is_file()
     if checkpoint:
-        tokenizer = AutoTokenizer.from_pretrained(out)
+        tokenizer = AutoTokenizer.from_pretrained(out if saved else checkpoint)
     else:
         characters = collect_characters(poems, settings.minimum_count)
         tokenizer = build_character_tokenizer(characters)
-        if is_main_process():
+    if is_main_process() and not (checkpoint and saved):
+        with run.writing(out / "tokenizer.json"):
             tokenizer.save_pretrained(out)
     samples = _training_samples(poems, tokenizer, settings)
     rows = PackedDataset(samples, settings.block_tokens)
@@ -93,6 +119,7 @@ def pretrain(
     model = build_preset(settings.preset, tokenizer, settings.seed)
     if start and not checkpoint:
         grow(load_preset(start), AutoTokenizer.from_pretrained(start), model, tokenizer)
+    _require_memory(model, settings)
     if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available()):
         for layer in model.model.layers:
             layer.compile()
@@ -112,6 +139,7 @@ def pretrain(
         groups=groups,
         optimizers=(_optimizer(model, settings), None),
         processing_class=tokenizer,
+        run=run,
     )
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -121,8 +149,38 @@ def pretrain(
     final = trainer.evaluate()
     if not is_main_process():
         return {}
-    model.to(torch.bfloat16).save_pretrained(out, max_shard_size=SHARD_BYTES)
+    with run.writing(out / "model.safetensors"):
+        model.to(torch.bfloat16).save_pretrained(out, max_shard_size=SHARD_BYTES)
     return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
+
+
+def _require_memory(model: Any, settings: PretrainSettings) -> None:
+    """Refuses a pretraining that cannot have the memory it wants: a weight, its gradient and one moment, and what is kept
+    of a batch for the backward pass.
+
+    Raises:
+        TrainingError: That is more than is free.
+    """
+    from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.free_memory import available_memory, gib
+    from gemma_poetry.model.memory import kept_bytes, read_shape
+
+    device = str(choose_device(None))
+    on_accelerator = device.startswith("cuda")
+    shape = read_shape(model.config)
+    every = sorted({projection.name for projection in shape.projections})
+    kept = kept_bytes(shape, 2 if on_accelerator else 4, settings.block_tokens, every, dropout=False, rank=0)
+    batch = settings.batch_blocks * settings.block_tokens * kept
+    # The weights are made on the CPU, where their memory is taken already.
+    state = (12 if on_accelerator else 8) * shape.parameters
+    free = available_memory(device)
+    if state + batch > free:
+        raise TrainingError(
+            f"the pretraining wants more memory than there is: {gib(state)} for gradients and moments, {gib(batch)} for a "
+            f"batch, {gib(free)} free on {device}",
+            expected="a step that fits",
+            action="lower pretrain.batch_blocks (and raise pretrain.gradient_accumulation), or choose a smaller preset",
+        )
 
 
 def _weights(folder: Path) -> list[str]:

@@ -13,7 +13,8 @@ What is changed, and why:
   their names end in `_kept_rows`: the softmax runs over fewer pieces there, and figures of the two kinds do not compare.
 - A batch with more tokens than memory wants at once goes through the model in parts of like length: the gradient is the
   same, and one poem of a thousand characters no longer pads fifteen others.
-- A checkpoint counts only once its last file is written: a killed run resumes from the newest complete one.
+- A checkpoint counts only once its last file is written: a killed run resumes from the newest complete one, and older ones
+  are removed after that. A run that was killed after its last step trains no step more.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import contextlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +33,21 @@ from accelerate import DistributedType
 from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_utils import EvalPrediction
 
-from gemma_poetry.artifacts import atomic_writer, write_json
+from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.data.dataset import IGNORED, split_batch
-from gemma_poetry.errors import RunError, TrainingError
+from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.progress import is_shown
+from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
 from gemma_poetry.training.processes import is_main_process
 from gemma_poetry.training.sharded_trainer import ShardedTrainer
 
-COMPLETE = "complete.json"
 CURVE = "curve.jsonl"
 LOGS = "logs"
 SHORT_ROW = 160
@@ -63,6 +67,7 @@ class PoetryTrainer(ShardedTrainer):
         vocabulary: The rows that the model has, where its vocabulary was pruned.
         pass_tokens: Tokens, padding counted, that go through the model at a time; a larger batch goes in parts.
         unit: What the data counts as characters, as it stands behind `ppl_`.
+        run: The folder that is written to, where it is a run's.
         **arguments: What `transformers.Trainer` takes.
     """
 
@@ -75,8 +80,10 @@ class PoetryTrainer(ShardedTrainer):
         vocabulary: KeptVocabulary | None = None,
         pass_tokens: int | None = None,
         unit: str = "char",
+        run: RunFolder | None = None,
         **arguments: Any,
     ) -> None:
+        self._run = run
         self._groups = tuple(groups)
         self._perplexity = f"ppl_{unit}"
         self._batch_sampler = batch_sampler
@@ -91,6 +98,10 @@ class PoetryTrainer(ShardedTrainer):
         known = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU, DistributedType.FSDP)
         self._pass_tokens = pass_tokens if self.accelerator.distributed_type in known else None
         folder = Path(self.args.output_dir)
+        if not is_shown():
+            # Without its bar the Trainer prints every point of the curve instead.
+            self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
+            self.remove_callback(PrinterCallback)
         if is_main_process():
             self.add_callback(_LogWriter(folder / LOGS))
         self.add_callback(_CurveWriter(folder / CURVE))
@@ -209,72 +220,40 @@ class PoetryTrainer(ShardedTrainer):
                     metrics[f"{self._perplexity}{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
         return metrics
 
+    def _run_epoch(self, *arguments: Any, **options: Any) -> None:
+        if self.state.global_step >= self.state.max_steps:
+            # Resumed after its last step: the Trainer itself would look at the count only after one step more.
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*arguments, **options)
+
+    def _maybe_log_save_evaluate(self, *arguments: Any, **options: Any) -> None:
+        gone = self._run is not None and not self._run.is_there()
+        if self._run is not None and gone:
+            if self.args.world_size > 1:
+                raise self._run.gone(None)  # a checkpoint takes all processes, and only this one saw it
+            self._run.restore()
+            (self._run.folder / LOGS).mkdir(exist_ok=True)
+            self.control.should_save = True  # after the evaluation of this step, which draws random numbers
+        super()._maybe_log_save_evaluate(*arguments, **options)
+        if self._run is not None and gone:
+            raise self._run.gone(self.state.global_step)
+
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        super()._save_checkpoint(model, trial)
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            with self._run.writing(folder) if self._run else contextlib.nullcontext():
+                super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
         if self.args.world_size > 1:
             # Every process writes its own random state; the marker comes after the last of them.
             torch.distributed.barrier()
         if self.args.should_save and folder.is_dir():
-            sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-            write_json(folder / COMPLETE, {"step": self.state.global_step, "files": sizes})
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The complete checkpoint with the most steps in a RUN folder; folders cut short are passed over.
-
-    Args:
-        folder: A RUN or MODEL folder with `checkpoint-N` in it.
-    """
-
-    def step(path: Path) -> int:
-        return int(path.name.rpartition("-")[2])
-
-    candidates = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
-    return next((path for path in sorted(candidates, key=step, reverse=True) if _is_complete(path)), None)
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    try:
-        sizes = json.loads((checkpoint / COMPLETE).read_text())["files"]
-        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def prepare_folder(folder: Path, *, resume: bool, finished: str) -> Path | None:
-    """Decides where a training starts, and refuses to write over a finished one.
-
-    Args:
-        folder: The RUN or MODEL folder.
-        resume: Whether `--resume` was given.
-        finished: The file that a finished training has.
-
-    Returns:
-        The checkpoint to resume from, or `None` for a fresh start.
-
-    Raises:
-        RunError: The folder holds a run already, or there is nothing to resume.
-    """
-    checkpoint = newest_checkpoint(folder) if folder.is_dir() else None
-    if resume:
-        if checkpoint is None and (folder / finished).exists():
-            raise RunError("the run is finished; there is nothing to resume", where=folder, action="choose another --out")
-        if checkpoint is not None:
-            # A checkpoint that was cut short would be counted among those to keep, or be resumed from later.
-            for path in folder.glob("checkpoint-*"):
-                if is_main_process() and not _is_complete(path):
-                    shutil.rmtree(path, ignore_errors=True)
-        return checkpoint
-    # Processes that share a training start at different moments: the first one alone judges the folder.
-    if is_main_process() and folder.is_dir() and any(folder.iterdir()):
-        raise RunError(
-            "the folder is not empty",
-            where=folder,
-            expected="a new or empty folder",
-            action="choose another --out, or add --resume to go on with the run that is there",
-        )
-    return None
+            mark_complete(folder, self.state.global_step)
+            for old in checkpoints(folder.parent)[:-limit] if limit else []:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 class _LogWriter(TensorBoardCallback):
@@ -286,6 +265,13 @@ class _LogWriter(TensorBoardCallback):
 
     def _init_summary_writer(self, args: TrainingArguments, log_dir: str | None = None) -> None:
         self.tb_writer = SummaryWriter(str(self._folder))
+        threading.excepthook = _report_thread
+
+
+def _report_thread(error: Any, report: Callable[[Any], Any] = threading.excepthook) -> None:
+    """Reports errors in threads, but not those of TensorBoard's writer, which it raises again in the main thread."""
+    if type(error.thread).__module__ != "tensorboard.summary.writer.event_file_writer":
+        report(error)
 
 
 class _CurveWriter(TrainerCallback):

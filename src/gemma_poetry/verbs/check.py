@@ -1,9 +1,10 @@
 """`gemma-poetry check`: reads poems and says what is right and wrong with them.
 
-In: a file of poems, or `-` for standard input. Plain text has poems apart by empty lines, each with its title and author
-above it or not, lines apart by punctuation of any kind or by white space; JSON, JSON lines and tables are read as
-`prepare` reads them. Out: each poem laid out line by line with its tones, the readings taken, every fault and how it could
-be mended; or one JSON object a poem (see `prosody.scansion_record`, with title and author before it).
+In: a file of poems, or `-` for standard input, and the domain that they are of. Classical Chinese plain text has poems apart
+by empty lines, each with its title and author above it or not, lines apart by punctuation of any kind or by white space; JSON,
+JSON lines and tables are read as `prepare` reads them. Out: each text laid out with every fault, classical poems line by line
+with tones, readings taken and how faults could be mended; or one JSON object a text (see `prosody.check_result`, with title
+and author before it).
 
 A poem among others that cannot be read (a lost character □, letters) is not judged: it is named with its line in the file, and
 the others are judged.
@@ -14,29 +15,21 @@ Exit status: 0 if no poem fails, 1 if one does, 2 if none could be read, or one 
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
 from gemma_poetry.corpus.encodings import decode
-from gemma_poetry.corpus.formats import read_poems
-from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.corpus.poem import RefusedError, SourcePoem
+from gemma_poetry.corpus.readers import reader_of
+from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
-from gemma_poetry.prosody.characters import UNIFIED
+from gemma_poetry.prosody.check_result import CheckResult, scansion_result
 from gemma_poetry.prosody.findings import Scansion
-from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
-from gemma_poetry.prosody.scansion_record import scansion_record
-from gemma_poetry.prosody.tune_scan import named_tune
-from gemma_poetry.prosody.tunes import find_tune
-from gemma_poetry.verbs.check_layout import CheckedPoem, rows
 
 AUTO = "auto"
 
@@ -56,73 +49,70 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
-    loaded = load_domain(domain)
-    if not loaded.tonal:
-        from gemma_poetry.verbs.check_texts import check_texts
-
-        wanted = "" if form == AUTO else loaded.form_name(form)
-        return check_texts(read_file(path), wanted, loaded, as_json=as_json, feature=feature)
-    if feature:
-        loaded.feature_name(feature)
-    if form != AUTO:
-        check_form(form)
-    file = read_file(path)
-    poems = list(read_poems(file))
-    status = 0
-    unread = 0
-    for number, poem in enumerate(poems, 1):
-        try:
-            checked = check_poem(poem, form)
-        except UnreadableError as error:
-            if len(poems) == 1:
-                raise
-            unread += 1
-            checked = _not_judged(poem, error, f"poem {number}{_line_of(poem, file)}")
-        except TextError as error:
-            if len(poems) == 1:
-                raise
-            print(f"poem {number}: {error}", file=sys.stderr)
+    status = unread = number = 0
+    for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature), 1):
+        if isinstance(result, RefusedError):
+            print(f"{source_id}: left out: {result.reason}", file=sys.stderr)
             status = 2
             continue
-        if checked.scansion.verdict is Verdict.FAIL:
+        if isinstance(result, TextError):
+            print(f"poem {number}: {result}", file=sys.stderr)
+            status = 2
+            continue
+        if result.verdict is Verdict.FAIL:
             status = max(status, 1)
         if as_json:
-            print(json.dumps(record(checked), ensure_ascii=False))
+            print(json.dumps(check_record(result), ensure_ascii=False))
         else:
-            _print_text(checked)
-    return 2 if unread and unread == len(poems) else status
+            _print_text(result, source_id)
+        # Only what could not be read has no form.
+        unread += not result.form
+    return 2 if unread and unread == number else status
 
 
-def check_poem(poem: SourcePoem, form: str = AUTO) -> CheckedPoem:
-    """Reads one poem.
+def check_file(
+    file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = ""
+) -> Iterator[tuple[str, CheckResult | RefusedError | TextError]]:
+    """Checks every poem of a file.
 
     Args:
-        poem: The poem as its source has it.
-        form: As for `check`; with `auto` a tune that the source names is taken, and one that the title names if the lines
-            have a shape of it.
+        file: The file.
+        form: A form or tune that every poem must keep; empty or `auto`: the one that each suggests.
+        domain: The language or style of the texts.
+        feature: What every text must have besides.
+
+    Yields:
+        For each poem its place in the file, and what was found, or why it could not be read.
 
     Raises:
-        UnreadableError: The text is no poem.
-        TextError: It is not of the form's shape.
+        UsageError: No domain or form is called so, or the domain knows no such feature.
+        InputError: The file cannot be read as poems, or its only poem cannot.
     """
-    where = f"《{poem.title}》" if poem.title else poem.source_id
-    try:
-        lines, marks = clean_lines(poem.paragraphs)
-    except RejectedError as rejection:
-        raise UnreadableError(
-            f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
-            expected="lines of Chinese characters, apart by punctuation or white space",
-            action="take everything else out",
-            where=where,
-        ) from rejection
-    tune = _tune_of(poem, lines) if form == AUTO else ""
-    scansion = scan(lines, tune or form, marks) if tune or form != AUTO else scan_auto(lines, marks)
-    return CheckedPoem(poem.title, poem.author, scansion, tuple(mends(scansion)))
+    loaded = load_domain(domain)
+    reader = reader_of(loaded)
+    feature = loaded.feature_name(feature) if feature else ""
+    form = "" if form in ("", AUTO) else loaded.form_name(form)
+    records = list(reader.records(file))
+    for number, record in enumerate(records, 1):
+        try:
+            yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
+        except (RefusedError, TextError) as error:
+            if len(records) == 1 and isinstance(error, TextError):
+                raise
+            if isinstance(error, UnreadableError):
+                yield record.source_id, _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
+            else:
+                yield record.source_id, error
 
 
-def record(checked: CheckedPoem) -> dict[str, Any]:
-    """The JSON record of a poem."""
-    return {"title": checked.title, "author": checked.author, **scansion_record(checked.scansion, checked.mends)}
+def text_file(text: str) -> SourceFile:
+    """A text as a source has files."""
+    return SourceFile("text.txt", "text", text.encode("utf-8", "replace"))
+
+
+def check_record(result: CheckResult) -> dict[str, Any]:
+    """The JSON record of a checked text."""
+    return {"title": result.title, "author": result.author, **result.to_record()}
 
 
 def read_file(path: str) -> SourceFile:
@@ -141,58 +131,29 @@ def read_file(path: str) -> SourceFile:
     return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
 
 
-def _not_judged(poem: SourcePoem, error: TextError, where: str) -> CheckedPoem:
+def _not_judged(record: SourcePoem, error: UnreadableError, where: str) -> CheckResult:
     """A poem that cannot be read, with the reason and its place in the file."""
-    lines = tuple(line for line in poem.paragraphs if line.strip())
+    lines = tuple(line for line in record.paragraphs if line.strip())
     scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
-    return CheckedPoem(poem.title, poem.author, scansion)
+    return scansion_result(scansion, title=record.title, author=record.author)
 
 
-def _line_of(poem: SourcePoem, file: SourceFile) -> str:
+def _line_of(record: SourcePoem, file: SourceFile) -> str:
     """`, line 17 of poems.txt`: where the first row of a poem that cannot be read stands; empty where it cannot be told."""
-    number, _ = _offence(poem.paragraphs)
+    number, _ = offence(record.paragraphs)
     if not number:
         return ""
     text, _ = decode(file.content, file.where)
-    begin = text.find(poem.paragraphs[number - 1])
+    begin = text.find(record.paragraphs[number - 1])
     return f", line {text.count(chr(10), 0, begin) + 1} of {file.name}" if begin >= 0 else ""
 
 
-def _tune_of(poem: SourcePoem, lines: Sequence[str]) -> str:
-    """The tune that a source names, if it is known, or that a title names, if the lines have a shape of it."""
-    named = split_tune(poem.tune)[0] if poem.tune else ""
-    if named and find_tune(named):
-        return named
-    title = split_tune(poem.title)[0] if poem.title else ""
-    tune = named_tune(title, lines) if title else None
-    return tune.name if tune else ""
-
-
-def _offending(paragraphs: tuple[str, ...]) -> str:
-    """Where the first character stands that is neither Chinese nor a usual mark, as words."""
-    number, position = _offence(paragraphs)
-    return f" ({paragraphs[number - 1][position - 1]!r} in row {number}, position {position})" if number else ""
-
-
-def _offence(paragraphs: tuple[str, ...]) -> tuple[int, int]:
-    """Row and position, from 1, of the first character that is neither Chinese nor a usual mark; zeros without one."""
-    for number, paragraph in enumerate(paragraphs, 1):
-        for position, char in enumerate(paragraph, 1):
-            if not re.match(f"[{UNIFIED}]", char) and char not in _USUAL:
-                return number, position
-    return 0, 0
-
-
-_USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")
-
-
-def _print_text(checked: CheckedPoem) -> None:
+def _print_text(result: CheckResult, source_id: str) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
-    for row in rows(checked):
-        console.print(row)
-    console.print()
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for row in result.rows(source_id):
+        console.print(visible(row) if isinstance(row, str) else row)
 
 
 def main(arguments: list[str]) -> int:

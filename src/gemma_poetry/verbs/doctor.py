@@ -18,6 +18,7 @@ from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, fault_of, judge
 from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.folders import check_data_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,8 +50,7 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
 
     if is_run(Path(model)):
         raise RunError("the model is a run, not a base model", where=model, action=f"name its base, {run_base(Path(model))}")
-    if not data.is_dir():
-        raise DataError("no such folder", where=data, action="run gemma-poetry prepare first")
+    check_data_folder(data)
     tokenizer = load_tokenizer(model)
     findings, samples = _check_data(data, tokenizer, recipe)
     yield from findings

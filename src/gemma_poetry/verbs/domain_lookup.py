@@ -14,15 +14,17 @@ from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import UsageError
+from gemma_poetry.folders import check_data_folder
 
 
 def domain_of_data(data: Path) -> Domain:
     """The domain of a DATA folder.
 
     Raises:
-        DataError: It has no readable manifest.
+        DataError: It is no DATA folder, or has no readable manifest.
         UsageError: Its domain cannot be loaded.
     """
+    check_data_folder(data)
     return load_domain(str(read_manifest(data).get("domain") or DEFAULT))
 
 

@@ -15,7 +15,6 @@ a domain is its `EvaluationProtocol`'s; the way is the same for all.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,10 +51,11 @@ from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.progress import stage
+from gemma_poetry.folders import model_hint
+from gemma_poetry.progress import say, stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
-from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground
+from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground, protocol_of
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
@@ -172,8 +172,11 @@ def _check(options: EvaluateOptions) -> None:
         raise UsageError("there are no poems to evaluate the run on", expected="--data DATA")
     for spec in options.runs:
         if options.out is None and not (is_run(Path(spec)) or is_whole_run(Path(spec))):
+            found, action = model_hint(Path(spec))
             raise UsageError(
-                f"{spec!r} is no run folder", expected="a RUN", action="name a run, or where results go with --out"
+                f"{spec!r} is no run folder{f': {found}' if found else ''}",
+                expected="a RUN",
+                action=action or "name a run, or where results go with --out",
             )
 
 
@@ -225,7 +228,7 @@ def _evaluate_run(
     for exposure in contaminations(loaded, ground.poems, spec, options.data, options.split):
         results.exposure.append(exposure.to_record())
         if exposure.doubtful:
-            print(f"gemma-poetry: note: {exposure.sentence}", file=sys.stderr)
+            say(f"gemma-poetry: note: {exposure.sentence}")
     out = _run_folder(options, spec, name)
     with own_files(out, KIND, FILES):
         _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})
@@ -355,14 +358,3 @@ def _about(
         "evaluate": options.settings.model_dump(mode="json"),
         "generate": options.sampling.model_dump(mode="json"),
     }
-
-
-def protocol_of(domain: Domain) -> EvaluationProtocol:
-    """How the texts of a domain are evaluated."""
-    if domain.tonal:
-        from gemma_poetry.verbs.evaluate_poems import PoemEvaluation
-
-        return PoemEvaluation(domain)
-    from gemma_poetry.verbs.evaluate_texts import TextEvaluation
-
-    return TextEvaluation(domain)

@@ -29,6 +29,7 @@ from gemma_poetry.evaluation.titles import rank_title, title_choices
 from gemma_poetry.progress import steps, track
 
 if TYPE_CHECKING:
+    from gemma_poetry.domains.domain import Domain
     from gemma_poetry.generation.continuation import Continuation
     from gemma_poetry.model.loading import LoadedModel
 
@@ -46,20 +47,21 @@ def as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextMan
     return contextlib.nullcontext()
 
 
-def score(loaded: LoadedModel, poems: Sequence[Poem]) -> Iterator[Likelihood]:
-    """How likely each system finds each poem."""
+def score(loaded: LoadedModel, poems: Sequence[Poem], domain: Domain) -> Iterator[Likelihood]:
+    """How likely each system finds each text, in the unit of its domain."""
     from gemma_poetry.data.tokenization import encode_poems
     from gemma_poetry.model.scoring import score_completions
 
-    samples = list(encode_poems(loaded.tokenizer, poems))
+    samples = list(encode_poems(loaded.tokenizer, poems, domain.template))
     for system in systems_of(loaded):
-        with as_system(loaded, system), steps(f"Scoring poems ({system})", len(samples)) as advance:
+        with as_system(loaded, system), steps(f"Scoring ({system})", len(samples)) as advance:
             scores = score_completions(loaded.model, samples, progress=advance)
         for poem, score in zip(poems, scores):
-            yield Likelihood(system, poem.source_id, poem.cluster_id, poem.kind, score.nll, score.tokens, poem.characters)
+            units = domain.count(poem.lines)
+            yield Likelihood(system, poem.source_id, poem.cluster_id, poem.kind, score.nll, score.tokens, units)
 
 
-def write(
+def continue_all(
     loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings
 ) -> Iterator[Generation]:
     """What each system writes to each poem's title, and to its first couplet."""
@@ -80,6 +82,25 @@ def write(
                 description = f"Writing poems ({system}, from the {protocol.value})"
                 for poem, lines in zip(poems, track(written, description, len(poems))):
                     yield as_generation(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
+
+
+def write_all(
+    loaded: LoadedModel, poems: Sequence[Poem], settings: EvaluateSettings, sampling: GenerateSettings, domain: Domain
+) -> Iterator[Generation]:
+    """What each system writes to the form and title of each text, within the measure of its domain."""
+    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.generation.writer import open_writer
+
+    writer = open_writer(domain, loaded, sampling.model_copy(update={"batch_size": settings.batch_size}))
+    # Texts of one form share a batch: counted and free ones are decoded apart, and long ones pad the short.
+    poems = sorted(poems, key=lambda poem: (poem.form, poem.source_id))
+    # The author is left out: the text beside it was not asked to be like anybody's either.
+    requests = [PoemRequest(poem.form, poem.title) for poem in poems]
+    for system in systems_of(loaded):
+        with as_system(loaded, system):
+            written = writer.stream(requests, seed=settings.seed)
+            for poem, one in zip(poems, track(written, f"Writing texts ({system})", len(poems))):
+                yield as_generation(system, Protocol.TITLE, poem, one.poem.lines, one.poem.marks)
 
 
 def _continuation(poem: Poem, protocol: Protocol) -> Continuation:

@@ -130,7 +130,7 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
     from gemma_poetry.exporting.export import write_adapter, write_merged
     from gemma_poetry.exporting.gguf_file import gguf_installed
     from gemma_poetry.exporting.hub_upload import is_hub_id
-    from gemma_poetry.exporting.ollama import DEFAULT_FORM, modelfile
+    from gemma_poetry.exporting.ollama import modelfile
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     tokenizer, sampling = source.loaded.tokenizer, options.sampling
@@ -147,8 +147,9 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
         _write_card(source, folder, check, merged=True)
     if options.to == "ollama":
         domain = domain_of_model(str(options.run))
-        form = DEFAULT_FORM if domain.tonal else domain.forms[0]
-        write_text(folder / MODELFILE, modelfile(tokenizer, weights, sampling, form=form, template=domain.template))
+        write_text(
+            folder / MODELFILE, modelfile(tokenizer, weights, sampling, form=domain.example.form, template=domain.template)
+        )
     return check
 
 
@@ -178,15 +179,18 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
 
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
-    from gemma_poetry.data.prompts import Conditions
-    from gemma_poetry.exporting.hub_upload import EXAMPLE, model_card
+    from gemma_poetry.exporting.hub_upload import model_card
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     manifest = read_manifest(source.run)
     domain = domain_of_model(str(source.run))
-    example = EXAMPLE if domain.tonal else Conditions(domain.forms[0], template=domain.template)
     card = model_card(
-        manifest, source.loaded.tokenizer, check, merged=merged, example=example, own_base=_is_pretrained(source.loaded.folder)
+        manifest,
+        source.loaded.tokenizer,
+        check,
+        merged=merged,
+        example=domain.example,
+        own_base=_is_pretrained(source.loaded.folder),
     )
     write_text(folder / "README.md", card)
 

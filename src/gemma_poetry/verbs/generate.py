@@ -8,37 +8,33 @@ standard output (plain, annotated, or JSON lines), or a file that appears when t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gemma_poetry as gp
 from gemma_poetry.artifacts import check_file
+from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.placement import place_words
-from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import simplify, words_record
+from gemma_poetry.folders import check_data_folder
+from gemma_poetry.generation.writer import ENGINES
+from gemma_poetry.generation.written import Written
 from gemma_poetry.progress import track
-from gemma_poetry.prosody.forms import FULL_STOP
-from gemma_poetry.prosody.tunes import stanza_ends
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generated_output import write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
-    from gemma_poetry.generation.poem_generator import GeneratedPoem
-    from gemma_poetry.prosody.findings import Scansion
 
 
 def generate(options: GenerateOptions) -> int:
     """Writes the poems; returns how many.
 
     Raises:
-        UsageError: Fewer than one poem is asked for, or the wish cannot be met.
+        UsageError: Fewer than one poem is asked for, or the wish cannot be met in the domain.
         ModelError: The model cannot be used.
         DataError: The DATA folder cannot be read.
         GenerationError: Decoding met dead ends only.
@@ -52,101 +48,45 @@ def generate(options: GenerateOptions) -> int:
     options = replace(options, seed=options.settings.drawn_seed(options.seed))
     if not options.records:
         print(f"seed {options.seed}", file=sys.stderr)
+    if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
+        check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
-    if not domain.tonal:
-        from gemma_poetry.verbs.generate_texts import generate_texts
-
-        return generate_texts(options, domain)
     # A wish that cannot be met is told before a model is loaded.
-    if options.feature:
-        domain.feature_name(options.feature)
-    place_words(options.request)
-    prescribe(simplify(options.request))
+    given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
+    ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
     corpus = _corpus_index(options.data) if options.data else None
-    poems = track(_poems(options), "Writing poems", options.count)
-    shown = annotated_poem if options.annotated else plain_poem
-    return write_out(options, poems, lambda poem: poem_record(poem, corpus), shown)
+    poet = gp.load(
+        options.model,
+        domain=options.domain,
+        data=options.data,
+        recipe=Recipe(generate=options.settings),
+        beams=options.beams,
+        byte_characters=options.byte_characters,
+        progress=True,
+    )
+    if options.request.novel and not poet.known_lines:
+        print(f"notice: {poet.writer.no_guards.format(domain=domain.name)}", file=sys.stderr)
+    written = poet.stream(
+        options.request,
+        n=options.count,
+        seed=options.seed,
+        best_of=options.best_of,
+        assess=options.records,
+        feature=options.feature,
+    )
+    shown = Written.annotated if options.annotated else str
+    return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
 
 
-def poem_record(generated: GeneratedPoem, corpus: CorpusIndex | None = None) -> dict[str, Any]:
-    """The JSON record of a poem.
+def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[str, Any]:
+    """The JSON record of a text.
 
     Args:
-        generated: The poem.
+        written: The text.
         corpus: The training corpus, in which the nearest line is looked up; `None` leaves that out (null).
     """
-    from gemma_poetry.prosody.scansion_record import scansion_record
-
-    poem = generated.poem
-    scansion = scansion_of(poem)
-    return {
-        "title": poem.title,
-        "form": poem.kind,
-        "author": poem.author,
-        "script": poem.script,
-        "seed": generated.seed,
-        "words": words_record(generated.request),
-        "lines": list(poem.lines),
-        "ppl_char": generated.merits.ppl_char if generated.merits else None,
-        "scansion": scansion_record(scansion) if scansion else None,
-        "nearest_line": _nearest_line(poem, corpus) if corpus else None,
-    }
-
-
-def scansion_of(poem: Poem) -> Scansion | None:
-    """The scansion of a poem; `None` for a form that no rule judges (a couplet, a shape that a template gave)."""
-    from gemma_poetry.prosody.forms import FIXED_SHAPES
-    from gemma_poetry.prosody.scansion import scan
-
-    if poem.tune or poem.form in FIXED_SHAPES or poem.form.endswith("排律"):
-        return scan(poem.lines, poem.kind)
-    return None
-
-
-def plain_poem(generated: GeneratedPoem) -> str:
-    """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。.
-
-    The stanzas of a 词 stand apart.
-    """
-    poem = generated.poem
-    head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
-    ends = stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
-    marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
-    text = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1))
-    sentences = text.splitlines()
-    return "\n".join([head, *sentences] if head else sentences)
-
-
-def annotated_poem(generated: GeneratedPoem) -> str:
-    """The poem with tones and rhyme beside each line, as `check` shows it."""
-    from gemma_poetry.verbs.check_layout import CheckedPoem, rows
-
-    poem = generated.poem
-    scansion = scansion_of(poem)
-    if scansion is None:
-        return plain_poem(generated)
-    return "\n".join(row.plain for row in rows(CheckedPoem(poem.title, poem.author, scansion)))
-
-
-def _poems(options: GenerateOptions) -> Iterator[GeneratedPoem]:
-    from gemma_poetry.generation.poem_generator import PoemGenerator
-    from gemma_poetry.model.loading import load_model
-
-    request = options.request
-    guards = find_guards(options.model, options.data) if request.novel else []
-    if request.novel and not guards:
-        print("notice: no list of known lines is at hand, so new lines are not promised (give --data)", file=sys.stderr)
-        request = replace(request, novel=False)
-    loaded = load_model(options.model)
-    generator = PoemGenerator(
-        loaded.model,
-        loaded.tokenizer,
-        options.settings,
-        byte_characters=options.byte_characters,
-        guards=guards,
-        beams=options.beams,
-    )
-    return generator.write([request] * options.count, seed=options.seed, best_of=options.best_of, assess=options.records)
+    found = {"nearest_line": _nearest_line(written.poem, corpus)} if corpus else {}
+    return written.to_record() | found
 
 
 def _corpus_index(data: Path) -> CorpusIndex:

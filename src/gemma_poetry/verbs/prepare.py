@@ -24,9 +24,8 @@ from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.readers import card_of, reader_of, stats_of
 from gemma_poetry.corpus.splits import SPLITS
-from gemma_poetry.corpus.stats import collection_stats, dataset_card
-from gemma_poetry.corpus.texts import DomainTexts, texts_card, texts_stats
 from gemma_poetry.data.interchange import write_exports
 from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
@@ -68,10 +67,9 @@ def prepare(
     out = Path(out)
     check_output(out, source)
     domain = domain or load_domain(DEFAULT)
-    collection = build_collection(source, settings, None if domain.tonal else DomainTexts(domain))
-    stats = collection_stats(collection)
-    if not domain.tonal:
-        stats |= texts_stats(collection, domain)
+    settings = settings.model_copy(update={"forms": tuple(map(domain.form_name, settings.forms))})
+    collection = build_collection(source, settings, reader_of(domain))
+    stats = stats_of(collection, domain)
     with atomic_folder(out, KIND) as folder:
         for name, poems in collection.splits.items():
             _write_records(folder / f"{name}.jsonl", poems)
@@ -88,8 +86,7 @@ def prepare(
             write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
         _known_lines(collection).save(folder / KNOWN_LINES)
         write_json(folder / "stats.json", stats)
-        card = dataset_card if domain.tonal else texts_card
-        write_text(folder / "README.md", card(collection, stats, settings, tokenizer_name))
+        write_text(folder / "README.md", card_of(domain, collection, stats, settings, tokenizer_name))
         exported = _write_exports(folder, collection, settings, domain) if settings.exports else []
         contents = {**_manifest(collection, settings, tokenizer, tokenizer_name), "domain": domain.name}
         write_manifest(folder, contents, [*FILES, *exported])

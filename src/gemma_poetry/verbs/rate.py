@@ -10,7 +10,6 @@ In: the files named. Out: the files named, rows or records for the terminal.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +36,8 @@ from gemma_poetry.evaluation.human.report import HumanReport, anonymous_records,
 from gemma_poetry.evaluation.human.study import ANSWERS, read_key, read_study
 from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.system_outputs import read_system_outputs
+from gemma_poetry.extras import require
+from gemma_poetry.folders import check_data_folder
 from gemma_poetry.progress import stage
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def build(
     """
     if not generations:
         raise UsageError("there are no poems to rate", expected="--generations FILE, once for each system or run")
+    check_data_folder(data)
     check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
     by_split = {split: load_poems(data, split) for split in SPLITS}
     held_out = by_split.pop(HELD_OUT)
@@ -93,7 +95,7 @@ def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
-        UsageError: Gradio is not installed.
+        MissingExtraError: Gradio is not installed.
     """
     require_gradio()
     from gemma_poetry.studio.rating_page import serve_study
@@ -107,10 +109,9 @@ def require_gradio() -> None:
     """Says what to install where the pages cannot be served.
 
     Raises:
-        UsageError: Gradio is not installed.
+        MissingExtraError: Gradio is not installed.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise UsageError("Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'")
+    require("gradio", extra="studio")
 
 
 def report(

@@ -16,10 +16,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from gemma_poetry.config import GenerateSettings
+import gemma_poetry as gp
+from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
+from gemma_poetry.extras import require
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.workshop import Workshop
-    from gemma_poetry.verbs.check_layout import CheckedPoem
 
 SHORTEST_PASSWORD = 8
 """Characters of a password at least."""
@@ -77,12 +78,7 @@ def studio(options: StudioOptions) -> None:
 
     password = read_password(options)
     workshop = open_workshop(options)
-    try:
-        import gradio  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            "Gradio is not installed", expected="the extra `studio`", action="pip install 'gemma-poetry[studio]'"
-        ) from error
+    require("gradio", extra="studio")
     _check_free(options.host, options.port)
     print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
     print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
@@ -145,7 +141,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
     """
     from gemma_poetry.model.loading import DEFAULT_MODEL, is_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
-    from gemma_poetry.studio.workshop import Workshop
+    from gemma_poetry.studio.workshop import Checker, Workshop
 
     for name, value in (("requests", options.requests), ("poems", options.poems), ("characters", options.characters)):
         if value < 1:
@@ -162,7 +158,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
     order = list(dict.fromkeys([*options.models, *map(str, options.runs), *specs]))
     return Workshop(
         loaders={names[spec]: _loader(spec, options.settings) for spec in order if spec in names},
-        checker=check_pasted,
+        checker=cast(Checker, gp.check_all),
         runs={names[str(run)]: run for run in options.runs},
         pairs=tuple((names[base], names[str(run)]) for base, run in zip(bases, options.runs)),
         limits=limits,
@@ -183,32 +179,13 @@ def _names(specs: Sequence[str]) -> list[str]:
 
 def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator]:
     def load() -> PoemGenerator:
-        from gemma_poetry.generation.carried_lines import find_guards
-        from gemma_poetry.generation.poem_generator import PoemGenerator
-        from gemma_poetry.model.loading import load_model
+        from gemma_poetry.domains.registry import DEFAULT
 
-        loaded = load_model(spec)
-        return PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=find_guards(spec))
+        writer: Any = gp.load(spec, domain=DEFAULT, recipe=Recipe(generate=settings)).writer
+        generator: PoemGenerator = writer.generator
+        return generator
 
     return load
-
-
-def check_pasted(text: str, form: str) -> list[CheckedPoem]:
-    """Reads pasted poems, as `check` reads a file of plain text.
-
-    Raises:
-        UnknownFormError: No form or tune is called so.
-        InputError: The text is no poem.
-    """
-    from gemma_poetry.corpus.containers import SourceFile
-    from gemma_poetry.corpus.formats import read_poems
-    from gemma_poetry.prosody.scansion import check_form
-    from gemma_poetry.verbs.check import AUTO, check_poem
-
-    if form != AUTO:
-        check_form(form)
-    pasted = SourceFile("pasted.txt", "pasted text", text.encode("utf-8", "replace"))
-    return [check_poem(poem, form) for poem in read_poems(pasted)]
 
 
 def read_password(options: StudioOptions) -> str:

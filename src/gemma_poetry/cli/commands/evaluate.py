@@ -1,4 +1,4 @@
-"""The command line of `gemma-poetry evaluate`: its options, and the call of `verbs.evaluate`.
+"""The command line of `gemma-poetry evaluate`: its options, and the call of `api.evaluate`.
 
 In: the words behind the verb. Out: RUN/eval and its tables.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, RecipeOption, SeedOption, SetOption, chosen_recipe
+from gemma_poetry.cli.options import JsonOption, RecipeOption, SeedOption, SetOption, chosen_settings
 from gemma_poetry.cli.printing import print_json, print_tables
 
 
@@ -34,22 +34,20 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Perplexity and BLEU-4 of base and tuned on held-out poems, with intervals, beside the human reference."""
+    from gemma_poetry.api import evaluate as judge
     from gemma_poetry.evaluation.table import terminal_tables
-    from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate as judge
 
-    settings = chosen_recipe(recipe, overrides, evaluate__seed=seed, generate__seed=seed)
-    options = EvaluateOptions(
-        run=runs[0] if runs else None,
-        data=data,
+    results = judge(
+        runs or (),
+        data,
         split=split,
-        out=out,
-        settings=settings.evaluate,
-        sampling=settings.generate,
-        others=tuple(runs[1:] if runs else ()),
-        generations=tuple(generations or ()),
+        generations=generations or (),
         domain=domain,
+        out=out,
+        recipe=recipe,
+        settings=chosen_settings(overrides, evaluate__seed=seed, generate__seed=seed),
+        progress=True,
     )
-    results = judge(options)
     if as_json:
         print_json(results.to_record())
     else:

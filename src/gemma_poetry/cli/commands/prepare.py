@@ -1,4 +1,4 @@
-"""The command line of `gemma-poetry prepare`: its options, and the call of `verbs.prepare`.
+"""The command line of `gemma-poetry prepare`: its options, and the call of `api.prepare`.
 
 In: the words behind the verb. Out: DATA.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, chosen_recipe, names_in
+from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, chosen_settings, names_in
 from gemma_poetry.cli.printing import print_json, print_rows
 
 
@@ -37,25 +37,20 @@ def prepare(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a collection into DATA: cleaned, classified, deduplicated, split without leaks, tokenized."""
-    from gemma_poetry.domains.registry import load_domain
-    from gemma_poetry.model.loading import load_tokenizer
-    from gemma_poetry.verbs.prepare import check_output, prepare as run, summary
+    from gemma_poetry.api import prepare as run
 
-    taught = load_domain(domain)
-    wanted = names_in(forms)
     options = {
         "script": script,
-        "forms": wanted and [taught.form_name(name) for name in wanted],
+        "forms": names_in(forms),
         "authors": names_in(authors),
         "title_words": names_in(title_words),
         "max_poems": max_poems,
         "exports": names_in(export),
         "seed": seed,
     }
-    settings = chosen_recipe(recipe, overrides, **{f"prepare__{name}": value for name, value in options.items()}).prepare
-    check_output(out, source)
-    stats = run(source, out, settings, load_tokenizer(model), model, taught)
+    settings = chosen_settings(overrides, **{f"prepare__{name}": value for name, value in options.items()})
+    data = run(source, out, model=model, domain=domain, recipe=recipe, settings=settings, progress=True)
     if as_json:
-        print_json(stats)
+        print_json(data.stats)
     else:
-        print_rows(str(out), summary(stats))
+        print_rows(str(out), data.rows())

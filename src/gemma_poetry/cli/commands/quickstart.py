@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import RecipeOption, SetOption, chosen_recipe
+from gemma_poetry.cli.options import RecipeOption, SetOption
 
 
 def quickstart(
@@ -26,4 +26,4 @@ def quickstart(
     """The whole job on embedded data, with the embedded model or another, in minutes."""
     from gemma_poetry.verbs.quickstart import quickstart as run
 
-    run(out, chosen_recipe(recipe, overrides), model, str(recipe))
+    run(out, recipe or "quickstart", model, overrides or ())

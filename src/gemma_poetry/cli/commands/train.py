@@ -1,4 +1,4 @@
-"""The command line of `gemma-poetry train`: its options, and the call of `verbs.train` or `verbs.train_keras`.
+"""The command line of `gemma-poetry train`: its options, and the call of `api.train`.
 
 In: the words behind the verb. Out: RUN.
 """
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gemma_poetry.cli.options import ModelOption, RecipeOption, ResumeOption, SetOption, chosen_recipe
+from gemma_poetry.cli.options import ModelOption, RecipeOption, ResumeOption, SetOption, chosen_settings
 from gemma_poetry.cli.printing import print_rows
 
 
@@ -30,12 +30,9 @@ def train(
     ] = "transformers",
 ) -> None:
     """Fine-tune a model with LoRA on a prepared collection."""
-    if backend == "keras":
-        from gemma_poetry.verbs.train_keras import summary, train_with_keras as run
-    else:
-        from gemma_poetry.verbs.train import summary, train as run
+    from gemma_poetry.api import train as run
 
-    settings = chosen_recipe(recipe, overrides, train__vocabulary="whole" if keep_vocabulary else None)
-    manifest = run(data, model, out, settings, resume=resume, recipe_name=recipe or "")
-    if manifest:
-        print_rows(str(out), summary(manifest))
+    settings = chosen_settings(overrides, train__vocabulary="whole" if keep_vocabulary else None)
+    done = run(data, model, out, recipe=recipe, settings=settings, resume=resume, backend=backend, progress=True)
+    if done.manifest:
+        print_rows(str(out), done.rows())

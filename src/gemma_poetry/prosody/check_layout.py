@@ -1,14 +1,16 @@
 """What a check found is laid out for a person.
 
-In: a `CheckedPoem`, or the record of another domain's check. Out: rows of text.
+In: findings of a check, or a scansion with how its faults could be mended. Out: rows of text, of classical Chinese poems with
+tones and readings beside each line; the same rows as a piece of HTML.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from gemma_poetry.errors import visible
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
@@ -16,8 +18,8 @@ from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
-
 
 _VERDICT_WORDS = {
     Verdict.STRICT: "passes, strict (合律)",
@@ -26,34 +28,21 @@ _VERDICT_WORDS = {
     Verdict.FAIL: "fails (不合律)",
     Verdict.NOT_JUDGED: "not judged (不判)",
 }
-
-
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedPoem:
-    """One poem, read.
+def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "", author: str = "") -> Iterator[Text]:
+    """A poem as rows of coloured text.
 
-    Attributes:
-        title: 题目, empty where there is none.
-        author: 作者, empty where unknown.
-        scansion: What the scansion found.
+    Args:
+        scansion: What was found in it.
         mends: How each fault could be mended.
+        title: Its title, where it has one.
+        author: Its author, where known.
     """
-
-    title: str
-    author: str
-    scansion: Scansion
-    mends: tuple[Mend, ...] = ()
-
-
-def rows(checked: CheckedPoem) -> Iterator[Text]:
-    """A poem as rows of coloured text."""
     from rich.text import Text
 
-    scansion = checked.scansion
-    heading = " ".join(part for part in (checked.title and f"《{checked.title}》", checked.author) if part)
+    heading = " ".join(part for part in (title and f"《{title}》", author) if part)
     if heading:
         yield Text(heading, style="bold")
     parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
@@ -80,7 +69,7 @@ def rows(checked: CheckedPoem) -> Iterator[Text]:
         for position, place in enumerate(places, 1):
             if place.taken and is_choice(place):
                 yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place)}", style="dim")
-    for mend in checked.mends:
+    for mend in mends:
         fault = mend.fault
         row = Text("  ")
         row.append("fault: ", style="bold red")
@@ -129,13 +118,19 @@ def _reading_text(place: Place) -> str:
     return f"{tone.value} {place.taken.group} ({place.reason}{later})" if sure else f"{tone.value} ({place.reason}{later})"
 
 
-def check_rows(found: dict[str, Any]) -> Iterator[str]:
-    """The record of a check as rows of text."""
-    yield f"{found['form']}: {found['verdict']}" + (f" ({found['rhyme_group']})" if found["rhyme_group"] else "")
-    for kind in ("faults", "licences"):
-        for one in found.get(kind, ()):
-            place = f"line {one['line']}" if one["line"] else "text"
-            place += f", position {one['position']}" if one["position"] else ""
-            yield f"  {kind[:-1]}: {place}: {one['rule']}: expected {one['expected']}, found {one['actual']}"
-    for one in found["unknown"]:
-        yield f"  unknown: line {one['line']}, position {one['position']} {one['word']}: in no dictionary, nothing is guessed"
+def shown(rows: Iterable[str | Text]) -> Console:
+    """A console that has printed the rows to nowhere, and can say them again as text or HTML."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), record=True, force_jupyter=False, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+    for row in rows:
+        console.print(visible(row) if isinstance(row, str) else row)
+    return console
+
+
+def as_html(rows: Iterable[str | Text]) -> str:
+    """Rows as a piece of a page, for a notebook."""
+    page = '<pre style="line-height: 1.4; overflow-x: auto">{code}</pre>'
+    return shown(rows).export_html(inline_styles=True, code_format=page)

@@ -1,0 +1,248 @@
+"""What writers of every engine have in common: how they are asked, and what they give back.
+
+In: `PoemRequest`s, of a domain that is seen from below as a `WritableDomain`. Out: `Written`s, each as it was asked for and
+read back by the domain's check.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.data.prompts import Template
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.prosody.forms import FULL_STOP
+from gemma_poetry.prosody.measures import Measure
+from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.tunes import stanza_ends
+from gemma_poetry.prosody.wordstock import Wordstock
+
+_BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
+
+
+class WritableDomain(Protocol):
+    """What this room asks of a domain."""
+
+    name: ClassVar[str]
+    engine: ClassVar[str]
+    template: ClassVar[Template]
+    unit: ClassVar[str]
+    max_tokens: ClassVar[int]
+
+    def form_name(self, name: str) -> str: ...
+    def feature_name(self, wish: str) -> str: ...
+    def measure(self, form: str) -> Measure | None: ...
+    def narrowed(self, measure: Measure, feature: str) -> Measure: ...
+    def wordstock(self, characters: Collection[str]) -> Wordstock: ...
+    def lines_of(self, text: str, form: str) -> tuple[tuple[str, ...], str]: ...
+    def count(self, lines: Sequence[str]) -> int: ...
+    def judges(self, poem: Poem) -> bool: ...
+    def check(self, lines: Sequence[str], form: str) -> CheckResult: ...
+    def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> CheckResult: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Written(ABC):
+    """A text and what is known of it.
+
+    Attributes:
+        poem: The text: lines and marks, title, author, form.
+        seed: The seed of the run that it belongs to.
+        check: The domain's check of it; `None` where no rule judges its form.
+        perplexity: Per unit of the domain, under the model that wrote it; `None`: not asked.
+    """
+
+    poem: Poem
+    seed: int
+    check: CheckResult | None
+    perplexity: float | None
+
+    @abstractmethod
+    def to_record(self) -> dict[str, Any]:
+        """The record that `gemma-poetry generate --json` prints."""
+
+    @abstractmethod
+    def text(self, notes: Sequence[str] = ()) -> str:
+        """The text as a person reads it, title and author above it, with notes below."""
+
+    def annotated(self) -> str:
+        """The text with what its check found below."""
+        return self.text([*self.check.notes()] if self.check else [])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WrittenPoem(Written):
+    """A classical Chinese poem.
+
+    Attributes:
+        words: Which words the prompt named, which of them were offered, and where words were put (`words_record`).
+    """
+
+    words: dict[str, Any] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """With `nearest_line` null: the corpus is not known here."""
+        poem = self.poem
+        return {
+            "title": poem.title,
+            "form": poem.kind,
+            "author": poem.author,
+            "script": poem.script,
+            "seed": self.seed,
+            "words": self.words,
+            "lines": list(poem.lines),
+            "ppl_char": self.perplexity,
+            "scansion": self.check.to_record() if self.check else None,
+            "nearest_line": None,
+        }
+
+    def text(self, notes: Sequence[str] = ()) -> str:
+        """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。.
+
+        The stanzas of a 词 stand apart.
+        """
+        poem = self.poem
+        head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
+        ends = stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
+        marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
+        sentences = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1)).splitlines()
+        return "\n".join([*([head] if head else []), *sentences, *notes])
+
+    def annotated(self) -> str:
+        """Tones and rhyme beside each line, as `gemma-poetry check` shows them."""
+        return str(self.check) if self.check else self.text()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WrittenText(Written):
+    """A text of another domain.
+
+    Attributes:
+        domain: The name of its domain.
+        unit: What the perplexity is divided by.
+        feature: What was asked for beside form, title and author.
+        complete: Whether the model ended it; else it was broken off at the most tokens.
+    """
+
+    domain: str
+    unit: str
+    feature: str = ""
+    complete: bool = True
+
+    @property
+    def rank(self) -> tuple[int, bool, float]:
+        """Its place among texts written for the same request; the least is the best."""
+        assert self.check is not None
+        perplexity = math.inf if self.perplexity is None else self.perplexity
+        return _BEST_FIRST.index(self.check.verdict), not self.complete, perplexity
+
+    def to_record(self) -> dict[str, Any]:
+        """`scansion` is the domain's check."""
+        assert self.check is not None
+        return {
+            "title": self.poem.title,
+            "form": self.poem.form,
+            "author": self.poem.author,
+            "feature": self.feature,
+            "domain": self.domain,
+            "seed": self.seed,
+            "lines": list(self.poem.lines),
+            "marks": self.poem.marks,
+            "complete": self.complete,
+            f"ppl_{self.unit}": self.perplexity,
+            "scansion": self.check.to_record(),
+        }
+
+    def text(self, notes: Sequence[str] = ()) -> str:
+        """Title and author where given, then the lines."""
+        head = " — ".join(part for part in (self.poem.title, self.poem.author) if part)
+        broken_off = [] if self.complete else ["[broken off at the most tokens]"]
+        return "\n".join([*([head] if head else []), self.poem.text.rstrip("\n"), *notes, *broken_off])
+
+
+class Writer(ABC):
+    """Writes texts of one domain with one model; what is worked out for forms and tokenizer is kept between calls.
+
+    Attributes:
+        domain: The domain.
+        guarded: Whether it keeps known lines out.
+        no_guards: What a person is told who asks for new lines that cannot be promised.
+    """
+
+    domain: WritableDomain
+    guarded: ClassVar[bool]
+    no_guards: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:
+        """Makes sure that a request can be met, before a model is loaded.
+
+        Args:
+            domain: The domain.
+            request: What is asked for.
+            feature: What else the domain is asked for.
+            options: Options of the command line beside the request, of those that only some domains have.
+
+        Raises:
+            UsageError: It cannot.
+        """
+
+    def stream(
+        self,
+        request: PoemRequest | Sequence[PoemRequest],
+        count: int = 1,
+        *,
+        seed: int | None = None,
+        best_of: int | None = None,
+        assess: bool = False,
+        feature: str = "",
+    ) -> Iterator[Written]:
+        """Writes texts, and gives each as soon as it is whole.
+
+        The same requests, settings, model and seed give the same texts on the same machine.
+
+        Args:
+            request: What is asked for; of several, all in order.
+            count: How many texts are kept of each.
+            seed: Seed of sampling; `None`: that of the settings.
+            best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
+            assess: Tell the perplexity, also where `best_of` is 1.
+            feature: What else the domain can be asked for: of haiku a season word.
+
+        Raises:
+            UsageError: The request cannot be met.
+            GenerationError: A text met dead ends only.
+        """
+        asked = [request] if isinstance(request, PoemRequest) else request
+        for one in asked:
+            self.check_request(self.domain, one, feature)
+        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature)
+
+    def write(
+        self,
+        request: PoemRequest | Sequence[PoemRequest],
+        count: int = 1,
+        *,
+        seed: int | None = None,
+        best_of: int | None = None,
+        assess: bool = False,
+        feature: str = "",
+    ) -> list[Written]:
+        """The same, all at once."""
+        return list(self.stream(request, count, seed=seed, best_of=best_of, assess=assess, feature=feature))
+
+    @abstractmethod
+    def _stream(
+        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+    ) -> Iterator[Written]: ...
