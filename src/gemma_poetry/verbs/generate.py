@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def generate(options: GenerateOptions) -> int:
         assess=options.records,
         feature=options.feature,
     )
-    shown = Written.annotated if options.annotated else str
+    shown = methodcaller("annotated") if options.annotated else str
     return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
 
 
