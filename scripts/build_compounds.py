@@ -1,49 +1,74 @@
-"""Compiles src/gemma_poetry/assets/words/compounds.txt, the two-character words that poets use again and again.
+"""Compiles src/gemma_poetry/assets/words/: the two-character words that poets use again and again, and the pairs they use.
 
     python scripts/build_compounds.py DATA
 
-In: the training split of a prepared collection in simplified characters. Out: pairs of characters that stand together
-where the metre has a pair, at least `LEAST` times, and `ASSOCIATION` nats more often than their characters would by chance
-(pointwise mutual information; Church and Hanks 1990); pairs with a particle in them are left out. The commonest first.
+In: the training split of a prepared collection in simplified characters. Out, of pairs that stand where the metre has a pair:
+
+    compounds.txt   pairs that stand there at least `LEAST` times, and `ASSOCIATION` nats more often than their characters
+                    would by chance (pointwise mutual information; Church and Hanks 1990); pairs with a particle in them are
+                    left out. The commonest first
+    pairs.txt       every pair that stands there at least `LEAST_USED` times: a first character, and all its second ones
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.data.words import PARTICLES, pair_places
 
-ASSET = Path(__file__).parents[1] / "src" / "gemma_poetry" / "assets" / "words" / "compounds.txt"
+ASSETS = Path(__file__).parents[1] / "src" / "gemma_poetry" / "assets" / "words"
+NOTE = "# Compiled by scripts/build_compounds.py from the training split of chinese-poetry (MIT); not by hand.\n"
 LEAST, ASSOCIATION = 60, 2.5
+LEAST_USED = 4
+
+Codes = npt.NDArray[np.uint64]
 
 
-def main(data: Path) -> None:
-    characters: Counter[str] = Counter()
-    pairs: Counter[str] = Counter()
+def lines_by_length(data: Path) -> Iterator[Codes]:
+    """The lines of the training split, those of one length together: code points (lines, length)."""
+    by_length: dict[int, list[str]] = {}
     with open(data / "train.jsonl", encoding="utf-8") as stream:
         for record in stream:
             for line in json.loads(record)["lines"]:
-                characters.update(line)
-                pairs.update(line[place : place + 2] for place in pair_places(len(line)))
-    every, together = characters.total(), pairs.total()
+                by_length.setdefault(len(line), []).append(line)
+    for length, lines in by_length.items():
+        codes = np.frombuffer("".join(lines).encode("utf-32-le"), dtype=np.uint32)
+        yield codes.reshape(len(lines), length).astype(np.uint64)
 
-    def association(pair: str) -> float:
-        return math.log(pairs[pair] / together) - sum(math.log(characters[char] / every) for char in pair)
 
-    kept = [
-        pair
-        for pair, count in pairs.items()
-        if count >= LEAST and len(set(pair)) == 2 and not PARTICLES & set(pair) and association(pair) >= ASSOCIATION
-    ]
-    with atomic_writer(ASSET) as stream:
-        stream.write("# Compiled by scripts/build_compounds.py from the training split of chinese-poetry (MIT); not by hand.\n")
-        stream.writelines(pair + "\n" for pair in sorted(kept, key=lambda pair: (-pairs[pair], pair)))
-    print(f"{len(kept):,} of {len(pairs):,} pairs -> {ASSET}")
+def main(data: Path) -> None:
+    characters, pairs = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    for codes in lines_by_length(data):
+        characters.append(codes.ravel())
+        pairs += [codes[:, place] << np.uint64(32) | codes[:, place + 1] for place in pair_places(codes.shape[1])]
+    chars, char_counts = np.unique(np.concatenate(characters), return_counts=True)
+    both, counts = np.unique(np.concatenate(pairs), return_counts=True)
+    first, second = both >> np.uint64(32), both & np.uint64(0xFFFFFFFF)
+    shares = np.log(char_counts / char_counts.sum())
+    by_chance = shares[np.searchsorted(chars, first)] + shares[np.searchsorted(chars, second)]
+    association = np.log(counts / counts.sum()) - by_chance
+    common = np.flatnonzero((counts >= LEAST) & (association >= ASSOCIATION) & (first != second)).tolist()
+    compounds = [(-int(counts[n]), chr(int(first[n])) + chr(int(second[n]))) for n in common]
+    kept = sorted(one for one in compounds if not PARTICLES & set(one[1]))
+    with atomic_writer(ASSETS / "compounds.txt") as stream:
+        stream.write(NOTE)
+        stream.writelines(pair + "\n" for _, pair in kept)
+    used: dict[str, str] = {}
+    for number in np.flatnonzero(counts >= LEAST_USED).tolist():
+        char = chr(int(first[number]))
+        used[char] = used.get(char, "") + chr(int(second[number]))
+    with atomic_writer(ASSETS / "pairs.txt") as stream:
+        stream.write(NOTE)
+        stream.writelines(f"{char} {seconds}\n" for char, seconds in used.items())
+    print(f"{len(kept):,} compounds and {sum(map(len, used.values())):,} used pairs of {len(both):,} -> {ASSETS}")
+    print(f"{float(counts[counts >= LEAST_USED].sum() / counts.sum()):.2%} of all pairs that stand in poems are used ones")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "corpus.poem",
         "corpus.reading",
         "corpus.script",
+        "corpus.variants",
         "data",
         "model",
     },

@@ -138,7 +138,7 @@ class Poet:
         *,
         n: int = 1,
         seed: int | None = None,
-        best_of: int = 1,
+        best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
         **wishes: Any,
@@ -149,7 +149,7 @@ class Poet:
             form: 体裁 or 词牌 by its full or short name; or whole requests, all answered in order.
             n: How many poems are wanted (of each request).
             seed: Seed of sampling; `None`: that of the settings.
-            best_of: Poems written for each that is kept.
+            best_of: Poems written for each that is kept; `None`: as many as the effort of the settings says.
             assess: Tell the perplexity of each.
             feature: What else the domain can be asked for: of haiku a season word.
             **wishes: Further fields of `PoemRequest`: `title`, `author`, `acrostic`, `rhymes`, `template`, ...
@@ -159,7 +159,7 @@ class Poet:
             GenerationError: A poem met dead ends only.
         """
         for name, value in (("n", n), ("best_of", best_of)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise UsageError(f"{name}={value} is asked for", expected=f"{name} of at least 1")
         from gemma_poetry.generation.request import requests_of
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import reprlib
+import secrets
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -166,11 +167,17 @@ class EvaluateSettings(Section):
 class GenerateSettings(Section):
     """Sampling; the form itself is never left to it."""
 
-    temperature: float = Field(0.8, ge=0, le=1000, description="0 takes the likeliest token.")
+    effort: int = Field(3, ge=1, le=5, description="Quality for time: 1 writes once, 5 chooses among many.")
+    temperature: float = Field(0.65, ge=0, le=1000, description="0 takes the likeliest token.")
     top_k: int = Field(0, ge=0, le=_MOST_AT_ONCE, description="Keep this many likeliest tokens; 0: all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")
     batch_size: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Poems decoded at a time.")
-    seed: Seed = Field(1, description="Seed of sampling.")
+    seed: Seed | None = Field(None, description="Seed of sampling; null: drawn at random, and told.")
+
+    def drawn_seed(self, wished: int | None = None) -> int:
+        """The seed that is wished, else that of the settings, else one drawn at random."""
+        chosen = self.seed if wished is None else wished
+        return secrets.randbelow(2**31) if chosen is None else chosen
 
 
 class PretrainSettings(Section):

@@ -48,7 +48,7 @@ def use_model(spec: str) -> None:
     print(loaded.identity())
     score_completions(loaded.model, list(encode_poems(loaded.tokenizer, make_poems(2))))
     generator = PoemGenerator(
-        loaded.model, loaded.tokenizer, GenerateSettings(batch_size=1), charset=frozenset("春江花月夜山水风云天地人")
+        loaded.model, loaded.tokenizer, GenerateSettings(effort=1, batch_size=1), charset=frozenset("春江花月夜山水风云天地人")
     )
     list(generator.write([PoemRequest(template="春□花□夜", metre="free", novel=False)], assess=True))
 

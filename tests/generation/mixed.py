@@ -38,9 +38,10 @@ def random_request(draw: random.Random, characters: str) -> PoemRequest:
         "template": lambda: "□" + some(1) + "□□□，□□□" + some(1) + "□。",
         "first_line": lambda: some(draw.choice((5, 7))),
         "pattern": lambda: draw.choice(("平起", "仄起", "入韵", "不入韵")),
+        "must": lambda: tuple(some(draw.choice((1, 2))) for _ in range(draw.choice((1, 2)))),
         "metre": lambda: "free",
         "polyphones": lambda: "any",
-        "distinct": lambda: True,
+        "distinct": lambda: False,
         "script": lambda: "traditional",
     }
     for name in draw.sample(sorted(options), draw.choice((0, 1, 1, 2, 2, 3))):
@@ -56,6 +57,8 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
         if convert([poem.lines[0]], "simplified") != [upper] or len(poem.lines) != 2 or len(poem.lines[1]) != len(upper):
             found.append("the couplet is none of the upper line")
         return found
+    plain = convert(poem.lines, "simplified")
+    found += [f"{word} is missing" for word in convert(request.must, "simplified") if not any(word in line for line in plain)]
     name = SHORT_NAMES.get(request.form, request.form)
     if name in FIXED_SHAPES and (len(poem.lines), {len(line) for line in poem.lines}) != (
         FIXED_SHAPES[name][0],

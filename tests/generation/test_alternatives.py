@@ -18,7 +18,7 @@ from tests.generation.conftest import NOTHING_KNOWN
 
 @pytest.fixture(scope="module")
 def writer(tiny, tokenizer) -> PoemGenerator:
-    return PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0), guards=NOTHING_KNOWN)
+    return PoemGenerator(tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0), guards=NOTHING_KNOWN)
 
 
 @pytest.fixture(scope="module")

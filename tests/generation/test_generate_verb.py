@@ -133,8 +133,35 @@ def test_training_lines_are_kept_out_and_the_nearest_is_named(loaded, tmp_path, 
 def test_it_is_told_when_no_known_lines_are_at_hand(loaded, capsys):
     generate(GenerateOptions("tiny", PoemRequest("五绝")))
     assert "no list of known lines" in capsys.readouterr().err
+    generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False), seed=5))
+    assert capsys.readouterr().err == "seed 5\n"
+
+
+def test_a_seed_is_drawn_and_told_and_gives_the_poem_again(loaded, capsys):
     generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False)))
-    assert capsys.readouterr().err == ""
+    told = capsys.readouterr()
+    seed = int(told.err.split()[-1])
+    generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False), seed=seed))
+    assert capsys.readouterr().out == told.out
+    generate(GenerateOptions("tiny", PoemRequest("五绝", novel=False)))
+    assert capsys.readouterr().err != told.err
+
+
+def test_the_record_says_which_words_were_named_offered_and_placed(loaded, capsys):
+    wish = PoemRequest("五绝", "高铁", must=("明月",), words=("清泉",))
+    generate(GenerateOptions("tiny", wish, as_json=True, seed=1))
+    words = json.loads(capsys.readouterr().out)["words"]
+    assert words["named"] == ["明月", "清泉"] and words["offered"] == []
+    assert [one["word"] for one in words["placed"]] == ["明月"]
+    generate(GenerateOptions("tiny", PoemRequest("五绝", "高铁"), as_json=True, seed=1))
+    words = json.loads(capsys.readouterr().out)["words"]
+    assert words["named"] == words["offered"] and 1 <= len(words["offered"]) <= 3 and words["placed"] == []
+
+
+def test_stanzas_stand_apart():
+    lines, marks = ("空" * 7, "山" * 7, *("新" * 5,) * 6), "。" * 8
+    shown = WrittenPoem(Poem(lines, marks, form="词", tune="菩萨蛮"), 1, None, None).text()
+    assert [len(stanza.splitlines()) for stanza in shown.split("\n\n")] == [4, 4]
 
 
 def test_a_form_named_in_traditional_characters_is_taken(loaded, capsys):

@@ -18,7 +18,7 @@ from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProces
 from gemma_poetry.generation.planning import FORMS_KEPT, Planner
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.reranking import best_of
+from gemma_poetry.generation.reranking import most_merits
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
@@ -26,7 +26,7 @@ from gemma_poetry.prosody.scansion import scan
 from tests.generation.conftest import NOTHING_KNOWN, THOUSAND
 from tests.generation.mixed import random_request, shortcomings
 
-WARM = GenerateSettings(temperature=1.0, top_p=1.0, batch_size=4)
+WARM = GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=4)
 REQUESTS = [
     PoemRequest("五言绝句"),
     PoemRequest("七绝", title="空山"),
@@ -43,7 +43,7 @@ def assert_formed(generated, tokenizer):
     assert generated.poem.marks == "，。" * (lines // 2)
 
 
-@pytest.mark.parametrize("settings", [WARM, GenerateSettings(temperature=0, batch_size=3), GenerateSettings(top_k=3)])
+@pytest.mark.parametrize("settings", [WARM, GenerateSettings(effort=1, temperature=0, batch_size=3), GenerateSettings(top_k=3)])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_every_form_holds_in_mixed_batches(tiny, tokenizer, settings, beams):
     poems = list(PoemGenerator(tiny, tokenizer, settings, beams=beams, guards=NOTHING_KNOWN).write(REQUESTS))
@@ -85,7 +85,7 @@ def test_batches_have_seeds_of_their_own():
 
 def test_a_charset_is_kept(tiny, tokenizer):
     poems = PoemGenerator(tiny, tokenizer, WARM, charset=frozenset("空山新雨后"), guards=NOTHING_KNOWN).write(
-        [PoemRequest("五绝", metre="free")] * 4
+        [PoemRequest("五绝", metre="free", distinct=False)] * 4
     )
     assert all(set("".join(poem.poem.lines)) <= set("空山新雨后") for poem in poems)
 
@@ -158,7 +158,7 @@ def test_a_full_table_is_begun_anew(tokenizer):
 def test_mixed_requests_are_granted_or_refused_with_a_reason(tiny, tokenizer):
     draw = random.Random(4)
     generator = PoemGenerator(
-        tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=16), guards=NOTHING_KNOWN
+        tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=16), guards=NOTHING_KNOWN
     )
     granted, refused = [], 0
     for _ in range(120):
@@ -249,12 +249,15 @@ def test_characters_of_bytes_are_written_or_refused(tiny, tokenizer):
     assert poem.poem.lines[0][0] == "鲸" and shortcomings(poem.poem, request) == []
 
 
-def test_the_best_of_several_is_kept(tiny, tokenizer):
-    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
-    request = PoemRequest("五律", title="秋月")
-    every = list(generator.write([request] * 4, assess=True))
-    (kept,) = generator.write([request], best_of=4)
-    assert kept == every[best_of([poem.merits for poem in every])]
+def test_the_best_of_several_is_kept(tiny, tokenizer, monkeypatch):
+    generator = PoemGenerator(
+        tiny, tokenizer, GenerateSettings(effort=1, temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN
+    )
+    assess, seen = generator._assess, []
+    monkeypatch.setattr(generator, "_assess", lambda poems, **among: seen.extend(assess(poems, **among)) or seen)
+    (kept,) = generator.write([PoemRequest("五律", title="秋月")], best_of=6)
+    assert 1 < len(seen) <= 6 and len({poem.token_ids for poem in seen}) == len(seen)
+    assert kept == seen[most_merits([poem.merits for poem in seen])]
 
 
 def test_the_best_of_several_is_chosen_among_pieces_and_told_over_the_vocabulary(tiny, tokenizer, monkeypatch):
@@ -264,16 +267,25 @@ def test_the_best_of_several_is_chosen_among_pieces_and_told_over_the_vocabulary
     monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", 10)
     generator = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=1.0, top_p=1.0, batch_size=8), guards=NOTHING_KNOWN)
     request = PoemRequest("五律", title="秋月")
-    every = list(generator.write([request] * 4, assess=True))
-    (first,) = generator.write([request], best_of=4)
-    assert first.poem in [one.poem for one in every]
-    conditions = generator.planner.conditions(request, first.prescription)
-    candidates = [Candidate(conditions, one.poem.form, one.poem.lines, one.poem.text) for one in every]
-    confined = Reranker(tiny, tokenizer, generator.planner.index.tokens).assess(candidates, among_pieces=True)
-    assert all(one.fluency > other.merits.fluency for one, other in zip(confined, every)), "among fewer, each is likelier"
-    assert first.poem == every[best_of(confined)].poem
-    told = next(one.merits for one in every if one.poem == first.poem)
-    assert first.merits.ppl_char == pytest.approx(told.ppl_char, rel=1e-5)
+    assess, chosen_among, told = generator._assess, [], []
+
+    def watched(poems, *, among_pieces=False):
+        assessed = assess(poems, among_pieces=among_pieces)
+        (chosen_among if among_pieces else told).extend(assessed)
+        return assessed
+
+    monkeypatch.setattr(generator, "_assess", watched)
+    (kept,) = generator.write([request], best_of=4)
+    conditions = generator.planner.conditions(request, kept.prescription)
+    candidates = [Candidate(conditions, one.poem.form, one.poem.lines, one.poem.text) for one in chosen_among]
+    everywhere = Reranker(tiny, tokenizer, generator.planner.index.tokens).assess(candidates)
+    assert len(chosen_among) > 1
+    assert all(one.merits.fluency > other.fluency for one, other in zip(chosen_among, everywhere)), (
+        "among fewer, each is likelier"
+    )
+    best = most_merits([one.merits for one in chosen_among])
+    assert [kept] == told and kept.poem == chosen_among[best].poem
+    assert kept.merits.ppl_char == pytest.approx(everywhere[best].ppl_char, rel=1e-5)
 
 
 def test_masks_of_the_latest_forms_are_kept_and_no_others(tokenizer):

@@ -9,7 +9,7 @@ import torch
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt
-from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, best_of
+from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, most_merits
 
 LINES = ("空山新雨后", "天气晚来秋")
 TEXT = "空山新雨后，天气晚来秋。"
@@ -51,16 +51,53 @@ def test_parallelism_is_the_likeness_of_answering_characters(tiny, tokenizer):
     assert measured(LINES[1]) == pytest.approx(float(sum(cosines)) / 5, abs=1e-5)
 
 
+def test_coherence_is_what_lines_gain_by_those_before(tiny, tokenizer):
+    conditions = Conditions("五言绝句", "秋月")
+    (one,) = Reranker(tiny, tokenizer).assess([Candidate(conditions, "五言绝句", LINES, TEXT)])
+    bare = Conditions("五言绝句")
+    prompt = encode_prompt(tokenizer, bare)
+
+    def alone(line: str) -> float:
+        written = encode_completion(tokenizer, line)[:-1]
+        with torch.no_grad():
+            scores = tiny(input_ids=torch.tensor([prompt + written])).logits[0].log_softmax(dim=-1)
+        return sum(float(scores[len(prompt) - 1 + place, token]) for place, token in enumerate(written))
+
+    expected = nats(tiny, tokenizer, bare) - alone("空山新雨后，") - alone("天气晚来秋。")
+    assert one.coherence == pytest.approx(expected / 10, rel=1e-3, abs=1e-4)
+
+
 @pytest.mark.parametrize(
-    ("merits", "expected", "why"),
+    ("lines", "expected", "why"),
     [
-        ([(-3.0, 0.0, None), (-2.0, 0.0, None)], 1, "the likelier one"),
-        ([(-2.0, 0.1, None), (-2.0, 0.3, None)], 1, "the closer one"),
-        ([(-2.0, 0.1, 0.5), (-2.0, 0.1, 0.2)], 0, "the more parallel one"),
-        ([(-2.0, 0.2, None), (-2.1, 0.2, None), (-9.0, 0.25, None)], 0, "a little closer does not outweigh far less fluent"),
-        ([(-2.0, 0.0, None)], 0, "one alone"),
-        ([(-2.0, 0.0, None), (-2.0, 0.0, None)], 0, "of equals the first"),
+        (LINES, 0.0, "every pair is one of poets"),
+        (("空山新雨后", "天气龘来秋"), -0.0 - 0 / 4, "天气 and 来秋 are used; the middle character is in no foot of its own"),
+        (("空龘新雨后", "天气晚来秋"), -0.25, "空龘 is one foot of four"),
+        (("空龘新龘龘", "龘气龘龘秋"), -1.0, "no foot is used"),
     ],
 )
-def test_best_of(merits, expected, why):
-    assert best_of([Merits(*one) for one in merits]) == expected, why
+def test_usage_is_the_share_of_strange_feet(tiny, tokenizer, lines, expected, why):
+    candidate = Candidate(Conditions("五言绝句"), "五言绝句", lines, f"{lines[0]}，{lines[1]}。")
+    (one,) = Reranker(tiny, tokenizer).assess([candidate])
+    assert one.usage == pytest.approx(expected), why
+
+
+def merits(fluency=-2.0, closeness=0.0, coherence=0.0, usage=0.0, parallelism=None) -> Merits:
+    return Merits(fluency, closeness, coherence, usage, parallelism)
+
+
+@pytest.mark.parametrize(
+    ("several", "expected", "why"),
+    [
+        ([merits(-3.0), merits(-2.0)], 1, "the likelier one"),
+        ([merits(closeness=0.1), merits(closeness=0.3)], 1, "the closer one"),
+        ([merits(coherence=1.1), merits(coherence=0.3)], 0, "the more coherent one"),
+        ([merits(usage=-0.1), merits()], 1, "the one without strange pairs"),
+        ([merits(parallelism=0.5), merits(parallelism=0.2)], 0, "the more parallel one"),
+        ([merits(-2.0, 0.2), merits(-2.1, 0.2), merits(-9.0, 0.25)], 0, "a little closer does not outweigh far less fluent"),
+        ([merits()], 0, "one alone"),
+        ([merits(), merits()], 0, "of equals the first"),
+    ],
+)
+def test_most_merits(several, expected, why):
+    assert most_merits(several) == expected, why

@@ -16,7 +16,7 @@ def generators():
     from gemma_poetry.generation.poem_generator import PoemGenerator
 
     tokenizer = character_tokenizer()
-    settings = GenerateSettings(temperature=1.0, top_p=1.0)
+    settings = GenerateSettings(effort=1, temperature=1.0, top_p=1.0)
     return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, settings, guards=NOTHING_KNOWN) for seed in (0, 1)]
 
 

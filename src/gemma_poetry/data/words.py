@@ -2,7 +2,8 @@
 
 In: the lines of a poem. Out: its content words: compounds of two characters that poets use again and again, where the
 metre has a pair, and single characters that are no particles. Training prompts name some of them, so that a wish for
-words steers a poem.
+words steers a poem. And: a title in, out the classical words that go with the modern things in it (高铁: 千里, 飞轮), by a
+list of the project's own (assets/words/modern.yaml), since no poem of the collection says how to write of them.
 
 The compounds (assets/words/compounds.txt) are counted by scripts/build_compounds.py over the training split alone.
 """
@@ -45,6 +46,41 @@ def pair_places(length: int) -> tuple[int, ...]:
     return tuple(range(length - 1))
 
 
+@cache
+def used_pairs() -> dict[str, frozenset[str]]:
+    """By character: those that poets put behind it where the metre has a pair, in simplified characters."""
+    text = (resources.files("gemma_poetry") / "assets" / "words" / "pairs.txt").read_text(encoding="utf-8")
+    rows = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {char: frozenset(seconds) for char, seconds in rows}
+
+
+def strange_pairs(lines: Sequence[str]) -> int:
+    """The pairs of characters that no poet uses: in the feet of some lines, and doubled ones wherever they stand.
+
+    Of the last three characters of an odd line one pair of two must be used. A character doubled across two feet (庭树树阴)
+    is no reduplication (叠字), so it counts however often poets have it within one.
+
+    Args:
+        lines: Lines, in simplified characters.
+    """
+    used = used_pairs()
+
+    def strange(line: str, place: int) -> bool:
+        return line[place + 1] not in used.get(line[place], ())
+
+    count = 0
+    for line in lines:
+        odd = len(line) % 2 and len(line) > 1
+        tail = len(line) - 3 if odd else len(line)
+        count += sum(strange(line, place) for place in range(0, tail - 1, 2))
+        doubled = [place for place in range(len(line) - 1) if line[place] == line[place + 1]]
+        count += sum(place % 2 == 1 and place < tail for place in doubled)
+        if odd:
+            ends = [place for place in doubled if place >= tail] or [tail, tail + 1]
+            count += all(strange(line, place) for place in ends)
+    return count
+
+
 def content_words(lines: Sequence[str]) -> list[str]:
     """The content words of a poem, each once: compounds, then single characters outside them, as they stand.
 
@@ -75,3 +111,49 @@ def draw_words(lines: Sequence[str], draw: random.Random) -> tuple[str, ...]:
     # A compound says more than a character, so it is named three times as often.
     ranked = sorted(words, key=lambda word: draw.random() ** (1 / (3 if len(word) == 2 else 1)), reverse=True)
     return tuple(ranked[:wanted])
+
+
+OFFERED_WORDS = 3
+"""Words that are offered for a title at most."""
+
+
+@cache
+def modern_company() -> dict[str, tuple[str, ...]]:
+    """By modern word: the classical words that a poet may write of it with, in simplified characters."""
+    import yaml
+
+    text = (resources.files("gemma_poetry") / "assets" / "words" / "modern.yaml").read_text(encoding="utf-8")
+    table: dict[str, str] = yaml.safe_load(text)
+    return {name: tuple(company.split()) for names, company in table.items() for name in names.split()}
+
+
+def company_of(title: str) -> tuple[str, ...]:
+    """The classical words that go with what is modern in a title; none where nothing is.
+
+    Words of the list are looked for from left to right, the longest first; a word of one character must be the whole title.
+
+    Args:
+        title: The title, in simplified characters.
+    """
+    table = modern_company()
+    longest = max(map(len, table))
+    company: dict[str, None] = {}
+    place = 0
+    while place < len(title):
+        lengths = range(min(longest, len(title) - place), 0 if len(title) == 1 else 1, -1)
+        length = next((length for length in lengths if title[place : place + length] in table), 0)
+        company |= dict.fromkeys(table[title[place : place + length]] if length else ())
+        place += length or 1
+    return tuple(company)
+
+
+def offer_words(title: str, draw: random.Random) -> tuple[str, ...]:
+    """Up to `OFFERED_WORDS` of the words that go with a title, those that the list names first drawn more often.
+
+    Args:
+        title: The title, in simplified characters.
+        draw: Where chance comes from.
+    """
+    company = company_of(title)
+    ranked = sorted(range(len(company)), key=lambda number: draw.random() ** (1 + number / 2), reverse=True)
+    return tuple(company[number] for number in sorted(ranked[:OFFERED_WORDS]))

@@ -54,7 +54,7 @@ def continue_poems(
     Raises:
         GenerationError: A dead end was met.
     """
-    seed = generator.settings.seed if seed is None else seed
+    seed = generator.settings.drawn_seed(seed)
     plans = [generator.planner.plan_form(_rest(wish)) for wish in continuations]
     size = generator.settings.batch_size
     for number, begin in enumerate(range(0, len(continuations), size)):

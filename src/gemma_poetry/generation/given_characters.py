@@ -1,4 +1,5 @@
-"""Characters that a person gives are put into their slots: first line, acrostic, template, rhyme words.
+"""Characters that a person gives are put into their slots: first line, acrostic, template, rhyme words, words
+that have their place.
 
 In: the wishes of a request and a form. Out: the form with these characters fixed; or a refusal that names the two wishes
 that contradict each other, or the place that a wish has not got.
@@ -112,6 +113,8 @@ def _given(form: Form, request: PoemRequest, template: Template | None) -> Itera
         yield from _template_characters(form, template)
     if request.rhyme_words:
         yield from _rhyme_words(form, request.rhyme_words)
+    for word, line, position in request.placed:
+        yield from _placed_word(form, word, line, position)
 
 
 def _check_han(text: str, wish: str) -> None:
@@ -129,6 +132,15 @@ def _template_characters(form: Form, template: Template) -> Iterator[tuple[int, 
         for position, char in enumerate(text, 1):
             if char != BLANK:
                 yield line, position, char, "the template"
+
+
+def _placed_word(form: Form, word: str, line: int, position: int) -> Iterator[tuple[int, int, str, str]]:
+    wish = f"the word {word}"
+    _check_han(word, wish)
+    if not 1 <= line <= len(form.lines) or not 1 <= position <= form.line_lengths[line - 1] - len(word) + 1:
+        raise ConstraintError(f"{form.name} has no room for {wish} at character {position} of line {line}")
+    for place, char in enumerate(word, position):
+        yield line, place, char, wish
 
 
 def _rhyme_words(form: Form, words: str) -> Iterator[tuple[int, int, str, str]]:

@@ -5,14 +5,16 @@ In: a tokenizer, requests. Out: for each its `Prescription` and its `Plan`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gemma_poetry.corpus.variants import fold_all
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.logits_processor import Plan
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 
 FORMS_KEPT = 8
 """Forms whose masks are kept; one takes some hundred megabytes with a vocabulary of 256,000 pieces."""
+
+
+_OTHER_GLYPHS = "祇祗秪"
+"""Glyphs of 只 in verse; GB 2312 has two of them for words that verse hardly knows (神祇)."""
+
+_SPARE_WAYS = 8
+"""Ways to place words that are looked for beside those wanted, in case the vocabulary cannot fill some."""
 
 
 class Planner:
@@ -71,6 +80,8 @@ class Planner:
                 expected="the lines that the model was trained on, as `guards`",
                 action="take them from generation.carried_lines.find_guards(MODEL, DATA), or ask with novel=False",
             )
+        if request.must and not request.placed:
+            request = self.place(request, 1)[0]
         prescription = prescribe(simplify(request))
         self._require_writable(prescription.forms)
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
@@ -81,6 +92,36 @@ class Planner:
             masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
         return prescription, Plan(masks, request.distinct or bool(request.answer), guards)
+
+    def place(self, request: PoemRequest, count: int, seed: int = 0) -> list[PoemRequest]:
+        """The request with the words that must stand in it in their places, in up to `count` ways that can be written.
+
+        Args:
+            request: What is asked for; without such words it comes back as it is.
+            count: Ways that are looked for.
+            seed: Seed of the draw.
+
+        Raises:
+            ConstraintError: There is no such way; the reason is named.
+        """
+        if not request.must or request.placed:
+            return [request]
+        writable: list[PoemRequest] = []
+        refused: ConstraintError | None = None
+        for way in place_words(request, count=count + _SPARE_WAYS, seed=seed):
+            try:
+                self.plan(way)
+            except ConstraintError as refusal:
+                # A rhyme group may have too few words that this vocabulary can write.
+                refused = refusal
+            else:
+                writable.append(way)
+            if len(writable) == count:
+                break
+        if not writable:
+            assert refused is not None
+            raise refused
+        return writable
 
     def _require_writable(self, forms: Sequence[Form]) -> None:
         """Refuses a given character that the vocabulary has no way to write, and says what would write it.
@@ -133,10 +174,30 @@ class Planner:
         if sounding not in self._alphabets:
             charset = self._charset
             if charset is None:
-                charset = frozenset(char for char in self.index.characters if readings(char))
+                charset = frozenset(char for char in _plain_glyphs(self.index.characters) if readings(char))
             sounds = LexiconSounds(*sounding) if sounding else None
             self._alphabets[sounding] = Alphabet(self.index.characters, sounds, charset)
         return self._alphabets[sounding]
+
+
+def _plain_glyphs(characters: Sequence[str]) -> Iterator[str]:
+    """The characters that may stand in simplified text: none that is only another glyph (疎, 鴈) of a plain one (疏, 雁).
+
+    Plain is what the national standard GB 2312 has (晖 beside 辉 too); characters beyond the basic plane most fonts lack.
+    """
+    folded = dict(zip(characters, fold_all(characters)))
+    has_plain_glyph = {folded[char] for char in characters if _in_standard(char)}
+    for char in characters:
+        if char not in _OTHER_GLYPHS and ord(char) <= 0xFFFF and (_in_standard(char) or folded[char] not in has_plain_glyph):
+            yield char
+
+
+def _in_standard(char: str) -> bool:
+    try:
+        char.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _known_characters() -> frozenset[str]:

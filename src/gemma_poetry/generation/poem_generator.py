@@ -15,7 +15,7 @@ all. Then the request is given up with an error, and never answered with a wrong
 
 from __future__ import annotations
 
-import itertools
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,10 +28,11 @@ from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
+from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.prescription import Prescription
-from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, best_of
+from gemma_poetry.generation.request import PoemRequest, with_offered_words
+from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gemma_poetry.corpus.known_lines import KnownLines
+
+PARTICLES = {1: 1, 2: 8, 3: 16, 4: 48, 5: 128}
+"""By effort: how many poems are written for each that is kept."""
 
 ATTEMPTS = 64
 """How often one poem is taken up again behind a dead end before it is given up."""
@@ -117,14 +121,16 @@ class PoemGenerator:
         self.settings = settings or GenerateSettings()
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
+        self._beams = beams
         self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
+        self.particles = ParticleDecoder(model, tokenizer, self.settings)
 
     def write(
         self,
         requests: Sequence[PoemRequest],
         *,
         seed: int | None = None,
-        best_of: int = 1,
+        best_of: int | None = None,
         assess: bool = False,
         watch: Watch | None = None,
     ) -> Iterator[GeneratedPoem]:
@@ -134,8 +140,9 @@ class PoemGenerator:
 
         Args:
             requests: The wishes; all are checked before the first poem is written.
-            seed: Seed of sampling; `None`: that of the settings.
-            best_of: Poems that are written for each request, of which the one with most merits is kept.
+            seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
+            best_of: Poems that are written for each request as particles (see `particles`), of which the one with most
+                merits is kept; `None`: as many as the effort of the settings says.
             assess: Tell the merits, also where one poem a request is written.
             watch: Is told the running texts of the poems in hand at each step; what it raises ends the writing.
 
@@ -143,23 +150,51 @@ class PoemGenerator:
             ConstraintError: A wish cannot be met; new lines are one, where there are no guards.
             GenerationError: A poem met dead ends only.
         """
-        seed = self.settings.seed if seed is None else seed
+        seed = self.settings.drawn_seed(seed)
+        count = PARTICLES[self.settings.effort] if best_of is None else best_of
+        # The likeliest tokens, and beams, have no chance in them that could be tried twice.
+        count = 1 if self.settings.temperature == 0 or self._beams > 1 else count
+        drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
+        if count == 1:
+            return self._write_all(drafts, seed, assess, watch)
+        return self._write_best(drafts, count, seed, watch)
+
+    def _drafts(self, request: PoemRequest, count: int, seed: int, number: int) -> list[_Draft]:
+        """What a request's poems start from: each may have its words in other places, and other words offered."""
+        ways = self.planner.place(request, count, seed=batch_seed(seed, number))
+        draw = random.Random(f"{seed} {number}")
+        plans = [self.planner.plan(way) for way in ways]
         drafts = []
-        for request in requests:
-            prescription, plan = self.planner.plan(request)
-            prompt = encode_prompt(self.tokenizer, self.planner.conditions(request, prescription))
-            drafts += [_Draft(request, prescription, plan, prompt, []) for _ in range(best_of)]
-        written = self._write_all(drafts, seed, assess or best_of > 1, watch, to_choose=best_of > 1)
-        return written if best_of == 1 else self._keep_best(written, best_of)
+        for place in range(count):
+            way, (prescription, plan) = ways[place % len(ways)], plans[place % len(ways)]
+            way = with_offered_words(way, draw)
+            prompt = encode_prompt(self.tokenizer, self.planner.conditions(way, prescription))
+            drafts.append(_Draft(way, prescription, plan, prompt, []))
+        return drafts
 
-    def _keep_best(self, poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
-        while group := list(itertools.islice(poems, count)):
-            best = group[best_of([one.merits for one in group if one.merits is not None])]
-            yield self._assess([best])[0] if self._assessor.narrows else best
+    def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
+        """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""
+        wishes = max(1, self.settings.batch_size // each)
+        for number, first in enumerate(range(0, len(drafts), wishes * each)):
+            batch = drafts[first : first + wishes * each]
+            told = _numbered(watch, range(first // each, (first + len(batch)) // each)) if watch else None
+            groups = self.particles.decode(
+                [draft.prompt for draft in batch], [draft.plan for draft in batch], each, batch_seed(seed, number), told
+            )
+            for wish, particles in enumerate(groups):
+                own = batch[wish * each : (wish + 1) * each]
+                # Particles that were drawn again more than once may end as one poem.
+                different = {particle.token_ids: particle for particle in particles}
+                done = [poem for one in different.values() if (poem := self._whole(own[one.draft], one.token_ids, seed))]
+                if done:
+                    assessed = self._assess(done, among_pieces=True)
+                    best = assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
+                    yield self._assess([best])[0] if self._assessor.narrows else best
+                else:
+                    # No particle came through: a single draft is taken up again behind each dead end.
+                    yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), True, None)
 
-    def _write_all(
-        self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None, *, to_choose: bool
-    ) -> Iterator[GeneratedPoem]:
+    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
@@ -176,7 +211,7 @@ class PoemGenerator:
                         action="ask for less at once, try another seed, or allow more characters or known lines",
                     )
             done = [draft.done for draft in batch if draft.done is not None]
-            yield from self._assess(done, among_pieces=to_choose) if assess else done
+            yield from self._assess(done) if assess else done
 
     def _assess(self, poems: Sequence[GeneratedPoem], *, among_pieces: bool = False) -> list[GeneratedPoem]:
         candidates = []
@@ -205,24 +240,32 @@ class PoemGenerator:
             track = retrace(draft.plan, tokens)
             dead = track.text
             if track.ended and track.state != NOWHERE:
-                text = decode_poem(self.tokenizer, tokens)
-                assert text == track.text, (text, track.text)
-                finished = verify(text, draft.plan, draft.request, draft.prescription)
-                if isinstance(finished, VerifiedPoem):
-                    draft.done = GeneratedPoem(
-                        finished.poem,
-                        draft.request,
-                        draft.prescription,
-                        finished.pattern,
-                        seed,
-                        tuple(tokens),
-                        draft.attempts,
-                    )
+                finished = self._finish(draft, tokens, seed)
+                if isinstance(finished, GeneratedPoem):
+                    draft.done = finished
                     continue
-                dead = _up_to_line(text, finished)
+                dead = _up_to_line(track.text, finished)
             draft.attempts += 1
             draft.dead.add(_last_choice(draft.plan, dead))
             draft.kept = _cut_back(draft.plan, tokens, draft.attempts, len(dead))
+
+    def _whole(self, draft: _Draft, tokens: Sequence[int], seed: int) -> GeneratedPoem | None:
+        """The poem that tokens spell; `None` where they met a dead end, or it cannot stay."""
+        track = retrace(draft.plan, tokens)
+        if not track.ended or track.state == NOWHERE:
+            return None
+        finished = self._finish(draft, tokens, seed)
+        return finished if isinstance(finished, GeneratedPoem) else None
+
+    def _finish(self, draft: _Draft, tokens: Sequence[int], seed: int) -> GeneratedPoem | int:
+        """The poem that whole tokens spell, or the line (from 1) up to which it cannot stay."""
+        text = decode_poem(self.tokenizer, tokens)
+        finished = verify(text, draft.plan, draft.request, draft.prescription)
+        if not isinstance(finished, VerifiedPoem):
+            return finished
+        return GeneratedPoem(
+            finished.poem, draft.request, draft.prescription, finished.pattern, seed, tuple(tokens), draft.attempts
+        )
 
 
 def _numbered(watch: Watch, numbers: Sequence[int]) -> Callable[[list[str]], None]:

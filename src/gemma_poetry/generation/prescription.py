@@ -9,6 +9,7 @@ rhyme groups that were asked for; or a refusal that says why, before a model is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
 from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
-from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.request import PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.prosody.character_sounds import Book, rhyme_group
 from gemma_poetry.prosody.classification import classify
@@ -53,7 +54,7 @@ class Prescription:
 
     def conditions(self, request: PoemRequest) -> Conditions:
         """What the prompt says."""
-        return Conditions(form=self.form, title=request.title, author=request.author)
+        return Conditions(form=self.form, title=request.title, author=request.author, words=named_words(request))
 
 
 def prescribe(request: PoemRequest) -> Prescription:
@@ -76,11 +77,39 @@ def prescribe(request: PoemRequest) -> Prescription:
             except ConstraintError as obstacle:
                 obstacles.append((form, obstacle.found))
         if fitting:
-            book: Book = "parts" if tune else "groups"
+            book = rhyme_book(tune)
             sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
-            rhymes = _wished_rhymes(request, fitting, book)
+            rhymes = wished_rhymes(request, fitting, book)
             return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
     raise refusal(obstacles)
+
+
+def rhyme_book(tune: str) -> Book:
+    """The rhyme book of a form: 词林正韵 for 词, 平水韵 for all else."""
+    return "parts" if tune else "groups"
+
+
+def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
+    """Every form that a poem may follow to grant a request, also where their lines differ, and their rhyme book.
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        ConstraintError: The wishes contradict each other or the form.
+    """
+    if request.answer:
+        return list(_prescribe_answer(request).forms), "groups"
+    template = parse_template(request.template) if request.template else None
+    _, tune, groups = _base_forms(request, template)
+    fitting: list[Form] = []
+    obstacles: list[tuple[Form, str]] = []
+    for form in itertools.chain.from_iterable(groups):
+        try:
+            fitting.append(place_given_characters(form, request, template))
+        except ConstraintError as obstacle:
+            obstacles.append((form, obstacle.found))
+    if not fitting:
+        raise refusal(obstacles)
+    return fitting, rhyme_book(tune)
 
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
@@ -155,7 +184,13 @@ def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
 
 
 def _matching(forms: Sequence[Form], pattern: str) -> tuple[Form, ...]:
-    """The forms whose pattern holds every word of the wish (`不入韵` is one word, `入韵` does not match it)."""
+    """The form whose pattern is called just so, else those whose pattern holds every word of the wish.
+
+    `不入韵` is one word: `入韵` does not match it.
+    """
+    exact = tuple(form for form in forms if pattern and form.pattern == pattern)
+    if exact:
+        return exact
     words = pattern.replace("，", " ").replace("、", " ").split()
     chosen = tuple(form for form in forms if all(_holds(form.pattern, word) for word in words))
     if not chosen:
@@ -209,7 +244,12 @@ def _rhymed(form: Form, request: PoemRequest) -> Form:
     return replace(form, lines=tuple(lines))
 
 
-def _wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> dict[str, frozenset[str]]:
+def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> dict[str, frozenset[str]]:
+    """The groups that a request limits rhyme variables to.
+
+    Raises:
+        ConstraintError: The forms have fewer rhymes, or a group is unknown or of the wrong tone.
+    """
     if not request.rhymes:
         return {}
     variables = list(dict.fromkeys(slot.rhyme for slots in forms[0].lines for slot in slots if slot.rhyme))
@@ -243,4 +283,7 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
             action="leave one of them out",
         )
     name, forms = answering_forms(request.answer, free=request.metre == "free")
+    # The answer's shape is that of the upper line; words in their places are all that can be given of it.
+    given = PoemRequest(placed=request.placed)
+    forms = tuple(place_given_characters(form, given, None) for form in forms)
     return Prescription(forms, name, sounding=request.metre != "free")

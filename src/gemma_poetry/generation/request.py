@@ -5,13 +5,30 @@ In: form, title, author, characters that are given. Out: a `PoemRequest`, also i
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gemma_poetry.corpus.script import convert
+from gemma_poetry.data.words import MOST_WORDS, offer_words
 from gemma_poetry.errors import UsageError, nearest_names
 from gemma_poetry.prosody.character_sounds import Polyphones
+
+
+class PlacedWord(NamedTuple):
+    """A word that has its place.
+
+    Attributes:
+        word: The word.
+        line: The line, from 1.
+        position: Its first character in the line, from 1.
+    """
+
+    word: str
+    line: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +49,11 @@ class PoemRequest:
         rhyme_words: 步韵: the rhyme words, in order.
         template: Lines with blanks: 空山□□□，□□□□秋。
         answer: 上联: the upper line of a couplet whose lower line is asked for.
+        words: 意象: words that the prompt names, for the poem to be about.
+        offer_words: Where no word is asked for and the title names something modern, let the prompt name words that go with it.
+        must: Words that stand in the poem, in whichever places the form admits them.
+        placed: Words in places of their own; what `placement.place_words` finds for `must`.
+        offered: Words that the prompt names because they go with the title; `with_offered_words` draws them.
         polyphones: `every`: the form holds under every reading of every character; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).
         novel: No line of the poem stands in the training corpus; the generator must know its lines.
@@ -51,8 +73,13 @@ class PoemRequest:
     rhyme_words: str = ""
     template: str = ""
     answer: str = ""
+    words: tuple[str, ...] = ()
+    offer_words: bool = True
+    must: tuple[str, ...] = ()
+    placed: tuple[PlacedWord, ...] = ()
+    offered: tuple[str, ...] = ()
     polyphones: Polyphones = "every"
-    distinct: bool = False
+    distinct: bool = True
     novel: bool = True
     script: Literal["simplified", "traditional"] = "simplified"
 
@@ -78,13 +105,18 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
             )
     if isinstance(form, str):
         rhymes = wishes.get("rhymes", ())
-        return [PoemRequest(form, **{**wishes, "rhymes": (rhymes,) if isinstance(rhymes, str) else tuple(rhymes)})]
+        given = {**wishes, "rhymes": (rhymes,) if isinstance(rhymes, str) else tuple(rhymes)}
+        for name in ("words", "must"):
+            value = wishes.get(name, ())
+            given[name] = split_words(value) if isinstance(value, str) else tuple(value)
+        return [PoemRequest(form, **given)]
     if wishes:
         raise UsageError(f"{', '.join(wishes)} is given beside a request", action="make it part of the request")
     return [form] if isinstance(form, PoemRequest) else list(form)
 
 
 _GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
+"""Fields whose characters stand in the poem."""
 
 
 def simplify(request: PoemRequest) -> PoemRequest:
@@ -92,10 +124,45 @@ def simplify(request: PoemRequest) -> PoemRequest:
     names = ("form", "title", "author", "pattern", *_GIVEN_TEXTS)
     texts = convert([getattr(request, name) for name in names], "simplified")
     changed: dict[str, Any] = dict(zip(names, texts))
-    return replace(request, rhymes=tuple(convert(request.rhymes, "simplified")), **changed)
+    for name in ("rhymes", "words", "must"):
+        changed[name] = tuple(convert(getattr(request, name), "simplified"))
+    placed = convert([one.word for one in request.placed], "simplified")
+    return replace(request, placed=tuple(one._replace(word=word) for one, word in zip(request.placed, placed)), **changed)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """The words of a list that a person wrote, each once; commas, 、 or blanks stand between them."""
+    return tuple(dict.fromkeys(re.findall(r"[^,，、;；\s]+", text)))
+
+
+def named_words(request: PoemRequest) -> tuple[str, ...]:
+    """The words that the prompt names: those that must stand in the poem, those asked for, those offered; each once."""
+    return tuple(dict.fromkeys((*request.must, *request.words, *request.offered)))[:MOST_WORDS]
+
+
+def with_offered_words(request: PoemRequest, draw: random.Random) -> PoemRequest:
+    """The request with words that go with its title, where it asks for none and its title names something modern.
+
+    Args:
+        request: What is asked for.
+        draw: Where chance comes from.
+    """
+    if not request.offer_words or request.words or request.must or not request.title:
+        return request
+    (title,) = convert([request.title], "simplified")
+    return replace(request, offered=offer_words(title, draw))
+
+
+def words_record(request: PoemRequest) -> dict[str, Any]:
+    """What a JSON record says of words: those that the prompt named, which of them were offered, and where words were put."""
+    return {
+        "named": list(named_words(request)),
+        "offered": list(request.offered),
+        "placed": [one._asdict() for one in request.placed],
+    }
 
 
 def with_given_texts(request: PoemRequest) -> PoemRequest:
     """The request with its names in simplified characters, and what is to stand in the poem as the person wrote it."""
-    given: dict[str, Any] = {name: getattr(request, name) for name in _GIVEN_TEXTS}
+    given: dict[str, Any] = {name: getattr(request, name) for name in (*_GIVEN_TEXTS, "must", "placed")}
     return replace(simplify(request), **given)

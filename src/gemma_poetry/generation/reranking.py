@@ -3,7 +3,9 @@
 In: poems that one model wrote, and the model. Out: for each its `Merits`, and the order that they give.
 
     fluency      how likely the model finds the poem, form aside: minus nats a character, terminator included
-    closeness    how much likelier the title makes the poem: nats a character gained over the prompt without a title
+    closeness    how much likelier title and words make the poem: nats a character gained over the prompt without them
+    coherence    how much likelier the lines before make each line: nats a character gained over the line alone
+    usage        minus the share of pairs of characters, one a foot, that no poet uses
     parallelism  how well the lines of a couplet answer each other (对仗): the mean cosine of the embeddings of characters
                  that stand in the same place; where a form asks for it (couplets 2 and 3 of 律诗, 对联)
 
@@ -24,6 +26,7 @@ import numpy.typing as npt
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
+from gemma_poetry.data.words import strange_pairs
 from gemma_poetry.generation.narrow_sampling import can_narrow
 from gemma_poetry.model.scoring import score_completions
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 _PARALLEL_COUPLETS = {"五言律诗": (2, 4), "七言律诗": (2, 4), "五言排律": (2, 4), "七言排律": (2, 4), "对联": (0,)}
 """By form: the first line (from 0) of each couplet that must be parallel."""
 
+WEIGHTS = {"fluency": 1.0, "closeness": 1.0, "coherence": 1.0, "usage": 1.0, "parallelism": 1.0}
+"""What each merit weighs in the choice among poems of one wish."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merits:
@@ -40,12 +46,16 @@ class Merits:
 
     Attributes:
         fluency: Minus nats a character under the model, terminator included.
-        closeness: Nats a character that the title gains; 0 without a title.
+        closeness: Nats a character that title and words gain; 0 without any.
+        coherence: Nats a character that the lines before gain.
+        usage: Minus the share of feet with a pair that no poet uses.
         parallelism: Mean cosine of answering characters; `None` where the form asks for none.
     """
 
     fluency: float
     closeness: float
+    coherence: float
+    usage: float
     parallelism: float | None
 
     @property
@@ -100,24 +110,34 @@ class Reranker:
             among_pieces: Take likelihoods among the pieces of poems, where that is cheaper: to choose by, not to tell.
         """
         among = self._pieces if among_pieces else None
-        titled = [candidate.conditions for candidate in candidates]
-        untitled = [Conditions(conditions.form, author=conditions.author) for conditions in titled]
-        samples = [self._sample(conditions, one.text) for conditions, one in zip(titled, candidates)]
-        with_title = [-score.nll for score in score_completions(self._model, samples, among=among)]
-        asked = [number for number, conditions in enumerate(titled) if conditions.title]
-        bare = [self._sample(untitled[number], candidates[number].text) for number in asked]
-        bare_scores = score_completions(self._model, bare, among=among) if bare else []
-        without_title = dict(zip(asked, (-score.nll for score in bare_scores)))
+        samples: list[TokenizedPoem] = []
+        for one in candidates:
+            asked = one.conditions
+            bare = Conditions(asked.form, author=asked.author, template=asked.template)
+            samples += [self._sample(asked, one.text), self._sample(bare, one.text)]
+            # A line's own end is the end of what is scored: that no poem ends there would else count against it.
+            samples += [self._sample(bare, line, ended=False) for line in _marked_lines(one)]
+        scores = iter([-score.nll for score in score_completions(self._model, samples, among=among)] if samples else ())
         merits = []
-        for number, (candidate, likelihood) in enumerate(zip(candidates, with_title)):
-            characters = sum(map(len, candidate.lines))
-            gain = likelihood - without_title.get(number, likelihood)
-            merits.append(Merits(likelihood / characters, gain / characters, self._parallelism(candidate)))
+        for one in candidates:
+            likelihood, untitled = next(scores), next(scores)
+            alone = sum(next(scores) for _ in one.lines)
+            characters = sum(map(len, one.lines))
+            feet = sum(len(line) // 2 for line in one.lines)
+            merits.append(
+                Merits(
+                    fluency=likelihood / characters,
+                    closeness=(likelihood - untitled) / characters,
+                    coherence=(untitled - alone) / characters,
+                    usage=-strange_pairs(one.lines) / max(1, feet),
+                    parallelism=self._parallelism(one),
+                )
+            )
         return merits
 
-    def _sample(self, conditions: Conditions, text: str) -> TokenizedPoem:
+    def _sample(self, conditions: Conditions, text: str, *, ended: bool = True) -> TokenizedPoem:
         prompt, completion = encode_prompt(self._tokenizer, conditions), encode_completion(self._tokenizer, text)
-        return TokenizedPoem(tuple(prompt), tuple(completion))
+        return TokenizedPoem(tuple(prompt), tuple(completion if ended else completion[:-1]))
 
     def _parallelism(self, candidate: Candidate) -> float | None:
         firsts = _PARALLEL_COUPLETS.get(candidate.form)
@@ -138,18 +158,24 @@ class Reranker:
         return unit
 
 
-def best_of(merits: Sequence[Merits]) -> int:
-    """The poem for which most speaks: fluency, closeness and parallelism weigh alike.
+def _marked_lines(candidate: Candidate) -> list[str]:
+    """The lines of a poem with their closing marks."""
+    lines, begin = [], 0
+    for line in candidate.lines:
+        lines.append(candidate.text[begin : begin + len(line) + 1])
+        begin += len(line) + 1
+    return lines
+
+
+def most_merits(merits: Sequence[Merits]) -> int:
+    """The poem for which most speaks, by the sum of its merits, each times its weight in `WEIGHTS`.
 
     Each is measured in standard deviations among the candidates, so that none wins by the size of its unit.
     """
     totals = np.zeros(len(merits))
-    for values in (
-        [one.fluency for one in merits],
-        [one.closeness for one in merits],
-        [one.parallelism or 0.0 for one in merits],
-    ):
+    for name, weight in WEIGHTS.items():
+        values = [getattr(one, name) or 0.0 for one in merits]
         spread = float(np.std(values))
         if spread > 0:
-            totals += (np.asarray(values) - np.mean(values)) / spread
+            totals += weight * (np.asarray(values) - np.mean(values)) / spread
     return int(totals.argmax())

@@ -31,8 +31,8 @@ from gemma_poetry.generation.slot_automaton import NOWHERE
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_FIELDS = {field.name for field in dataclasses.fields(PoemRequest)}
-_LISTS = ("rhymes",)
+_FIELDS = {field.name for field in dataclasses.fields(PoemRequest)} - {"placed", "offered"}
+_LISTS = ("rhymes", "words", "must")
 
 
 class RequestProcessor:

@@ -84,17 +84,18 @@ class TextWriter(Writer):
         _measure_of(domain, domain.form_name(request.form), domain.feature_name(feature) if feature else "")
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
+        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
     ) -> Iterator[Written]:
         from gemma_poetry.model.scoring import score_completions
 
         feature = self.domain.feature_name(feature) if feature else ""
-        seed = self.settings.seed if seed is None else seed
-        drafts = [draft for request in requests for draft in [self._draft(request, feature)] * best_of]
+        seed = self.settings.drawn_seed(seed)
+        each = best_of or 1
+        drafts = [draft for request in requests for draft in [self._draft(request, feature)] * each]
         written = self._decode(drafts, seed)
-        while group := list(itertools.islice(written, best_of)):
+        while group := list(itertools.islice(written, each)):
             nats: list[float | None] = [None] * len(group)
-            if assess or best_of > 1:
+            if assess or each > 1:
                 samples = list(encode_samples(self.tokenizer, ((draft.conditions, draft.text) for draft in group)))
                 nats = [score.nll for score in score_completions(self.model, samples)]
             yield min((self._read(draft, own, seed) for draft, own in zip(group, nats)), key=lambda text: text.rank)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import KnownLines
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
 from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenPoem
 
@@ -46,17 +47,19 @@ class PoemWriter(Writer):
         """Whether there are forms that grant it."""
         if feature:
             domain.feature_name(feature)
+        place_words(request)
         prescribe(simplify(request))
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
+        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
     ) -> Iterator[Written]:
         for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:
                 check = replace(check, title=poem.title, author=poem.author)
-            yield WrittenPoem(poem, one.seed, check, one.merits.ppl_char if one.merits else None)
+            ppl = one.merits.ppl_char if one.merits else None
+            yield WrittenPoem(poem, one.seed, check, ppl, words_record(one.request))
 
 
 ENGINES: dict[str, type[PoemWriter] | type[TextWriter]] = {"slots": PoemWriter, "words": TextWriter}

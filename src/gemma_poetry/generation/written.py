@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from gemma_poetry.corpus.poem import Poem
@@ -19,6 +19,7 @@ from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.tunes import stanza_ends
 from gemma_poetry.prosody.wordstock import Wordstock
 
 _BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
@@ -81,7 +82,13 @@ class Written(ABC):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WrittenPoem(Written):
-    """A classical Chinese poem."""
+    """A classical Chinese poem.
+
+    Attributes:
+        words: Which words the prompt named, which of them were offered, and where words were put (`words_record`).
+    """
+
+    words: dict[str, Any] = field(default_factory=dict)
 
     def to_record(self) -> dict[str, Any]:
         """With `nearest_line` null: the corpus is not known here."""
@@ -92,6 +99,7 @@ class WrittenPoem(Written):
             "author": poem.author,
             "script": poem.script,
             "seed": self.seed,
+            "words": self.words,
             "lines": list(poem.lines),
             "ppl_char": self.perplexity,
             "scansion": self.check.to_record() if self.check else None,
@@ -99,10 +107,15 @@ class WrittenPoem(Written):
         }
 
     def text(self, notes: Sequence[str] = ()) -> str:
-        """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。."""
+        """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。.
+
+        The stanzas of a 词 stand apart.
+        """
         poem = self.poem
         head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
-        sentences = poem.text.replace(FULL_STOP, FULL_STOP + "\n").splitlines()
+        ends = stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
+        marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
+        sentences = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1)).splitlines()
         return "\n".join([*([head] if head else []), *sentences, *notes])
 
     def annotated(self) -> str:
@@ -191,7 +204,7 @@ class Writer(ABC):
         count: int = 1,
         *,
         seed: int | None = None,
-        best_of: int = 1,
+        best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
     ) -> Iterator[Written]:
@@ -203,7 +216,7 @@ class Writer(ABC):
             request: What is asked for; of several, all in order.
             count: How many texts are kept of each.
             seed: Seed of sampling; `None`: that of the settings.
-            best_of: Texts written for each that is kept.
+            best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
             assess: Tell the perplexity, also where `best_of` is 1.
             feature: What else the domain can be asked for: of haiku a season word.
 
@@ -222,7 +235,7 @@ class Writer(ABC):
         count: int = 1,
         *,
         seed: int | None = None,
-        best_of: int = 1,
+        best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
     ) -> list[Written]:
@@ -231,5 +244,5 @@ class Writer(ABC):
 
     @abstractmethod
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int, assess: bool, feature: str
+        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
     ) -> Iterator[Written]: ...

@@ -30,7 +30,7 @@ from typing import Any
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.conversion import converter
-from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 
 MIN_POEMS = 30
@@ -93,6 +93,42 @@ class TuneVariant:
         if slot.rhyme or level_share < 0:
             return True
         return (level_share if slot.tone is Tone.LEVEL else 100 - level_share) >= MIN_FIXED_PERCENT
+
+
+_SHORTEST_TWOFOLD = 36
+"""Characters of the shortest tunes of two stanzas (双调), 长相思 and 相见欢."""
+
+_STANZAS = {"调笑令": (), "兰陵王": (10, 18)}
+"""Tunes whose stanzas lines do not tell, of one (单调) and of three (三叠), and the lines that end the earlier stanzas."""
+
+
+def stanza_ends(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...]:
+    """The lines (from 1) after which a new stanza (片) begins; none for a tune of one stanza.
+
+    Two stanzas are about as long as each other, and mostly end alike (换头 changes their beginnings): the break stands
+    behind the full stop where the characters of equal lines at both ends, less the difference in length, are most.
+
+    Args:
+        tune: The name of the tune.
+        lengths: Characters of each line.
+        marks: One closing mark a line.
+    """
+    if tune in _STANZAS:
+        return tuple(end for end in _STANZAS[tune] if end < len(lengths))
+    total = sum(lengths)
+    if total < _SHORTEST_TWOFOLD:
+        return ()
+
+    def alike(end: int) -> int:
+        equal = itertools.takewhile(
+            lambda pair: pair[0] == pair[1],
+            zip(zip(lengths[:end][::-1], marks[:end][::-1]), zip(lengths[end:][::-1], marks[end:][::-1])),
+        )
+        return sum(length for (length, _), _ in equal)
+
+    stops = [end for end in range(1, len(lengths)) if marks[end - 1] == FULL_STOP]
+    best = max(stops, key=lambda end: alike(end) - abs(total - 2 * sum(lengths[:end])), default=None)
+    return () if best is None else (best,)
 
 
 def line_ends(lengths: Iterable[int]) -> list[int]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.request import PoemRequest, simplify, split_words
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.scansion import scan
@@ -52,6 +53,8 @@ class Wish:
         free: Whether only lines and characters are kept.
         seed: A whole number, or nothing.
         drafts: Poems to write.
+        words: Words to write about, with commas, 、 or blanks between them.
+        must: Whether each of them must stand in the poem.
         model: The name of a model.
     """
 
@@ -68,6 +71,8 @@ class Wish:
     seed: str = ""
     drafts: int = 1
     model: str = ""
+    words: str = ""
+    must: bool = False
 
     def request(self, language: Language) -> PoemRequest:
         """The wish as generation takes it; one that cannot be met is refused here, before a model is asked.
@@ -77,6 +82,7 @@ class Wish:
         """
         if not self.form.strip() and not self.template.strip():
             raise complaint("choose_form", language)
+        words = split_words(self.words)
         request = PoemRequest(
             form=self.form.strip(),
             title=self.title.strip(),
@@ -87,8 +93,11 @@ class Wish:
             acrostic=self.acrostic.strip(),
             rhymes=(self.rhyme,) if self.rhyme else (),
             template=self.template.strip(),
+            words=() if self.must else words,
+            must=words if self.must else (),
             script="traditional" if self.script == "traditional" else "simplified",
         )
+        place_words(request)
         prescribe(simplify(request))
         return request
 
@@ -183,7 +192,17 @@ def compose(workshop: Workshop, wish: Wish, visitor: str, language: Language) ->
     Raises:
         GemmaPoetryError: The wish is too large, cannot be met, or the visitor must wait.
     """
-    texts = (wish.form, wish.title, wish.author, wish.acrostic, wish.rhyme, wish.template, wish.pattern, str(wish.seed))
+    texts = (
+        wish.form,
+        wish.title,
+        wish.author,
+        wish.acrostic,
+        wish.rhyme,
+        wish.template,
+        wish.pattern,
+        wish.words,
+        str(wish.seed),
+    )
     workshop.limits.check_size(language, *texts)
     workshop.limits.check_poems(language, wish.drafts)
     workshop.check_model(wish.model, language)
@@ -234,6 +253,9 @@ def _write(
 
 def draft_of(written: GeneratedPoem, asked: PoemRequest, model: str) -> Draft:
     """A poem that was written, as a draft of what was asked for."""
+    # Words that were put in their places, and those that were offered, belong to what a rewriting grants.
+    own = written.request
+    asked = replace(asked, placed=own.placed, offered=own.offered, pattern=own.pattern if own.placed else asked.pattern)
     lengths = tuple(map(len, written.poem.lines))
     forms = [form for form in prescribe(simplify(asked)).forms if form.line_lengths == lengths]
     given = frozenset(

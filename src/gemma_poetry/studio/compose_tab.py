@@ -68,6 +68,8 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
                     gr.Dropdown(rhyme_choices("", "zh"), value="", elem_id="rhyme", min_width=130, num_choices_shown=None),
                     label="rhyme",
                 )
+            imagery = words.add(gr.Textbox(elem_id="words", max_lines=1), label="words", placeholder="words_hint")
+            must = words.add(gr.Checkbox(elem_id="must"), label="must")
             acrostic = words.add(gr.Textbox(elem_id="acrostic", max_lines=1), label="acrostic", placeholder="acrostic_hint")
             template = words.add(
                 gr.Textbox(elem_id="template", lines=2, max_lines=8), label="template", placeholder="template_hint"
@@ -134,7 +136,7 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
                     previous = words.add(gr.Button(elem_id="previous", min_width=90, scale=1), value="previous")
                     following = words.add(gr.Button(elem_id="next", min_width=90, scale=1), value="next")
 
-    fields = [form, title, author, acrostic, rhyme, template, pattern, lines, script, free, seed, drafts, model]
+    fields = [form, title, author, acrostic, rhyme, template, pattern, lines, script, free, seed, drafts, model, imagery, must]
     outputs = [sheaf, poem, options, message, desk]
 
     def shown(sheaf: Sheaf, layout: Layout, language: Language, problem: str = "") -> list[Any]:
@@ -250,6 +252,8 @@ def _wish(
     seed: Any,
     drafts: Any,
     model: Any,
+    imagery: Any,
+    must: Any,
 ) -> Wish:
     """The page's fields as a wish: whatever a browser sends, of the right kind."""
     return Wish(
@@ -266,4 +270,6 @@ def _wish(
         seed=str(seed or ""),
         drafts=int(drafts) if isinstance(drafts, int | float) else 1,
         model=str(model or ""),
+        words=str(imagery or ""),
+        must=bool(must),
     )

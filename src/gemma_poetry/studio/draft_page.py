@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from gemma_poetry.generation.request import named_words
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP
 from gemma_poetry.studio.compose import Draft, Sheaf
 from gemma_poetry.studio.texts import Language, say
@@ -20,11 +21,13 @@ def draft_verse(draft: Draft, language: Language, *, tappable: bool) -> Verse:
     """A draft as verse."""
     poem = draft.poem
     style = say("in_style", language, author=poem.author) if poem.author else ""
+    named = named_words(draft.request)
+    words = say("words_are", language, words="、".join(named)) if named else ""
     return Verse(
         poem.lines,
         poem.marks,
         poem.title or poem.kind,
-        (style, poem.kind if poem.title else "", say("seed_is", language, seed=draft.seed)),
+        (style, poem.kind if poem.title else "", words, say("seed_is", language, seed=draft.seed)),
         draft.scansion,
         draft.locked,
         draft.given,

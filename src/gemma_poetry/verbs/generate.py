@@ -8,6 +8,7 @@ standard output (plain, annotated, or JSON lines), or a file that appears when t
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,11 @@ def generate(options: GenerateOptions) -> int:
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
-        if value < 1:
+        if value is not None and value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+    options = replace(options, seed=options.settings.drawn_seed(options.seed))
+    if not options.records:
+        print(f"seed {options.seed}", file=sys.stderr)
     if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
         check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)

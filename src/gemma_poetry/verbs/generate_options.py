@@ -28,7 +28,7 @@ class GenerateOptions:
         overwrite: Whether a file that stands there already is replaced.
         settings: Sampling and batch size.
         annotated: Show tones and rhyme beside each line, as `check` does.
-        best_of: Poems written for each that is kept.
+        best_of: Poems written for each that is kept; `None`: as the effort of the settings says.
         beams: Beams of each poem; 1 samples.
         byte_characters: Also write characters that the vocabulary has only as bytes.
         data: A DATA folder: its training lines are kept out, and the nearest of them is named.
@@ -45,7 +45,7 @@ class GenerateOptions:
     overwrite: bool = False
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
     annotated: bool = False
-    best_of: int = 1
+    best_of: int | None = None
     beams: int = 1
     byte_characters: bool = False
     data: Path | None = None

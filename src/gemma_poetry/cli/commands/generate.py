@@ -38,10 +38,22 @@ def generate(
     rhyme_words: Annotated[str, typer.Option("--rhyme-words", help="步韵: the rhyme words in order.")] = "",
     template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
     answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
+    words: Annotated[
+        str | None,
+        typer.Option("--words", help="意象: words to write about, e.g. 轨,窗,千里; four at most."),
+    ] = None,
+    must: Annotated[
+        str | None,
+        typer.Option("--must", help="Words that stand in the poem for certain; `all`: those of --words.", metavar="WORDS|all"),
+    ] = None,
+    offer_words: Annotated[
+        bool,
+        typer.Option("--offer-words/--no-offer-words", help="For a title of modern life, name words that go with it."),
+    ] = True,
     polyphones: Annotated[
         Literal["every", "any"], typer.Option("--polyphones", help="every or any reading must keep the form.")
     ] = "every",
-    distinct: Annotated[bool, typer.Option("--distinct", help="No character twice, reduplication aside.")] = False,
+    distinct: Annotated[bool, typer.Option("--distinct/--no-distinct", help="No character twice, reduplication aside.")] = True,
     novel: Annotated[bool, typer.Option("--novel/--no-novel", help="No line of the training corpus.")] = True,
     script: Annotated[
         Literal["simplified", "traditional"], typer.Option("--script", help="simplified or traditional.")
@@ -52,7 +64,12 @@ def generate(
     data: Annotated[
         Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
     ] = None,
-    best_of: Annotated[int, typer.Option("--best-of", help="Poems written for each that is kept.")] = 1,
+    effort: Annotated[
+        int | None, typer.Option("--effort", min=1, max=5, help="Quality for time: 1 writes once, 5 chooses among many.")
+    ] = None,
+    best_of: Annotated[
+        int | None, typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort.")
+    ] = None,
     beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
     domain: Annotated[str, typer.Option("--domain", help="Language or style; default that of the run.")] = "",
     feature: Annotated[
@@ -73,11 +90,11 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Write poems whose form, tones and rhyme cannot be wrong."""
-    from gemma_poetry.generation.request import PoemRequest
+    from gemma_poetry.generation.request import PoemRequest, split_words
     from gemma_poetry.verbs.generate import generate as write
     from gemma_poetry.verbs.generate_options import GenerateOptions
 
-    settings = chosen_recipe(recipe, overrides, generate__seed=seed).generate
+    settings = chosen_recipe(recipe, overrides, generate__seed=seed, generate__effort=effort).generate
     request = PoemRequest(
         form=form,
         title=title,
@@ -92,6 +109,9 @@ def generate(
         rhyme_words=rhyme_words,
         template=template,
         answer=answer,
+        words=split_words(words or ""),
+        must=split_words((words if must == "all" else must) or ""),
+        offer_words=offer_words,
         polyphones=polyphones,
         distinct=distinct,
         novel=novel,
