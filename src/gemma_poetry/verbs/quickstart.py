@@ -13,7 +13,7 @@ from pathlib import Path
 
 import gemma_poetry as gp
 from gemma_poetry.artifacts import growing_folder, write_text
-from gemma_poetry.config import Recipe
+from gemma_poetry.config import Recipe, recipe_with
 
 # One wish for each regulated form; titles of the sample's own kind.
 WISHES = (("五言绝句", "夜班"), ("七言绝句", "高铁过江"), ("五言律诗", "望空间站"), ("七言律诗", "秋日视频寄友"))
@@ -36,6 +36,7 @@ def quickstart(
         OutputError: `out` holds something that no quickstart wrote, or cannot be written.
         GemmaPoetryError: Whatever the four verbs raise.
     """
+    recipe_with(recipe, settings)  # a wrong one is told before anything is begun
     with growing_folder(out, KIND, (DATA, RUN, POEMS)):
         _whole_job(out, recipe, model, settings)
 
