@@ -124,7 +124,7 @@ def check_command(words: list[str]) -> None:
     program = words[0].split("/")[-1]
     if program == "gemma-poetry":
         check_verb(words[1:])
-    elif program in ("python", "python3", "py"):
+    elif re.fullmatch(r"py|python[\d.]*", program):
         check_python(words[1:])
     elif program in ("accelerate", "torchrun"):
         check_launcher(words[1:])
