@@ -10,7 +10,15 @@ from gemma_poetry.artifacts import check_manifest, read_json
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.model.loading import check_model_folder, packaged_model
 
-FILES = ["config.json", "curve.jsonl", "known_lines.npz", "model.safetensors", "tokenizer.json"]
+FILES = [
+    "config.json",
+    "curve.jsonl",
+    "known_lines.npz",
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+]
 
 
 @pytest.fixture(scope="module")
