@@ -9,13 +9,8 @@ scripts/excluded_forms.txt rules out. Out: assets/prosody/company.txt, which `tr
 
 for every simplified character that stands for several forms of different readings. `before` and `behind` hold the
 neighbours in the line, in simplified characters, that are evidence for the form or against it: `+3:白鬓 -3:花` says that
-<<<<<<< HEAD
-among the neighbours 白 and 鬓 the form's share of all forms is 2^3 times its share anywhere (髮 in 白髮 and 鬢髮), beside 花 an
-eighth, and `|` is the end of the line. What was met rarely and changes a share less than fourfold is left out. Shares are
-=======
 among the neighbours 白 and 鬓 the form's share of all forms is 2^3 times its share anywhere (髮 in 白髮 and 鬢髮), beside 花
 an eighth; `|` is the end of the line. What was met rarely and changes a share less than fourfold is left out. Shares are
->>>>>>> t-script
 smoothed by one character that is met as forms are met anywhere, so a neighbour that was met once says little.
 
 Much of 全宋诗 was converted from simplified text, which lost forms: 飢 is met 529 times in 全唐诗 and never in 全宋诗, where
