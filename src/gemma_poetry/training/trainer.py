@@ -202,8 +202,8 @@ class PoetryTrainer(ShardedTrainer):
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         inputs = self._prepare_inputs(inputs)
         # Sharded weights are gathered at every pass, so there all processes make the same number of passes.
-        whole = self._pass_tokens is None or self.is_fsdp_enabled
-        parts = [inputs] if whole else split_batch(inputs, self._pass_tokens)
+        at_once = None if self.is_fsdp_enabled else self._pass_tokens
+        parts = [inputs] if at_once is None else split_batch(inputs, at_once)
         figures = torch.cat([self._figures(model, part) for part in parts])
         return None, figures, torch.cat([part["group"] for part in parts])
 
