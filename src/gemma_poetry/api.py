@@ -205,7 +205,8 @@ def load(
     with shown(progress):
         lines = find_guards(spec, Path(data) if data else None) if ENGINES[taught.engine].guarded else []
         loaded = load_model(spec)
-        fold_adapter(loaded.model)
+        if loaded.adapted:
+            fold_adapter(loaded.model)
         writer = open_writer(taught, loaded, sampling, beams=beams, byte_characters=byte_characters, guards=lines)
     return Poet(spec, taught, writer, tuple(lines))
 
