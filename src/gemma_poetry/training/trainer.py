@@ -202,13 +202,8 @@ class PoetryTrainer(ShardedTrainer):
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         inputs = self._prepare_inputs(inputs)
         # Sharded weights are gathered at every pass, so there all processes make the same number of passes.
-<<<<<<< HEAD
-        tokens = None if self.is_fsdp_enabled else self._pass_tokens
-        parts = [inputs] if tokens is None else split_batch(inputs, tokens)
-=======
         at_once = None if self.is_fsdp_enabled else self._pass_tokens
         parts = [inputs] if at_once is None else split_batch(inputs, at_once)
->>>>>>> g-speed
         figures = torch.cat([self._figures(model, part) for part in parts])
         return None, figures, torch.cat([part["group"] for part in parts])
 
