@@ -15,14 +15,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import gemma_poetry as gp
 from gemma_poetry.artifacts import read_json, write_text
 from gemma_poetry.evaluation.curves import read_curve, series
 from gemma_poetry.evaluation.records import LIKELIHOODS, Likelihood, read_likelihoods
-from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.model.loading import load_model
-from gemma_poetry.verbs.generate import plain_poem
 
 # Twenty wishes: four regulated forms and four tunes. The titles are common ones; the seed of each is its number.
 WISHES = [
@@ -57,7 +53,8 @@ def _front(manifest: dict) -> str:
 
 A Gemma 3 text model of {manifest["parameters"]:,} parameters with a character tokenizer of
 {manifest["tokenizer"]["pieces"]:,} pieces (bytes for all other text), trained from scratch for classical Chinese poems in
-simplified characters. The prompt names 体裁 (form or 词牌), and may name 题目 and 作者. Weights: safetensors, bfloat16.
+simplified characters. The prompt names 体裁 (form or 词牌), and may name 题目, 作者 and 意象 (words to write about). Weights:
+safetensors, bfloat16.
 """
 
 
@@ -90,9 +87,12 @@ def _beginning(manifest: dict) -> str:
     earlier = manifest.get("began_with")
     if not earlier:
         return ""
+    grown = f" of {earlier['parameters']:,} parameters, from which it grew" if "parameters" in earlier else ""
     return (
-        f"It began with the weights of an earlier run: {earlier['steps']:,} steps and {earlier['tokens_seen']:,} tokens on "
-        f"the same training poems (`ppl_char` {earlier['validation']['ppl_char']:.1f} in validation), at a rate raised again.\n"
+        f"It began with the weights of an earlier run{grown}: {earlier['steps']:,} steps and {earlier['tokens_seen']:,} tokens "
+        f"on the same training poems (`ppl_char` {earlier['validation']['ppl_char']:.1f} in validation), "
+        "at a rate raised again.\n"
+        + ("" if "began_with" not in earlier else _beginning(earlier).replace("It began", "That one began"))
     )
 
 
@@ -164,11 +164,10 @@ def _poems(model: Path) -> str:
 
 
 def _written(model: Path) -> Iterator[str]:
-    loaded = load_model(str(model), device="cpu")
-    generator = PoemGenerator(loaded.model, loaded.tokenizer, guards=find_guards(str(model)))
+    poet = gp.load(model)
     for seed, (form, title) in enumerate(WISHES, 1):
-        (poem,) = generator.write([PoemRequest(form=form, title=title)], seed=seed)
-        yield f"{seed}. {form}\n\n" + "\n".join("   " + line for line in plain_poem(poem).splitlines()) + "\n"
+        (poem,) = poet.write(form, title=title, seed=seed)
+        yield f"{seed}. {form}\n\n" + "\n".join("   " + line for line in poem.text().splitlines()) + "\n"
 
 
 def _limits() -> str:

@@ -303,8 +303,8 @@ def test_a_plug_in_that_fails_is_named_and_the_rest_still_works(plug_ins, text, 
 
 
 def test_wishes_of_classical_poems_are_refused_elsewhere(checkpoint):
-    request = PoemRequest(form="俳句", acrostic="春夏秋", distinct=True)
-    with pytest.raises(UsageError, match="has no --acrostic, --distinct"):
+    request = PoemRequest(form="俳句", acrostic="春夏秋", words=("月",))
+    with pytest.raises(UsageError, match="has no --acrostic, --words"):
         generate(GenerateOptions(str(checkpoint), request, domain="japanese-haiku"))
 
 

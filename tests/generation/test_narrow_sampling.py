@@ -46,7 +46,7 @@ def chances(monkeypatch):
 def write(model, tokenizer, width: int, monkeypatch, requests=REQUESTS, seed=7, **settings):
     monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", width)
     guards = [KnownLines.build([])]
-    generator = PoemGenerator(model, tokenizer, GenerateSettings(batch_size=4, **settings), guards=guards)
+    generator = PoemGenerator(model, tokenizer, GenerateSettings(batch_size=4, effort=1, **settings), guards=guards)
     return [one.poem.text for one in generator.write(requests, seed=seed)]
 
 

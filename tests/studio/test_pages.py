@@ -42,8 +42,8 @@ def test_faults_are_named_with_line_and_position(workshop: Workshop):
 
 
 def test_several_poems_at_once(workshop: Workshop):
-    poems = check_text(replace(workshop), f"{STOREYS}\n\n{NIGHT}", "auto", "anne", "zh")
-    assert [poem.title for poem in poems] == ["登鹳雀楼", ""]
+    poems = check_text(replace(workshop), f"{STOREYS}\n\n静夜思\n{NIGHT}", "auto", "anne", "zh")
+    assert [poem.title for poem in poems] == ["登鹳雀楼", "静夜思"]
     assert checked_html(poems, Layout(), "zh").count('class="checked"') == 2
 
 

@@ -84,7 +84,7 @@ def test_a_merged_model_loads_with_plain_transformers(run: Path, tmp_path: Path)
     assert not [name for name in names if "lora" in name or "lm_head" in name]
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
     defaults = GenerationConfig.from_pretrained(exported.folder)
-    assert defaults.eos_token_id == [106, 1] and defaults.temperature == 0.8 and defaults.top_p == 0.95
+    assert defaults.eos_token_id == [106, 1] and defaults.temperature == 0.65 and defaults.top_p == 0.95
     assert AutoTokenizer.from_pretrained(exported.folder).chat_template
     assert known_of(exported.folder) == known_of(run) != {}
     card = (exported.folder / "README.md").read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.check_result import CheckResult, scansion_result
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.rules import Verdict
@@ -128,7 +129,13 @@ def read_file(path: str) -> SourceFile:
                 f"standard input holds more than {MAX_FILE_BYTES >> 20} MiB", expected="poems", action="check what writes it"
             )
         return SourceFile("standard input.txt", "standard input", content)
-    return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
+    try:
+        return SourceFile(visible(Path(path).name), visible(path), read_bytes(Path(path), pipes=True))
+    except InputError as error:
+        if not any(map(is_han, path)):
+            raise
+        action = f"check the path; a poem itself is read from standard input: echo {visible(path)} | gemma-poetry check -"
+        raise InputError(error.found, where=error.where, expected="a file of poems", action=action) from error
 
 
 def _not_judged(record: SourcePoem, error: UnreadableError, where: str) -> CheckResult:
