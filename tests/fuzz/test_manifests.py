@@ -25,14 +25,13 @@ MEANT: tuple[Any, ...] = (
 
 def ask(folder: str, data: str) -> None:
     """What verbs ask of a manifest: each question stands alone, so that an answer of ours does not hide the next trace."""
-    from gemma_poetry.artifacts import check_manifest, read_manifest
+    from gemma_poetry.artifacts import check_folder, check_manifest, read_manifest
     from gemma_poetry.data.tokenization import check_tokenizer
     from gemma_poetry.errors import GemmaPoetryError
     from gemma_poetry.evaluation.contamination import find_contamination
     from gemma_poetry.model.loading import load_tokenizer, run_base
     from gemma_poetry.studio.runs_page import _facts
     from gemma_poetry.verbs.domain_lookup import counting_of_data, domain_of_data, domain_of_model
-    from gemma_poetry.verbs.export import _check_output
 
     path = Path(folder)
     questions = (
@@ -45,7 +44,7 @@ def ask(folder: str, data: str) -> None:
         lambda: load_tokenizer(run_base(path)),
         lambda: find_contamination(make_poems(2), "base", "digest", read_manifest(path)),
         lambda: [_facts(read_manifest(path), language) for language in ("zh", "en")],
-        lambda: _check_output(path, Path(data)),
+        lambda: check_folder(path, "export"),
     )
     for question in questions:
         try:

@@ -34,12 +34,12 @@ def use_model(spec: str) -> None:
     torch.set_num_threads(1)
     from gemma_poetry.config import GenerateSettings
     from gemma_poetry.data.tokenization import encode_poems
+    from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.poem_generator import PoemGenerator
     from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.model.loading import load_model, load_tokenizer
     from gemma_poetry.model.scoring import score_completions
     from gemma_poetry.verbs.domain_lookup import domain_of_model
-    from gemma_poetry.verbs.generate import find_guards
 
     domain_of_model(spec)
     load_tokenizer(spec)
@@ -50,7 +50,7 @@ def use_model(spec: str) -> None:
     generator = PoemGenerator(
         loaded.model, loaded.tokenizer, GenerateSettings(effort=1, batch_size=1), charset=frozenset("春江花月夜山水风云天地人")
     )
-    list(generator.write([PoemRequest(template="春□花□夜", metre="free", novel=False)], assess=True))
+    list(generator.write([PoemRequest(template="春□花□夜", metre="free", novel=False)], assess=True, best_of=1))
 
 
 @pytest.fixture(scope="session")
