@@ -54,5 +54,5 @@ def test_every_cell_runs(tmp_path, saved):
     text = (tmp_path / "ran.ipynb").read_text(encoding="utf-8")
     assert "trainable params" in text and "perplexity a character" in text and text.count("image/png") >= 3
     # Six poems, each read back against its form.
-    assert text.count("<figcaption>") == 6 and text.count("合律") == 6
+    assert text.count("<figcaption>") == 6 and text.count(">合律</span>") == 6
     assert (tmp_path / "run" / "eval" / "report.html").is_file()
