@@ -39,7 +39,7 @@ REQUESTS = [
 def assert_formed(generated, tokenizer):
     lines, characters = FIXED_SHAPES[generated.poem.form]
     assert [len(line) for line in generated.poem.lines] == [characters] * lines
-    assert re.fullmatch("[\u4e00-\u9fff]+", "".join(generated.poem.lines))
+    assert re.fullmatch("[\u3400-\u4dbf\u4e00-\u9fff]+", "".join(generated.poem.lines))
     assert generated.poem.marks == "，。" * (lines // 2)
 
 

@@ -15,6 +15,7 @@ all. Then the request is given up with an error, and never answered with a wrong
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -157,6 +158,8 @@ class PoemGenerator:
         drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
         if count == 1:
             return self._write_all(drafts, seed, assess, watch)
+        if self._assessor.narrows:
+            return self._keep_best(self._write_all(drafts, seed, False, watch), count)
         return self._write_best(drafts, count, seed, watch)
 
     def _drafts(self, request: PoemRequest, count: int, seed: int, number: int) -> list[_Draft]:
@@ -187,12 +190,19 @@ class PoemGenerator:
                 different = {particle.token_ids: particle for particle in particles}
                 done = [poem for one in different.values() if (poem := self._whole(own[one.draft], one.token_ids, seed))]
                 if done:
-                    assessed = self._assess(done, among_pieces=True)
-                    best = assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
-                    yield self._assess([best])[0] if self._assessor.narrows else best
+                    assessed = self._assess(done)
+                    yield assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
                 else:
                     # No particle came through: a single draft is taken up again behind each dead end.
                     yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), True, None)
+
+    def _keep_best(self, poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
+        """The poem with most merits of each `count` drafts.
+
+        Particles are weighed by what the mask left of the whole distribution, which is what a wide head is spared here.
+        """
+        while group := self._assess(list(itertools.islice(poems, count)), among_pieces=True):
+            yield self._assess([group[most_merits([one.merits for one in group if one.merits is not None])]])[0]
 
     def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size
