@@ -20,7 +20,9 @@ from gemma_poetry.verbs.generate_options import GenerateOptions
 @pytest.fixture
 def loaded(monkeypatch, tiny, tokenizer):
     monkeypatch.setattr(loading, "locate", lambda spec: "/nowhere")
-    monkeypatch.setattr(loading, "load_model", lambda spec, **_: SimpleNamespace(adapted=False, model=tiny, tokenizer=tokenizer))
+    monkeypatch.setattr(
+        loading, "load_model", lambda spec, **_: SimpleNamespace(adapted=False, model=tiny, tokenizer=tokenizer)
+    )
 
 
 @pytest.mark.parametrize(

@@ -88,11 +88,14 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
 def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
     """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
 
+    Where any reading may serve, the first line that no reading keeps.
+
     Read by phrases, 了 in 明了 stands for 瞭, which is 平 or 仄, though 了 by itself is 仄. A character without any reading
     beside its neighbours breaks its line too.
     """
-    if sounds is None or sounds.polyphones == "any":
+    if sounds is None:
         return 0
+    every = sounds.polyphones != "any"
     groups: dict[str, frozenset[str]] = {}
     converted = traditional(lines)
     for number, (slots, heard, read) in enumerate(zip(form.lines, heard_as_read(converted), converted), 1):
@@ -100,11 +103,13 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
         if not all(heard_at_word(char, False).readings for char in read):
             return number
         for slot, place in zip(slots, heard):
-            if slot.tone is not None and {reading.tone for reading in place.readings} != {slot.tone}:
+            tones = {reading.tone for reading in place.readings}
+            if slot.tone is not None and (tones != {slot.tone} if every else slot.tone not in tones):
                 return number
             if slot.rhyme:
                 own = frozenset(map(sounds.group, place.readings))
-                if len(own) != 1 or groups.setdefault(slot.rhyme, own) != own:
+                shared = groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
+                if not shared or (every and (len(own) != 1 or shared != own)):
                     return number
     return 0
 
