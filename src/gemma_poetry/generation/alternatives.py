@@ -11,7 +11,7 @@ the whole poem with each.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
@@ -20,7 +20,7 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.given_characters import BLANK
 from gemma_poetry.generation.logits_processor import Plan
 from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.model.scoring import score_completions
@@ -28,6 +28,9 @@ from gemma_poetry.prosody.forms import Form
 
 WEIGHED = 32
 """Characters that are weighed by the whole poem: those likeliest after what stands before them."""
+
+TRIED = 1500
+"""Characters that are tried at most, so that a place where little may stand does not take all day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,14 @@ class Alternative:
 
 
 def alternatives(
-    generator: PoemGenerator, request: PoemRequest, poem: Poem, line: int, position: int, *, count: int = 12
+    generator: PoemGenerator,
+    request: PoemRequest,
+    poem: Poem,
+    line: int,
+    position: int,
+    *,
+    count: int = 12,
+    admits: Callable[[Poem], bool] | None = None,
 ) -> list[Alternative]:
     """The likeliest characters for one place; the one that stands there is always among them if it may stay.
 
@@ -59,6 +69,7 @@ def alternatives(
         line: The line, from 1.
         position: The character in the line, from 1.
         count: Alternatives that are returned at most, the current character not counted.
+        admits: What else the poem with another character must be; `None`: nothing.
 
     Raises:
         ConstraintError: There is no such place, the character was asked for, or the poem does not grant the request.
@@ -66,7 +77,7 @@ def alternatives(
     if not (1 <= line <= len(poem.lines) and 1 <= position <= len(poem.lines[line - 1])):
         raise ConstraintError(f"the poem has no character {position} in line {line}", action="choose a place of the poem")
     places = _places_that_repeat(_form_of(generator, request, poem), line, position)
-    wish = replace(request, template=blanked(poem, places))
+    wish = holding(request, poem, places)
     prescription, plan = generator.planner.plan(wish)
     form = prescription.forms[0]
     first = min(places)
@@ -82,10 +93,10 @@ def alternatives(
     current = poem.lines[line - 1][position - 1]
     # The one that stands there is weighed however unlikely it is; models write in simplified characters.
     own = simplify(replace(request, template=blanked(poem, set()))).template[before.index("")]
-    for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)]:
+    for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)][:TRIED]:
         text = "".join(_spell(form, places, char))
         finished = verify(text, plan, wish, prescription)
-        if isinstance(finished, VerifiedPoem):
+        if isinstance(finished, VerifiedPoem) and (admits is None or char == own or admits(finished.poem)):
             sample = TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
             found.append((finished.poem.lines[line - 1][position - 1], finished.poem, sample))
             if len(found) == WEIGHED:
@@ -107,7 +118,16 @@ def _ranked(
     return [one for one in ranked if one.current or one in others]
 
 
-def blanked(poem: Poem, places: set[tuple[int, int]]) -> str:
+def holding(request: PoemRequest, poem: Poem, places: Set[tuple[int, int]]) -> PoemRequest:
+    """The request with all of a poem asked for but what stands in these places (line and position from 1)."""
+    if not request.answer:
+        return replace(request, template=blanked(poem, places))
+    # An upper line decides the shape, beside which no template may stand.
+    kept = [(char, 2, place) for place, char in enumerate(poem.lines[1], 1) if (2, place) not in places]
+    return replace(request, placed=(*request.placed, *(PlacedWord(*one) for one in kept)))
+
+
+def blanked(poem: Poem, places: Set[tuple[int, int]]) -> str:
     """A poem as a template: its text with blanks in these places (line and position from 1)."""
     return "".join(
         "".join(BLANK if (number, place) in places else char for place, char in enumerate(line, 1)) + mark

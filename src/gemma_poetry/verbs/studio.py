@@ -162,6 +162,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         runs={names[str(run)]: run for run in options.runs},
         pairs=tuple((names[base], names[str(run)]) for base, run in zip(bases, options.runs)),
         limits=limits,
+        settings=options.settings,
     )
 
 
