@@ -11,9 +11,10 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError, GemmaPoetryError, UsageError
 from gemma_poetry.prosody.scansion import scan
-from gemma_poetry.studio.compose import Sheaf, Wish, compose, offer, rewrite, seed_of, take, toggle_lock, unlock_all
+from gemma_poetry.studio.compose import Sheaf, compose, more, offer, rewrite, take, toggle_lock, unlock_all
 from gemma_poetry.studio.draft_page import options_html, progress_html, sheaf_html
 from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.wish import EXAMPLES, Wish, seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 WISH = Wish(form="五言绝句", title="春夜", seed="5", model="base")
@@ -27,7 +28,7 @@ def last(steps: Iterator[Progress | Sheaf]) -> Sheaf:
 
 @pytest.fixture(scope="module")
 def first(generators) -> Sheaf:
-    workshop = Workshop(loaders={"base": lambda: generators[0]}, checker=lambda text, form: [])
+    workshop = Workshop({"base": lambda: generators[0]}, lambda text, form: [], settings=generators[0].settings)
     return last(compose(workshop, WISH, "anne", "en"))
 
 
@@ -51,7 +52,7 @@ def test_a_seed_gives_the_same_poem_again(workshop: Workshop, first: Sheaf):
 def test_several_poems_at_a_time_are_turned_over(workshop: Workshop):
     sheaf = last(compose(workshop, replace(WISH, drafts=3), "anne", "en"))
     assert len({draft.poem.text for draft in sheaf.drafts}) == 3
-    assert [sheaf.current, sheaf.turned(1).current, sheaf.turned(-1).current, sheaf.turned(3).current] == [0, 1, 2, 0]
+    assert [sheaf.current, *(sheaf.showing(number).current for number in ("1", "2", "3", "-1", None))] == [0, 1, 2, 0, 0, 0]
 
 
 def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: Sheaf):
@@ -63,7 +64,7 @@ def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: S
     assert new != old
     assert scan(new, "五言绝句").verdict.passes
     assert len(rewritten.drafts) == 2 and rewritten.draft and rewritten.draft.locked == {(1, 2), (4, 5)}
-    assert rewritten.turned(-1).draft == sheaf.draft
+    assert rewritten.showing(0).draft == sheaf.draft
 
 
 def test_a_closing_mark_locks_its_line_and_unlocks_it(first: Sheaf):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.errors import DataError, TextError, UnknownFormError, UsageError
-from gemma_poetry.studio.check_page import check_text, checked_html
+from gemma_poetry.studio.check_page import Checked, check_text, checked_html, mends_html, offer_mends, take_mend
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
-from gemma_poetry.studio.compose import Wish
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.wish import Wish
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 STOREYS = "登鹳雀楼 王之涣\n白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。"
@@ -28,30 +28,30 @@ def text_of(markup: str) -> str:
 def test_a_poem_that_passes(workshop: Workshop):
     (poem,) = check_text(workshop, STOREYS, "auto", "anne", "zh")
     assert (poem.title, poem.author, poem.scansion.verdict.value) == ("登鹳雀楼", "王之涣", "strict")
-    shown = text_of(checked_html([poem], Layout(), "zh"))
+    shown = text_of(checked_html(Checked((poem,)), Layout(), "zh"))
     assert "合律" in shown and "韵 十一尤" in shown and "无出律处。" in shown
 
 
 def test_faults_are_named_with_line_and_position(workshop: Workshop):
     (poem,) = check_text(workshop, NIGHT, "五绝", "anne", "en")
-    shown = text_of(checked_html([poem], Layout(), "en"))
+    shown = text_of(checked_html(Checked((poem,)), Layout(), "en"))
     assert "line 2, character 4 (上) — expected 平, found 仄" in shown
     assert "mend: line 2, character 4" in shown
-    chinese = text_of(checked_html([poem], Layout(), "zh"))
+    chinese = text_of(checked_html(Checked((poem,)), Layout(), "zh"))
     assert "第 2 句第 4 字「上」 — 应为 平，今为 仄" in chinese
 
 
 def test_several_poems_at_once(workshop: Workshop):
     poems = check_text(replace(workshop), f"{STOREYS}\n\n静夜思\n{NIGHT}", "auto", "anne", "zh")
     assert [poem.title for poem in poems] == ["登鹳雀楼", "静夜思"]
-    assert checked_html(poems, Layout(), "zh").count('class="checked"') == 2
+    assert checked_html(Checked(poems), Layout(), "zh").count('class="checked"') == 2
 
 
 def test_a_tune_gets_its_own_marks(workshop: Workshop):
     text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
     (poem,) = check_text(workshop, text, "如梦令", "anne", "zh")
     assert poem.scansion.form == "如梦令"
-    assert re.findall(r'class="stop">(.)<', checked_html([poem], Layout(), "zh"))[-1] == "。"
+    assert re.findall(r'class="stop">(.)<', checked_html(Checked((poem,)), Layout(), "zh"))[-1] == "。"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_checking_is_counted(workshop: Workshop):
 
 def test_markup_in_a_pasted_title_is_text(workshop: Workshop):
     (poem,) = check_text(workshop, f"《<img/src=x>》 甲\n{NIGHT}", "auto", "anne", "zh")
-    shown = checked_html([poem], Layout(), "zh")
+    shown = checked_html(Checked((poem,)), Layout(), "zh")
     assert "<img" not in shown and "&lt;img/src=x&gt;" in shown
 
 

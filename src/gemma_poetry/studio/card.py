@@ -66,7 +66,9 @@ class _Canvas:
     parts: list[str] = field(default_factory=list)
     outlines: dict[str, str] = field(default_factory=dict)
 
-    def put(self, char: str, x: float, y: float, size: float, colour: str, *, column: bool = False, turned: bool = False) -> None:
+    def put(
+        self, char: str, x: float, y: float, size: float, colour: str, *, column: bool = False, turned: bool = False
+    ) -> None:
         """Draws a character whose square has its upper left corner here; a turned one lies on its side."""
         outline = self.face.outline(char, column=column)
         if not outline.path:
@@ -249,4 +251,3 @@ def _stamp(canvas: _Canvas, seal: str, x: float, y: float) -> None:
         column, row = divmod(place, each)
         left = x + wide - (column + 1) * (wide / columns) + (wide / columns - _SEAL) / 2
         canvas.put(char, left, y + (_SEAL_SIZE - each * (_SEAL + 2)) / 2 + row * (_SEAL + 2), _SEAL, _PAPER)
-

@@ -188,9 +188,7 @@ def _write(
     try:
         yield from workshop.in_turn(ticket, language)
         settings = wish.sampling(workshop.settings)
-        for step in workshop.write(
-            wish.model, [request] * count, seed, language, settings=settings, best_of=wish.best_of
-        ):
+        for step in workshop.write(wish.model, [request] * count, seed, language, settings=settings, best_of=wish.best_of):
             yield step if isinstance(step, Progress) else [draft_of(one, asked, wish) for one in step]
     finally:
         ticket.leave()

@@ -39,7 +39,8 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
     ),
     Rule.THREE_OBLIQUE: (
         "句末三字皆仄，谓之三仄尾，诸家宽严不一。本斋从宽，只记为小拗。",
-        "The last three characters are all oblique (三仄尾), on which authorities differ. It is noted here and not held against the poem.",
+        "The last three characters are all oblique (三仄尾), on which authorities differ. "
+        "It is noted here and not held against the poem.",
     ),
     Rule.SWAP: (
         "句尾作「平仄平仄」的特拗句，其前一字（五言首字、七言第三字）必须是平声。把那个字换成平声。",
@@ -56,8 +57,8 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
     ),
     Rule.MAJOR_TWIST: (
         "出句倒数第二字该平而仄，谓之大拗，必须在对句倒数第三字用平声相救。改此字，或在对句补一平声。",
-        "The last place but one of the upper line is oblique where it should be level (大拗), which the next line must mend with a "
-        "level tone third from its end. Change this character, or mend it there.",
+        "The last place but one of the upper line is oblique where it should be level (大拗), which the next line must mend "
+        "with a level tone third from its end. Change this character, or mend it there.",
     ),
     Rule.MAJOR_TWIST_MENDED: (
         "出句大拗，而对句倒数第三字用了平声，谓之对句相救。这是许可的，不必改。",
@@ -66,13 +67,13 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
     ),
     Rule.CONTRAST: (
         "一联之内，对句第二字与出句第二字平仄须相反，否则谓之失对。须改句式，单换一字不够。",
-        "Within a couplet the second characters of its two lines must be of opposite tones, else the couplet lacks contrast (失对). "
-        "The line wants another pattern; one character is not enough.",
+        "Within a couplet the second characters of its two lines must be of opposite tones, else the couplet lacks contrast "
+        "(失对). The line wants another pattern; one character is not enough.",
     ),
     Rule.ADHESION: (
         "后联出句第二字与前联对句第二字平仄须相同，否则谓之失粘。须改句式，单换一字不够。",
-        "The second character of a couplet's first line must have the tone of that in the line before it, else the couplets do not "
-        "hold together (失粘). Lines want another pattern; one character is not enough.",
+        "The second character of a couplet's first line must have the tone of that in the line before it, else the couplets do "
+        "not hold together (失粘). Lines want another pattern; one character is not enough.",
     ),
     Rule.RHYME: (
         "韵脚须同在一韵（诗依平水韵，词依词林正韵）。此字属他韵，请换韵脚。",

@@ -156,9 +156,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "unknown": ("{spot}：未知其音，故不论", "{spot}: no reading is known, so nothing is said of it"),
     "readings_all": ("诸读皆合", "with every reading"),
     "readings_some": ("依所取之读", "with the readings taken"),
-    "tap_to_mend": ("点字可看何字可代，依模型推断排列。", "Tap a character to see what else could stand there, ranked by the model."),
-    "mending": ("可代「{char}」而合律者（第 {line} 句第 {position} 字）：", "In place of {char} (line {line}, character {position}), "
-                "without a new fault:"),
+    "tap_to_mend": ("点字可看何字可代，依模型推断排列。",
+                    "Tap a character to see what else could stand there, ranked by the model."),
+    "mending": ("可代「{char}」而合律者（第 {line} 句第 {position} 字）：",
+                "In place of {char} (line {line}, character {position}), without a new fault:"),
     "no_mends": ("单换此字，无合律之字可用。", "No other character alone keeps the rules here."),
     "no_faults": ("无出律处。", "No faults."),
     "empty_check": ("贴入一首诗词，查其平仄、押韵与对粘。", "Paste a poem: its tones, rhyme and structure are read back."),

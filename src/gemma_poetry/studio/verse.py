@@ -51,6 +51,7 @@ class Verse:
         given: Places that were asked for.
         chosen: The place that alternatives are shown for.
         tappable: Whether its characters are buttons.
+        locks: Whether a tap can lock them, and their line by its closing mark.
     """
 
     lines: tuple[str, ...]
@@ -62,6 +63,7 @@ class Verse:
     given: frozenset[Spot] = frozenset()
     chosen: Spot | None = None
     tappable: bool = False
+    locks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,7 @@ def verse_html(verse: Verse, layout: Layout, language: Language) -> str:
     sentence: list[str] = []
     for number, line in enumerate(verse.lines, 1):
         heard = readings[number - 1] if readings else ("",) * len(line)
-        cells = [
-            _cell(verse, tones, number, position, reading, language) for position, reading in enumerate(heard, 1)
-        ]
+        cells = [_cell(verse, tones, number, position, reading, language) for position, reading in enumerate(heard, 1)]
         mark = verse.marks[number - 1] if number <= len(verse.marks) else ""
         if mark:
             cells.append(_mark(verse, number, mark, language))
@@ -127,9 +127,7 @@ def _tones(verse: Verse) -> list[list[str]]:
     return found
 
 
-def _cell(
-    verse: Verse, tones: Sequence[Sequence[str]], line: int, position: int, reading: str, language: Language
-) -> str:
+def _cell(verse: Verse, tones: Sequence[Sequence[str]], line: int, position: int, reading: str, language: Language) -> str:
     spot = (line, position)
     char = verse.lines[line - 1][position - 1]
     classes, notes = ["zi"], [char]
@@ -159,15 +157,15 @@ def _cell(
     label = escape(" · ".join(notes))
     if not verse.tappable:
         return f'<span class="{" ".join(classes)}" title="{label}">{inner}</span>'
-    pressed = str(spot in verse.locked).lower()
+    pressed = f' aria-pressed="{str(spot in verse.locked).lower()}"' if verse.locks else ""
     return (
-        f'<span role="button" tabindex="0" class="{" ".join(classes)}" data-spot="{line}.{position}" aria-pressed="{pressed}"'
+        f'<span role="button" tabindex="0" class="{" ".join(classes)}" data-spot="{line}.{position}"{pressed}'
         f' aria-label="{label}" title="{label}">{inner}</span>'
     )
 
 
 def _mark(verse: Verse, line: int, mark: str, language: Language) -> str:
-    if not verse.tappable:
+    if not (verse.tappable and verse.locks):
         return f'<span class="stop">{escape(mark)}</span>'
     label = escape(say("line_lock", language, line=line))
     return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, fields
+
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.errors import GemmaPoetryError
 from gemma_poetry.generation.given_characters import parse_template

@@ -98,12 +98,13 @@ def application(workshop: Workshop, password: str = "", names: Sequence[str] = (
     from gemma_poetry.studio.page_frame import framed_application, quiet_gradio
 
     quiet_gradio()
-    from gemma_poetry.studio.app import STYLE, build, theme
+    from gemma_poetry.studio.app import SCRIPT, STYLE, build, theme
     from gemma_poetry.studio.texts import say
 
     return framed_application(
         build(workshop),
         css=Path(str(STYLE)),
+        head=f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         theme=theme(),
         door=_door(password) if password else None,
         door_message=f"{say('password', 'zh')} · {say('password', 'en')}",

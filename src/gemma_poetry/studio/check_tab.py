@@ -1,0 +1,145 @@
+"""The tab that checks a poet's own poem, in Gradio.
+
+In: a `Workshop`. Out: its components and what they do, over the functions of `check_page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from gemma_poetry.studio.check_page import AUTO, Checked, check_text, checked_html, mends_html, offer_mends, take_mend
+from gemma_poetry.studio.history import History
+from gemma_poetry.studio.page_parts import HIDDEN, TAPS, Redraw, Wording, blank, form_choices, seen, visitor
+from gemma_poetry.studio.problems import problem_html
+from gemma_poetry.studio.texts import Language, say
+from gemma_poetry.studio.verse import Layout, notice_html
+from gemma_poetry.studio.workshop import Workshop
+
+Desk = History[Checked]
+
+
+def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Blocks) -> Redraw:
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=320):
+            text = words.add(
+                gr.Textbox(lines=7, max_lines=20, elem_id="pasted"),
+                label="check_text",
+                placeholder="check_hint",
+                info="check_info",
+            )
+            form = gr.Dropdown(
+                [(say("auto", "zh"), AUTO), *form_choices()],
+                value=AUTO,
+                allow_custom_value=True,
+                elem_id="check-form",
+                num_choices_shown=None,
+            )
+            words.add(
+                form,
+                lambda language: {
+                    "label": say("check_form", language),
+                    "choices": [(say("auto", language), AUTO), *form_choices()],
+                },
+            )
+            model = gr.Dropdown(
+                list(workshop.models),
+                value=workshop.models[0],
+                elem_id="check-model",
+                visible=len(workshop.models) > 1,
+            )
+            words.add(model, label="model")
+            go = words.add(gr.Button(variant="primary", elem_id="check", size="lg"), value="check_go")
+        with gr.Column(scale=6, min_width=320):
+            sitting = gr.State(History(Checked()))
+            message = gr.HTML("", elem_id="check-message", apply_default_css=False, visible=False)
+            view = gr.HTML(
+                blank("empty_check", "zh"), js_on_load=TAPS, elem_id="checked", elem_classes="paper", apply_default_css=False
+            )
+            options = gr.HTML("", js_on_load=TAPS, elem_id="mends", apply_default_css=False)
+            with gr.Row(visible=False, elem_id="check-desk", elem_classes="actions") as desk:
+                undo = words.add(gr.Button(elem_id="check-undo", min_width=80), value="undo")
+                redo = words.add(gr.Button(elem_id="check-redo", min_width=80), value="redo")
+                copy = words.add(gr.Button(elem_id="check-copy", min_width=80), value="copy")
+
+    outputs = [sitting, text, view, options, message, desk, undo, redo]
+
+    def shown(sitting: Desk, language: Language, layout: Layout, problem: str = "", text: Any = None) -> list[Any]:
+        checked = sitting.present
+        return [
+            sitting,
+            gr.skip() if text is None else text,
+            checked_html(checked, layout, language) if checked.poems else blank("empty_check", language),
+            mends_html(checked, language),
+            gr.update(value=problem, visible=bool(problem)),
+            gr.update(visible=bool(checked.poems)),
+            gr.update(interactive=bool(sitting.past)),
+            gr.update(interactive=bool(sitting.future)),
+        ]
+
+    def on_check(
+        code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, text: str, form: str, request: gr.Request
+    ) -> list[Any]:
+        language, layout = seen(code, columns, tones, pinyin)
+        try:
+            found = check_text(workshop, str(text or ""), str(form or ""), visitor(request), language)
+        except Exception as error:
+            return shown(sitting.then(Checked()), language, layout, problem_html(error, language))
+        return shown(sitting.then(Checked(found, str(form or AUTO))), language, layout)
+
+    def on_tap(
+        code: str,
+        columns: str,
+        tones: bool,
+        pinyin: bool,
+        sitting: Desk,
+        model: str,
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> Iterator[list[Any]]:
+        language, layout = seen(code, columns, tones, pinyin)
+        place = event._data["spot"]
+        no_message, rest = gr.update(value="", visible=False), [gr.skip()] * 3
+        try:
+            for step in offer_mends(workshop, sitting.present, place, str(model), visitor(request), language):
+                if isinstance(step, Checked):
+                    yield shown(sitting.looking(step), language, layout)
+                else:
+                    yield [gr.skip(), gr.skip(), gr.skip(), notice_html(step.notice), no_message, *rest]
+        except Exception as error:
+            yield shown(sitting, language, layout, problem_html(error, language))
+
+    def on_take(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, event: gr.EventData) -> list[Any]:
+        language, layout = seen(code, columns, tones, pinyin)
+        try:
+            mended = take_mend(workshop, sitting.present, event._data["option"], language)
+        except Exception as error:
+            return shown(sitting, language, layout, problem_html(error, language))
+        return shown(sitting.then(mended), language, layout, text=mended.text)
+
+    def back(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
+        return shown(sitting.undone(), *seen(code, columns, tones, pinyin), text=sitting.undone().present.text)
+
+    def forth(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
+        return shown(sitting.redone(), *seen(code, columns, tones, pinyin), text=sitting.redone().present.text)
+
+    def redraw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
+        return shown(sitting, *seen(code, columns, tones, pinyin))[2:4]
+
+    state = [*look, sitting]
+    go.click(on_check, [*state, text, form], outputs, **HIDDEN)
+    view.click(
+        on_tap,
+        [*state, model],
+        outputs,
+        **HIDDEN,
+        concurrency_limit=workshop.limits.waiting + 1,
+        concurrency_id="writing",
+    )
+    options.select(on_take, state, outputs, **HIDDEN)
+    undo.click(back, state, outputs, **HIDDEN)
+    redo.click(forth, state, outputs, **HIDDEN)
+    copy.click(None, js="() => copyPoem('checked')")
+    return redraw, [sitting], [view, options]
