@@ -10,7 +10,6 @@ from gemma_poetry.studio.limits import Limits
 from gemma_poetry.studio.workshop import Workshop
 from tests.generation.conftest import NOTHING_KNOWN, character_tokenizer, tiny_gemma
 
-
 SETTINGS = GenerateSettings(effort=1, temperature=1.0, top_p=1.0)
 
 

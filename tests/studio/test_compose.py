@@ -14,9 +14,11 @@ from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.studio.compose import Sheaf, compose, more, offer, rewrite, take, toggle_lock, unlock_all
 from gemma_poetry.studio.draft_page import options_html, progress_html, sheaf_html
 from gemma_poetry.studio.verse import Layout
-from gemma_poetry.studio.wish import EXAMPLES, Wish, seed_of
+from gemma_poetry.studio.wish import COUPLET, EXAMPLES, Wish, seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
+EXAMPLES_OF_BASE = {key: replace(wish, model="base") for key, wish in EXAMPLES.items()}
+UPPER = "明月松间照"
 WISH = Wish(form="五言绝句", title="春夜", seed="5", model="base")
 
 
@@ -53,6 +55,46 @@ def test_several_poems_at_a_time_are_turned_over(workshop: Workshop):
     sheaf = last(compose(workshop, replace(WISH, drafts=3), "anne", "en"))
     assert len({draft.poem.text for draft in sheaf.drafts}) == 3
     assert [sheaf.current, *(sheaf.showing(number).current for number in ("1", "2", "3", "-1", None))] == [0, 1, 2, 0, 0, 0]
+
+
+def test_a_few_more_are_written_of_the_same_wish_and_the_first_stay(workshop: Workshop, first: Sheaf):
+    sheaf = last(more(workshop, first, "anne", "en"))
+    assert len(sheaf.drafts) == 4 and sheaf.current == 1 and sheaf.drafts[0] == first.draft
+    assert len({draft.poem.text for draft in sheaf.drafts}) == 4
+    assert {draft.poem.title for draft in sheaf.drafts} == {"春夜"}
+    shown = sheaf_html(sheaf, Layout(), "zh")
+    assert shown.count("data-draft=") == 4 and shown.count('aria-current="true"') == 1
+
+
+def test_poems_of_one_sitting_stay_beside_each_other(workshop: Workshop, first: Sheaf):
+    sheaf = last(compose(workshop, EXAMPLES_OF_BASE["example_acrostic"], "anne", "en", first))
+    assert [draft.poem.title for draft in sheaf.drafts] == ["春夜", "四时"] and sheaf.current == 1
+
+
+def test_effort_and_best_of_reach_the_model(workshop: Workshop, generators):
+    asked: list[tuple[int, object]] = []
+    write = type(generators[0]).write
+
+    def noted(self, requests, **settings):
+        asked.append((self.settings.effort, settings["best_of"]))
+        return write(self, requests, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(generators[0]), "write", noted)
+        last(compose(workshop, replace(WISH, effort=2, best_of=3), "anne", "en"))
+        last(compose(workshop, WISH, "anne", "en"))
+    assert asked == [(2, 3), (1, None)] and generators[0].settings.effort == 1
+
+
+def test_a_couplet_is_answered_and_its_lower_line_rewritten(workshop: Workshop):
+    sheaf = last(compose(workshop, replace(WISH, form=COUPLET, upper=UPPER, title=""), "anne", "en"))
+    draft = sheaf.draft
+    assert draft and draft.poem.lines[0] == UPPER and len(draft.poem.lines[1]) == len(UPPER)
+    locked = toggle_lock(sheaf, "2.3", "en")
+    new = last(rewrite(workshop, locked, "anne", "en")).draft
+    assert new and new.poem.lines[1][2] == draft.poem.lines[1][2] and new.poem.lines[0] == draft.poem.lines[0]
+    options = last(offer(workshop, sheaf, "2.5", "anne", "en")).draft.options  # type: ignore[union-attr]
+    assert len(options) > 1 and all(one.poem.lines[0] == UPPER for one in options)
 
 
 def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: Sheaf):

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.errors import DataError, TextError, UnknownFormError, UsageError
+from gemma_poetry.prosody.rules import Rule
+from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.studio.check_page import Checked, check_text, checked_html, mends_html, offer_mends, take_mend
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
+from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.verse import Layout
 from gemma_poetry.studio.wish import Wish
@@ -141,3 +144,61 @@ def test_runs_that_were_not_named_or_have_no_curve(runs: dict[str, Path], worksh
     with pytest.raises(DataError, match="no such file"):
         curves(runs, ["one"], "en")
     assert "--run RUN" in facts_html(workshop, [], "en")
+
+
+def settled(steps) -> Checked:
+    *_, checked = steps
+    assert isinstance(checked, Checked)
+    return checked
+
+
+def test_each_fault_is_explained_once(workshop: Workshop):
+    checked = Checked(check_text(workshop, NIGHT, "五绝", "anne", "zh"))
+    shown = text_of(checked_html(checked, Layout(), "zh"))
+    assert shown.count("节奏点平仄不合") == 2 and shown.count("第二、四、六字是节奏点") == 1
+
+
+@pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.key)
+def test_every_rule_is_explained_in_two_sentences(rule: Rule):
+    chinese, english = explanation(rule, "zh"), explanation(rule, "en")
+    assert len(re.findall("[。]", chinese)) == 2 and chinese.endswith("。")
+    assert len(re.findall(r"[.](?=\s|$)", english)) == 2 and english.endswith(".")
+
+
+def test_mends_are_ranked_take_the_fault_away_and_bring_no_other(workshop: Workshop):
+    checked = Checked(check_text(workshop, f"静夜思 李白\n{NIGHT}", "五绝", "anne", "zh"), "五绝")
+    assert [(fault.line, fault.position) for fault in checked.poems[0].faults] == [(2, 4), (3, 2)]
+    offered = settled(offer_mends(workshop, checked, "0:2.4", "base", "anne", "zh"))
+    others = [option for option in offered.options if not option.current]
+    assert len(others) > 2
+    for option in others:
+        faults = scan(option.poem.lines, "五言绝句").faults
+        assert [(fault.line, fault.position) for fault in faults] == [(3, 2)], option.char
+    shares = [option.share for option in offered.options]
+    assert shares == sorted(shares, reverse=True)
+    number = offered.options.index(others[0])
+    assert f'data-option="{number}"' in mends_html(offered, "zh")
+    mended = take_mend(workshop, offered, str(number), "zh")
+    (poem,) = mended.poems
+    assert (poem.title, poem.author) == ("静夜思", "李白") and poem.lines[1][3] == others[0].char
+    assert [(fault.line, fault.position) for fault in poem.faults] == [(3, 2)]
+    assert f"疑是地{others[0].char}霜。" in mended.text and mended.text.startswith("静夜思　李白\n")
+    assert check_text(workshop, mended.text, "五绝", "boris", "zh")[0].lines == poem.lines
+
+
+def test_a_right_character_of_a_tune_can_be_exchanged_too(workshop: Workshop):
+    text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+    checked = Checked(check_text(workshop, text, "如梦令", "anne", "zh"))
+    offered = settled(offer_mends(workshop, checked, "0:3.5", "base", "anne", "zh"))
+    for option in offered.options:
+        if not option.current:
+            assert not scan(option.poem.lines, "如梦令").faults
+
+
+@pytest.mark.parametrize("place", ["1:1.1", "0:9.1", "0:1.0", "0:1.9", "1.1", "x", "", None, "0:1.1.1"])
+def test_places_that_no_checked_poem_has(workshop: Workshop, place: object):
+    checked = Checked(check_text(workshop, NIGHT, "五绝", "anne", "en"))
+    with pytest.raises(UsageError, match="no such place"):
+        next(offer_mends(workshop, checked, place, "base", "anne", "en"))
+    with pytest.raises(UsageError, match="no such place"):
+        take_mend(workshop, checked, "0", "en")

@@ -4,6 +4,8 @@ In: a finished poem, the request that it grants, one place of it. Out: `Alternat
 was asked for (form, tones, rhyme, new lines) with all other characters as they are, ranked by how likely the model finds
 the whole poem with each.
 
+`replacements` is the same for poems that grant nothing, as people write them: whoever asks says what may stand there.
+
     request + poem with one blank ──plan──> admitted characters ──likeliest by what stands before──> some dozens
                                           <──sorted by the whole poem's likelihood──finish (checked) ──┘
 """
@@ -11,10 +13,12 @@ the whole poem with each.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.script import convert
+from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.given_characters import BLANK
@@ -24,6 +28,7 @@ from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.model.scoring import score_completions
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 
 WEIGHED = 32
@@ -58,7 +63,6 @@ def alternatives(
     position: int,
     *,
     count: int = 12,
-    admits: Callable[[Poem], bool] | None = None,
 ) -> list[Alternative]:
     """The likeliest characters for one place; the one that stands there is always among them if it may stay.
 
@@ -69,7 +73,6 @@ def alternatives(
         line: The line, from 1.
         position: The character in the line, from 1.
         count: Alternatives that are returned at most, the current character not counted.
-        admits: What else the poem with another character must be; `None`: nothing.
 
     Raises:
         ConstraintError: There is no such place, the character was asked for, or the poem does not grant the request.
@@ -89,16 +92,54 @@ def alternatives(
     prompt = encode_prompt(generator.tokenizer, conditions)
     found: list[tuple[str, Poem, TokenizedPoem]] = []
     before = _spell(form, places, "")
-    likeliest = _likeliest(generator, prompt, plan, before[: before.index("")])
+    likeliest = _likeliest(generator, prompt, "".join(before[: before.index("")]), plan)
     current = poem.lines[line - 1][position - 1]
     # The one that stands there is weighed however unlikely it is; models write in simplified characters.
     own = simplify(replace(request, template=blanked(poem, set()))).template[before.index("")]
-    for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)][:TRIED]:
+    for char in [*(char for char in likeliest if char == own), *(char for char in likeliest if char != own)]:
         text = "".join(_spell(form, places, char))
         finished = verify(text, plan, wish, prescription)
-        if isinstance(finished, VerifiedPoem) and (admits is None or char == own or admits(finished.poem)):
+        if isinstance(finished, VerifiedPoem):
             sample = TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
             found.append((finished.poem.lines[line - 1][position - 1], finished.poem, sample))
+            if len(found) == WEIGHED:
+                break
+    return _ranked(generator, found, current, count)
+
+
+def replacements(
+    generator: PoemGenerator, poem: Poem, line: int, position: int, admits: Callable[[Poem], bool], *, count: int = 12
+) -> list[Alternative]:
+    """The likeliest characters for one place of any poem, also of one that keeps no rule and that no model would write.
+
+    Args:
+        generator: The model at work.
+        poem: The poem, its form or tune as the model is to be told.
+        line: The line, from 1.
+        position: The character in the line, from 1.
+        admits: Whether the poem with another character may be offered.
+        count: Replacements that are returned at most, the current character not counted.
+    """
+    plain = convert(poem.lines, "simplified")
+    title, author = convert([poem.title, poem.author], "simplified")
+    prompt = encode_prompt(generator.tokenizer, Conditions(poem.kind, title, author))
+    current = poem.lines[line - 1][position - 1]
+    before = "".join(text + mark for text, mark in zip(plain[: line - 1], poem.marks)) + plain[line - 1][: position - 1]
+    found: list[tuple[str, Poem, TokenizedPoem]] = []
+    own = plain[line - 1][position - 1]
+    others = [char for char in _likeliest(generator, prompt, before) if char != own and is_han(char)]
+    for char in [own, *others[:TRIED]]:
+        lines = [*plain]
+        lines[line - 1] = plain[line - 1][: position - 1] + char + plain[line - 1][position:]
+        shown = current if char == own else convert([lines[line - 1]], poem.script)[0][position - 1]
+        old = poem.lines[line - 1]
+        changed = replace(
+            poem,
+            lines=(*poem.lines[: line - 1], old[: position - 1] + shown + old[position:], *poem.lines[line:]),
+        )
+        if char == own or admits(changed):
+            text = "".join(one + mark for one, mark in zip(lines, poem.marks))
+            found.append((shown, changed, TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))))
             if len(found) == WEIGHED:
                 break
     return _ranked(generator, found, current, count)
@@ -170,15 +211,20 @@ def _spell(form: Form, places: set[tuple[int, int]], char: str) -> list[str]:
     return spelt
 
 
-def _likeliest(generator: PoemGenerator, prompt: Sequence[int], plan: Plan, before: Sequence[str]) -> list[str]:
-    """The characters that may come after a text, the likeliest first: each with the pieces that begin with it."""
+def _likeliest(generator: PoemGenerator, prompt: Sequence[int], text: str, plan: Plan | None = None) -> list[str]:
+    """The characters that may come after a text, the likeliest first: each with the pieces that begin with it.
+
+    Without a plan, any character.
+    """
     import torch
 
-    text = "".join(before)
-    masks, index = plan.masks, plan.masks.index
-    state = masks.automaton.read(text)
-    if state == NOWHERE:
-        return []
+    index = generator.planner.index
+    admitted: Iterable[int] = index.spelling
+    if plan is not None:
+        state = plan.masks.automaton.read(text)
+        if state == NOWHERE:
+            return []
+        admitted = plan.masks.admitted(state).tolist()
     # Without the terminator that closes every completion.
     tokens = [*prompt, *(encode_completion(generator.tokenizer, text)[:-1] if text else ())]
     model = generator.decoder.model
@@ -186,7 +232,7 @@ def _likeliest(generator: PoemGenerator, prompt: Sequence[int], plan: Plan, befo
     with torch.inference_mode():
         logits = model(torch.tensor([tokens], device=device)).logits[0, -1].float().cpu()
     weights: dict[str, list[int]] = {}
-    for token in masks.admitted(state).tolist():
+    for token in admitted:
         if token in index.spelling:
             weights.setdefault(index.characters[index.spelling[token][0]], []).append(token)
     scores = {char: float(torch.logsumexp(logits[ids], dim=0)) for char, ids in weights.items()}

@@ -17,6 +17,8 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import simplified
 
 _CLASSES = {"1": Tone.LEVEL, "2": Tone.LEVEL, "3": Tone.OBLIQUE, "4": Tone.OBLIQUE}
+_IN_VERSE = {("尽", "jin3"): "jin4", ("着", "zhe"): "zhuo2", ("了", "le"): "liao3"}
+"""What prose reads otherwise than verse: 尽 is 盡 and not 儘, 着 and 了 are words of their own."""
 
 
 def pinyin_of(lines: Sequence[str], scansion: Scansion | None = None) -> tuple[tuple[str, ...], ...]:
@@ -30,8 +32,7 @@ def pinyin_of(lines: Sequence[str], scansion: Scansion | None = None) -> tuple[t
     from pypinyin.contrib.tone_convert import to_tone
 
     found = []
-    for number, line in enumerate(lines):
-        plain = simplified(line)
+    for number, (line, plain) in enumerate(zip(lines, map(simplified, lines))):
         usual = lazy_pinyin(plain, style=Style.TONE3, errors=lambda text: [""] * len(text), v_to_u=True)
         usual = usual if len(usual) == len(line) else [""] * len(line)
         places: Sequence[Place | None] = scansion.places[number] if scansion is not None else [None] * len(line)
@@ -40,11 +41,13 @@ def pinyin_of(lines: Sequence[str], scansion: Scansion | None = None) -> tuple[t
 
 
 def _heard(char: str, usual: str, place: Place | None) -> str:
+    """A reading of a simplified character, the usual one where nothing speaks against it."""
+    from pypinyin import Style, pinyin
+
+    usual = _IN_VERSE.get((char, usual), usual)
     taken = place.taken if place is not None else None
     if taken is None or taken.contour == "入" or _CLASSES.get(usual[-1:]) in (taken.tone, None):
         return usual
-    from pypinyin import Style, pinyin
-
     (readings,) = pinyin(char, style=Style.TONE3, heteronym=True, v_to_u=True)
     fitting = [reading for reading in readings if _CLASSES.get(reading[-1:]) is taken.tone]
     # 胜 is shēng before it is xīng: the syllable of today first, in its other tone.

@@ -12,9 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.errors import GemmaPoetryError
-from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.prosody.check_result import ScansionResult
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP, alternating_marks
@@ -76,9 +73,9 @@ def offer_mends(
     """Finds what else could stand in a place: without a new fault there, and without the one that it has.
 
     Raises:
-        GemmaPoetryError: There is no such place, the model cannot write the poem's characters, or the visitor must wait.
+        GemmaPoetryError: There is no such place, no such model, or the visitor must wait.
     """
-    from gemma_poetry.generation.alternatives import alternatives
+    from gemma_poetry.generation.alternatives import replacements
 
     number, (line, position) = _place_of(checked, place, language)
     scansion = checked.poems[number].scansion
@@ -95,8 +92,7 @@ def offer_mends(
     try:
         yield from workshop.in_turn(ticket, language)
         yield Progress(say("weighing", language))
-        generator = workshop.generator(model)
-        found = alternatives(generator, _free_request(poem, scansion), poem, line, position, admits=admits)
+        found = replacements(workshop.generator(model), poem, line, position, admits)
     finally:
         ticket.leave()
     yield replace(checked, chosen=(number, (line, position)), options=tuple(found))
@@ -133,26 +129,16 @@ def _place_of(checked: Checked, place: object, language: Language) -> tuple[int,
 
 def _poem_of(result: ScansionResult) -> Poem:
     script: Literal["simplified", "traditional"] = "traditional" if is_traditional("".join(result.lines)) else "simplified"
-    return Poem(result.lines, _marks(result.scansion), title=result.title, author=result.author, script=script)
-
-
-def _free_request(poem: Poem, scansion: Scansion) -> PoemRequest:
-    """What a poem with faults grants all the same: its own lines; the model is told form, title and author where it can be."""
-    asked = PoemRequest(
-        title=poem.title,
-        metre="free",
-        template=poem.text,
-        distinct=False,
-        novel=False,
-        offer_words=False,
-        script="traditional" if poem.script == "traditional" else "simplified",
+    tune = find_tune(result.form)
+    return Poem(
+        result.lines,
+        _marks(result.scansion),
+        title=result.title,
+        author=result.author,
+        form="词" if tune else result.form,
+        tune=tune.name if tune else "",
+        script=script,
     )
-    named = replace(asked, form=scansion.form, pattern=scansion.pattern if find_tune(scansion.form) else "")
-    try:
-        prescribe(simplify(named))
-    except GemmaPoetryError:
-        return asked
-    return named
 
 
 def _text_of(poem: ScansionResult) -> str:

@@ -5,7 +5,7 @@ In: a `Workshop`. Out: its components and what they do, over the functions of `c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -119,11 +119,13 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
             return shown(sitting, language, layout, problem_html(error, language))
         return shown(sitting.then(mended), language, layout, text=mended.text)
 
-    def back(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
-        return shown(sitting.undone(), *seen(code, columns, tones, pinyin), text=sitting.undone().present.text)
+    def going(step: Callable[[Desk], Desk]) -> Callable[..., list[Any]]:
+        def go(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
+            there = step(sitting)
+            # Before the first check nothing was read yet; what is pasted stays.
+            return shown(there, *seen(code, columns, tones, pinyin), text=there.present.text or None)
 
-    def forth(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
-        return shown(sitting.redone(), *seen(code, columns, tones, pinyin), text=sitting.redone().present.text)
+        return go
 
     def redraw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
         return shown(sitting, *seen(code, columns, tones, pinyin))[2:4]
@@ -139,7 +141,7 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
         concurrency_id="writing",
     )
     options.select(on_take, state, outputs, **HIDDEN)
-    undo.click(back, state, outputs, **HIDDEN)
-    redo.click(forth, state, outputs, **HIDDEN)
+    undo.click(going(History.undone), state, outputs, **HIDDEN)
+    redo.click(going(History.redone), state, outputs, **HIDDEN)
     copy.click(None, js="() => copyPoem('checked')")
     return redraw, [sitting], [view, options]

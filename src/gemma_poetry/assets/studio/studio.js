@@ -10,6 +10,13 @@
     if (hidden > 1) sheet.tabIndex = 0;
     else sheet.removeAttribute('tabindex');
   };
+  // The poem that is shown is in sight among those of the sitting; whoever looks for another is left alone.
+  const showCurrent = sitting => {
+    const current = sitting.querySelector('[aria-current]');
+    if (!current || sitting.dataset.shown) return;
+    sitting.dataset.shown = 'yes';
+    sitting.scrollLeft = current.offsetLeft - sitting.offsetLeft - (sitting.clientWidth - current.clientWidth) / 2;
+  };
   let waiting = false;
   const markAll = () => {
     if (waiting) return;
@@ -17,6 +24,7 @@
     requestAnimationFrame(() => {
       waiting = false;
       document.querySelectorAll('.poem .sheet').forEach(mark);
+      document.querySelectorAll('.sitting').forEach(showCurrent);
     });
   };
   document.addEventListener('scroll', event => event.target.matches?.('.sheet') && mark(event.target), true);
