@@ -13,7 +13,7 @@ import gradio as gr
 
 from gemma_poetry.studio.page_parts import HIDDEN, Wording, form_choices, language_of, radio_choices, rhyme_choices
 from gemma_poetry.studio.texts import Language, say
-from gemma_poetry.studio.wish import COUPLET, EXAMPLES, MOST_OF, Wish
+from gemma_poetry.studio.wish import COUPLET, EXAMPLES, Wish
 from gemma_poetry.studio.workshop import PROPOSED_FORM, Workshop
 
 _FOLDS = {
@@ -153,9 +153,10 @@ def _quality(own: dict[str, Any], words: Wording, text: Any, workshop: Workshop)
     own["drafts"] = words.add(gr.Slider(1, max(2, workshop.limits.poems), value=1, step=1, elem_id="drafts"), label="drafts")
     with gr.Row():
         text("pattern")
-        own["lines"] = words.add(gr.Number(precision=0, minimum=0, elem_id="lines", min_width=130), label="lines")
+        own["lines"] = words.add(gr.Number(precision=0, elem_id="lines", min_width=130), label="lines")
     with gr.Row():
-        best_of = gr.Number(precision=0, minimum=1, maximum=MOST_OF, elem_id="best_of", min_width=130)
+        # An empty number is sent as 0, which a minimum would refuse.
+        best_of = gr.Number(precision=0, elem_id="best_of", min_width=130)
         own["best_of"] = words.add(best_of, label="best_of")
         text("seed")
     script = gr.Radio(radio_choices("zh", "simplified", "traditional"), value="simplified", elem_id="script")

@@ -45,7 +45,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "acrostic_end": ("藏尾", "Last characters (藏尾)"),
     "acrostic_end_hint": ("各句末字", "last characters of the lines"),
     "rhyme_words": ("步韵（韵脚字，依次）", "Rhyme words, in order (步韵)"),
-    "rhyme_words_hint": ("间还山", "e.g. 间还山"),
+    "rhyme_words_hint": ("秋流楼", "e.g. 秋流楼"),
     "fold_style": ("风格 · 韵脚 · 意象", "Style, rhyme, words"),
     "fold_given": ("首句 · 藏头 · 留白", "Characters given, blanks"),
     "fold_quality": ("格式 · 质量 · 其他", "Pattern, quality, and more"),

@@ -185,7 +185,7 @@ EXAMPLES: dict[str, Wish] = {
     "example_words": Wish(form="七言律诗", title="登高望远", words="千里、明月、孤帆"),
     "example_acrostic": Wish(form="五言绝句", title="四时", acrostic="春夏秋冬"),
     "example_blanks": Wish(form="五言绝句", template="空山□□□，□□□□秋。"),
-    "example_rhyme": Wish(form="七言绝句", title="早发", rhyme_words="间还山"),
+    "example_rhyme": Wish(form="七言绝句", title="早发", rhyme_words="秋流楼"),
     "example_couplet": Wish(form=COUPLET, upper="春风得意马蹄疾"),
 }
 """Wishes to start from, by the keys of their names."""
