@@ -38,7 +38,7 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     Raises:
         ConstraintError: A line and the line that it repeats ask for different things.
     """
-    lines, echoes = _unite_echoes(form)
+    lines, echoes = unite_echoes(form)
     fixed: dict[str, set[str]] = {}
     for slots in lines:
         for slot in slots:
@@ -54,7 +54,7 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
+def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
     """The slots of a form, those of a repeating line and of what it repeats made equal, and how far each goes back."""
     lines = [list(slots) for slots in form.lines]
     begins, begin = [], 0

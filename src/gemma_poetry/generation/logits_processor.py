@@ -40,17 +40,20 @@ class Plan:
         masks: The tokens that each state of its forms admits.
         distinct: No character comes twice, but for one said twice over (萧萧).
         guards: Lines that the poem may not hold.
+        around: Text that stands around what is written, where that is a part of a poem.
     """
 
     masks: TokenMasks
     distinct: bool = False
     guards: tuple[KnownLines, ...] = ()
+    around: str = ""
 
     @functools.cached_property
     def given(self) -> frozenset[str]:
         """The characters that are given somewhere in the poem."""
         forms = self.masks.automaton.forms
-        return frozenset(slot.char for form in forms for slots in form.lines for slot in slots if slot.char)
+        fixed = {slot.char for form in forms for slots in form.lines for slot in slots if slot.char}
+        return frozenset(fixed.union(self.around).difference(MARKS))
 
     @functools.cached_property
     def echoed(self) -> dict[int, tuple[int, ...]]:

@@ -28,10 +28,15 @@ WIDE_VOCABULARY = 32_768
 _FEW = 0.25
 
 
-def can_narrow(model: Any) -> bool:
-    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix."""
+def can_narrow(model: Any, least: int = WIDE_VOCABULARY) -> bool:
+    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix.
+
+    Args:
+        model: The model.
+        least: Rows that the matrix must have more than.
+    """
     head = model.get_output_embeddings()
-    return type(head) is torch.nn.Linear and "forward" not in vars(head) and len(head.weight) > WIDE_VOCABULARY
+    return type(head) is torch.nn.Linear and "forward" not in vars(head) and len(head.weight) > least
 
 
 class NarrowSampling:

@@ -22,7 +22,7 @@ from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.tunes import stanza_ends
 from gemma_poetry.prosody.wordstock import Wordstock
 
-_BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
+BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
 
 
 class WritableDomain(Protocol):
@@ -144,7 +144,7 @@ class WrittenText(Written):
         """Its place among texts written for the same request; the least is the best."""
         assert self.check is not None
         perplexity = math.inf if self.perplexity is None else self.perplexity
-        return _BEST_FIRST.index(self.check.verdict), not self.complete, perplexity
+        return BEST_FIRST.index(self.check.verdict), not self.complete, perplexity
 
     def to_record(self) -> dict[str, Any]:
         """`scansion` is the domain's check."""
