@@ -23,10 +23,18 @@ import torch
 from transformers import LogitsProcessor
 
 from gemma_poetry.corpus.known_lines import SHORTEST_LINE, Hashes, KnownLines, extend_hash, hash_text
+from gemma_poetry.data.words import compound_ends, compounds
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.count_automaton import CountMasks
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.token_index import TokenMasks
+from gemma_poetry.prosody.parallelism import counterparts
+
+ANSWERING = 1.5
+"""What the score of a character is raised by that answers the one opposite."""
+
+COMPOUND = 1.0
+"""What it is raised by where it ends a compound opposite a compound."""
 
 _LINE_ENDS = re.compile(f"[{MARKS}]")
 _TABLE_BYTES = 256 * 2**20
@@ -41,12 +49,17 @@ class Plan:
         distinct: No character comes twice, but for one said twice over (萧萧).
         guards: Lines that the poem may not hold.
         around: Text that stands around what is written, where that is a part of a poem.
+        doubling: Whether a character may be said twice over where characters are distinct.
+        answering: Lines whose words answer those of another (对仗): the number of each and that other line; empty: the line
+            before it.
     """
 
     masks: TokenMasks
     distinct: bool = False
     guards: tuple[KnownLines, ...] = ()
     around: str = ""
+    doubling: bool = True
+    answering: tuple[tuple[int, str], ...] = ()
 
     @functools.cached_property
     def given(self) -> frozenset[str]:
@@ -160,6 +173,8 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
             banned.extend(index.last_steps(rest, track.begun) if len(rest) == 1 else index.pieces.get(rest, ()))
     if masks.automaton.forms[0].echoes:
         banned.extend(index.crossing.tolist())
+    if masks.automaton.forms[0].repeats:
+        banned.extend(index.several)
     for word in track.rhyme_words:
         if look.rhymes and not look.fixed:
             banned.extend(index.last_steps(word, track.begun))
@@ -177,11 +192,38 @@ def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
     index = plan.masks.index
     yield from index.repeating.tolist()
     last = track.text[-1:]
-    doubled = track.text[-2:-1] == last
+    doubled = track.text[-2:-1] == last or not plan.doubling
     for char in plan.given.union(track.text).difference(MARKS):
         if not fixed and (char != last or doubled):
             yield from index.last_steps(char, track.begun)
         yield from index.longer.get(char, ())
+
+
+def answering_tokens(plan: Plan, text: str) -> dict[int, float]:
+    """The tokens that answer the place opposite the next one (对仗), and how much each is favoured.
+
+    A character that stands opposite the one there in the couplets of poets; and, where the opposite is the end of a
+    compound, one that makes a compound too.
+
+    Args:
+        plan: Says which lines answer which.
+        text: The running text so far.
+    """
+    *before, line = _LINE_ENDS.split(text)
+    opposite = dict(plan.answering).get(len(before) + 1)
+    if opposite is None:
+        return {}
+    opposite = opposite or (before[-1] if before else "")
+    place = len(line)
+    if place >= len(opposite):
+        return {}
+    singles = plan.masks.index.singles
+    favoured = {token: ANSWERING for char in counterparts(opposite[place]) for token in singles.get(char, ())}
+    if place and opposite[place - 1 : place + 1] in compounds():
+        for char in compound_ends().get(line[-1], ()):
+            for token in singles.get(char, ()):
+                favoured[token] = favoured.get(token, 0.0) + COMPOUND
+    return favoured
 
 
 def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
@@ -306,10 +348,38 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             Scores of the same shape.
         """
         forbidden, stuck = self.forbidden(input_ids, scores.shape[-1])
-        masked = scores.masked_fill(forbidden, -torch.inf)
+        masked = self.favoured(scores).masked_fill(forbidden, -torch.inf)
         for number, terminator in stuck:
             masked[number, terminator] = 0.0
         return masked  # type: ignore[return-value]
+
+    def favoured(self, scores: torch.Tensor, columns: torch.Tensor | None = None) -> torch.Tensor:
+        """Scores of the step that was looked at last, higher where a character would answer the one opposite (对仗).
+
+        Args:
+            scores: Scores of the next token, (sequences, vocabulary).
+            columns: The tokens that the scores are of, ascending; `None`: all.
+        """
+        each = len(self._tracks) // len(self.plans)
+        rows: list[int] = []
+        tokens: list[int] = []
+        values: list[float] = []
+        for number, track in enumerate(self._tracks):
+            plan = self.plans[number // each]
+            if isinstance(plan, Plan) and plan.answering and not track.ended and not track.begun:
+                for token, value in answering_tokens(plan, track.text).items():
+                    rows.append(number)
+                    tokens.append(token)
+                    values.append(value)
+        if not rows:
+            return scores
+        row, token = torch.tensor([rows, tokens], device=scores.device)
+        value = torch.tensor(values, dtype=scores.dtype, device=scores.device)
+        if columns is not None:
+            place = torch.searchsorted(columns, token).clamp(max=len(columns) - 1)
+            known = columns[place] == token
+            row, token, value = row[known], place[known], value[known]
+        return scores.index_put((row, token), value, accumulate=True)
 
     def forbidden(self, input_ids: torch.Tensor, vocabulary: int) -> tuple[torch.Tensor, list[tuple[int, int]]]:
         """The tokens that may not come next.

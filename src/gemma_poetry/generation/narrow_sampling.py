@@ -85,7 +85,7 @@ class NarrowSampling:
             begun = True
             if few is not None:
                 logits = logits[:, torch.searchsorted(few, columns)]
-            scores = logits.float().masked_fill(forbidden[:, columns], -torch.inf)
+            scores = self._processor.favoured(logits.float(), columns).masked_fill(forbidden[:, columns], -torch.inf)
             scores = logits_processor(input_ids, scores)  # type: ignore[arg-type]
             if generation_config.do_sample:
                 chosen = torch.multinomial(scores.softmax(dim=-1), num_samples=1).squeeze(1)

@@ -104,7 +104,9 @@ class Planner:
             automaton = SlotAutomaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
             masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
-        return Plan(masks, request.distinct or bool(request.answer), guards, around)
+        if request.answer:
+            return Plan(masks, True, guards, around, doubling=False, answering=((2, ""),))
+        return Plan(masks, request.distinct, guards, around)
 
     def place(self, request: PoemRequest, count: int, seed: int = 0) -> list[PoemRequest]:
         """The request with the words that must stand in it in their places, in up to `count` ways that can be written.

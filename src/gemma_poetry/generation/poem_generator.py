@@ -29,13 +29,14 @@ from gemma_poetry.data.tokenization import decode_poem, encode_completion, encod
 from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
+from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
 from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.polishing import Draft, Polisher
+from gemma_poetry.generation.polishing import Polisher
 from gemma_poetry.generation.prescription import Prescription
 from gemma_poetry.generation.request import PoemRequest, with_offered_words
-from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, most_merits
+from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 PARTICLES = {1: 1, 2: 8, 3: 16, 4: 16, 5: 48}
 """By effort: how many poems are written for each that is kept."""
+
+PARALLEL_EFFORT = 3
+"""From here on couplets 2 and 3 of 律诗 favour words that answer each other (对仗)."""
 
 ROUNDS = {1: 0, 2: 0, 3: 0, 4: 6, 5: 12}
 """By effort: how many places of the kept poem are written anew, see `polishing`."""
@@ -185,7 +189,7 @@ class PoemGenerator:
         """What a request's poems start from: each may have its words in other places, and other words offered."""
         ways = self.planner.place(request, count, seed=batch_seed(seed, number))
         draw = random.Random(f"{seed} {number}")
-        plans = [self.planner.plan(way) for way in ways]
+        plans = [self._parallel(*self.planner.plan(way)) for way in ways]
         drafts = []
         for place in range(count):
             way, (prescription, plan) = ways[place % len(ways)], plans[place % len(ways)]
@@ -193,6 +197,11 @@ class PoemGenerator:
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(way, prescription))
             drafts.append(_Draft(way, prescription, plan, prompt, []))
         return drafts
+
+    def _parallel(self, prescription: Prescription, plan: Plan) -> tuple[Prescription, Plan]:
+        """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
+        firsts = PARALLEL_COUPLETS.get(prescription.form, ()) if self.settings.effort >= PARALLEL_EFFORT else ()
+        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts)) if firsts else plan
 
     def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""

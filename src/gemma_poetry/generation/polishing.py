@@ -25,15 +25,14 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.tokenization import encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.decoder import Decoder, batch_seed
+from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.form_layout import unite_echoes
 from gemma_poetry.generation.logits_processor import begin, retrace
 from gemma_poetry.generation.planning import Planner
-from gemma_poetry.generation.prescription import Prescription
-from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.reranking import Candidate, LineMerits, Merits, Reranker
+from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, LineMerits, Merits, Reranker
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
-from gemma_poetry.generation.written import BEST_FIRST
+from gemma_poetry.generation.written import BEST_FIRST, Change
 from gemma_poetry.prosody.character_sounds import LexiconSounds
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot
@@ -58,45 +57,6 @@ Judge = Callable[[Sequence[str]], CheckResult | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A poem that may become better.
-
-    Attributes:
-        lines: Its lines, in the script of the request.
-        form: What they keep, or should; characters that are fixed in it stay.
-        request: What was asked for: title, words, readings, distinct characters, new lines, script.
-        prescription: Prompt name, rhyme book and rhymes.
-    """
-
-    lines: tuple[str, ...]
-    form: Form
-    request: PoemRequest
-    prescription: Prescription
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A line that was rewritten.
-
-    Attributes:
-        line: The line, from 1.
-        old: What stood there.
-        new: What stands there now.
-        reason: Why, in one sentence.
-    """
-
-    line: int
-    old: str
-    new: str
-    reason: str
-
-    @property
-    def changed(self) -> tuple[int, ...]:
-        """The positions, from 1, whose characters differ."""
-        return tuple(place for place, (a, b) in enumerate(zip(self.old, self.new), 1) if a != b)
-
-
-@dataclass(frozen=True, slots=True)
 class Polishing:
     """What became of a draft.
 
@@ -111,6 +71,11 @@ class Polishing:
     changes: tuple[Change, ...]
     before: Merits
     after: Merits
+
+    def measures(self) -> dict[str, tuple[float | None, float | None]]:
+        """Before and after, by name."""
+        names = ("ppl_char", "closeness", "coherence", "usage", "parallelism")
+        return {name: (getattr(self.before, name), getattr(self.after, name)) for name in names}
 
 
 class Polisher:
@@ -217,6 +182,7 @@ class Polisher:
             plan = self._planner.follow(prescription, request, around)
         except ConstraintError:
             return
+        plan = replace(plan, answering=_answering(draft.form.name, place, plain))
         prefix = encode_prompt(self._tokenizer, self._planner.conditions(request, draft.prescription))
         if first > 1:
             before = "".join(line + mark for line, mark in zip(plain[: first - 1], marks))
@@ -360,6 +326,16 @@ def _rhymes(
             rhymes[variable] = shared
         taken += [word for word, _ in words]
     return rhymes, taken
+
+
+def _answering(form: str, place: Sequence[int], lines: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Which lines of a place answer which others (对仗), as plans have it."""
+    answering = []
+    for first in PARALLEL_COUPLETS.get(form, ()):
+        for line, other in ((first + 1, first + 2), (first + 2, first + 1)):
+            if line in place and (other not in place or other < line):
+                answering.append((place.index(line) + 1, "" if other in place else lines[other - 1]))
+    return tuple(answering)
 
 
 _WEAK_IN = {

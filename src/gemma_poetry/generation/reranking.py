@@ -33,7 +33,7 @@ from gemma_poetry.model.scoring import score_variants
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_PARALLEL_COUPLETS = {"五言律诗": (2, 4), "七言律诗": (2, 4), "五言排律": (2, 4), "七言排律": (2, 4), "对联": (0,)}
+PARALLEL_COUPLETS = {"五言律诗": (2, 4), "七言律诗": (2, 4), "五言排律": (2, 4), "七言排律": (2, 4), "对联": (0,)}
 """By form: the first line (from 0) of each couplet that must be parallel."""
 
 WEIGHTS = {"fluency": 1.0, "closeness": 1.0, "coherence": 1.0, "usage": 1.0, "parallelism": 1.0}
@@ -199,11 +199,11 @@ class Reranker:
         return TokenizedPoem(tuple(prompt), tuple(completion if ended else completion[:-1]))
 
     def _parallelism(self, candidate: Candidate) -> float | None:
-        return self._likeness(candidate, _PARALLEL_COUPLETS.get(candidate.form, ()))
+        return self._likeness(candidate, PARALLEL_COUPLETS.get(candidate.form, ()))
 
     def _parallelism_of_line(self, candidate: Candidate, number: int) -> float | None:
         """That of the couplet which a line (from 0) stands in; `None` where it need not be parallel."""
-        firsts = _PARALLEL_COUPLETS.get(candidate.form, ())
+        firsts = PARALLEL_COUPLETS.get(candidate.form, ())
         return self._likeness(candidate, [first for first in firsts if number in (first, first + 1)])
 
     def _likeness(self, candidate: Candidate, firsts: Sequence[int]) -> float | None:
