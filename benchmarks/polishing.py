@@ -33,8 +33,8 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.drafts import Draft
+from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import Candidate, Reranker
 from gemma_poetry.model.loading import load_model

@@ -168,7 +168,6 @@ class Poet:
         asked = [replace(one, novel=one.novel and bool(self.known_lines)) for one in requests_of(form, wishes)]
         return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature)
 
-
     def polish(
         self,
         poem: str | Path | Poem | Written,
@@ -193,25 +192,18 @@ class Poet:
             UsageError: The poet writes in another domain, there is no such line, or no form is called so.
             InputError: The poem cannot be read, or has not the shape of the form.
         """
-        from gemma_poetry.corpus.poem import Poem
-        from gemma_poetry.generation.writer import DEFAULT_ROUNDS, PoemWriter
+        from gemma_poetry.generation.writer import PoemWriter
         from gemma_poetry.generation.written import Written
         from gemma_poetry.verbs.check import only_poem
 
         if not isinstance(self.writer, PoemWriter):
-            raise UsageError(
-                f"a poet of {self.domain.name} polishes nothing",
-                expected=f"a model of {CLASSICAL}",
-                action="load another model, or leave domain out",
-            )
-        if rounds is not None and rounds < 1:
-            raise UsageError(f"rounds={rounds} is asked for", expected="rounds of at least 1")
-        own = poem.poem if isinstance(poem, Written) else poem if isinstance(poem, Poem) else only_poem(poem)
+            raise UsageError(f"a poet of {self.domain.name} polishes nothing", expected=f"a model of {CLASSICAL}")
+        own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
         return self.writer.polish(
             replace(own, title=title or own.title),
             form=form,
             lines=lines,
-            rounds=rounds or max(DEFAULT_ROUNDS, 2 * len(lines)),
+            rounds=rounds,
             seed=seed,
             novel=bool(self.known_lines),
         )

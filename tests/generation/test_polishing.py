@@ -139,9 +139,7 @@ def test_no_known_line_is_put_in(tiny, tokenizer, writer, lenient):
     found = writer.polish(poem, lines=(2,), rounds=2, seed=5)
     new = found.after.poem.lines[1]
     assert new != poem.lines[1]
-    guarded = PoemWriter(
-        writer.domain, Loaded(tiny, tokenizer), writer.generator.settings, guards=[KnownLines.build([new])]
-    )
+    guarded = PoemWriter(writer.domain, Loaded(tiny, tokenizer), writer.generator.settings, guards=[KnownLines.build([new])])
     assert guarded.polish(poem, lines=(2,), rounds=2, seed=5).after.poem.lines[1] != new
 
 

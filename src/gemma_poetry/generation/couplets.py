@@ -23,8 +23,8 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
     """The forms of a couplet whose upper line is given.
 
     The lower line has the opposite tone at every beat (characters 2, 4, 6, ...) and at its end; where the upper line has
-    a character of two tones, the place is free, since nothing certain can stand opposite to it, and the end is level. Of five or seven
-    characters, the lower line keeps clear of 孤平 and 三平尾 besides.
+    a character of two tones, the place is free, since nothing certain can stand opposite to it, and the end is level. Of
+    five or seven characters, the lower line keeps clear of 孤平 and 三平尾 besides.
 
     Args:
         upper: The upper line, with or without its mark.

@@ -23,18 +23,11 @@ import torch
 from transformers import LogitsProcessor
 
 from gemma_poetry.corpus.known_lines import SHORTEST_LINE, Hashes, KnownLines, extend_hash, hash_text
-from gemma_poetry.data.words import compound_ends, compounds
 from gemma_poetry.generation.alphabet import MARKS
+from gemma_poetry.generation.answering import answering_tokens, raised
 from gemma_poetry.generation.count_automaton import CountMasks
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.token_index import TokenMasks
-from gemma_poetry.prosody.parallelism import counterparts
-
-ANSWERING = 1.5
-"""What the score of a character is raised by that answers the one opposite."""
-
-COMPOUND = 1.0
-"""What it is raised by where it ends a compound opposite a compound."""
 
 _LINE_ENDS = re.compile(f"[{MARKS}]")
 _TABLE_BYTES = 256 * 2**20
@@ -199,31 +192,11 @@ def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
         yield from index.longer.get(char, ())
 
 
-def answering_tokens(plan: Plan, text: str) -> dict[int, float]:
-    """The tokens that answer the place opposite the next one (对仗), and how much each is favoured.
-
-    A character that stands opposite the one there in the couplets of poets; and, where the opposite is the end of a
-    compound, one that makes a compound too.
-
-    Args:
-        plan: Says which lines answer which.
-        text: The running text so far.
-    """
-    *before, line = _LINE_ENDS.split(text)
-    opposite = dict(plan.answering).get(len(before) + 1)
-    if opposite is None:
+def _favoured(plan: AnyPlan, track: Track) -> dict[int, float]:
+    """What is favoured as the next token of a sequence."""
+    if not isinstance(plan, Plan) or not plan.answering or track.ended or track.begun:
         return {}
-    opposite = opposite or (before[-1] if before else "")
-    place = len(line)
-    if place >= len(opposite):
-        return {}
-    singles = plan.masks.index.singles
-    favoured = {token: ANSWERING for char in counterparts(opposite[place]) for token in singles.get(char, ())}
-    if place and opposite[place - 1 : place + 1] in compounds():
-        for char in compound_ends().get(line[-1], ()):
-            for token in singles.get(char, ()):
-                favoured[token] = favoured.get(token, 0.0) + COMPOUND
-    return favoured
+    return answering_tokens(plan.answering, plan.masks.index, track.text)
 
 
 def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
@@ -360,26 +333,9 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             scores: Scores of the next token, (sequences, vocabulary).
             columns: The tokens that the scores are of, ascending; `None`: all.
         """
-        each = len(self._tracks) // len(self.plans)
-        rows: list[int] = []
-        tokens: list[int] = []
-        values: list[float] = []
-        for number, track in enumerate(self._tracks):
-            plan = self.plans[number // each]
-            if isinstance(plan, Plan) and plan.answering and not track.ended and not track.begun:
-                for token, value in answering_tokens(plan, track.text).items():
-                    rows.append(number)
-                    tokens.append(token)
-                    values.append(value)
-        if not rows:
-            return scores
-        row, token = torch.tensor([rows, tokens], device=scores.device)
-        value = torch.tensor(values, dtype=scores.dtype, device=scores.device)
-        if columns is not None:
-            place = torch.searchsorted(columns, token).clamp(max=len(columns) - 1)
-            known = columns[place] == token
-            row, token, value = row[known], place[known], value[known]
-        return scores.index_put((row, token), value, accumulate=True)
+        each = max(1, len(self._tracks) // len(self.plans))
+        favoured = [_favoured(self.plans[number // each], track) for number, track in enumerate(self._tracks)]
+        return raised(scores, favoured, columns)
 
     def forbidden(self, input_ids: torch.Tensor, vocabulary: int) -> tuple[torch.Tensor, list[tuple[int, int]]]:
         """The tokens that may not come next.

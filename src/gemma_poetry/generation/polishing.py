@@ -88,9 +88,7 @@ class Polisher:
         tokenizer: The model's tokenizer.
     """
 
-    def __init__(
-        self, planner: Planner, decoder: Decoder, assessor: Reranker, tokenizer: PreTrainedTokenizerBase
-    ) -> None:
+    def __init__(self, planner: Planner, decoder: Decoder, assessor: Reranker, tokenizer: PreTrainedTokenizerBase) -> None:
         self._planner = planner
         self._decoder = decoder
         self._assessor = assessor

@@ -128,7 +128,10 @@ class Reranker:
             candidates: The poems.
             among_pieces: Take likelihoods among the pieces of poems, where that is cheaper: to choose by, not to tell.
         """
-        bare = [Conditions(one.conditions.form, author=one.conditions.author, template=one.conditions.template) for one in candidates]
+        bare = [
+            Conditions(one.conditions.form, author=one.conditions.author, template=one.conditions.template)
+            for one in candidates
+        ]
         titled = [self._sample(one.conditions, one.text) for one in candidates]
         untitled = [self._sample(conditions, one.text) for one, conditions in zip(candidates, bare)]
         # A line's own end is the end of what is scored: that no poem ends there would else count against it.

@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.known_lines import KnownLines
-from gemma_poetry.generation.placement import place_words
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.drafts import draft_of
+from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
@@ -69,14 +70,13 @@ class PoemWriter(Writer):
             ppl = one.merits.ppl_char if one.merits else None
             yield WrittenPoem(poem, one.seed, check, ppl, words_record(one.request))
 
-
     def polish(
         self,
         poem: Poem,
         *,
         form: str = "",
         lines: Sequence[int] = (),
-        rounds: int = DEFAULT_ROUNDS,
+        rounds: int | None = None,
         seed: int | None = None,
         novel: bool = True,
     ) -> Polished:
@@ -88,15 +88,19 @@ class PoemWriter(Writer):
             poem: The poem, in either script.
             form: The form or tune that it is held to; empty: its own, or the one that its lines suggest.
             lines: The lines that may change, from 1; empty: all.
-            rounds: Places that are tried at most.
+            rounds: Places that are tried at most; `None`: `DEFAULT_ROUNDS`, and as many for each line that is named.
             seed: Seed of sampling; `None`: that of the settings.
             novel: No new line may stand in the training corpus.
 
         Raises:
             UnknownFormError: No form is called so.
             TextError: The poem has not the shape of the form.
-            ConstraintError: There is no such line, or new lines cannot be promised.
+            ConstraintError: There is no such line.
+            UsageError: Fewer than one round is asked for.
         """
+        if rounds is not None and rounds < 1:
+            raise UsageError(f"rounds={rounds} is asked for", expected="rounds of at least 1")
+        rounds = rounds or DEFAULT_ROUNDS * max(1, len(lines))
         seed = self.generator.settings.drawn_seed(seed)
         named = form or poem.kind
 

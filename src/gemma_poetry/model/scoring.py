@@ -188,7 +188,8 @@ class _Head:
     ) -> tuple[torch.Tensor, Any]:
         """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T), and its cache, if that is kept.
 
-        With a cache of P tokens the mask is (B, P + T). A hook at the head's door leaves wrappers around the model, and each family's way to its head, as they are.
+        With a cache of P tokens the mask is (B, P + T). A hook at the head's door leaves wrappers around the model, and each
+        family's way to its head, as they are.
         """
         taken: list[torch.Tensor] = []
 

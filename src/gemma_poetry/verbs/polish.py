@@ -61,9 +61,7 @@ def polish(options: PolishOptions) -> int:
     if not options.as_json:
         print(f"seed {seed}", file=sys.stderr)
     for number, poem in enumerate(poems):
-        found = poet.polish(
-            poem, form=options.form, title=options.title, lines=options.lines, rounds=options.rounds, seed=seed
-        )
+        found = poet.polish(poem, form=options.form, title=options.title, lines=options.lines, rounds=options.rounds, seed=seed)
         if options.as_json:
             print(json.dumps(found.to_record(), ensure_ascii=False), flush=True)
         else:
