@@ -295,6 +295,26 @@ def test_ones_own_poem_is_judged_explained_and_mended(window: Page, studio: Serv
     assert fits_the_window(window)
 
 
+def test_one_line_is_rewritten_the_rest_stays_and_the_difference_is_shown(window: Page, studio: Server):
+    open_studio(window, studio)
+    tab(window, "校律", "Check")
+    fill(window, "pasted", NIGHT)
+    window.click("button#check")
+    window.wait_for_selector(".checked .verdict")
+    window.locator("#check-tapping label").nth(1).click()
+    window.click('.checked [data-spot="2.4"]')
+    window.wait_for_selector(".revision ins")
+    lines = ["".join(line.locator(".han").all_inner_texts()) for line in window.locator(".checked .line").all()]
+    assert [lines[0], *lines[2:]] == ["床前明月光", "举头望明月", "低头思故乡"] and lines[1] != "疑是地上霜"
+    assert lines[1] in window.inner_text(".revision .han-row").replace(" ", "")
+    assert lines[1] in window.input_value("#pasted textarea")
+    screenshot(window, f"studio-polish{suffix(window)}.png")
+    window.click("#check-undo")
+    window.wait_for_selector(".revision", state="detached")
+    assert "疑是地上霜" in window.input_value("#pasted textarea")
+    assert fits_the_window(window)
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_axe_finds_nothing_serious(window: Page, studio: Server, language: str):
     open_studio(window, studio)

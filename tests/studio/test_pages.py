@@ -9,10 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, TextError, UnknownFormError, UsageError
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
-from gemma_poetry.studio.check_page import Checked, check_text, checked_html, mends_html, offer_mends, take_mend
+from gemma_poetry.studio.check_page import (
+    Checked,
+    _sentence,
+    check_text,
+    checked_html,
+    mends_html,
+    offer_mends,
+    revise,
+    take_mend,
+)
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
 from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
@@ -202,3 +212,25 @@ def test_places_that_no_checked_poem_has(workshop: Workshop, place: object):
         next(offer_mends(workshop, checked, place, "base", "anne", "en"))
     with pytest.raises(UsageError, match="no such place"):
         take_mend(workshop, checked, "0", "en")
+
+
+@pytest.mark.parametrize("span, free", [("line", {2}), ("couplet", {1, 2}), ("all", {1, 2, 3, 4})])
+def test_a_line_or_couplet_is_rewritten_and_the_rest_stays(workshop: Workshop, span: str, free: set[int]):
+    checked = Checked(check_text(workshop, f"静夜思 李白\n{NIGHT}", "五绝", "anne", "zh"), "五绝")
+    revised = settled(revise(workshop, checked, "0:2.4", span, "base", "anne", "zh"))
+    assert revised.revision is not None and revised.revision.poem == 0
+    old, (poem,) = checked.poems[0].lines, revised.poems
+    different = {line for line, (a, b) in enumerate(zip(old, poem.lines), 1) if a != b}
+    # The second line has a fault, for which any line without one is better.
+    assert 2 in different and different <= free
+    assert different == {change.line for change in revised.revision.changes}
+    assert not any(fault.line == 2 for fault in poem.faults) and (poem.title, poem.author) == ("静夜思", "李白")
+    shown = checked_html(revised, Layout(), "zh")
+    change = next(change for change in revised.revision.changes if change.line == 2)
+    assert shown.count("<ins>") == shown.count("<del>") == sum(len(one.changed) for one in revised.revision.changes)
+    assert f"<ins>{change.new[change.changed[0] - 1]}</ins>" in shown and "每字困惑度" in shown
+
+
+def test_the_lines_of_a_sentence_of_a_tune_are_rewritten_together():
+    poem = Poem(tuple("一二三四五"), "，，。，。")
+    assert [_sentence(poem, line) for line in (1, 2, 3, 4, 5)] == [(1, 2, 3)] * 3 + [(4, 5)] * 2

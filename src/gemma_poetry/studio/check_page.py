@@ -3,6 +3,7 @@
 In: a pasted text, the form it is to be read as, taps on characters. Out: `Checked`, immutable, and HTML of it.
 
     text ──check_text──> ScansionResults ──tap──offer_mends──> characters, ranked by a model ──take_mend──> judged again
+                                          └─tap──revise──> a line or couplet written anew, what differs shown
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.prosody.check_result import ScansionResult
+from gemma_poetry.generation.written import Change
+from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP, alternating_marks
 from gemma_poetry.prosody.interpretation import is_traditional
@@ -24,12 +26,16 @@ from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, Spot, Verse, escape, legend_html, verdict_html, verse_html
+from gemma_poetry.studio.wish import seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.alternatives import Alternative
 
 AUTO = "auto"
+
+# Places that are tried for each line that may change.
+_ROUNDS = 2
 
 
 def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[ScansionResult, ...]:
@@ -46,6 +52,21 @@ def check_text(workshop: Workshop, text: str, form: str, visitor: str, language:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """What a rewriting made of a poem.
+
+    Attributes:
+        poem: Which poem (from 0).
+        changes: The lines that differ; none: nothing was better.
+        ppl_char: Perplexity a character, before and after.
+    """
+
+    poem: int
+    changes: tuple[Change, ...]
+    ppl_char: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """Poems as they were read, and the place that is being mended.
 
@@ -54,12 +75,14 @@ class Checked:
         form: The form that they are read as, or `auto`.
         chosen: The poem (from 0) and the place that alternatives are shown for.
         options: The alternatives.
+        revision: What the last rewriting changed; `None`: the last step was none.
     """
 
     poems: tuple[ScansionResult, ...] = ()
     form: str = AUTO
     chosen: tuple[int, Spot] | None = None
     options: tuple[Alternative, ...] = ()
+    revision: Revision | None = None
 
     @property
     def text(self) -> str:
@@ -95,7 +118,59 @@ def offer_mends(
         found = replacements(workshop.generator(model), poem, line, position, admits)
     finally:
         ticket.leave()
-    yield replace(checked, chosen=(number, (line, position)), options=tuple(found))
+    yield replace(checked, chosen=(number, (line, position)), options=tuple(found), revision=None)
+
+
+def revise(
+    workshop: Workshop, checked: Checked, place: object, span: str, model: str, visitor: str, language: Language
+) -> Iterator[Progress | Checked]:
+    """Rewrites a line, a couplet or the weakest places of a poem, where that makes it better; the rest stays.
+
+    Args:
+        workshop: What the page works with.
+        checked: The poems.
+        place: A place of the poem and line that is meant.
+        span: `line`, `couplet` (of a 词 the sentence), or `all`.
+        model: The name of the model that writes.
+        visitor: Who asks.
+        language: The language of the page.
+
+    Raises:
+        GemmaPoetryError: There is no such place, no such model, the poem's shape cannot be kept, or the visitor must wait.
+    """
+    from gemma_poetry.generation.drafts import draft_of
+
+    number, (line, _) = _place_of(checked, place, language)
+    scansion, poem = checked.poems[number].scansion, _poem_of(checked.poems[number])
+    workshop.check_model(model, language)
+    lines = {"line": (line,), "couplet": _sentence(poem, line)}.get(span, ())
+    ticket = workshop.line.enter(visitor, language)
+    try:
+        yield from workshop.in_turn(ticket, language)
+        yield Progress(say("polishing", language))
+        generator = workshop.generator(model)
+        found = generator.polisher.polish(
+            draft_of(poem, scansion, novel=bool(generator.planner.guards)),
+            rounds=_ROUNDS * max(1, len(lines)),
+            seed=seed_of("", language),
+            lines=lines,
+            judge=lambda text: scansion_result(scan_again(scansion, tuple(text))),
+        )
+    finally:
+        ticket.leave()
+    revision = Revision(number, found.changes, (found.before.ppl_char, found.after.ppl_char))
+    yield replace(_read_again(workshop, checked, number, replace(poem, lines=found.lines)), revision=revision)
+
+
+def _sentence(poem: Poem, line: int) -> tuple[int, ...]:
+    """The lines (from 1) of the sentence that a line stands in: of a 诗 its couplet."""
+    first = line
+    while first > 1 and poem.marks[first - 2] != FULL_STOP:
+        first -= 1
+    last = line
+    while last < len(poem.lines) and poem.marks[last - 1] != FULL_STOP:
+        last += 1
+    return tuple(range(first, last + 1))
 
 
 def take_mend(workshop: Workshop, checked: Checked, option: object, language: Language) -> Checked:
@@ -108,9 +183,13 @@ def take_mend(workshop: Workshop, checked: Checked, option: object, language: La
     known = text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < len(checked.options)
     if checked.chosen is None or not known:
         raise complaint("bad_place", language)
-    number, _ = checked.chosen
+    return _read_again(workshop, checked, checked.chosen[0], checked.options[int(text)].poem)
+
+
+def _read_again(workshop: Workshop, checked: Checked, number: int, poem: Poem) -> Checked:
+    """The poems with one of them changed, and judged as the same form."""
     old = checked.poems[number]
-    (read,) = workshop.checker(checked.options[int(text)].poem.text, old.scansion.form)
+    (read,) = workshop.checker(poem.text, old.scansion.form)
     poems = (*checked.poems[:number], replace(read, title=old.title, author=old.author), *checked.poems[number + 1 :])
     return Checked(poems, checked.form)
 
@@ -160,10 +239,34 @@ def checked_html(checked: Checked, layout: Layout, language: Language) -> str:
         verse = Verse(
             scansion.lines, _marks(scansion), poem.title, (poem.author,), scansion, chosen=chosen, tappable=True, locks=False
         )
-        body = verse_html(verse, layout, language) + verdict_html(scansion, language) + _findings(poem, language)
+        body = verse_html(verse, layout, language) + verdict_html(scansion, language)
+        if checked.revision and checked.revision.poem == number:
+            body += _revision_html(checked.revision, language)
+        body += _findings(poem, language)
         parts.append(f'<section class="checked" data-poem="{number}">{body}</section>')
     parts.append(f"<p class='hintline'>{escape(say('tap_to_mend', language))}</p>")
     return "".join(parts) + legend_html(language, items) + plain_html(checked.text, language)
+
+
+def _revision_html(revision: Revision, language: Language) -> str:
+    """What was there and what is there now, line by line, the characters that differ marked."""
+    if not revision.changes:
+        return f"<p class='notice'>{escape(say('no_better', language))}</p>"
+    rows = []
+    for change in revision.changes:
+        old, new = (
+            "".join(
+                f"<{tag}>{escape(char)}</{tag}>" if place in change.changed else escape(char)
+                for place, char in enumerate(text, 1)
+            )
+            for tag, text in (("del", change.old), ("ins", change.new))
+        )
+        line = escape(say("spot_line", language, line=change.line))
+        rows.append(f"<li>{line} <span class='han-row' lang='zh'>{old} → {new}</span></li>")
+    before, after = (f"{value:.1f}" for value in revision.ppl_char)
+    figure = escape(say("ppl_change", language, before=before, after=after))
+    heading = escape(say("changes", language))
+    return f"<h4>{heading}</h4><ul class='findings revision'>{''.join(rows)}<li>{figure}</li></ul>"
 
 
 def mends_html(checked: Checked, language: Language) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 
 import gradio as gr
 
-from gemma_poetry.studio.check_page import AUTO, Checked, check_text, checked_html, mends_html, offer_mends, take_mend
+from gemma_poetry.studio.check_page import AUTO, Checked, check_text, checked_html, mends_html, offer_mends, revise, take_mend
 from gemma_poetry.studio.history import History
-from gemma_poetry.studio.page_parts import HIDDEN, TAPS, Redraw, Wording, blank, form_choices, seen, visitor
+from gemma_poetry.studio.page_parts import HIDDEN, TAPS, Redraw, Wording, blank, form_choices, radio_choices, seen, visitor
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
-from gemma_poetry.studio.workshop import Workshop
+from gemma_poetry.studio.workshop import Progress, Workshop
 
 Desk = History[Checked]
 
@@ -59,12 +59,17 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
                 blank("empty_check", "zh"), js_on_load=TAPS, elem_id="checked", elem_classes="paper", apply_default_css=False
             )
             options = gr.HTML("", js_on_load=TAPS, elem_id="mends", apply_default_css=False)
+            tapping = gr.Radio(
+                _tap_choices("zh"), value="choose", elem_id="check-tapping", elem_classes="tapmode", visible=False
+            )
+            words.add(tapping, lambda language: {"label": say("tap", language), "choices": _tap_choices(language)})
             with gr.Row(visible=False, elem_id="check-desk", elem_classes="actions") as desk:
                 undo = words.add(gr.Button(elem_id="check-undo", min_width=80), value="undo")
                 redo = words.add(gr.Button(elem_id="check-redo", min_width=80), value="redo")
+                polish = words.add(gr.Button(elem_id="polish", min_width=80), value="polish_all")
                 copy = words.add(gr.Button(elem_id="check-copy", min_width=80), value="copy")
 
-    outputs = [sitting, text, view, options, message, desk, undo, redo]
+    outputs = [sitting, text, view, options, message, desk, undo, redo, tapping]
 
     def shown(sitting: Desk, language: Language, layout: Layout, problem: str = "", text: Any = None) -> list[Any]:
         checked = sitting.present
@@ -77,6 +82,7 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
             gr.update(visible=bool(checked.poems)),
             gr.update(interactive=bool(sitting.past)),
             gr.update(interactive=bool(sitting.future)),
+            gr.update(visible=bool(checked.poems)),
         ]
 
     def on_check(
@@ -89,6 +95,21 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
             return shown(sitting.then(Checked()), language, layout, problem_html(error, language))
         return shown(sitting.then(Checked(found, str(form or AUTO))), language, layout)
 
+    def steps(
+        found: Callable[[], Iterator[Progress | Checked]], sitting: Desk, language: Language, layout: Layout
+    ) -> Iterator[list[Any]]:
+        no_message, rest = gr.update(value="", visible=False), [gr.skip()] * 4
+        try:
+            for step in found():
+                if not isinstance(step, Checked):
+                    yield [gr.skip(), gr.skip(), gr.skip(), notice_html(step.notice), no_message, *rest]
+                elif step.revision and step.revision.changes:
+                    yield shown(sitting.then(step), language, layout, text=step.text)
+                else:
+                    yield shown(sitting.looking(step), language, layout)
+        except Exception as error:
+            yield shown(sitting, language, layout, problem_html(error, language))
+
     def on_tap(
         code: str,
         columns: str,
@@ -96,20 +117,29 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
         pinyin: bool,
         sitting: Desk,
         model: str,
+        mode: str,
         event: gr.EventData,
         request: gr.Request,
     ) -> Iterator[list[Any]]:
         language, layout = seen(code, columns, tones, pinyin)
-        place = event._data["spot"]
-        no_message, rest = gr.update(value="", visible=False), [gr.skip()] * 3
-        try:
-            for step in offer_mends(workshop, sitting.present, place, str(model), visitor(request), language):
-                if isinstance(step, Checked):
-                    yield shown(sitting.looking(step), language, layout)
-                else:
-                    yield [gr.skip(), gr.skip(), gr.skip(), notice_html(step.notice), no_message, *rest]
-        except Exception as error:
-            yield shown(sitting, language, layout, problem_html(error, language))
+        place, checked = event._data["spot"], sitting.present
+
+        def found() -> Iterator[Progress | Checked]:
+            if mode in ("line", "couplet"):
+                return revise(workshop, checked, place, mode, str(model), visitor(request), language)
+            return offer_mends(workshop, checked, place, str(model), visitor(request), language)
+
+        yield from steps(found, sitting, language, layout)
+
+    def on_polish(
+        code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, model: str, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        language, layout = seen(code, columns, tones, pinyin)
+
+        def found() -> Iterator[Progress | Checked]:
+            return revise(workshop, sitting.present, "0:1.1", "all", str(model), visitor(request), language)
+
+        yield from steps(found, sitting, language, layout)
 
     def on_take(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, event: gr.EventData) -> list[Any]:
         language, layout = seen(code, columns, tones, pinyin)
@@ -132,16 +162,15 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
 
     state = [*look, sitting]
     go.click(on_check, [*state, text, form], outputs, **HIDDEN)
-    view.click(
-        on_tap,
-        [*state, model],
-        outputs,
-        **HIDDEN,
-        concurrency_limit=workshop.limits.waiting + 1,
-        concurrency_id="writing",
-    )
+    writing: dict[str, Any] = {**HIDDEN, "concurrency_limit": workshop.limits.waiting + 1, "concurrency_id": "writing"}
+    view.click(on_tap, [*state, model, tapping], outputs, **writing)
+    polish.click(on_polish, [*state, model], outputs, **writing)
     options.select(on_take, state, outputs, **HIDDEN)
     undo.click(going(History.undone), state, outputs, **HIDDEN)
     redo.click(going(History.redone), state, outputs, **HIDDEN)
     copy.click(None, js="() => copyPoem('checked')")
     return redraw, [sitting], [view, options]
+
+
+def _tap_choices(language: Language) -> list[tuple[str, str]]:
+    return radio_choices(language, "choose", "line", "couplet", prefix="tap_")
