@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.errors import DataError, OutputError, UnknownFormError, UsageError
+from gemma_poetry.errors import DataError, InputError, OutputError, UnknownFormError, UsageError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import WrittenPoem
 from gemma_poetry.model import loading
+from gemma_poetry.studio.glyphs import face
 from gemma_poetry.verbs.generate import generate
 from gemma_poetry.verbs.generate_options import GenerateOptions
 
@@ -169,3 +171,22 @@ def test_stanzas_stand_apart():
 def test_a_form_named_in_traditional_characters_is_taken(loaded, capsys):
     assert generate(GenerateOptions("tiny", PoemRequest("五言絕句"), as_json=True)) == 1
     assert json.loads(capsys.readouterr().out)["form"] == "五言绝句"
+
+
+def test_each_poem_has_its_picture_and_none_is_replaced_unasked(loaded, tmp_path, capsys):
+    for library in ("fontTools", "resvg_py", "pypinyin"):
+        pytest.importorskip(library, reason=f"{library} is not installed (pip install 'gemma-poetry[studio]')")
+    try:
+        face("simplified")
+    except InputError as error:
+        pytest.skip(f"{error.found}: {error.action}")
+    options = GenerateOptions("tiny", PoemRequest("五绝", title="空山"), count=2, picture=tmp_path / "card.svg")
+    assert generate(options) == 2
+    poems = capsys.readouterr().out.strip().split("\n\n")
+    for number, poem in enumerate(poems, 1):
+        svg = (tmp_path / f"card-{number}.svg").read_text(encoding="utf-8")
+        assert poem.splitlines()[1][:6] in svg and svg.startswith("<svg")
+    with pytest.raises(OutputError):
+        generate(options)
+    one = replace(options, count=1, picture=tmp_path / "card.png")
+    assert generate(one) == 1 and (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")

@@ -23,9 +23,7 @@ from gemma_poetry.studio.verse import Layout, escape, notice_html
 from gemma_poetry.studio.wish import COUPLET
 from gemma_poetry.studio.workshop import Progress, Workshop
 
-_SHOW_POEM = (
-    "() => setTimeout(() => document.getElementById('poem').scrollIntoView({behavior: 'smooth', block: 'nearest'}), 60)"
-)
+_SHOW = "() => setTimeout(() => document.getElementById('{}')?.scrollIntoView({{behavior: 'smooth', block: 'nearest'}}), 60)"
 
 Desk = History[Sheaf]
 
@@ -188,7 +186,7 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bl
     state = [*look, sitting]
     for begin in (fields.write.click, fields.by_name["title"].submit, fields.by_name["upper"].submit):
         begin(on_write, [*state, *fields.components], outputs, **writing)
-    fields.write.click(None, js=_SHOW_POEM)
+    fields.write.click(None, js=_SHOW.format("poem"))
     rewrite.click(writing_with(composing.rewrite), state, outputs, **writing)
     more.click(writing_with(composing.more), state, outputs, **writing)
     poem.click(on_lock, [*state, tapping], outputs, trigger_mode="multiple", **HIDDEN, concurrency_limit=1)
@@ -199,7 +197,7 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bl
     undo.click(simply(History.undone), state, outputs, **HIDDEN)
     redo.click(simply(History.redone), state, outputs, **HIDDEN)
     copy.click(None, js="() => copyPoem('poem')")
-    draw.click(on_draw, state, [picture, message], **HIDDEN)
+    draw.click(on_draw, state, [picture, message], **HIDDEN).then(None, js=_SHOW.format("picture"))
     picture.select(lambda: gr.update(value="", visible=False), None, [picture], **HIDDEN)
     return redraw, [sitting, fields.by_name["form"]], [poem, options, picture, fields.by_name["rhyme"]]
 

@@ -25,7 +25,7 @@ from gemma_poetry.generation.written import Written
 from gemma_poetry.progress import track
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
-from gemma_poetry.verbs.generated_output import write_out
+from gemma_poetry.verbs.generated_output import check_pictures, pictured, write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -43,6 +43,7 @@ def generate(options: GenerateOptions) -> int:
     """
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
+    check_pictures(options)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
             raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
@@ -55,6 +56,10 @@ def generate(options: GenerateOptions) -> int:
     # A wish that cannot be met is told before a model is loaded.
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
+    if options.picture is not None and domain.engine != "slots":
+        raise UsageError(
+            f"--picture is asked for in {domain.name}", expected="a domain of Chinese verse", action="leave it out"
+        )
     corpus = _corpus_index(options.data) if options.data else None
     poet = gp.load(
         options.model,
@@ -75,6 +80,8 @@ def generate(options: GenerateOptions) -> int:
         assess=options.records,
         feature=options.feature,
     )
+    if options.picture is not None:
+        written = pictured(options, written)
     shown = methodcaller("annotated") if options.annotated else str
     return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
 
