@@ -83,21 +83,26 @@ def tiny(tmp_path_factory):
     return save_model(folder / "model"), save_data(folder / "DATA")
 
 
-def test_a_training_that_runs_wild_keeps_what_it_was_at_its_best(tiny, tmp_path):
-    model, data = tiny
-    settings = [*SETTINGS, "train.method=full", "train.learning_rate=0.1", "train.schedule=constant"]
-    manifest = finetune(data, str(model), tmp_path / "best", load_recipe(None, settings))
-    points = [json.loads(line) for line in (tmp_path / "best" / "curve.jsonl").read_text().splitlines()]
-    by_step = {point["step"]: point["ppl_char"] for point in points if "ppl_char" in point}
-    later = {step: value for step, value in by_step.items() if step}
-    assert manifest["kept_step"] == min(later, key=later.get) < manifest["steps"]
-    assert manifest["validation"]["ppl_char"] == by_step[manifest["kept_step"]]
-    assert not (tmp_path / "best" / BEST).exists()
+def test_a_run_holds_the_weights_of_its_best_evaluation(tiny, tmp_path, monkeypatch):
+    from gemma_poetry.training.trainer import PoetryTrainer
 
-    last = finetune(data, str(model), tmp_path / "last", load_recipe(None, [*settings, "train.keep=last"]))
-    assert last["kept_step"] == last["steps"]
-    weights = [load_file(tmp_path / name / "merged" / "model.safetensors") for name in ("best", "last")]
-    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    measured = PoetryTrainer._validation_metrics
+
+    def best_at_8(self, prediction):
+        return {**measured(self, prediction), "loss": 1.0 + abs(self.state.global_step - 8)}
+
+    monkeypatch.setattr(PoetryTrainer, "_validation_metrics", best_at_8)
+    model, data = tiny
+    settings = [*SETTINGS, "train.save_steps=8", "train.save_limit=9", "train.learning_rate=0.01", "train.schedule=constant"]
+    for keep, step in (("best", 8), ("last", 32)):
+        run = tmp_path / keep
+        manifest = finetune(data, str(model), run, load_recipe(None, [*settings, f"train.keep={keep}"]))
+        assert manifest["kept_step"] == step
+        assert not (run / BEST).exists()
+        held = load_file(run / "adapter" / "adapter_model.safetensors")
+        for number in (8, 32):
+            then = load_file(run / f"checkpoint-{number}" / "adapter_model.safetensors")
+            assert all(torch.equal(weight, then[name]) for name, weight in held.items()) == (number == step)
 
 
 @pytest.mark.parametrize("vocabulary", ["whole", "pruned"])

@@ -170,7 +170,7 @@ def plain_sentence(results: Results, comparison: Comparison) -> str:
     """
     ours, theirs = (results.systems.get(name, {}) for name in (comparison.system, comparison.against))
     told: dict[str, list[str]] = {"better": [], "worse": []}
-    open_ = 0
+    open_ = judged = 0
     for name, difference in comparison.differences.items():
         plain = name.removeprefix("log_")
         if not plain.startswith(_HEADLINES):
@@ -180,7 +180,8 @@ def plain_sentence(results: Results, comparison: Comparison) -> str:
             before, after = (estimate_text(plain, own[plain]).split(" [")[0] for own in (theirs, ours))
             told[found].append(f"{metric_text(plain).label} {before} -> {after}")
         open_ += found == "not told apart"
-    parts = [f"{found} at {'; '.join(names)}" for found, names in told.items() if names]
+        judged += 1
+    parts = [f"{found.capitalize()} at {'; '.join(names)}" for found, names in told.items() if names]
     rest = f"{open_} figures not told apart" if open_ else ""
     return (
         f"{comparison.system} against {comparison.against}: {'. '.join([*parts, *([rest] if rest else [])]) or 'no figures'}."
