@@ -182,10 +182,8 @@ def plain_sentence(results: Results, comparison: Comparison) -> str:
         open_ += found == "not told apart"
         judged += 1
     parts = [f"{found.capitalize()} at {'; '.join(names)}" for found, names in told.items() if names]
-    rest = f"{open_} figures not told apart" if open_ else ""
-    return (
-        f"{comparison.system} against {comparison.against}: {'. '.join([*parts, *([rest] if rest else [])]) or 'no figures'}."
-    )
+    parts += [f"Not told apart: {open_} of {judged}"] if open_ else []
+    return f"{comparison.system} against {comparison.against}: {'. '.join(parts) or 'no figures'}."
 
 
 SYSTEM_HEADS = ("metric", "n")
