@@ -261,7 +261,6 @@ def test_readings_stand_above_the_characters(window: Page, studio: Server):
                     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 6)).length; }"""
         )
         assert overlaps == 0
-    screenshot(window, f"studio-pinyin{suffix(window)}.png")
     assert fits_the_window(window)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.corpus.script import convert
+from gemma_poetry.corpus.script import Script, convert
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
@@ -121,6 +121,7 @@ def replacements(
         count: Replacements that are returned at most, the current character not counted.
     """
     plain = convert(poem.lines, "simplified")
+    script: Script = "traditional" if poem.script == "traditional" else "simplified"
     title, author = convert([poem.title, poem.author], "simplified")
     prompt = encode_prompt(generator.tokenizer, Conditions(poem.kind, title, author))
     current = poem.lines[line - 1][position - 1]
@@ -131,7 +132,7 @@ def replacements(
     for char in [own, *others[:TRIED]]:
         lines = [*plain]
         lines[line - 1] = plain[line - 1][: position - 1] + char + plain[line - 1][position:]
-        shown = current if char == own else convert([lines[line - 1]], poem.script)[0][position - 1]
+        shown = current if char == own else convert([lines[line - 1]], script)[0][position - 1]
         old = poem.lines[line - 1]
         changed = replace(
             poem,

@@ -11,6 +11,7 @@ scattered over all four tones of Mandarin and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
@@ -33,11 +34,16 @@ def pinyin_of(lines: Sequence[str], scansion: Scansion | None = None) -> tuple[t
 
     found = []
     for number, (line, plain) in enumerate(zip(lines, map(simplified, lines))):
-        usual = lazy_pinyin(plain, style=Style.TONE3, errors=lambda text: [""] * len(text), v_to_u=True)
+        usual = lazy_pinyin(plain, style=Style.TONE3, errors=_nothing, v_to_u=True)
         usual = usual if len(usual) == len(line) else [""] * len(line)
         places: Sequence[Place | None] = scansion.places[number] if scansion is not None else [None] * len(line)
         found.append(tuple(to_tone(_heard(*each)) if each[1] else "" for each in zip(plain, usual, places)))
     return tuple(found)
+
+
+def _nothing(text: str) -> Any:
+    """Of characters without a reading, an empty syllable each."""
+    return [""] * len(text)
 
 
 def _heard(char: str, usual: str, place: Place | None) -> str:

@@ -82,7 +82,12 @@ def compose_fields(workshop: Workshop, words: Wording, language: Any) -> Fields:
 
     def text(name: str, **more: Any) -> None:
         box = gr.Textbox(elem_id=name, max_lines=1, min_width=130, max_length=workshop.limits.characters, **more)
-        own[name] = words.add(box, label=name, **({"placeholder": f"{name}_hint"} if name != "seed" else {}))
+
+        def said(language: Language) -> dict[str, Any]:
+            hint = {} if name == "seed" else {"placeholder": say(f"{name}_hint", language)}
+            return {"label": say(name, language), **hint}
+
+        own[name] = words.add(box, said)
 
     own["form"] = words.add(
         gr.Dropdown(form_choices("zh"), value=PROPOSED_FORM, allow_custom_value=True, elem_id="form", num_choices_shown=None),
