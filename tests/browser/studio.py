@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.browser.serving import Server
 
 # Loading the model takes seconds on an idle machine, and a test machine is seldom idle.
-PATIENCE = 45_000
+PATIENCE = 240_000
 
 
 def suffix(page: Page) -> str:

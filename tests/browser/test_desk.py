@@ -308,8 +308,12 @@ def test_one_line_is_rewritten_the_rest_stays_and_the_difference_is_shown(window
     assert lines[1] in window.inner_text(".revision .han-row").replace(" ", "")
     assert lines[1] in window.input_value("#pasted textarea")
     screenshot(window, f"studio-polish{suffix(window)}.png")
+    window.click("#check-draw")
+    window.wait_for_selector("#check-picture img")
+    assert window.get_attribute('#check-picture a[download$=".png"]', "download") == "静夜思.png"
     window.click("#check-undo")
     window.wait_for_selector(".revision", state="detached")
+    window.wait_for_selector("#check-picture img", state="detached")
     assert "疑是地上霜" in window.input_value("#pasted textarea")
     assert fits_the_window(window)
 

@@ -17,6 +17,7 @@ from gemma_poetry.studio.check_page import (
     Checked,
     _sentence,
     check_text,
+    checked_card,
     checked_html,
     mends_html,
     offer_mends,
@@ -234,3 +235,9 @@ def test_a_line_or_couplet_is_rewritten_and_the_rest_stays(workshop: Workshop, s
 def test_the_lines_of_a_sentence_of_a_tune_are_rewritten_together():
     poem = Poem(tuple("一二三四五"), "，，。，。")
     assert [_sentence(poem, line) for line in (1, 2, 3, 4, 5)] == [(1, 2, 3)] * 3 + [(4, 5)] * 2
+
+
+def test_the_picture_of_ones_own_poem_bears_its_author_and_verdict(workshop: Workshop):
+    card = checked_card(Checked(check_text(workshop, STOREYS, "auto", "anne", "zh")), pinyin=False)
+    assert (card.title, card.byline, card.lines[0]) == ("登鹳雀楼", "王之涣", "白日依山尽")
+    assert "合律" in card.notes and not any("种子" in note for note in card.notes)

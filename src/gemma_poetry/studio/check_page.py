@@ -21,8 +21,10 @@ from gemma_poetry.prosody.interpretation import is_traditional
 from gemma_poetry.prosody.mending import scan_again
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.tunes import find_tune
+from gemma_poetry.studio.card import Card
 from gemma_poetry.studio.draft_page import plain_html, ranked_html
 from gemma_poetry.studio.in_chinese import translated
+from gemma_poetry.studio.picture import poem_card
 from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, Spot, Verse, escape, legend_html, verdict_html, verse_html
@@ -226,6 +228,12 @@ def _text_of(poem: ScansionResult) -> str:
         line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, _marks(poem.scansion))
     )
     return "\n".join(part for part in (heading, sentences.strip()) if part)
+
+
+def checked_card(checked: Checked, pinyin: bool) -> Card:
+    """The picture of the first poem."""
+    first = checked.poems[0]
+    return poem_card(_poem_of(first), first.scansion, byline=first.author, pinyin=pinyin)
 
 
 def checked_html(checked: Checked, layout: Layout, language: Language) -> str:

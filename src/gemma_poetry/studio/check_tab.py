@@ -10,11 +10,22 @@ from typing import Any
 
 import gradio as gr
 
-from gemma_poetry.studio.check_page import AUTO, Checked, check_text, checked_html, mends_html, offer_mends, revise, take_mend
+from gemma_poetry.studio.check_page import (
+    AUTO,
+    Checked,
+    check_text,
+    checked_card,
+    checked_html,
+    mends_html,
+    offer_mends,
+    revise,
+    take_mend,
+)
 from gemma_poetry.studio.history import History
 from gemma_poetry.studio.page_parts import HIDDEN, TAPS, Redraw, Wording, blank, form_choices, radio_choices, seen, visitor
+from gemma_poetry.studio.picture import picture_html
 from gemma_poetry.studio.problems import problem_html
-from gemma_poetry.studio.texts import Language, say
+from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, notice_html
 from gemma_poetry.studio.workshop import Progress, Workshop
 
@@ -68,8 +79,10 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
                 redo = words.add(gr.Button(elem_id="check-redo", min_width=80), value="redo")
                 polish = words.add(gr.Button(elem_id="polish", min_width=80), value="polish_all")
                 copy = words.add(gr.Button(elem_id="check-copy", min_width=80), value="copy")
+                draw = words.add(gr.Button(elem_id="check-draw", min_width=80), value="picture")
+            picture = gr.HTML("", js_on_load=TAPS, elem_id="check-picture", apply_default_css=False, visible=False)
 
-    outputs = [sitting, text, view, options, message, desk, undo, redo, tapping]
+    outputs = [sitting, text, view, options, message, desk, undo, redo, tapping, picture]
 
     def shown(sitting: Desk, language: Language, layout: Layout, problem: str = "", text: Any = None) -> list[Any]:
         checked = sitting.present
@@ -83,6 +96,7 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
             gr.update(interactive=bool(sitting.past)),
             gr.update(interactive=bool(sitting.future)),
             gr.update(visible=bool(checked.poems)),
+            gr.update(value="", visible=False),
         ]
 
     def on_check(
@@ -98,7 +112,7 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
     def steps(
         found: Callable[[], Iterator[Progress | Checked]], sitting: Desk, language: Language, layout: Layout
     ) -> Iterator[list[Any]]:
-        no_message, rest = gr.update(value="", visible=False), [gr.skip()] * 4
+        no_message, rest = gr.update(value="", visible=False), [gr.skip()] * 5
         try:
             for step in found():
                 if not isinstance(step, Checked):
@@ -141,6 +155,17 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
 
         yield from steps(found, sitting, language, layout)
 
+    def on_draw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, request: gr.Request) -> list[Any]:
+        language, layout = seen(code, columns, tones, pinyin)
+        try:
+            workshop.line.count(visitor(request), language)
+            if not sitting.present.poems:
+                raise complaint("no_draft", language)
+            drawn = picture_html(checked_card(sitting.present, layout.pinyin), layout, language)
+        except Exception as error:
+            return [gr.update(visible=False), gr.update(value=problem_html(error, language), visible=True)]
+        return [gr.update(value=drawn, visible=True), gr.update(value="", visible=False)]
+
     def on_take(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, event: gr.EventData) -> list[Any]:
         language, layout = seen(code, columns, tones, pinyin)
         try:
@@ -158,7 +183,8 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
         return go
 
     def redraw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk) -> list[Any]:
-        return shown(sitting, *seen(code, columns, tones, pinyin))[2:4]
+        view = shown(sitting, *seen(code, columns, tones, pinyin))
+        return [*view[2:4], view[-1]]
 
     state = [*look, sitting]
     go.click(on_check, [*state, text, form], outputs, **HIDDEN)
@@ -169,7 +195,9 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
     undo.click(going(History.undone), state, outputs, **HIDDEN)
     redo.click(going(History.redone), state, outputs, **HIDDEN)
     copy.click(None, js="() => copyPoem('checked')")
-    return redraw, [sitting], [view, options]
+    draw.click(on_draw, state, [picture, message], **HIDDEN)
+    picture.select(lambda: gr.update(value="", visible=False), None, [picture], **HIDDEN)
+    return redraw, [sitting], [view, options, picture]
 
 
 def _tap_choices(language: Language) -> list[tuple[str, str]]:
