@@ -37,6 +37,7 @@ from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import Candidate, Reranker
+from gemma_poetry.generation.verification import form_kept
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
@@ -85,7 +86,7 @@ def write(options: argparse.Namespace) -> None:
             taken = time.process_time() - begun
             found["effort 3"] = measured(loaded, one.poem, [title, *others], taken)
             begun = time.process_time()
-            form = next(form for form in one.prescription.forms if form.pattern == one.pattern)
+            form = form_kept(one.poem.lines, one.request, one.prescription)
             draft = Draft(one.poem.lines, form, one.request, one.prescription)
             polished = generator.polisher.polish(draft, rounds=options.rounds, seed=number)
             taken += time.process_time() - begun

@@ -38,7 +38,7 @@ from gemma_poetry.generation.prescription import Prescription
 from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.generation.verification import VerifiedPoem, form_kept, verify
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -177,7 +177,7 @@ class PoemGenerator:
 
     def _polished(self, one: GeneratedPoem, rounds: int, seed: int, number: int) -> GeneratedPoem:
         """A poem whose weakest places are written anew, where that makes it better."""
-        form = next(form for form in one.prescription.forms if form.pattern == one.pattern)
+        form = form_kept(one.poem.lines, one.request, one.prescription)
         found = self.polisher.polish(
             Draft(one.poem.lines, form, one.request, one.prescription), rounds=rounds, seed=batch_seed(seed, number, rounds)
         )
@@ -200,8 +200,10 @@ class PoemGenerator:
 
     def _parallel(self, prescription: Prescription, plan: Plan) -> tuple[Prescription, Plan]:
         """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
-        firsts = PARALLEL_COUPLETS.get(prescription.form, ()) if self.settings.effort >= PARALLEL_EFFORT else ()
-        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts)) if firsts else plan
+        firsts = PARALLEL_COUPLETS.get(prescription.forms[0].name, ())
+        if not firsts or plan.answering or self.settings.effort < PARALLEL_EFFORT:
+            return prescription, plan
+        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
     def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""
