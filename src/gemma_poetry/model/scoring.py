@@ -116,7 +116,9 @@ def score_variants(
         head = _Head(model, confined)
         common = torch.tensor([rows[0][: begun + 1]], device=device)
         hidden, cache = head.inputs(common[:, :-1], torch.ones_like(common[:, :-1]), keep=True)
-        nats_before = head.losses(hidden[0], common[0, 1:]).double().cpu()
+        # Of prompts nothing is asked, nor are their tokens among those that the distribution may be confined to.
+        asked = min(len(sample.prompt_ids) for sample in samples) - 1
+        nats_before = head.losses(hidden[0, asked:], common[0, asked + 1 :]).double().cpu()
         for chosen in length_batches([len(row) - begun for row in rows], batch_tokens):
             batch = [rows[index][begun:] for index in chosen]
             input_ids = torch.zeros((len(batch), max(map(len, batch))), dtype=torch.long)
@@ -132,7 +134,7 @@ def score_variants(
             losses = head.losses(hidden[row_numbers, places - 1], input_ids[row_numbers, places].to(device))
             nats = losses.double().cpu().split([len(tokens) - 1 for tokens in batch])
             for index, behind in zip(chosen, nats):
-                before = nats_before[len(samples[index].prompt_ids) - 1 :].sum()
+                before = nats_before[len(samples[index].prompt_ids) - 1 - asked :].sum()
                 scores[index] = CompletionScore(float(before + behind.sum()), len(samples[index].completion_ids))
     return _sound([scores[index] for index in range(len(samples))])
 
