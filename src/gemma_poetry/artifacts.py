@@ -32,6 +32,8 @@ from typing import IO, Any
 from gemma_poetry.errors import DataError, OutputError, RunError
 
 MANIFEST = "manifest.json"
+TRAINING_LOCK = ".training.lock"
+"""What a training holds while it writes to a folder; one that was killed leaves it behind."""
 WRITERS = {
     "data": "prepare",
     "evaluation": "evaluate",
@@ -493,6 +495,8 @@ def check_folder(path: Path, kind: str) -> None:
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return
         manifest = _manifest_of(path, kind) if path.is_dir() else None
+        if manifest is not None:
+            _refuse_training(path)
         others = list(_strangers(path, manifest)) if manifest is not None else []
     except OSError as error:
         raise _output_error(error, path) from error
@@ -507,6 +511,23 @@ def check_folder(path: Path, kind: str) -> None:
         expected=f"a new or empty folder, or one that {WRITERS[kind]} wrote and nobody added to (it is replaced)",
         action="name another folder as --out, or move what is here away",
     )
+
+
+def _refuse_training(folder: Path) -> None:
+    """Refuses to replace a folder that a training writes to, or one above it.
+
+    Raises:
+        OutputError: A training is at work in it.
+    """
+    for lock in folder.rglob(TRAINING_LOCK):
+        with _held(lock) as mine:
+            if not mine and lock.is_file():
+                raise OutputError(
+                    f"a training is at work in {lock.parent.relative_to(folder.parent)}",
+                    where=folder,
+                    expected="a folder that nothing else writes to",
+                    action="wait for it to end, or name another folder as --out",
+                )
 
 
 def _manifest_of(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -530,6 +551,8 @@ def _strangers(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         for entry in sorted(queue.pop().iterdir()):
             name = entry.relative_to(folder).as_posix()
             if name in files or name in parts or leftover.fullmatch(entry.name):
+                continue
+            if entry.name == TRAINING_LOCK and entry.is_file():  # nobody holds it: see `_refuse_training`
                 continue
             if entry.is_dir() and not entry.is_symlink() and name in folders:
                 queue.append(entry)
