@@ -272,7 +272,12 @@ def test_stanzas_are_no_poems(form: str, between: str) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "between"),
-    [(("上片：", "下片："), "\n"), (("【上片】", "【下片】"), "\n\n"), (("上阕\n", "下阕\n"), "\n"), (("前段:\n\n", "后段:\n\n"), "\n\n")],
+    [
+        (("上片：", "下片："), "\n"),
+        (("【上片】", "【下片】"), "\n\n"),
+        (("上阕\n", "下阕\n"), "\n"),
+        (("前段:\n\n", "后段:\n\n"), "\n\n"),
+    ],
 )
 @pytest.mark.parametrize("form", ["《{t}》 {a}\n", "{t}\n{a}\n\n", ""])
 def test_labels_of_stanzas_are_no_titles(form: str, labels: tuple[str, str], between: str) -> None:
@@ -311,7 +316,9 @@ def test_poems_of_one_rhyme_are_poems(chosen: tuple[str, ...], between: str) -> 
         ("a 律诗", ("国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。", "烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。"), True),
     ],
 )  # fmt: skip
-def test_rows_of_one_rhyme_that_may_be_several_poems_are_never_merged(why: str, chosen: tuple[str, ...], told: bool, marks: bool) -> None:
+def test_rows_of_one_rhyme_that_may_be_several_poems_are_never_merged(
+    why: str, chosen: tuple[str, ...], told: bool, marks: bool
+) -> None:
     """A line a row, without titles."""
     content = "\n".join(rows_of_lines(text) if marks else unmarked(text) for text in chosen)
     if told:

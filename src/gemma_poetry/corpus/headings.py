@@ -37,7 +37,9 @@ _ATTRIBUTED = re.compile(
     r"|[（(](?P<brackets>[^（）()，。]{0,12}《[^《》]{1,40}》[^（）()，。]{0,8})[)）])$"
 )
 _NAME_FIRST = re.compile(r"^[\[（(〔](?P<author>[^\[\]（()）〔〕]{1,12})[\])）〕]\s*(?P<title>\S+)$")
-_STANZA = re.compile(r"^[【\[（(]?(?:(?P<first>[上前][片阕闋段])|[下中后後][片阕闋]|过片|過片)(?:[】\]）)]\s*[:：]?|[:：]|\s|$)\s*")
+_STANZA = re.compile(
+    r"^[【\[（(]?(?:(?P<first>[上前][片阕闋段])|[下中后後][片阕闋段]|过片|過片)(?:[】\]）)]\s*[:：]?|[:：]|\s|$)\s*"
+)
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af]")
 _HEADING_FIELDS = 5
 
