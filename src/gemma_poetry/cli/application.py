@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,7 @@ from gemma_poetry.cli.commands.rate import rate
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
+from gemma_poetry.cli.language import OPTION, speak
 from gemma_poetry.extras import require_extra
 
 app = typer.Typer(
@@ -84,10 +85,21 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _speak(language: Literal["zh", "en"] | None) -> None:
+    if language:
+        speak(language)
+
+
 @app.callback()
 def _before_any_verb(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    _language: Annotated[
+        Literal["zh", "en"] | None,
+        typer.Option(
+            OPTION, callback=_speak, is_eager=True, expose_value=False, help="Language of help and messages; else as LANG says."
+        ),
+    ] = None,
 ) -> None:
     pass

@@ -68,6 +68,12 @@ def _run() -> None:
     # sixth of the time to the first poem.
     gc.set_threshold(100_000, 50, 100)
 
+    from gemma_poetry.cli.language import choose_language, with_language
+
+    choose_language(sys.argv[1:])
+
+    from typer.main import get_command
+
     from gemma_poetry.cli.application import app
     from gemma_poetry.cli.printing import end_with_reader
     from gemma_poetry.extras import naming_extras
@@ -76,7 +82,7 @@ def _run() -> None:
     for each in _SIGNALS:
         signal.signal(each, _interrupt)
     with naming_extras():
-        app()
+        with_language(get_command(app))()
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
