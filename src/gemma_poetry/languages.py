@@ -103,13 +103,13 @@ class _Sequence(Message):
 _SEPARATORS = {", ": "、", "; ": "；", " and ": "和", " or ": "或", ": ": "："}
 
 
-def _(template: str, /, **values: Any) -> Message:
-    """A message: `_("{form} has {count:,} lines", form=form, count=len(lines))`. Babel finds it by this name."""
+def _(template: str, /, **values: Any) -> str:
+    """A `Message`: `_("{form} has {count:,} lines", form=form, count=len(lines))`. Babel finds it by this name."""
     return Message(template, values)
 
 
-def listed(items: Iterable[Any], separator: str = ", ") -> Message:
-    """Texts or messages with a separator between them, as each language writes it: `, ` is 、 in Chinese."""
+def listed(items: Iterable[Any], separator: str = ", ") -> str:
+    """A `Message`: texts or messages with a separator between them, as each language writes it: `, ` is 、 in Chinese."""
     return _Sequence((item if isinstance(item, str) else str(item) for item in items), separator)
 
 
