@@ -143,7 +143,7 @@ def use_language(language: Language | None) -> None:
 
 
 def language_of(environment: Mapping[str, str]) -> Language:
-    """The language that an environment asks for, as gettext reads it: the first variable that is set, its first name of ours."""
+    """The language that an environment asks for, as gettext reads it: of the first variable that is set the first of ours."""
     asked = next((environment[name] for name in _VARIABLES if environment.get(name)), "")
     for name in asked.lower().split(":"):
         code = re.split("[_.@-]", name)[0]

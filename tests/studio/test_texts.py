@@ -19,7 +19,6 @@ from gemma_poetry.model import hub
 from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.model.loading import load_model, load_tokenizer, locate
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import _TEXTS, complaint, preferred_language, say, verdict_text
 
@@ -216,7 +215,7 @@ def test_remarks_of_the_scansion_are_said_in_chinese():
     (octave,) = check_all(
         "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。", "auto"
     )
-    remarks = [translated(remark, "zh") for remark in octave.scansion.remarks]
+    remarks = [localized(remark, "zh") for remark in octave.scansion.remarks]
     assert remarks[0].startswith("第 3、4 句对仗")
     assert all(not re.search("[a-z]{3}", remark) for remark in remarks)
 

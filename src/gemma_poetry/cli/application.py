@@ -30,6 +30,7 @@ from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
 from gemma_poetry.cli.language import OPTION, speak
 from gemma_poetry.extras import require_extra
+from gemma_poetry.languages import _, localized
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -81,7 +82,7 @@ app.add_typer(tunes, name="tunes")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"gemma-poetry {__version__}")
+        print(localized(_("gemma-poetry {version}", version=__version__)))
         raise typer.Exit
 
 

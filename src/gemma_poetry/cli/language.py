@@ -9,12 +9,23 @@ are looked up while typer is imported, so the language is chosen before.
 
 from __future__ import annotations
 
+import functools
 import gettext
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gemma_poetry.languages import LANGUAGES, LOCALES, Language, session_language, translated, use_language
+from gemma_poetry.languages import (
+    LANGUAGES,
+    LOCALES,
+    Language,
+    _,
+    listed,
+    localized,
+    session_language,
+    translated,
+    use_language,
+)
 
 OPTION = "--lang"
 
@@ -45,22 +56,77 @@ def _asked(words: Sequence[str]) -> str:
     return ""
 
 
+_SHOWN = ("help", "short_help", "epilog", "rich_help_panel")
+
+
 def with_language(tree: Any) -> Any:
-    """The tree of commands with `--lang` in each, its help in the session's language."""
+    """The tree of commands with `--lang` in each; help and errors of use in the session's language."""
     language = session_language()
     option = next(param for param in tree.params if OPTION in param.opts)
-    for command in commands_of(tree):
+    for _words, command in _walk(tree, ""):
         if option not in command.params:
             command.params.append(option)
         if language != "en":
-            for described in (command, *command.params):
-                for name in _SHOWN:
-                    if text := getattr(described, name, None):
-                        setattr(described, name, translated(text, language))
+            _translate(command, language)
     return tree
 
 
-_SHOWN = ("help", "short_help", "epilog", "rich_help_panel")
+def _translate(command: Any, language: Language) -> None:
+    for described in (command, *command.params):
+        for name in _SHOWN:
+            if text := getattr(described, name, None):
+                setattr(described, name, translated(text, language))
+    of_help, make_context, invoke = command.get_help_option, command.make_context, command.invoke
+
+    def get_help_option(context: Any) -> Any:
+        option = of_help(context)
+        if option is not None:
+            option.help = translated(HELP_OF_HELP, language)
+        return option
+
+    def format_usage(context: Any, formatter: Any) -> None:
+        pieces = " ".join(command.collect_usage_pieces(context))
+        formatter.write_usage(context.command_path, pieces, prefix=localized(_("Usage: "), language))
+
+    command.get_help_option, command.format_usage = get_help_option, format_usage
+    command.make_context, command.invoke = _with_errors(make_context, language), _with_errors(invoke, language)
+
+
+HELP_OF_HELP = "Show this message and exit."
+
+
+def _with_errors(action: Callable[..., Any], language: Language) -> Callable[..., Any]:
+    """The action, whose errors of use say what is wrong in a language."""
+
+    @functools.wraps(action)
+    def spoken(*arguments: Any, **options: Any) -> Any:
+        try:
+            return action(*arguments, **options)
+        except Exception as error:
+            if hasattr(error, "format_message") and (explained := _explained(error)):
+                said = localized(explained, language)
+                error.format_message = lambda: said
+            raise
+
+    return spoken
+
+
+def _explained(error: Any) -> str:
+    """What an error of the library means, told by its kind; empty where its own text has a twin already."""
+    kind = type(error).__name__
+    hint = error.param.get_error_hint() if getattr(error, "param", None) is not None else ""
+    if kind == "MissingParameter":
+        return _("{hint} must be given", hint=hint)
+    if kind == "NoSuchOption":
+        name, near = error.option_name, sorted(error.possibilities or ())
+        if near:
+            return _("there is no option {name}; did you mean {near}?", name=name, near=listed(near, " or "))
+        return _("there is no option {name}", name=name)
+    if kind == "BadOptionUsage":
+        return _("the option {name} is used in another way: {message}", name=error.option_name, message=error.message)
+    if kind == "BadParameter":
+        return _("{hint} has no usable value: {message}", hint=hint or "?", message=error.message)
+    return ""
 
 
 def help_texts(tree: Any) -> Iterator[tuple[str, str]]:
@@ -70,11 +136,6 @@ def help_texts(tree: Any) -> Iterator[tuple[str, str]]:
             for name in _SHOWN:
                 if text := getattr(described, name, None):
                     yield text, words
-
-
-def commands_of(tree: Any) -> list[Any]:
-    """Every command of a tree, groups included."""
-    return [command for _words, command in _walk(tree, "")]
 
 
 def _walk(command: Any, words: str) -> Iterator[tuple[str, Any]]:

