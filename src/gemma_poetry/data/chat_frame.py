@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,7 +106,7 @@ def _render(template: str, variables: str) -> list[str]:
 def _refusal(reason: str) -> ModelError:
     printable = "".join(char if char.isprintable() else " " for char in reason)
     return ModelError(
-        f"the chat template cannot be used: {printable}",
-        expected="a template that puts a user's message between two texts, as those of Gemma do",
-        action="download the checkpoint's tokenizer files again, or take its chat template away",
+        _("the chat template cannot be used: {printable}", printable=printable),
+        expected=_("a template that puts a user's message between two texts, as those of Gemma do"),
+        action=_("download the checkpoint's tokenizer files again, or take its chat template away"),
     )

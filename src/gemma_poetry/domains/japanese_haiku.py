@@ -31,6 +31,7 @@ from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, re
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
 from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
@@ -172,9 +173,11 @@ class JapaneseHaiku(Domain):
         known = [spelling for entry in season_list() for spelling in entry.spellings]
         near = nearest_names(wanted, known)
         raise UsageError(
-            f"the list of season words has no {wish!r}",
+            _("the list of season words has no {wish!r}", wish=wish),
             expected=self.feature,
-            action=f"did you mean {' or '.join(near)}?" if near else "name a season, or leave the season word out",
+            action=_("did you mean {near}?", near=listed(near, " or "))
+            if near
+            else _("name a season, or leave the season word out"),
         )
 
     def narrowed(self, measure: Measure, feature: str) -> Measure:
@@ -188,9 +191,9 @@ class JapaneseHaiku(Domain):
                 lines[number] = MeasuredLine(MORAE[number], lines[number].mark, rhyme=_SEASON, groups=names)
                 return Measure(measure.name, tuple(lines))
         raise ConstraintError(
-            f"no line can be made to end in {feature}",
-            expected="a season word of at most seven morae whose kana have no っ",
-            action="name another season word, or the season alone",
+            _("no line can be made to end in {feature}", feature=feature),
+            expected=_("a season word of at most seven morae whose kana have no っ"),
+            action=_("name another season word, or the season alone"),
         )
 
     def feature_faults(self, lines: Sequence[str], feature: str) -> list[Finding]:
@@ -227,7 +230,7 @@ def first_season_word(lines: Sequence[str]) -> str:
     found = season_words("\n".join(lines))
     if not found:
         return ""
-    word, _ = found[0]
+    word, _unused = found[0]
     return next(entry.name for entry in season_list() if word in entry.spellings)
 
 

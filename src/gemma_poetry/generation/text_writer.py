@@ -29,6 +29,7 @@ from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenText
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.measures import Measure
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class TextWriter(Writer):
     guarded = False
 
     def __init__(
-        self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, *, beams: int = 1, **_: Any
+        self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, *, beams: int = 1, **_unused: Any
     ) -> None:
         from gemma_poetry.generation.decoder import Decoder
 
@@ -77,9 +78,9 @@ class TextWriter(Writer):
         ]
         if wished or options:
             raise UsageError(
-                f"the domain {domain.name} has no {', '.join([*wished, *options])}",
-                expected="--form, --title, --author, --feature, -n, --best-of, --beams, --seed, --annotate, --json, --out",
-                action="leave these options out: they are of classical Chinese poems",
+                _("the domain {name} has no {value}", name=domain.name, value=listed([*wished, *options])),
+                expected=_("--form, --title, --author, --feature, -n, --best-of, --beams, --seed, --annotate, --json, --out"),
+                action=_("leave these options out: they are of classical Chinese poems"),
             )
         _measure_of(domain, domain.form_name(request.form), domain.feature_name(feature) if feature else "")
 
@@ -152,8 +153,8 @@ class TextWriter(Writer):
         if track.state == NOWHERE or not track.ended or track.text != text:
             # The look-ahead of the wordstock rules dead ends out; a tokenizer that decodes otherwise than it spells does not.
             raise GenerationError(
-                f"decoding left the measure behind {track.text!r} (the tokenizer reads {text!r})",
-                expected="a tokenizer whose pieces join to the text that they spell",
+                _("decoding left the measure behind {text!r} (the tokenizer reads {text_2!r})", text=track.text, text_2=text),
+                expected=_("a tokenizer whose pieces join to the text that they spell"),
             )
         return text
 
