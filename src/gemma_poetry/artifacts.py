@@ -30,7 +30,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gemma_poetry.errors import DataError, OutputError, RunError
-from gemma_poetry.languages import _, listed
+from gemma_poetry.languages import _, listed, reason_of
 
 MANIFEST = "manifest.json"
 WRITERS = {
@@ -214,7 +214,11 @@ def read_json(path: Path) -> Any:
         mode, size = (status := os.stat(path)).st_mode, status.st_size
         if not stat.S_ISREG(mode) or size > LARGEST_JSON:
             # A pipe or a device would never end.
-            raise ValueError("no file" if not stat.S_ISREG(mode) else f"{size:,} bytes, {LARGEST_JSON:,} at most are read")
+            raise ValueError(
+                _("no file")
+                if not stat.S_ISREG(mode)
+                else _("{size:,} bytes, {largest_json:,} at most are read", size=size, largest_json=LARGEST_JSON)
+            )
         return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
@@ -243,9 +247,9 @@ def parse_json(text: str | bytes) -> Any:
         if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError("it nests too deep") from error
+        raise ValueError(_("it nests too deep")) from error
     except UnicodeEncodeError as error:
-        raise ValueError("half of a surrogate pair") from error
+        raise ValueError(_("half of a surrogate pair")) from error
     return value
 
 
@@ -254,12 +258,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:80]!r} stands twice")
+        raise ValueError(_("the key {twice!r} stands twice", twice=twice[:80]))
     return found
 
 
 def _shortened(error: Exception) -> str:
-    return str(error)[:200]
+    return reason_of(error)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
@@ -331,14 +335,15 @@ def _manifest_faults(manifest: Any) -> list[str]:
         if value is None and (kind is not dict or section == "validation" or not isinstance(holder, dict) or key not in holder):
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            faults.append(f"{dotted} is no {'object' if kind is dict else 'text' if kind is str else 'number'}")
+            what = _("object") if kind is dict else _("text") if kind is str else _("number")
+            faults.append(_("{field} is no {what}", field=dotted, what=what))
         elif isinstance(value, str) and (len(value) > _LONGEST_NAME or not value.isprintable()):
-            faults.append(f"{dotted} is no name")
+            faults.append(_("{field} is no name", field=dotted))
     files = manifest.get("files")
     for name, entry in files.items() if isinstance(files, dict) else ():
         whole = isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("bytes")) is int
         if not whole or not name.isprintable() or len(name) > _LONGEST_NAME:
-            faults.append(f"files: {name[:80]!r} has no sha256 and bytes")
+            faults.append(_("files: {name!r} has no sha256 and bytes", name=name[:80]))
     return faults
 
 

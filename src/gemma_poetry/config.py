@@ -47,7 +47,7 @@ class Section(BaseModel):
         """True and false are numbers to Python; who writes `yes` for a number means something else."""
         kind = str(cls.model_fields[info.field_name or ""].annotation)
         if isinstance(value, bool) and "bool" not in kind and "Literal" not in kind:
-            raise ValueError("a number, a text or a list is expected, not true or false")
+            raise ValueError(_("a number, a text or a list is expected, not true or false"))
         return value
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
@@ -298,7 +298,7 @@ def _read_tree(recipe: str | Path) -> dict[str, Any]:
     if path.suffix in {".yaml", ".yml"}:
         try:
             if path.exists() and (not path.is_file() or path.stat().st_size > _LONGEST_RECIPE):
-                raise OSError(f"no file of at most {_LONGEST_RECIPE:,} bytes")
+                raise OSError(_("no file of at most {most:,} bytes", most=_LONGEST_RECIPE))
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise RecipeError(
@@ -416,10 +416,13 @@ def _describe_fault(fault: Any) -> str:
     location = [str(part) for part in fault["loc"]]
     dotted = ".".join(location)
     if fault["type"] != "extra_forbidden":
-        return f"{dotted[:200]}: {fault['msg']} (found {reprlib.repr(fault['input'])})"
+        shown = reprlib.repr(fault["input"])
+        return _("{field}: {message} (found {shown})", field=dotted[:200], message=fault["msg"], shown=shown)
     if len(location) == 1:
         known: Sequence[str] = list(Recipe.model_fields)
     else:
         known = list(getattr(Recipe(), location[0]).__class__.model_fields)
     near = nearest_names(location[-1], known)
-    return f"{dotted[:200]}: unknown field" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+    if near:
+        return _("{field}: unknown field (did you mean {near}?)", field=dotted[:200], near=listed(near, " or "))
+    return _("{field}: unknown field", field=dotted[:200])

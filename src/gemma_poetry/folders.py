@@ -126,14 +126,14 @@ def model_hint(path: Path) -> tuple[str, str]:
     path = Path(path)
     if not path.exists():
         near = nearest_folders(path, ("model", "adapter", "pretrained model", *_RUNS, "quickstart"))
-        return "no such folder", f"did you mean {' or '.join(map(str, near))}?" if near else ""
+        return _("no such folder"), _("did you mean {near}?", near=listed(map(str, near), " or ")) if near else ""
     meant = meant_folder(path, "model")
     kind = folder_kind(path)
     if path.is_file() and meant is None:
-        return "a file, not a folder", "name the folder that it lies in"
+        return _("a file, not a folder"), _("name the folder that it lies in")
     if kind in ("model", "adapter", "pretrained model") or (kind in _RUNS and (path / MANIFEST).is_file()):
         return "", ""
-    return describe_folder(path), f"name {meant}" if meant is not None else ""
+    return describe_folder(path), _("name {meant}", meant=meant) if meant is not None else ""
 
 
 def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:

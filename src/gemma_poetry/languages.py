@@ -119,6 +119,12 @@ def localized(text: Any, language: Language | None = None) -> str:
     return said
 
 
+def reason_of(error: BaseException, longest: int = 200) -> str:
+    """What an error says, for the message of another one: its own message where it has one, else the begin of its text."""
+    said = error.args[0] if len(error.args) == 1 else None
+    return said if isinstance(said, Message) else str(error)[:longest]
+
+
 def translated(template: str, language: Language) -> str:
     """The twin of an English template; the template itself where the catalogue has none."""
     if language == "en" or not template:
@@ -159,6 +165,8 @@ def _filled(template: str, values: Mapping[str, Any], language: Language) -> str
 
 
 def _rendered(value: Any, language: Language) -> Any:
+    if isinstance(value, BaseException) and not hasattr(value, "in_language"):
+        value = reason_of(value, len(str(value)))
     return value.in_language(language) if hasattr(value, "in_language") else value
 
 

@@ -126,7 +126,7 @@ class Reader(Protocol):
 class HanVerse:
     """The reader of classical Chinese poems."""
 
-    contents = "classical Chinese poems"
+    contents = _("classical Chinese poems")
 
     def open(self, source: str, sections: Sequence[str] = ()) -> Source:
         """See `sources.open_source`."""
@@ -326,7 +326,7 @@ def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> tuple[lis
 
 
 def _reasons(rejected: Mapping[str, int]) -> str:
-    return listed(f"{reason}: {count}" for reason, count in rejected.items()) or _("no records")
+    return listed(reason + f": {count}" for reason, count in rejected.items()) or _("no records")
 
 
 def iterate(collection: Collection) -> Iterator[tuple[str, Poem]]:

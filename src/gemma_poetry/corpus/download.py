@@ -102,7 +102,9 @@ def _continue_download(address: str, partial: Path, tag: Path) -> None:
                 stream.write(chunk)
                 advance(len(chunk))
         if total is not None and partial.stat().st_size < total:
-            raise ConnectionError(f"the connection closed after {partial.stat().st_size} of {total} bytes")
+            raise ConnectionError(
+                _("the connection closed after {size} of {total} bytes", size=partial.stat().st_size, total=total)
+            )
 
 
 def _unreachable(address: str, found: str) -> SourceError:

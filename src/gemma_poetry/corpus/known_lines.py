@@ -199,10 +199,10 @@ class KnownLines:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["version"]) != _VERSION:
-                    raise ValueError(f"version {int(stored['version'])}")
+                    raise ValueError(_("version {version}", version=int(stored["version"])))
                 bits, probes = stored["bits"], int(stored["probes"])
                 if bits.dtype != np.uint8 or bits.ndim != 1 or not len(bits) or not 1 <= probes <= _MOST_PROBES:
-                    raise ValueError(f"{probes} probes of {bits.dtype} {bits.shape}")
+                    raise ValueError(_("{probes} probes of {dtype} {shape}", probes=probes, dtype=bits.dtype, shape=bits.shape))
                 return cls(bits, probes, int(stored["lines"]), str(stored["provenance"]))
         except FileNotFoundError as error:
             raise DataError(_("no such file"), where=path, action=_("run prepare again")) from error

@@ -74,19 +74,19 @@ SECTIONS: dict[str, tuple[re.Pattern[str], Part]] = {
 PASSED_OVER: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(rf"(?:.*/)?{pattern}"), name, reason)
     for pattern, name, reason in (
-        (r"yuanqu\.json", "元曲", "speech, stage directions and verse run together; read with prepare.sections=[元曲]"),
-        (r"蒙学/.*", "蒙学", "primers and prose, damaged by an automatic conversion"),
-        (r"shuimotangshi\.json", "水墨唐诗", "a selection of 全唐诗"),
-        (r"唐诗三百首\.json", "唐诗三百首", "a selection of 全唐诗"),
-        (r"宋词三百首\.json", "宋词三百首", "a selection of 宋词"),
-        (r"唐诗补录\.json", "唐诗补录", "a supplement that 全唐诗 repeats"),
-        (r"表面结构字\.json", "表面结构字", "a table of glyphs"),
-        (r"(?:authors?\.\w+|authors|intro)\.json", "authors", "lives of authors"),
+        (r"yuanqu\.json", "元曲", _("speech, stage directions and verse run together; read with prepare.sections=[元曲]")),
+        (r"蒙学/.*", "蒙学", _("primers and prose, damaged by an automatic conversion")),
+        (r"shuimotangshi\.json", "水墨唐诗", _("a selection of 全唐诗")),
+        (r"唐诗三百首\.json", "唐诗三百首", _("a selection of 全唐诗")),
+        (r"宋词三百首\.json", "宋词三百首", _("a selection of 宋词")),
+        (r"唐诗补录\.json", "唐诗补录", _("a supplement that 全唐诗 repeats")),
+        (r"表面结构字\.json", "表面结构字", _("a table of glyphs")),
+        (r"(?:authors?\.\w+|authors|intro)\.json", "authors", _("lives of authors")),
         (r".*-preface\.json", "prefaces", "prose"),
     )
 )
 """(file names, what they are called in stats.json, why they are not read)"""
-_OTHER_FILES = ("other files", "no part of the collection; name their folder as a source of its own")
+_OTHER_FILES = ("other files", _("no part of the collection; name their folder as a source of its own"))
 _OWN_PART = Part(0)
 # A folder that `prepare` wrote can be prepared again (for another tokenizer): its records are read, nothing else of it.
 _DATA_RECORDS = ("test.jsonl", "train.jsonl", "val.jsonl")

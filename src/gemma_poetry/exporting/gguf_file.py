@@ -85,11 +85,11 @@ def _differences(config: Any) -> list[str]:
     found = {
         "layer_types": list(config.layer_types) != pattern[: config.num_hidden_layers],
         "query_pre_attn_scalar": config.query_pre_attn_scalar != config.head_dim,
-        "rope of sliding layers": local.get("rope_theta") != _LOCAL_ROPE or local.get("rope_type") != "default",
-        "rope of global layers": whole.get("rope_type") != "default",
+        _("rope of sliding layers"): local.get("rope_theta") != _LOCAL_ROPE or local.get("rope_type") != "default",
+        _("rope of global layers"): whole.get("rope_type") != "default",
         "soft-caps": bool(config.attn_logit_softcapping or config.final_logit_softcapping),
-        "attention biases": bool(config.attention_bias),
-        "an untied head": not config.tie_word_embeddings,
+        _("attention biases"): bool(config.attention_bias),
+        _("an untied head"): not config.tie_word_embeddings,
     }
     return [name for name, differs in found.items() if differs]
 

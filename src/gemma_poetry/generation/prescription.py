@@ -19,7 +19,7 @@ from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
 from gemma_poetry.generation.request import PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
-from gemma_poetry.languages import _, listed
+from gemma_poetry.languages import _, listed, reason_of
 from gemma_poetry.prosody.character_sounds import Book, rhyme_group
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
@@ -178,7 +178,7 @@ def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
     try:
         forms = regulated_forms(name, request.lines)
     except ValueError as error:
-        raise ConstraintError(str(error), action=_("leave the number of lines out, or choose another form")) from error
+        raise ConstraintError(reason_of(error), action=_("leave the number of lines out, or choose another form")) from error
     if request.metre == "free":
         if request.pattern:
             raise ConstraintError(_("a pattern is asked for, and free metre too"), action=_("leave one of them out"))

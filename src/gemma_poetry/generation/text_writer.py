@@ -53,7 +53,6 @@ class _Draft:
 class TextWriter(Writer):
     """Texts of any language; what is worked out for a measure or for the tokenizer is kept between calls."""
 
-    no_guards = "in the domain {domain} new lines are not promised"
     guarded = False
 
     def __init__(
@@ -66,6 +65,11 @@ class TextWriter(Writer):
         self._runs: TokenRuns | None = None
         self._plans: dict[Measure, CountedPlan] = {}
         self._decoder = Decoder(self.model, self.tokenizer, self._spelling, settings, beams=beams)
+
+    @staticmethod
+    def no_guards(domain: str) -> str:
+        """See `Writer`."""
+        return _("in the domain {domain} new lines are not promised", domain=domain)
 
     @staticmethod
     def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:

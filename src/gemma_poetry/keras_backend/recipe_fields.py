@@ -58,14 +58,14 @@ class _Limit:
 
 
 LIMITED = {
-    "train.dtype": _Limit(("auto", "float32"), "in bfloat16 its logits are not proven equal to those of transformers"),
-    "train.gradient_checkpointing": _Limit((False,), "its layers keep their activations"),
-    "train.pass_tokens": _Limit((None,), "a batch goes through the model as a whole"),
-    "train.vocabulary": _Limit(("auto", "whole"), "its vocabulary is not pruned"),
-    "train.compile": _Limit(("auto",), "the backend of Keras decides: JAX compiles, PyTorch does not"),
-    "lora.dropout": _Limit((0.0,), "its updates are added to the kernels, and have no dropout"),
-    "lora.dora": _Limit((False,), "its updates are plain LoRA"),
-    "lora.four_bit": _Limit((False,), "an export of 4-bit kernels is not proven"),
+    "train.dtype": _Limit(("auto", "float32"), _("in bfloat16 its logits are not proven equal to those of transformers")),
+    "train.gradient_checkpointing": _Limit((False,), _("its layers keep their activations")),
+    "train.pass_tokens": _Limit((None,), _("a batch goes through the model as a whole")),
+    "train.vocabulary": _Limit(("auto", "whole"), _("its vocabulary is not pruned")),
+    "train.compile": _Limit(("auto",), _("the backend of Keras decides: JAX compiles, PyTorch does not")),
+    "lora.dropout": _Limit((0.0,), _("its updates are added to the kernels, and have no dropout")),
+    "lora.dora": _Limit((False,), _("its updates are plain LoRA")),
+    "lora.four_bit": _Limit((False,), _("an export of 4-bit kernels is not proven")),
 }
 """Fields of which KerasHub can do some values only."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import parse_json, read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
-from gemma_poetry.languages import _, listed
+from gemma_poetry.languages import _, listed, reason_of
 from gemma_poetry.model.configuration_fields import (
     check_configuration,
     check_entries,
@@ -201,11 +201,11 @@ def _weight_map(index: Path) -> dict[str, str]:
     try:
         found = read_json(index)["weight_map"]
         if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in found.values()):
-            raise ValueError("a place that is no name of a safetensors file")
+            raise ValueError(_("a place that is no name of a safetensors file"))
         mapping: dict[str, str] = dict(found)
     except (DataError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise IncompleteModelError(
-            _("the index of the shards cannot be read ({error})", error=str(error)[:200]),
+            _("the index of the shards cannot be read ({error})", error=reason_of(error)),
             where=index,
             expected=_("a weight_map from tensors to the files beside it"),
             action=_("download it again"),
@@ -221,19 +221,25 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """
     try:
         if not path.is_file():
-            raise ValueError("no file")
+            raise ValueError(_("no file"))
         with open(path, "rb") as stream:
             (header_bytes,) = struct.unpack("<Q", stream.read(8))
             if header_bytes > min(path.stat().st_size - 8, LARGEST_HEADER):
-                raise ValueError(f"a header of {header_bytes:,} bytes, longer than the file or than {LARGEST_HEADER:,}")
+                raise ValueError(
+                    _(
+                        "a header of {header_bytes:,} bytes, longer than the file or than {largest_header:,}",
+                        header_bytes=header_bytes,
+                        largest_header=LARGEST_HEADER,
+                    )
+                )
             header = parse_json(stream.read(header_bytes))
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         if not all(isinstance(value, str) for value in header.get("__metadata__", {}).values()):
-            raise ValueError("what it says of itself is no text")
+            raise ValueError(_("what it says of itself is no text"))
         end = _end_of(tensors)
     except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IncompleteModelError(
-            _("the file has no readable safetensors header ({error})", error=str(error)[:200]),
+            _("the file has no readable safetensors header ({error})", error=reason_of(error)),
             where=path,
             action=_("download it again"),
         ) from error
@@ -251,11 +257,13 @@ def _end_of(tensors: Mapping[str, Any]) -> int:
         begin, end = entry["data_offsets"]
         shape = entry["shape"]
         if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
-            raise ValueError(f"tensor {name[:80]!r} has a size that is no number")
+            raise ValueError(_("tensor {name!r} has a size that is no number", name=name[:80]))
         if entry["dtype"] not in _BITS:
-            raise ValueError(f"tensor {name[:80]!r} is of the unknown type {str(entry['dtype'])[:20]!r}")
+            raise ValueError(
+                _("tensor {name!r} is of the unknown type {dtype!r}", name=name[:80], dtype=str(entry["dtype"])[:20])
+            )
         if begin != place or (end - begin) * 8 != math.prod(shape) * _BITS[entry["dtype"]]:
-            raise ValueError(f"tensor {name[:80]!r} does not lie where its size and the others say")
+            raise ValueError(_("tensor {name!r} does not lie where its size and the others say", name=name[:80]))
         place = end
     return place
 

@@ -176,7 +176,7 @@ class _Reader:
         length = self._number("Q")
         end = self.place + length
         if end > len(self._content):
-            raise ValueError("a string beyond the end")
+            raise ValueError(_("a string beyond the end"))
         text = self._content[self.place : end].decode("utf-8")
         self.place = end
         return str(text)
@@ -190,11 +190,11 @@ class _Reader:
         element, count = self._number("I"), self._number("Q")
         if element == _STRING:
             if count * 8 > len(self._content) - self.place:
-                raise ValueError("an array beyond the end")
+                raise ValueError(_("an array beyond the end"))
             return [self.string() for _ in range(count)]
         layout = self._layout(element)
         if count * struct.calcsize("<" + layout) > len(self._content) - self.place:
-            raise ValueError("an array beyond the end")
+            raise ValueError(_("an array beyond the end"))
         values = list(struct.unpack_from(f"<{count}{layout}", self._content, self.place))
         self.place += count * struct.calcsize("<" + layout)
         return values
@@ -202,14 +202,14 @@ class _Reader:
     @staticmethod
     def _layout(kind: int) -> str:
         if kind not in _NUMBERS:
-            raise ValueError("an unknown type of value")
+            raise ValueError(_("an unknown type of value"))
         return _NUMBERS[kind]
 
     def tensor(self) -> tuple[str, tuple[int, ...], int, int]:
         name = self.string()
         dimensions = self._number("I")
         if not 0 < dimensions <= _DIMENSIONS:
-            raise ValueError("a tensor of so many dimensions")
+            raise ValueError(_("a tensor of so many dimensions"))
         sizes = [self._number("Q") for _ in range(dimensions)]
         return name, tuple(reversed(sizes)), self._number("I"), self._number("Q")
 

@@ -73,18 +73,18 @@ def find_named(name: str, *, weights: bool = True) -> NamedModel:
     """
     repository, licence = published_names()[name.lower()]
     found = _in_hub_cache(repository, weights=weights)
-    said = [f"the Hub's cache does not have {repository}"]
+    said = [_("the Hub's cache does not have {repository}", repository=repository)]
     if found is not None:
-        model = NamedModel(name, repository, found, "the Hub's cache", found.name, licence)
+        model = NamedModel(name, repository, found, _("the Hub's cache"), found.name, licence)
     else:
         fetched = _from_hub(repository, said, weights=weights)
         if fetched is not None:
-            model = NamedModel(name, repository, fetched, "the Hub", fetched.name, licence)
+            model = NamedModel(name, repository, fetched, _("the Hub"), fetched.name, licence)
         else:
             folder = _from_packages(name.lower(), said)
             if folder is None:
                 raise _not_found(name, repository, said)
-            source = f"the package {WEIGHTS_PACKAGES[name.lower()].requirement}"
+            source = _("the package {package}", package=WEIGHTS_PACKAGES[name.lower()].requirement)
             model = NamedModel(name, repository, folder, source, None, licence)
     _say_once(_("{name}: taken from {source}, under {licence}", name=model.name, source=model.source, licence=TERMS[licence]))
     return model
@@ -99,13 +99,13 @@ def _say_once(sentence: str) -> None:
 def where_at_hand(repository: str) -> str | None:
     """Where a published model is on this machine already, in words, without a network; `None` where it is not."""
     if _in_hub_cache(repository, weights=True) is not None:
-        return "the Hub's cache"
+        return _("the Hub's cache")
     package = WEIGHTS_PACKAGES.get(repository.split("/")[1].lower())
     if package is None:
         return None
     if converted_package(package) is not None:
-        return f"the package {package.requirement}, converted"
-    return f"the package {package.requirement}" if installed_package(package) else None
+        return _("the package {package}, converted", package=package.requirement)
+    return _("the package {package}", package=package.requirement) if installed_package(package) else None
 
 
 def _in_hub_cache(repository: str, *, weights: bool) -> Path | None:
@@ -133,26 +133,26 @@ def _from_hub(repository: str, said: list[str], *, weights: bool) -> Path | None
     from gemma_poetry.model.hub import fetch
 
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        said.append("the Hub was not asked: HF_HUB_OFFLINE is set")
+        said.append(_("the Hub was not asked: HF_HUB_OFFLINE is set"))
         return None
     if get_token() is None:
-        said.append("the Hub was not asked: HF_TOKEN is not set, and Google's checkpoints are gated")
+        said.append(_("the Hub was not asked: HF_TOKEN is not set, and Google's checkpoints are gated"))
         return None
     try:
         return fetch(repository, weights=weights)
     except ModelAccessError as error:
-        said.append(f"the Hub: {error.found}")
+        said.append(_("the Hub: {found}", found=error.found))
         return None
 
 
 def _from_packages(name: str, said: list[str]) -> Path | None:
     package = WEIGHTS_PACKAGES.get(name)
     if package is None:
-        said.append("no weights package has it")
+        said.append(_("no weights package has it"))
         return None
     folder = package_folder(package)
     if folder is None:
-        said.append(f"the package {package.requirement} is not installed")
+        said.append(_("the package {requirement} is not installed", requirement=package.requirement))
     return folder
 
 

@@ -204,7 +204,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     """The reading that a place takes and why; `None` where several stay possible."""
     found = heard.readings
     if len(found) == 1:
-        return found[0], heard.reason or "only reading"
+        return found[0], heard.reason or _("only reading")
     if part is not None:
         rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
         if rhyming:
@@ -238,6 +238,14 @@ def _remarks(fit: TuneFit) -> list[str]:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
-            where = f"line {fault.line}, position {fault.position}"
-            remarks.append(f"{where}: {share}% of {fit.variant.poems} poems have {fault.expected} here")
+            where = _("line {line}, position {position}", line=fault.line, position=fault.position)
+            remarks.append(
+                _(
+                    "{where}: {share}% of {poems} poems have {expected} here",
+                    where=where,
+                    share=share,
+                    poems=fit.variant.poems,
+                    expected=fault.expected,
+                )
+            )
     return remarks

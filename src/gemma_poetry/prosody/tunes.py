@@ -330,7 +330,7 @@ def table_from_record(record: Mapping[str, Any]) -> TuneTable:
             tunes[name] = Tune(name, poems, aliases=aliases, characters=characters, like=like)
         unknown = {tune.like for tune in tunes.values() if tune.like} - tunes.keys()
         if unknown:
-            raise ValueError(f"no tune is called {unknown.pop()}")
+            raise ValueError(_("no tune is called {pop}", pop=unknown.pop()))
         return TuneTable(tunes, record["provenance"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
@@ -358,6 +358,8 @@ def _tune_from_record(entry: Mapping[str, Any]) -> Tune:
         form = parse_pattern(variant["pattern"], entry["name"], variant["label"])
         shares = _rows(variant["level"])
         if tuple(map(len, shares)) != form.line_lengths:
-            raise ValueError(f"{entry['name']} {variant['label']}: level shares and pattern differ in shape")
+            raise ValueError(
+                _("{name} {label}: level shares and pattern differ in shape", name=entry["name"], label=variant["label"])
+            )
         variants.append(TuneVariant(form, variant["poems"], shares))
     return Tune(entry["name"], entry["poems"], tuple(variants), _names(entry["aliases"]), _rows(entry["shapes"]))

@@ -20,13 +20,13 @@ def domain_lines() -> list[str]:
     """The same as rows of text."""
     lines = []
     for record in domain_records():
-        lines.append(f"{record['name']}  ({record['package']})")
+        lines.append(_("{name}  ({package})", name=record["name"], package=record["package"]))
         if record["description"]:
-            lines.append(f"    {record['description']}")
+            lines.append("    " + localized(record["description"]))
         if record["forms"]:
             lines.append(localized(_("    forms: {forms}", forms=listed(record["forms"]))))
         if record["feature"]:
-            lines.append(f"    --feature: {record['feature']}")
+            lines.append(_("    --feature: ") + localized(record["feature"]))
         if record["error"]:
             lines.append(localized(_("    cannot be used: {error}", error=record["error"])))
     return lines

@@ -69,7 +69,7 @@ def generate(options: GenerateOptions) -> int:
         progress=True,
     )
     if options.request.novel and not poet.known_lines:
-        print(localized(_("notice: {no_guards}", no_guards=poet.writer.no_guards.format(domain=domain.name))), file=sys.stderr)
+        print(localized(_("notice: {reason}", reason=poet.writer.no_guards(domain.name))), file=sys.stderr)
     written = poet.stream(
         options.request,
         n=options.count,

@@ -134,8 +134,15 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
                 tokens=tokens,
             )
         ),
-        caption=f"{gib(machine.free)} free on {machine.device}, {machine.dtype} there; QLoRA in bfloat16, on GPUs. Parameters "
-        "and memory are of the language model: the towers for pictures and sound, which poems never use, are not loaded.",
+        caption=localized(
+            _(
+                "{free} free on {device}, {dtype} there; QLoRA in bfloat16, on GPUs. Parameters and memory are of the "
+                "language model: the towers for pictures and sound, which poems never use, are not loaded.",
+                free=gib(machine.free),
+                device=machine.device,
+                dtype=machine.dtype,
+            )
+        ),
         title_justify="left",
         caption_justify="left",
     )
@@ -152,7 +159,8 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
             gib(record["lora_bytes"]),
             gib(record["qlora_bytes"]),
             ", ".join(names[method] for method in record["fits"]) or localized(_("no")),
-            record["here"] or (localized(_("tuned: {place}", place=record["tuned_here"])) if record["tuned_here"] else ""),
+            localized(record["here"] or "")
+            or (localized(_("tuned: {place}", place=record["tuned_here"])) if record["tuned_here"] else ""),
             record["licence"],
         )
     return table
