@@ -29,7 +29,7 @@ from gemma_poetry.config import Recipe, recipe_with
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import TextError, UsageError
 from gemma_poetry.frames import data_frame
-from gemma_poetry.languages import _
+from gemma_poetry.languages import LANGUAGES, _, listed, localized, use_language as speak
 from gemma_poetry.progress import shown
 
 if TYPE_CHECKING:
@@ -47,6 +47,21 @@ Place = str | os.PathLike[str]
 Recipes = str | Path | Recipe | None
 Settings = Mapping[str, Any] | Sequence[str]
 CLASSICAL = "classical-chinese"
+
+
+def use_language(language: str) -> None:
+    """Makes a language that of messages from now on, in place of the environment's (`LANGUAGE`, `LC_ALL`, `LANG`).
+
+    Args:
+        language: `zh` or `en`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if language not in LANGUAGES:
+        found = _("there are no messages in {language!r}", language=language)
+        raise UsageError(found, expected=listed(LANGUAGES, " or "))
+    speak("zh" if language == "zh" else "en")
 
 
 def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "") -> CheckResult:
@@ -230,7 +245,7 @@ class _Folder(os.PathLike[str]):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        rows = self.rows()
+        rows = [(localized(name), localized(value)) for name, value in self.rows()]
         width = max(len(name) for name, _ in rows)
         return "\n".join([str(self.folder), *(f"  {name:<{width}}  {value}" for name, value in rows)])
 

@@ -15,6 +15,7 @@ from gemma_poetry.api import check_all
 from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.languages import _, localized
 from gemma_poetry.model import hub
 from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.model.loading import load_model, load_tokenizer, locate
@@ -191,9 +192,9 @@ def test_what_keeps_a_model_of_the_hub_away_is_named_in_chinese(monkeypatch: pyt
 
 
 def test_a_reason_inside_a_message_is_said_in_chinese_too():
-    reason = "the base model's weights are others than those that it was trained on"
-    said = translated(f"the adapter does not fit the base model 'mini': {reason}", "zh")
-    assert said == "适配器与原模型「mini」不合：原模型的权重已非训练时的权重"
+    reason = _("the base model's weights are others than those that it was trained on")
+    found = _("the adapter does not fit the base model {base!r}: {reason}", base="mini", reason=reason)
+    assert localized(found, "zh") == "适配器与原模型「mini」不合：原模型的权重已非训练时的权重"
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,8 @@ def test_remarks_of_the_scansion_are_said_in_chinese():
 
 
 def test_what_is_not_known_stays_as_it_is():
-    assert translated("some new message", "zh") == "some new message"
-    assert translated("the template is empty", "en") == "the template is empty"
+    assert localized("some new message", "zh") == localized(_("some new message"), "zh") == "some new message"
+    assert localized(_("the template is empty"), "en") == "the template is empty"
 
 
 def test_advice_of_the_command_line_is_turned_into_advice_for_the_page():
