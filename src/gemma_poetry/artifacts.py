@@ -335,8 +335,10 @@ def _manifest_faults(manifest: Any) -> list[str]:
         if value is None and (kind is not dict or section == "validation" or not isinstance(holder, dict) or key not in holder):
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            what = _("object") if kind is dict else _("text") if kind is str else _("number")
-            faults.append(_("{field} is no {what}", field=dotted, what=what))
+            if kind is dict:
+                faults.append(_("{field} is no object", field=dotted))
+            else:
+                faults.append(_("{field} is no text", field=dotted) if kind is str else _("{field} is no number", field=dotted))
         elif isinstance(value, str) and (len(value) > _LONGEST_NAME or not value.isprintable()):
             faults.append(_("{field} is no name", field=dotted))
     files = manifest.get("files")

@@ -223,7 +223,10 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
         if not path.is_file():
             raise ValueError(_("no file"))
         with open(path, "rb") as stream:
-            (header_bytes,) = struct.unpack("<Q", stream.read(8))
+            begin = stream.read(8)
+            if len(begin) < 8:
+                raise ValueError(_("it ends before the length of its header"))
+            (header_bytes,) = struct.unpack("<Q", begin)
             if header_bytes > min(path.stat().st_size - 8, LARGEST_HEADER):
                 raise ValueError(
                     _(

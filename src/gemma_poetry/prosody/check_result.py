@@ -119,18 +119,10 @@ class CheckResult:
             + VERDICT_NAMES[self.verdict]
             + (_(" ({rhyme_group})", rhyme_group=self.rhyme_group) if self.rhyme_group else "")
         )
-        for kind, findings in ((_("fault"), self.faults), (_("licence"), self.licences or ())):
-            for one in findings:
-                place = _("line {line}", line=one.line) if one.line else _("text")
-                place += _(", position {position}", position=one.position) if one.position else ""
-                yield _(
-                    "  {kind}: {place}: {rule}: expected {expected}, found {actual}",
-                    kind=kind,
-                    place=place,
-                    rule=one.rule,
-                    expected=one.expected,
-                    actual=one.actual,
-                )
+        for one in self.faults:
+            yield _("  fault: {place}: {finding}", place=_place_of(one), finding=_told(one))
+        for one in self.licences or ():
+            yield _("  licence: {place}: {finding}", place=_place_of(one), finding=_told(one))
         for word in self.unknown:
             yield _(
                 "  unknown: line {line}, position {position} {word}: in no dictionary, nothing is guessed",
@@ -146,6 +138,18 @@ class CheckResult:
 
     def _repr_html_(self) -> str:
         return as_html(self.rows())
+
+
+def _place_of(one: Finding) -> str:
+    if not one.line:
+        return _("text")
+    if not one.position:
+        return _("line {line}", line=one.line)
+    return _("line {line}, position {position}", line=one.line, position=one.position)
+
+
+def _told(one: Finding) -> str:
+    return _("{rule}: expected {expected}, found {actual}", rule=one.rule, expected=one.expected, actual=one.actual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
