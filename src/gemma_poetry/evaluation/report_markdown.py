@@ -22,6 +22,7 @@ from gemma_poetry.evaluation.table import (
     comparison_rows,
     estimate_text,
     label,
+    plain_sentence,
     system_rows,
 )
 from gemma_poetry.languages import _, listed, localized
@@ -43,6 +44,7 @@ def report_markdown(report: Report) -> str:
             localized(_("## {system} less {against}", system=_cell(comparison.system), against=_cell(comparison.against)))
         )
         parts.append(_table(COMPARISON_HEADS, comparison_rows(comparison)))
+        parts.append(_cell(plain_sentence(results, comparison)))
     rows = _form_rows(results)
     if rows:
         parts += [localized(_("## By form")), _table([_("form"), _("metric"), *results.by_form], rows)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.statistics import Difference, Estimate
-from gemma_poetry.languages import _, localized
+from gemma_poetry.languages import _, listed, localized
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -158,18 +158,54 @@ def verdict(name: str, difference: Difference) -> str:
     return _("better") if (difference.value < 0) == (better == "lower") else _("worse")
 
 
+_HEADLINES = ("ppl_char", "ppl_word", "bleu4", "conforms_every", "metre_every", "parallel", "title_reciprocal", "copied_lines")
+"""Beginnings of the metrics that the plain sentence is about: one of each kind."""
+
+
+def plain_sentence(results: Results, comparison: Comparison) -> str:
+    """What one system does better and worse than another, as far as the intervals tell, in one sentence.
+
+    Args:
+        results: The figures of both.
+        comparison: What is compared.
+    """
+    ours, theirs = (results.systems.get(name, {}) for name in (comparison.system, comparison.against))
+    told: dict[str, list[str]] = {"better": [], "worse": []}
+    open_ = judged = 0
+    for name, difference in comparison.differences.items():
+        plain = name.removeprefix("log_")
+        if not plain.startswith(_HEADLINES):
+            continue
+        found = verdict(name, difference)
+        if found in told and plain in ours and plain in theirs:
+            before, after = (estimate_text(plain, own[plain]).split(" [")[0] for own in (theirs, ours))
+            label = metric_text(plain).label
+            told[found].append(_("{label} {before} -> {after}", label=label, before=before, after=after))
+        open_ += found == "not told apart"
+        judged += 1
+    parts = [_("Better at {names}", names=listed(told["better"], "; "))] if told["better"] else []
+    parts += [_("Worse at {names}", names=listed(told["worse"], "; "))] if told["worse"] else []
+    parts += [_("Not told apart: {count} of {judged}", count=open_, judged=judged)] if open_ else []
+    said = listed(parts, ". ") if parts else _("no figures")
+    return _("{system} against {against}: {said}.", system=comparison.system, against=comparison.against, said=said)
+
+
 SYSTEM_HEADS = (_("metric"), "n")
 COMPARISON_HEADS = (_("metric"), "n", _("difference"), _("verdict"), _("wins"))
 
 
 def terminal_tables(results: Results) -> list[Table]:
     """The tables that `evaluate` prints: systems side by side, then each comparison."""
+    from rich.text import Text
+
     # An interval under its value: four systems stand side by side in eighty columns.
     stacked = [[localized(cell).replace(" [", "\n[") for cell in row] for row in system_rows(results)]
     tables = [_table(_("Value, 95% interval"), [*SYSTEM_HEADS, *results.systems], stacked)]
     for comparison in results.comparisons:
         title = _("{system} less {against}", system=comparison.system, against=comparison.against)
-        tables.append(_table(title, COMPARISON_HEADS, comparison_rows(comparison)))
+        table = _table(title, COMPARISON_HEADS, comparison_rows(comparison))
+        table.caption, table.caption_justify = Text(localized(plain_sentence(results, comparison))), "left"
+        tables.append(table)
     return tables
 
 

@@ -84,9 +84,9 @@ def rhyme_group(name: str, book: Book) -> str:
             if number[1] in (str(part), part_name[1:-1]):
                 return part_name
     near = nearest_names(name, known)
-    group, part = _("平水韵 has no group {name!r}", name=name), _("词林正韵 has no part {name!r}", name=name)
+    of_groups, of_parts = _("平水韵 has no group {name!r}", name=name), _("词林正韵 has no part {name!r}", name=name)
     raise ConstraintError(
-        group if book == "groups" else part,
+        of_groups if book == "groups" else of_parts,
         expected=" ".join(group for group in known if GROUP_CONTOURS.get(group, "平") == "平"),
         action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
     )
