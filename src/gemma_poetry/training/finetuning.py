@@ -149,7 +149,8 @@ def _train(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     if full:
-        model, matched = loaded.model.requires_grad_(True), []
+        matched: list[str] = []
+        model = loaded.model.requires_grad_(True)
     else:
         model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
