@@ -36,6 +36,7 @@ from gemma_poetry.errors import (
     ran_out_of_memory,
 )
 from gemma_poetry.folders import describe_folder
+from gemma_poetry.languages import _
 
 STARTED = "started.json"
 COMPLETE = "complete.json"
@@ -43,7 +44,7 @@ KINDS = ("run", "keras-run", "pretrained model")
 """What the manifest of a finished training says that it is."""
 _FULL = 2**20
 """Free bytes below which a disk is called full."""
-_GO_ON = "go on with the same command and --resume"
+_GO_ON = _("go on with the same command and --resume")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -127,10 +128,12 @@ class RunFolder:
             step: The step whose state was written anew; `None` where nothing was kept.
         """
         return OutputError(
-            "the folder was deleted, emptied or moved away while it was trained in",
+            _("the folder was deleted, emptied or moved away while it was trained in"),
             where=self.folder,
-            expected="the folder of a run to stay where it is until the training ends",
-            action=f"step {step} was written there anew: {_GO_ON}" if step is not None else "train again",
+            expected=_("the folder of a run to stay where it is until the training ends"),
+            action=_("step {step} was written there anew: {go_on}", step=step, go_on=_GO_ON)
+            if step is not None
+            else _("train again"),
         )
 
     @contextlib.contextmanager
@@ -156,10 +159,15 @@ class RunFolder:
         """What is kept of the training, and how it goes on."""
         kept = newest_checkpoint(self.folder, self.complete)
         if kept is not None:
-            return f"{self.folder} keeps the training up to step {_step(kept)}: {_GO_ON}"
+            return _(
+                "{folder} keeps the training up to step {step}: {go_on}", folder=self.folder, step=_step(kept), go_on=_GO_ON
+            )
         if (self.folder / STARTED).is_file():
-            return f"no checkpoint was complete yet: begin again with the same command and --resume ({self.folder} is kept)"
-        return "nothing was written: give the same command again"
+            return _(
+                "no checkpoint was complete yet: begin again with the same command and --resume ({folder} is kept)",
+                folder=self.folder,
+            )
+        return _("nothing was written: give the same command again")
 
     def _cannot_write(self, error: Exception, path: Path) -> OutputError:
         lines = str(error).strip().splitlines()
@@ -168,12 +176,12 @@ class RunFolder:
             free = shutil.disk_usage(self.folder if self.folder.is_dir() else self.folder.parent).free
             if free < _FULL and not isinstance(error, OSError):  # PyTorch's writer does not say so
                 reason = f"{os.strerror(errno.ENOSPC)}: {reason}"
-            reason += f"; {free:,} bytes are free"
+            reason += _("; {free:,} bytes are free", free=free)
         return OutputError(
-            f"cannot write ({reason})",
+            _("cannot write ({reason})", reason=reason),
             where=path,
-            expected="a writable place with enough free space, until the training ends",
-            action=f"free some space. {self.how_to_go_on()}",
+            expected=_("a writable place with enough free space, until the training ends"),
+            action=_("free some space. {how_to_go_on}", how_to_go_on=self.how_to_go_on()),
         )
 
     def _release(self) -> None:
@@ -239,7 +247,7 @@ def at_work(
     except OutputError as error:
         if _GO_ON in error.action or not (folder / STARTED).is_file():
             raise
-        action = f"free some space. {run.how_to_go_on()}"
+        action = _("free some space. {how_to_go_on}", how_to_go_on=run.how_to_go_on())
         raise OutputError(error.found, expected=error.expected, action=action, where=error.where) from error
     except GemmaPoetryError:
         # A training that was refused leaves nothing: mended, the same command is given again.
@@ -254,11 +262,18 @@ def at_work(
         if not ran_out_of_memory(error):
             raise
         raise TrainingError(
-            f"memory ran out ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})",
-            expected="memory for the longest samples that go through the model at a time",
-            action=f"lower train.pass_tokens or train.max_tokens, set train.gradient_checkpointing=true, or take a smaller "
-            f"model (gemma-poetry doctor estimates what a training takes). {run.how_to_go_on()}; with other settings "
-            "choose another --out",
+            _(
+                "memory ran out ({error})",
+                error=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            ),
+            expected=_("memory for the longest samples that go through the model at a time"),
+            action=_(
+                "lower train.pass_tokens or train.max_tokens, set "
+                "train.gradient_checkpointing=true, or take a smaller model (gemma-poetry doctor "
+                "estimates what a training takes). {how_to_go_on}; with other settings choose "
+                "another --out",
+                how_to_go_on=run.how_to_go_on(),
+            ),
         ) from error
     finally:
         run._release()
@@ -315,22 +330,24 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 
 def _no_run(folder: Path) -> RunError:
     return RunError(
-        f"there is no run to resume: {describe_folder(folder)}",
+        _("there is no run to resume: {describe_folder}", describe_folder=describe_folder(folder)),
         where=folder,
-        expected="the folder of a run that was begun",
-        action="leave --resume out to begin one, or name the --out that it was begun with",
+        expected=_("the folder of a run that was begun"),
+        action=_("leave --resume out to begin one, or name the --out that it was begun with"),
     )
 
 
 def _not_empty(folder: Path) -> RunError:
     if _kind(folder) in KINDS and _finished(folder) is not None:
-        found, action = "it holds a finished run", "choose another --out"
+        found, action = _("it holds a finished run"), _("choose another --out")
     elif (folder / STARTED).is_file():
-        found = "it holds a run that was begun and is not finished"
-        action = "add --resume to go on with the run that is there, or choose another --out"
+        found = _("it holds a run that was begun and is not finished")
+        action = _("add --resume to go on with the run that is there, or choose another --out")
     else:
-        found, action = describe_folder(folder), "choose another --out"
-    return RunError(f"the folder is not empty: {found}", where=folder, expected="a new or empty folder", action=action)
+        found, action = describe_folder(folder), _("choose another --out")
+    return RunError(
+        _("the folder is not empty: {found}", found=found), where=folder, expected=_("a new or empty folder"), action=action
+    )
 
 
 def _acquire(folder: Path) -> int | None:
@@ -354,7 +371,10 @@ def _acquire(folder: Path) -> int | None:
             continue  # a training that was refused has just removed the folder
         except OSError as error:
             raise OutputError(
-                f"cannot write ({error.strerror})", where=folder, expected="a writable place", action="choose another --out"
+                _("cannot write ({reason})", reason=error.strerror),
+                where=folder,
+                expected=_("a writable place"),
+                action=_("choose another --out"),
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -362,10 +382,10 @@ def _acquire(folder: Path) -> int | None:
             owner = _owner(path)
             os.close(descriptor)
             raise RunError(
-                f"another training is at work in this folder: {owner}",
+                _("another training is at work in this folder: {owner}", owner=owner),
                 where=folder,
-                expected="one training at a time",
-                action="wait for it to end, end it, or choose another --out",
+                expected=_("one training at a time"),
+                action=_("wait for it to end, end it, or choose another --out"),
             ) from error
         except OSError:  # no locks on this file system
             os.close(descriptor)
@@ -387,6 +407,6 @@ def _owner(lock: Path) -> str:
     """Who holds a lock, as the file says."""
     try:
         owner = json.loads(lock.read_text(encoding="utf-8"))
-        return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+        return _("process {pid} on {host}, since {since}", pid=owner["pid"], host=owner["host"], since=owner["since"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "a process that did not leave its name"
+        return _("a process that did not leave its name")
