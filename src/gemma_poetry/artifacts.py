@@ -33,6 +33,8 @@ from gemma_poetry.errors import DataError, OutputError, RunError
 from gemma_poetry.languages import _, listed, reason_of
 
 MANIFEST = "manifest.json"
+TRAINING_LOCK = ".training.lock"
+"""What a training holds while it writes to a folder; one that was killed leaves it behind."""
 WRITERS = {
     "data": "prepare",
     "evaluation": "evaluate",
@@ -510,6 +512,8 @@ def check_folder(path: Path, kind: str) -> None:
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return
         manifest = _manifest_of(path, kind) if path.is_dir() else None
+        if manifest is not None:
+            _refuse_training(path)
         others = list(_strangers(path, manifest)) if manifest is not None else []
     except OSError as error:
         raise _output_error(error, path) from error
@@ -524,6 +528,23 @@ def check_folder(path: Path, kind: str) -> None:
         expected=_("a new or empty folder, or one that {kind} wrote and nobody added to (it is replaced)", kind=WRITERS[kind]),
         action=_("name another folder as --out, or move what is here away"),
     )
+
+
+def _refuse_training(folder: Path) -> None:
+    """Refuses to replace a folder that a training writes to, or one above it.
+
+    Raises:
+        OutputError: A training is at work in it.
+    """
+    for lock in folder.rglob(TRAINING_LOCK):
+        with _held(lock) as mine:
+            if not mine and lock.is_file():
+                raise OutputError(
+                    _("a training is at work in {relative_to}", relative_to=lock.parent.relative_to(folder.parent)),
+                    where=folder,
+                    expected=_("a folder that nothing else writes to"),
+                    action=_("wait for it to end, or name another folder as --out"),
+                )
 
 
 def _manifest_of(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -547,6 +568,8 @@ def _strangers(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         for entry in sorted(queue.pop().iterdir()):
             name = entry.relative_to(folder).as_posix()
             if name in files or name in parts or leftover.fullmatch(entry.name):
+                continue
+            if entry.name == TRAINING_LOCK and entry.is_file():  # nobody holds it: see `_refuse_training`
                 continue
             if entry.is_dir() and not entry.is_symlink() and name in folders:
                 queue.append(entry)

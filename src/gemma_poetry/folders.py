@@ -125,6 +125,8 @@ def model_hint(path: Path) -> tuple[str, str]:
     """What a path that is no model is, and what to name as the model in its place; empty where there is nothing to say."""
     path = Path(path)
     if not path.exists():
+        if folder_kind(path.parent) in _RUNS and (path.parent / MANIFEST).is_file():
+            return _("no such folder"), _("name {parent}", parent=path.parent)
         near = nearest_folders(path, ("model", "adapter", "pretrained model", *_RUNS, "quickstart"))
         return _("no such folder"), _("did you mean {near}?", near=listed(map(str, near), " or ")) if near else ""
     meant = meant_folder(path, "model")
@@ -146,16 +148,16 @@ def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:
 
 
 def is_local(spec: str) -> bool:
-    """Whether `owner/name` means a folder of this machine that is missing, not a repository of the Hub.
+    """Whether `owner/name` means something of this machine, there or missing, not a repository of the Hub.
 
-    It does where `owner` is `runs` or `data`, the places of the README, or a folder here with runs or data of ours in it.
+    It does where a file lies there, where `owner` is `runs` or `data`, the places of the README, and where `owner` is a folder
+    of ours, or one with runs or data of ours in it.
     """
     owner, _unused, name = spec.partition("/")
-    if not name:
+    if not name or Path(spec).is_file():
         return True
-    return owner in ("runs", "data") or any(
-        folder_kind(folder) in ("data", "quickstart", "pretrained model", *_RUNS) for folder in _folders_in(Path(owner))
-    )
+    ours = ("data", "quickstart", "pretrained model", *_RUNS)
+    return owner in ("runs", "data") or any(folder_kind(folder) in ours for folder in (Path(owner), *_folders_in(Path(owner))))
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, check_same_start, read_json, write_json
+from gemma_poetry.artifacts import MANIFEST, TRAINING_LOCK, check_manifest, check_same_start, read_json, write_json
 from gemma_poetry.errors import (
     DataError,
     ExportError,
@@ -38,7 +38,6 @@ from gemma_poetry.errors import (
 from gemma_poetry.folders import describe_folder
 from gemma_poetry.languages import _
 
-LOCK = ".training.lock"
 STARTED = "started.json"
 COMPLETE = "complete.json"
 KINDS = ("run", "keras-run", "pretrained model")
@@ -106,7 +105,7 @@ class RunFolder:
         if self._lock is None:
             return True  # another process of this training holds it, or the file system has no locks
         try:
-            held, lying = os.fstat(self._lock), os.stat(self.folder / LOCK)
+            held, lying = os.fstat(self._lock), os.stat(self.folder / TRAINING_LOCK)
         except OSError:
             return False
         return (held.st_dev, held.st_ino) == (lying.st_dev, lying.st_ino) and (self.folder / STARTED).is_file()
@@ -189,9 +188,9 @@ class RunFolder:
         if self._lock is None:
             return
         with contextlib.suppress(OSError):
-            held, lying = os.fstat(self._lock), os.stat(self.folder / LOCK)
+            held, lying = os.fstat(self._lock), os.stat(self.folder / TRAINING_LOCK)
             if (held.st_dev, held.st_ino) == (lying.st_dev, lying.st_ino):
-                os.unlink(self.folder / LOCK)
+                os.unlink(self.folder / TRAINING_LOCK)
         os.close(self._lock)
         self._lock = None
         with contextlib.suppress(OSError):
@@ -231,7 +230,7 @@ def at_work(
     if writes and resume and not folder.is_dir():
         raise _no_run(folder)
     run = RunFolder(folder, start, complete)
-    killed = (folder / LOCK).is_file()  # or alive: then the lock is refused
+    killed = (folder / TRAINING_LOCK).is_file()  # or alive: then the lock is refused
     if writes:
         run._lock = _acquire(folder)
     try:
@@ -252,7 +251,7 @@ def at_work(
         raise OutputError(error.found, expected=error.expected, action=action, where=error.where) from error
     except GemmaPoetryError:
         # A training that was refused leaves nothing: mended, the same command is given again.
-        if writes and folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, STARTED}:
+        if writes and folder.is_dir() and {path.name for path in folder.iterdir()} <= {TRAINING_LOCK, STARTED}:
             (folder / STARTED).unlink(missing_ok=True)
         raise
     except (OSError, SafetensorError) as error:
@@ -287,7 +286,7 @@ def _find_start(run: RunFolder, *, resume: bool, writes: bool, killed: bool, wha
         RunError: See `at_work`.
     """
     folder = run.folder
-    names = {path.name for path in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
+    names = {path.name for path in folder.iterdir()} - {TRAINING_LOCK} if folder.is_dir() else set()
     if not resume:
         # Processes that share a training start at different moments: the one that writes alone judges the folder.
         if writes and names - {STARTED}:
@@ -363,7 +362,7 @@ def _acquire(folder: Path) -> int | None:
     except ImportError:  # Windows
         folder.mkdir(parents=True, exist_ok=True)
         return None
-    path = folder / LOCK
+    path = folder / TRAINING_LOCK
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)

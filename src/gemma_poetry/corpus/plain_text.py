@@ -30,6 +30,7 @@ from gemma_poetry.corpus.headings import (
     number_of,
     parted,
     without_bullet,
+    without_stanza_label,
 )
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, verse_lines
@@ -113,7 +114,7 @@ _Found = tuple[str, str, str, Sequence[str]]
 
 def _rows(text: str) -> list[_Row]:
     rows: list[_Row] = []
-    gap, begins = 0, False
+    gap, begins, stanza = 0, False, ""
     for number, line in enumerate(_LINE_ENDS.sub("\n", text).split("\n"), 1):
         line = " ".join(line.strip(_EDGES).split())
         if not line:
@@ -122,7 +123,16 @@ def _rows(text: str) -> list[_Row]:
             begins = True
         else:
             heading = line.startswith("#")
-            bare = without_bullet(line)
+            bare, label = without_stanza_label(without_bullet(line))
+            stanza = label or stanza
+            if not bare:
+                continue
+            if stanza == "later" and rows:
+                # 下片 goes on with its poem, whatever stands between.
+                rows[-1].text += f" {bare}"
+                gap, begins, stanza = 0, False, ""
+                continue
+            begins, heading, stanza = begins or stanza == "first", heading and not stanza, ""
             rows.append(_Row(number, bare, gap, begins or heading, heading and not PAUSES.search(bare)))
             gap, begins = 0, False
     _take_numbers(rows)

@@ -16,12 +16,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
+from gemma_poetry.prosody.verdicts import regulated_verdict
 
 _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
 _BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
@@ -34,6 +35,7 @@ _QUATRAIN = 4
 _MOST = 0.8
 _USUALLY = 0.6
 _FEW = 0.2
+_HALF = 0.5
 _UNRHYMED = 0.25
 _UNRHYMED_TITLED = 12
 
@@ -302,6 +304,28 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
     own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
     if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in pairwise(quatrains)):
         raise _untold(poem, len(poem.rows), _("rows whose rhyme changes every four lines"))
+    if own and len(quatrains) > 1 and _may_be_quatrains(lines, quatrains):
+        raise _untold(poem, len(poem.rows), _("rows of one rhyme, of which each four keep the tones by themselves"))
+    runs = [list(run) for _length, run in groupby(lines, len)]
+    if len(runs) > 1 and all(is_even_verse(run) and len(run) % _QUATRAIN == 0 for run in runs):
+        raise _untold(poem, len(poem.rows), _("rows of verse whose length changes"))
+
+
+def _may_be_quatrains(lines: Sequence[str], quatrains: Sequence[Sequence[str]]) -> bool:
+    """Whether lines of one rhyme may be 绝句 (or 律诗) that follow each other, in place of one 排律 or 古诗.
+
+    The lines of a 律诗 or 排律 hang together (粘), none but the even ones rhymes, and no rhyme word returns. 绝句 one after the
+    other keep the tones each, and break one of these sooner or later; but eight lines that only hang together badly are a 律诗
+    that somebody got wrong.
+    """
+    kept = sum(regulated_verdict(quatrain).passes for quatrain in quatrains) / len(quatrains)
+    again = len({line[-1] for line in lines[1::2]}) < len(lines) // 2
+    if regulated_verdict(lines).passes:
+        return again and len(quatrains) > 2
+    anew = again or any(rhyme_together(quatrain[:2]) for quatrain in quatrains[1:])
+    if len(quatrains) == 2:
+        return anew and kept == 1
+    return kept > _FEW if anew else kept >= _HALF
 
 
 def _untold(piece: Piece, count: int, what: str) -> UntoldError:

@@ -14,13 +14,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
 from gemma_poetry.languages import _, listed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _DEEPEST, _LONGEST, _MOST, _LARGEST = 12, 10_000, 50_000, 2**31
 _MOST_LABELS = 10_000
@@ -87,6 +90,33 @@ class _Configuration(_Fields):
     text_config: _Configuration | None = None
     vision_config: _Configuration | None = None
     audio_config: _Configuration | None = None
+
+
+class _Backbone(_Fields):
+    """What a KerasHub preset's `config.json` says of its backbone."""
+
+    vocabulary_size: Extent
+    num_layers: Count
+    num_query_heads: Count
+    num_key_value_heads: Count
+    hidden_dim: Width
+    intermediate_dim: Annotated[int, Field(ge=1, le=2**21)]
+    head_dim: Width
+    layer_norm_epsilon: Positive
+    sliding_window_size: Extent | None = None
+    use_post_ffw_norm: bool = False
+    query_head_dim_normalize: bool = True
+    attention_logit_soft_cap: Positive | None = None
+    final_logit_soft_cap: Positive | None = None
+    global_rope_scaling_factor: Positive = 1.0
+    dropout: Fraction = 0.0
+
+
+class _Preset(_Fields):
+    """`config.json` of a KerasHub preset."""
+
+    registered_name: Word
+    config: _Backbone
 
 
 class _Generation(_Fields):
@@ -203,6 +233,61 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
 
 
 _LAYER = re.compile(r"(?:model\.)?(?:language_model\.)?(?:model\.)?layers\.(\d{1,6})\.")
+
+
+def check_preset(folder: Path) -> None:
+    """Looks at the files of a KerasHub preset, before Keras builds what they describe.
+
+    Raises:
+        UnsafeModelError: A setting names code.
+        ModelError: A file is none, or the backbone has a field of the wrong kind or beyond all bounds.
+    """
+    check_entries(folder)
+    _check_file(_Preset, folder / "config.json")
+
+
+def check_tokenizer_rows(tokenizer: PreTrainedTokenizerBase, rows: int, folder: Path) -> None:
+    """Refuses a tokenizer with tokens beyond the last row of the model's embedding.
+
+    Args:
+        tokenizer: The tokenizer.
+        rows: Rows of the embedding.
+        folder: The model folder.
+
+    Raises:
+        IncompleteModelError: It has such tokens, others than those that stand for pictures and sound: of these the published
+            tokenizers of Gemma 3 have one more than its models of text have rows, and no text holds it.
+    """
+    # Added tokens may leave ids out: the last is not always the number of tokens.
+    beyond = {
+        number: token.content
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if number >= rows and not token.content.endswith(_SOFT_TOKEN)
+    }
+    if tokenizer.vocab_size > rows and not beyond:
+        beyond = {tokenizer.vocab_size - 1: str(tokenizer.convert_ids_to_tokens(tokenizer.vocab_size - 1))}
+    if beyond:
+        last = max(beyond)
+        raise IncompleteModelError(
+            _(
+                "the tokenizer has tokens up to id {last:,} ({beyond!r}), the model {rows:,} rows for them",
+                last=last,
+                beyond=beyond[last][:40],
+                rows=rows,
+            ),
+            where=folder,
+            expected=_(
+                "a tokenizer whose ids end at {rows:,}, or a model that was resized for the tokens that were added",
+                rows=rows - 1,
+            ),
+            action=_(
+                "use the tokenizer that the weights were saved with, or save model and "
+                "tokenizer again after model.resize_token_embeddings(len(tokenizer))"
+            ),
+        )
+
+
+_SOFT_TOKEN = "_soft_token>"
 
 
 def check_other_settings(folder: Path) -> None:

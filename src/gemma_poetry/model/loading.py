@@ -32,7 +32,7 @@ from gemma_poetry.model.checkpoint import (
     weight_files,
     weights_fingerprint,
 )
-from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files
+from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files, check_tokenizer_rows
 from gemma_poetry.model.families import (
     FAMILIES,
     choose_attention,
@@ -334,7 +334,9 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
         commit = found.revision
         if commit is not None:
             model.name_or_path = found.repository
-    return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
+    tokenizer = _read_tokenizer(folder)
+    check_tokenizer_rows(tokenizer, model.get_input_embeddings().num_embeddings, folder)
+    return LoadedModel(model.eval(), tokenizer, name, spec, False, folder, commit)
 
 
 def _load_weights(folder: Path, device: str | None, dtype: str, quantization: dict[str, Any] | None = None) -> Any:

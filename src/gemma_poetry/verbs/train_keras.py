@@ -55,6 +55,7 @@ def find_base(model: str, data: Path) -> Base:
     """
     from gemma_poetry.keras_backend.training import Base
     from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
+    from gemma_poetry.model.configuration_fields import check_preset
     from gemma_poetry.model.keras_preset import is_keras_preset
     from gemma_poetry.model.loading import is_run, load_tokenizer
 
@@ -64,6 +65,7 @@ def find_base(model: str, data: Path) -> Base:
     name = model if not Path(model).is_dir() else Path(model).resolve().name
     identity = {"spec": model, "name": name, "revision": revision}
     if is_keras_preset(folder):
+        check_preset(folder)
         return Base(folder, _preset_tokenizer(folder, data), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
     check_model_folder(folder)
     return Base(folder, load_tokenizer(str(folder)), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
