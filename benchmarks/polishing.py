@@ -104,7 +104,7 @@ def write(options: argparse.Namespace) -> None:
 def interval(values: np.ndarray) -> tuple[float, float, float]:
     draw = np.random.default_rng(1)
     means = values[draw.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    return float(values.mean()), *map(float, np.quantile(means, [0.025, 0.975]))
+    return float(values.mean()), float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def tell(options: argparse.Namespace) -> None:

@@ -75,8 +75,8 @@ def _lower_lines(upper: str, again: Sequence[tuple[int, int]]) -> list[tuple[Slo
     united = [line for line in (_united(line, again) for line in lines) if line is not None]
     if not united:
         # What the repeated characters ask for stands against the tail's own rules, or the upper line has irregular beats.
-        bare = _united(beats, again) or [None] * (len(upper) - 1) + beats[-1:]
-        united = [bare]
+        ends: list[Tone | None] = [*[None] * (len(upper) - 1), beats[-1]]
+        united = [_united(beats, again) or ends]
     return [tuple(Slot(tone) for tone in line) for line in united]
 
 

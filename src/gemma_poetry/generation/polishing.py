@@ -135,7 +135,7 @@ class Polisher:
         ranked = sorted(work.free, key=lambda line: work.weaknesses[line - 1][0])  # type: ignore[index]
         for line in ranked:
             couplet = _couplet(work.draft.form, line)
-            places = [(line,)]
+            places: list[tuple[int, ...]] = [(line,)]
             if couplet is not None and work.free.issuperset(couplet):
                 places.append(couplet)
             for place in places:
@@ -170,7 +170,7 @@ class Polisher:
             tuple(tuple(slots[line - 1]) for line in place),
             marks[first - 1 : last],
             draft.form.pattern,
-            repeats=tuple((place.index(line) + 1, *both) for line, *both in draft.form.repeats if line in place),
+            repeats=tuple((place.index(line) + 1, late, early) for line, late, early in draft.form.repeats if line in place),
         )
         locked = [line for line in range(1, len(slots) + 1) if line not in place and line not in _echoing(draft.form)]
         rhymes, words = _rhymes(draft, slots, work.lines, form, locked)
