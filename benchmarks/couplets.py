@@ -88,7 +88,7 @@ def write(options: argparse.Namespace) -> None:
     with open(options.out, "a", encoding="utf-8") as stream:
         for begin in range(0, len(places), BLOCK):
             block = [(octaves[place], 2 + 2 * (place % 2)) for place in places[begin : begin + BLOCK]]
-            found = [
+            found: list[dict[str, Any]] = [
                 {"form": poem.form, "upper": poem.lines[first], "the poets": poem.lines[first + 1]} for poem, first in block
             ]
             for strength in map(float, options.answering.split(",")):
