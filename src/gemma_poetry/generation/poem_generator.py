@@ -46,13 +46,13 @@ if TYPE_CHECKING:
 
     from gemma_poetry.corpus.known_lines import KnownLines
 
-PARTICLES = {1: 1, 2: 8, 3: 16, 4: 16, 5: 48}
+PARTICLES = {1: 1, 2: 8, 3: 16, 4: 48, 5: 128}
 """By effort: how many poems are written for each that is kept."""
 
 PARALLEL_EFFORT = 3
 """From here on couplets 2 and 3 of 律诗 favour words that answer each other (对仗)."""
 
-ROUNDS = {1: 0, 2: 0, 3: 0, 4: 6, 5: 12}
+ROUNDS = {1: 0, 2: 0, 3: 0, 4: 4, 5: 8}
 """By effort: how many places of the kept poem are written anew, see `polishing`."""
 
 ATTEMPTS = 64
