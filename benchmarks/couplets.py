@@ -1,6 +1,6 @@
 """How parallel are the answers to upper lines of 律诗 that no model has read, beside those of their poets?
 
-    python benchmarks/couplets.py write --data DATA [-n 200] [--answering 0,1.5] --out FILE
+    python benchmarks/couplets.py write --data DATA [-n 200] [--answering 0,1] --out FILE
     python benchmarks/couplets.py tell FILE ...
 
 In: couplets 2 and 3 of 律诗 of the test split. `write` adds a JSON line for each to FILE, with an answer for each strength;
@@ -88,11 +88,11 @@ def write(options: argparse.Namespace) -> None:
     with open(options.out, "a", encoding="utf-8") as stream:
         for begin in range(0, len(places), BLOCK):
             block = [(octaves[place], 2 + 2 * (place % 2)) for place in places[begin : begin + BLOCK]]
-            found = [
+            found: list[dict[str, Any]] = [
                 {"form": poem.form, "upper": poem.lines[first], "the poets": poem.lines[first + 1]} for poem, first in block
             ]
             for strength in map(float, options.answering.split(",")):
-                answering.ANSWERING, answering.COMPOUND = strength, strength / 1.5
+                answering.ANSWERING, answering.COMPOUND = strength, 0.7 * strength
                 begun = time.process_time()
                 written = generator.write([PoemRequest(answer=one["upper"]) for one in found], seed=begin)
                 for one, answer in zip(found, list(written)):
@@ -125,7 +125,7 @@ def main() -> None:
     writing.add_argument("--split", default="test")
     writing.add_argument("--first", type=int, default=0)
     writing.add_argument("-n", type=int, default=200)
-    writing.add_argument("--answering", default="0,1.5")
+    writing.add_argument("--answering", default="0,1")
     writing.add_argument("--seed", type=int, default=1)
     writing.add_argument("--out", type=Path, required=True)
     writing.set_defaults(run=write)

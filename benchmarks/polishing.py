@@ -37,6 +37,7 @@ from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import Candidate, Reranker
+from gemma_poetry.generation.verification import form_kept
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
@@ -85,7 +86,7 @@ def write(options: argparse.Namespace) -> None:
             taken = time.process_time() - begun
             found["effort 3"] = measured(loaded, one.poem, [title, *others], taken)
             begun = time.process_time()
-            form = next(form for form in one.prescription.forms if form.pattern == one.pattern)
+            form = form_kept(one.poem.lines, one.request, one.prescription)
             draft = Draft(one.poem.lines, form, one.request, one.prescription)
             polished = generator.polisher.polish(draft, rounds=options.rounds, seed=number)
             taken += time.process_time() - begun
@@ -103,7 +104,7 @@ def write(options: argparse.Namespace) -> None:
 def interval(values: np.ndarray) -> tuple[float, float, float]:
     draw = np.random.default_rng(1)
     means = values[draw.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    return float(values.mean()), *map(float, np.quantile(means, [0.025, 0.975]))
+    return float(values.mean()), float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def tell(options: argparse.Namespace) -> None:

@@ -130,3 +130,5 @@ def test_octaves_favour_words_that_answer_where_effort_is_spent(tiny, tokenizer)
             assert tuple(line for line, _ in draft.plan.answering) == lines
         (draft,) = generator._drafts(PoemRequest("五绝"), 1, 1, 0)
         assert draft.plan.answering == ()
+        (draft,) = generator._drafts(PoemRequest(answer="海内存知己"), 1, 1, 0)
+        assert draft.plan.answering == ((2, ""),), "whatever the effort"

@@ -12,10 +12,12 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.domains.registry import load_domain
 from gemma_poetry.errors import ConstraintError, TextError
 from gemma_poetry.generation import poem_generator, polishing
+from gemma_poetry.generation.couplets import repeated_places
 from gemma_poetry.generation.drafts import Draft, draft_of
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.polishing import worth
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.verification import form_kept
 from gemma_poetry.generation.writer import PoemWriter
 from gemma_poetry.generation.written import Change
 from gemma_poetry.prosody.lines import split_lines
@@ -156,6 +158,7 @@ def test_another_shape_than_that_of_the_form(writer):
 
 def test_what_was_asked_for_stays(tiny, tokenizer, monkeypatch):
     monkeypatch.setitem(poem_generator.ROUNDS, 4, 6)
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
     generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
     wishes = [
         PoemRequest("五绝", "秋月", acrostic="空山新雨"),
@@ -175,20 +178,33 @@ def test_what_was_asked_for_stays(tiny, tokenizer, monkeypatch):
         assert one.merits is not None
 
 
-def test_effort_four_polishes_what_effort_three_writes(tiny, tokenizer):
-    request = PoemRequest("五绝", "秋月")
+@pytest.mark.parametrize("upper", ["风声雨声读书声", "海内存知己"])
+def test_an_answer_stays_one(tiny, tokenizer, lenient, monkeypatch, upper):
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
+    for seed in (1, 2, 3):
+        (one,) = generator.write([PoemRequest(answer=upper)], seed=seed)
+        assert one.poem.lines[0] == upper and repeated_places(one.poem.lines[1]) == repeated_places(upper)
+        form_kept(one.poem.lines, one.request, one.prescription)
+
+
+def test_effort_four_polishes_what_it_wrote(tiny, tokenizer, monkeypatch):
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
     poems = {}
-    for effort in (3, 4):
-        generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=effort, temperature=1.0), guards=NOTHING_KNOWN)
-        (poems[effort],) = generator.write([request], seed=4)
-    assert poems[4].poem != poems[3].poem
-    assert worth(poems[4].merits) > worth(poems[3].merits)
+    for rounds in (0, 6):
+        monkeypatch.setitem(poem_generator.ROUNDS, 4, rounds)
+        (poems[rounds],) = generator.write([PoemRequest("五绝", "秋月")], seed=4)
+    assert poems[6].poem != poems[0].poem
+    assert worth(poems[6].merits) > worth(poems[0].merits)
+    (one,) = generator.write([PoemRequest("五绝", "秋月")], seed=4, best_of=4)
+    assert one.poem == poems[0].poem, "a number of drafts that was asked for is all that is done"
 
 
 def test_a_line_that_was_asked_for_whole_cannot_be_rewritten(writer):
     generator = writer.generator
     (one,) = generator.write([PoemRequest("五绝", first_line="空山新雨后")], seed=1, best_of=2)
-    form = next(form for form in one.prescription.forms if form.pattern == one.pattern)
+    form = form_kept(one.poem.lines, one.request, one.prescription)
     draft = Draft(one.poem.lines, form, one.request, one.prescription)
     with pytest.raises(ConstraintError, match="every character of line 1 was asked for"):
         generator.polisher.polish(draft, rounds=1, seed=1, lines=(1,))

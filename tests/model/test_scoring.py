@@ -151,7 +151,7 @@ def test_variants_are_scored_as_by_themselves(name, batch_tokens, among):
     """One prompt and beginning, longer than the window of attention, other ends and lengths; one is the beginning itself."""
     model = family(name)
     torch.nn.init.normal_(model.get_output_embeddings().weight, std=1.0)
-    prompt, begun = (2, 9, 10, 11), (12, 13, 14)
+    prompt, begun = (2, 9, 49, 11), (12, 13, 14)
     ends = [(20, 21, 1), (20, 22, 23, 24, 1), (30, 1), (1,), ()]
     samples = [TokenizedPoem(prompt, (*begun, *end)) for end in ends]
     pieces = range(25) if among else None

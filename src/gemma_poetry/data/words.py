@@ -40,8 +40,8 @@ def compounds() -> frozenset[str]:
 def compound_ends() -> dict[str, tuple[str, ...]]:
     """By character: those that make a compound behind it, in simplified characters."""
     ends: dict[str, list[str]] = {}
-    for first, second in sorted(compounds()):
-        ends.setdefault(first, []).append(second)
+    for compound in sorted(compounds()):
+        ends.setdefault(compound[0], []).append(compound[1])
     return {first: tuple(found) for first, found in ends.items()}
 
 

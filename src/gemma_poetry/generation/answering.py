@@ -19,10 +19,10 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.prosody.parallelism import counterparts
 
-ANSWERING = 1.5
+ANSWERING = 1.0
 """What the score of a character is raised by that answers the one opposite."""
 
-COMPOUND = 1.0
+COMPOUND = 0.7
 """What it is raised by where it ends a compound opposite a compound."""
 
 _LINE_ENDS = re.compile(f"[{MARKS}]")

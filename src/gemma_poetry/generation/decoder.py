@@ -86,8 +86,7 @@ class Decoder:
         processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        least = 0 if alike else WIDE_VOCABULARY
-        if configuration.num_beams == 1 and can_narrow(self.model, least):
+        if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
             rows = self._generate(ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding))
         else:
             rows = self._generate(ids, attention, seed, configuration, processors=[processor])

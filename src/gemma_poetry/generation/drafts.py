@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.script import Script
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.given_characters import BLANK
 from gemma_poetry.generation.prescription import Prescription, prescribe
@@ -47,7 +48,7 @@ def draft_of(poem: Poem, scansion: Scansion, *, novel: bool) -> Draft:
     Raises:
         ConstraintError: Its form has no shape that could be kept.
     """
-    script = "traditional" if is_traditional("".join(poem.lines)) else "simplified"
+    script: Script = "traditional" if is_traditional("".join(poem.lines)) else "simplified"
     blanks = "".join(BLANK * len(line) + mark for line, mark in zip(poem.lines, poem.marks))
     request = PoemRequest(
         scansion.form, poem.title, poem.author, lines=len(poem.lines), template=blanks, novel=novel, script=script

@@ -28,15 +28,16 @@ WIDE_VOCABULARY = 32_768
 _FEW = 0.25
 
 
-def can_narrow(model: Any, least: int = WIDE_VOCABULARY) -> bool:
+def can_narrow(model: Any, *, wide: bool = True) -> bool:
     """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix.
 
     Args:
         model: The model.
-        least: Rows that the matrix must have more than.
+        wide: Whether it must be wide.
     """
     head = model.get_output_embeddings()
-    return type(head) is torch.nn.Linear and "forward" not in vars(head) and len(head.weight) > least
+    plain = type(head) is torch.nn.Linear and "forward" not in vars(head)
+    return plain and (not wide or len(head.weight) > WIDE_VOCABULARY)
 
 
 class NarrowSampling:

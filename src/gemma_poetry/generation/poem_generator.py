@@ -39,20 +39,21 @@ from gemma_poetry.generation.prescription import Prescription
 from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.generation.verification import VerifiedPoem, form_kept, verify
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gemma_poetry.corpus.known_lines import KnownLines
 
-PARTICLES = {1: 1, 2: 8, 3: 16, 4: 16, 5: 48}
+PARTICLES = {1: 1, 2: 8, 3: 16, 4: 48, 5: 128}
 """By effort: how many poems are written for each that is kept."""
 
 PARALLEL_EFFORT = 3
 """From here on couplets 2 and 3 of 律诗 favour words that answer each other (对仗)."""
 
-ROUNDS = {1: 0, 2: 0, 3: 0, 4: 6, 5: 12}
+ROUNDS = {1: 0, 2: 0, 3: 0, 4: 4, 5: 8}
 """By effort: how many places of the kept poem are written anew, see `polishing`."""
 
 ATTEMPTS = 64
@@ -190,7 +191,7 @@ class PoemGenerator:
 
     def _polished(self, one: GeneratedPoem, rounds: int, seed: int, number: int) -> GeneratedPoem:
         """A poem whose weakest places are written anew, where that makes it better."""
-        form = next(form for form in one.prescription.forms if form.pattern == one.pattern)
+        form = form_kept(one.poem.lines, one.request, one.prescription)
         found = self.polisher.polish(
             Draft(one.poem.lines, form, one.request, one.prescription), rounds=rounds, seed=batch_seed(seed, number, rounds)
         )
@@ -213,8 +214,10 @@ class PoemGenerator:
 
     def _parallel(self, prescription: Prescription, plan: Plan) -> tuple[Prescription, Plan]:
         """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
-        firsts = PARALLEL_COUPLETS.get(prescription.form, ()) if self.settings.effort >= PARALLEL_EFFORT else ()
-        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts)) if firsts else plan
+        firsts = PARALLEL_COUPLETS.get(prescription.forms[0].name, ())
+        if not firsts or plan.answering or self.settings.effort < PARALLEL_EFFORT:
+            return prescription, plan
+        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
     def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""
@@ -257,9 +260,9 @@ class PoemGenerator:
             for draft in batch:
                 if draft.done is None:
                     raise GenerationError(
-                        f"{draft.prescription.form} met a dead end {ATTEMPTS + 1} times",
-                        expected="a way to finish the poem under all that was asked of it",
-                        action="ask for less at once, try another seed, or allow more characters or known lines",
+                        _("{form} met a dead end {attempts} times", form=draft.prescription.form, attempts=ATTEMPTS + 1),
+                        expected=_("a way to finish the poem under all that was asked of it"),
+                        action=_("ask for less at once, try another seed, or allow more characters or known lines"),
                     )
             done = [draft.done for draft in batch if draft.done is not None]
             yield from self._assess(done) if assess else done

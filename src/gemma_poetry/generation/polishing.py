@@ -135,7 +135,7 @@ class Polisher:
         ranked = sorted(work.free, key=lambda line: work.weaknesses[line - 1][0])  # type: ignore[index]
         for line in ranked:
             couplet = _couplet(work.draft.form, line)
-            places = [(line,)]
+            places: list[tuple[int, ...]] = [(line,)]
             if couplet is not None and work.free.issuperset(couplet):
                 places.append(couplet)
             for place in places:
@@ -170,6 +170,7 @@ class Polisher:
             tuple(tuple(slots[line - 1]) for line in place),
             marks[first - 1 : last],
             draft.form.pattern,
+            repeats=tuple((place.index(line) + 1, late, early) for line, late, early in draft.form.repeats if line in place),
         )
         locked = [line for line in range(1, len(slots) + 1) if line not in place and line not in _echoing(draft.form)]
         rhymes, words = _rhymes(draft, slots, work.lines, form, locked)
@@ -195,7 +196,11 @@ class Polisher:
                 continue
             found = verify(track.text, plan, request, prescription)
             if isinstance(found, VerifiedPoem):
-                yield _with(work.lines, draft.form, place, found.poem.lines)
+                whole = _with(work.lines, draft.form, place, found.poem.lines)
+                following = [line for line, earlier in draft.form.echoes if earlier in place]
+                repeated = convert([whole[line - 1] for line in following], "simplified")
+                if not any(line in guard for line in repeated for guard in plan.guards):
+                    yield whole
 
     def _assess(self, several: Sequence[tuple[str, ...]], draft: Draft) -> list[Merits]:
         return self._assessor.assess([self._candidate(lines, draft) for lines in several])
@@ -337,9 +342,9 @@ def _answering(form: str, place: Sequence[int], lines: Sequence[str]) -> tuple[t
 
 
 _WEAK_IN = {
-    "fluency": "of all lines the model finds this one least likely",
-    "closeness": "of all lines this one has least to do with the title",
-    "coherence": "of all lines this one holds least together with the others",
+    "fluency": "the model finds it unlikely beside the other lines",
+    "closeness": "it has little to do with the title beside the other lines",
+    "coherence": "it holds little together with the other lines",
     "usage": "it has pairs of characters that no poet uses",
     "parallelism": "its couplet is the less parallel",
 }
@@ -348,6 +353,7 @@ _WEAK_IN = {
 def _weaknesses(lines: Sequence[LineMerits], faults: Counter[int]) -> list[tuple[float, str]]:
     """How weak each line is, in standard deviations among the lines, and in what most."""
     strengths = np.zeros((len(_WEAK_IN), len(lines)))
+    telling = np.zeros_like(strengths, dtype=bool)
     for row, name in enumerate(_WEAK_IN):
         values = [getattr(one, name) for one in lines]
         known = [value for value in values if value is not None]
@@ -355,10 +361,11 @@ def _weaknesses(lines: Sequence[LineMerits], faults: Counter[int]) -> list[tuple
         if spread > 1e-9:
             mean = float(np.mean(known))
             strengths[row] = [0.0 if value is None else (value - mean) / spread for value in values]
+            telling[row] = [value is not None for value in values]
     names = list(_WEAK_IN)
     found = []
     for number in range(len(lines)):
-        worst = names[int(strengths[:, number].argmin())]
+        worst = names[int(np.where(telling[:, number], strengths[:, number], np.inf).argmin())]
         total, weak_in = float(strengths[:, number].sum()), _WEAK_IN[worst]
         if count := faults[number + 1]:
             total, weak_in = total - 1000 * count, "it breaks the form"

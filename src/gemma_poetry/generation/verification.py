@@ -85,6 +85,19 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
     return wrong[-1]
 
 
+def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
+    """The form that a finished poem keeps, of those that grant its request.
+
+    Args:
+        lines: Its lines, in either script.
+        request: What was asked for.
+        prescription: The forms.
+    """
+    sounds = LexiconSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    plain = convert(lines, "simplified")
+    return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))
+
+
 def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
     """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
 

@@ -24,6 +24,7 @@ from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
 from gemma_poetry.generation.written import Polished, WritableDomain, Writer, Written, WrittenPoem
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.scansion import scan, scan_auto
 
@@ -42,7 +43,6 @@ class PoemWriter(Writer):
         generator: The engine.
     """
 
-    no_guards = "no list of known lines is at hand, so new lines are not promised (give --data)"
     guarded = True
 
     def __init__(self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, **engine: Any) -> None:
@@ -50,6 +50,11 @@ class PoemWriter(Writer):
 
         self.domain = domain
         self.generator = PoemGenerator(loaded.model, loaded.tokenizer, settings, **engine)
+
+    @staticmethod
+    def no_guards(domain: str) -> str:
+        """See `Writer`."""
+        return _("no list of known lines is at hand, so new lines are not promised (give --data)")
 
     @staticmethod
     def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
 
 
@@ -86,9 +87,9 @@ def _sound(scores: list[CompletionScore]) -> list[CompletionScore]:
     broken = sum(score.nll != score.nll for score in scores)
     if broken:
         raise ModelError(
-            f"the likelihood of {broken} of {len(scores)} poems is not a number",
-            expected="finite activations",
-            action="load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights",
+            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(scores)),
+            expected=_("finite activations"),
+            action=_("load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights"),
         )
     return scores
 
@@ -116,7 +117,9 @@ def score_variants(
         head = _Head(model, confined)
         common = torch.tensor([rows[0][: begun + 1]], device=device)
         hidden, cache = head.inputs(common[:, :-1], torch.ones_like(common[:, :-1]), keep=True)
-        nats_before = head.losses(hidden[0], common[0, 1:]).double().cpu()
+        # Of prompts nothing is asked, nor are their tokens among those that the distribution may be confined to.
+        asked = min(len(sample.prompt_ids) for sample in samples) - 1
+        nats_before = head.losses(hidden[0, asked:], common[0, asked + 1 :]).double().cpu()
         for chosen in length_batches([len(row) - begun for row in rows], batch_tokens):
             batch = [rows[index][begun:] for index in chosen]
             input_ids = torch.zeros((len(batch), max(map(len, batch))), dtype=torch.long)
@@ -132,7 +135,7 @@ def score_variants(
             losses = head.losses(hidden[row_numbers, places - 1], input_ids[row_numbers, places].to(device))
             nats = losses.double().cpu().split([len(tokens) - 1 for tokens in batch])
             for index, behind in zip(chosen, nats):
-                before = nats_before[len(samples[index].prompt_ids) - 1 :].sum()
+                before = nats_before[len(samples[index].prompt_ids) - 1 - asked :].sum()
                 scores[index] = CompletionScore(float(before + behind.sum()), len(samples[index].completion_ids))
     return _sound([scores[index] for index in range(len(samples))])
 

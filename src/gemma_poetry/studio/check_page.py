@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.generation.written import Change
+from gemma_poetry.languages import localized
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP, alternating_marks
@@ -23,7 +24,6 @@ from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.tunes import find_tune
 from gemma_poetry.studio.card import Card
 from gemma_poetry.studio.draft_page import plain_html, ranked_html
-from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.picture import poem_card
 from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.texts import Language, complaint, say
@@ -314,7 +314,7 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         ]
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
-    remarks += [translated(remark, language) for remark in scansion.remarks]
+    remarks += [localized(remark, language) for remark in scansion.remarks]
     if remarks:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]
         parts.append(f"<h4>{escape(say('remarks', language))}</h4><ul class='findings'>{''.join(rows)}</ul>")
@@ -350,5 +350,5 @@ def _mends(poem: ScansionResult, number: int, language: Language) -> str:
         for found in mend.alternatives
     ]
     if mend.advice:
-        texts.append(say("mend_advice", language, advice=translated(mend.advice, language)))
+        texts.append(say("mend_advice", language, advice=localized(mend.advice, language)))
     return "".join(f"<span class='mend'>{escape(text)}</span>" for text in texts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
-from gemma_poetry.errors import TextError, visible
+from gemma_poetry.errors import visible
 from gemma_poetry.prosody.scansion import check_form
 from gemma_poetry.verbs.check import classical_poems, read_file
 
@@ -54,8 +54,6 @@ def polish(options: PolishOptions) -> int:
     poems = classical_poems(read_file(options.file))
     if options.form:
         check_form(options.form)
-    if not poems:
-        raise TextError("there is no poem", where=options.file, expected="poems, empty lines between them")
     seed = options.settings.drawn_seed()
     poet = gp.load(options.model, recipe=Recipe(generate=options.settings), progress=True)
     if not options.as_json:
