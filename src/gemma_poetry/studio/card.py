@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemma_poetry.extras import require
+from gemma_poetry.languages import _
 from gemma_poetry.studio.glyphs import Face, face
 
 ZOOM = 2
@@ -110,7 +111,7 @@ def card_svg(card: Card, *, vertical: bool) -> str:
         MissingExtraError: fontTools is not installed.
         InputError: This machine has no font with Chinese characters.
     """
-    require("fontTools", extra="studio", purpose="a picture")
+    require("fontTools", extra="studio", purpose=_("a picture"))
     canvas = _Canvas(face(card.script))
     width, height = (_columns if vertical else _rows)(canvas, card)
     shapes = "".join(f'<path id="{name}" d="{path}"/>' for path, name in canvas.outlines.items())
@@ -130,7 +131,7 @@ def card_png(svg: str) -> bytes:
     Raises:
         MissingExtraError: resvg is not installed.
     """
-    require("resvg_py", extra="studio", purpose="a picture in PNG", otherwise="ask for SVG")
+    require("resvg_py", extra="studio", purpose=_("a picture in PNG"), otherwise=_("ask for SVG"))
     import resvg_py
 
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM, skip_system_fonts=True))

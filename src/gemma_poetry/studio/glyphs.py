@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import InputError
+from gemma_poetry.languages import _
 
 FONTS = (
     "/usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc",
@@ -97,8 +98,8 @@ def face(script: str) -> Face:
         if found is not None:
             return found
     raise InputError(
-        "no font with Chinese characters is found",
-        expected="Noto Serif CJK, or another serif font with them",
+        _("no font with Chinese characters is found"),
+        expected=_("Noto Serif CJK, or another serif font with them"),
         action="apt-get install fonts-noto-cjk",
     )
 

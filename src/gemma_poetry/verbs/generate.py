@@ -61,7 +61,9 @@ def generate(options: GenerateOptions) -> int:
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
     if options.picture is not None and domain.engine != "slots":
         raise UsageError(
-            f"--picture is asked for in {domain.name}", expected="a domain of Chinese verse", action="leave it out"
+            _("a picture of {domain} is asked for", domain=domain.name),
+            expected=_("classical Chinese verse"),
+            action=_("leave it out"),
         )
     corpus = _corpus_index(options.data) if options.data else None
     poet = gp.load(

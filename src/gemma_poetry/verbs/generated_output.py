@@ -15,6 +15,7 @@ from gemma_poetry.artifacts import atomic_writer, check_file
 from gemma_poetry.errors import UsageError
 from gemma_poetry.extras import require
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult
 from gemma_poetry.verbs.generate_options import GenerateOptions
 
@@ -71,11 +72,11 @@ def check_pictures(options: GenerateOptions) -> None:
         return
     if options.picture.suffix.lower() not in PICTURES:
         raise UsageError(
-            f"--picture {options.picture} is asked for",
-            expected="a file that is called .png or .svg",
-            action="choose another ending",
+            _("--picture {path} is asked for", path=options.picture),
+            expected=_("a file that is called .png or .svg"),
+            action=_("choose another ending"),
         )
-    require("fontTools", "resvg_py", "pypinyin", extra="studio", purpose="a picture")
+    require("fontTools", "resvg_py", "pypinyin", extra="studio", purpose=_("a picture"))
     from gemma_poetry.studio.glyphs import face
 
     face(options.request.script)
