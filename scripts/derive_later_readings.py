@@ -118,7 +118,7 @@ def decisive_places(opening: LineType, lines: int, characters: int) -> tuple[tup
         if kind is not A and kind is not C:
             places.append((end - 2, OBLIQUE if kind.second == LEVEL else LEVEL))
         if line:
-            places.append((end - 1, LEVEL if kind.rhymed else OBLIQUE))
+            places.append((end - 1, kind.last))
     return tuple(places)
 
 

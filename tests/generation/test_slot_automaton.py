@@ -34,6 +34,9 @@ class TableSounds:
         groups = {group for _, group in self.readings[char]}
         return frozenset(groups) if len(groups) == 1 else frozenset()
 
+    def given_rhymes(self, char, tone):
+        return frozenset(group for own, group in self.readings[char] if tone is None or Tone(own) is tone)
+
 
 # 平: three words of 东, two of 阳, one of 尤; 仄: two; 看 is both, 空 twice 平 in two groups.
 SOUNDS = TableSounds(

@@ -79,6 +79,9 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
         other = fixed.setdefault((line, position), (char, wish))
         if other[0] != char:
             raise ConstraintError(f"line {line}, character {position}: {wish} asks for {char}, {other[1]} for {other[0]}")
+        own = form.lines[line - 1][position - 1].char
+        if own not in (None, char):
+            raise ConstraintError(f"line {line}, character {position}: {wish} asks for {char}, the answered poem for {own}")
     lines = tuple(
         tuple(
             replace(slot, char=fixed[line, position][0]) if (line, position) in fixed else slot
