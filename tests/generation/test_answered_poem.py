@@ -15,6 +15,7 @@ from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import scan
 from tests.generation.conftest import NOTHING_KNOWN
@@ -49,7 +50,7 @@ def words(form) -> str:
         (ASCENT, "七言律诗", {"平起首句入韵", "仄起首句入韵"}, "哀回□来□台□杯", "回 and 台 have two readings each"),
         (PLUM, "七言律诗", {"平起首句入韵", "仄起首句入韵"}, "妍园□昏□魂□樽", "妍 is 先 in front of 元: 邻韵"),
         (SNOW, "五言绝句", {"仄韵平起首句入韵", "仄韵仄起首句入韵"}, "绝灭□雪", "an oblique rhyme, though it is 古绝"),
-        (SIX, "六言诗", {"平起首句不入韵", "仄起首句不入韵", "不粘仄起首句不入韵"}, "□酣□南", "六言 by the name that models know"),
+        (SIX, "六言诗", {"平起首句不入韵", "仄起首句不入韵", "不粘仄起首句不入韵"}, "□酣□南", "named as models know it"),
         (DRINKING, "五言古诗", {""}, "□喧□偏□山□还", "ancient verse joins 元 先 删"),
         (MOUNTAIN, "菩萨蛮", {"44字换韵"}, "织碧楼愁立急程亭", "four rhymes of a tune"),
         (MOON, "水调歌头", {"95字平韵"}, None, "its sentences divided otherwise than in the template"),
@@ -73,7 +74,12 @@ def test_other_orders_keep_the_words_of_each_rhyme_among_themselves():
     assert all(sorted(order) == sorted("哀回□来□台□杯") and order[2::2] == "□□□" for order in orders)
     for form in prescribe(PoemRequest(answer_poem=MOUNTAIN, answer_by="用韵")).forms:
         given = words(form)
-        assert [set(given[index : index + 2]) for index in range(0, 8, 2)] == [set("织碧"), set("楼愁"), set("立急"), set("程亭")]
+        assert [set(given[index : index + 2]) for index in range(0, 8, 2)] == [
+            set("织碧"),
+            set("楼愁"),
+            set("立急"),
+            set("程亭"),
+        ]
 
 
 def test_other_words_of_the_rhyme_are_asked_in_its_group():
@@ -99,7 +105,7 @@ def test_words_are_read_as_the_answered_poem_reads_them(poem, group):
         ({"answer_poem": "空山x，新雨后。"}, "the poem that is answered cannot be read: 'x' stands in line 1"),
         ({"answer_poem": ASCENT, "form": "五律"}, "the poem that is answered cannot be read: line 1"),
         ({"answer_poem": "空山，新雨后。天气晚来秋，明月。"}, "the poem that is answered has no rhyme that is known"),
-        ({"answer_poem": ASCENT, "acrostic_end": "花"}, "line 1, character 7: the acrostic of last characters asks for 花, the answered poem for 哀"),
+        ({"answer_poem": ASCENT, "acrostic_end": "花"}, "asks for 花, the answered poem for 哀"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_says_why(wishes, found):
@@ -153,3 +159,13 @@ def test_a_given_rhyme_word_of_two_readings_is_read_in_the_rhyme():
         SlotAutomaton(
             prescribe(PoemRequest("五绝", rhyme_words="回寒")).forms, Alphabet("回寒山月，。", LexiconSounds("groups", "every"))
         )
+
+
+def test_a_given_character_of_two_readings_is_read_in_its_word():
+    """更闻 is level in its second place; 闻 alone is level or oblique, and no tone can be kept with it."""
+    alphabet = Alphabet("更闻山月江花，。秋流", LexiconSounds("groups", "every"))
+    level = prescribe(PoemRequest("五绝", template="更闻□□□，□□□□□。□□□□□，□□□□□。")).forms
+    kept = SlotAutomaton(level, alphabet).forms
+    assert kept and all(form.lines[0][1].tone is Tone.LEVEL for form in kept)
+    with pytest.raises(ConstraintError, match="闻 is read 平 and 仄"):
+        SlotAutomaton(prescribe(PoemRequest("五绝", template="□闻□□□，□□□□□。□□□□□，□□□□□。")).forms, alphabet)

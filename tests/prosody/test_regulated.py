@@ -12,7 +12,6 @@ from gemma_poetry.prosody.regulated import (
     LEVEL,
     LINE_TYPES,
     OBLIQUE,
-    PATTERNS,
     A,
     B,
     C,
@@ -20,6 +19,7 @@ from gemma_poetry.prosody.regulated import (
     chain,
     line_findings,
     line_verdict,
+    patterns_of,
     regulated_forms,
     strict_pattern,
 )
@@ -134,7 +134,7 @@ def test_the_patterns_of_the_handbooks(name, pattern, expected):
 )
 def test_each_form_has_four_patterns_of_its_length(name, lines, count):
     forms = regulated_forms(name, lines)
-    assert sorted(form.pattern for form in forms) == sorted(patterns_of(name))
+    assert sorted(form.pattern for form in forms) == sorted(own for own in patterns_of(name) if "仄韵" not in own)
     assert {len(form.lines) for form in forms} == {count}
     assert {form.name for form in forms} == {name}
     assert forms[0].marks == "，。" * (count // 2)

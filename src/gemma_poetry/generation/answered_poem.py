@@ -161,7 +161,9 @@ def read_answered(text: str, name: str = "", free: bool = False) -> AnsweredPoem
     forms = _forms(scansion, tune, marks)
     lines = _divided(lines, forms[0])
     if free:
-        forms = (replace(forms[0], lines=tuple(tuple(_toneless(slot) for slot in slots) for slots in forms[0].lines), pattern=""),)
+        forms = (
+            replace(forms[0], lines=tuple(tuple(_toneless(slot) for slot in slots) for slots in forms[0].lines), pattern=""),
+        )
     rhymes = _shared_groups(forms[0], lines, book_of(tune))
     if not rhymes:
         raise ConstraintError(
@@ -238,7 +240,7 @@ def _shared_groups(form: Form, lines: Sequence[str], book: Book) -> dict[str, fr
         votes = Counter(group for own in groups for group in sorted(own))
         if votes:
             best, _ = votes.most_common(1)[0]
-            # Others that the same words have (严 is in 盐 and in 咸) are as good; of a poem that joins rhymes (通韵) one counts.
+            # Others that the same words have (严 is in 盐 and in 咸) are as good; of joined rhymes (通韵) one counts.
             fellows = [own for own in groups if best in own]
             shared[variable] = frozenset.intersection(*fellows)
     return shared

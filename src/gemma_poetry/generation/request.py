@@ -16,7 +16,6 @@ from gemma_poetry.data.words import MOST_WORDS, offer_words
 from gemma_poetry.errors import UsageError, nearest_names
 from gemma_poetry.prosody.character_sounds import Polyphones
 
-
 Manner = Literal["步韵", "依韵", "用韵"]
 """How a poem is answered."""
 

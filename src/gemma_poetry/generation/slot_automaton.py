@@ -195,7 +195,7 @@ class SlotAutomaton:
         for cell in places:
             needed = 1 if cell.slot.char else len(places)
             counts: dict[str, int] = {}
-            for number in np.flatnonzero(self._fits(cell, None)):
+            for number in np.flatnonzero(self._fits(cell, None)).tolist():
                 for group in self._groups(number, cell.slot):
                     counts[group] = counts.get(group, 0) + int(self._sizes[number])
             here = frozenset(group for group, count in counts.items() if count >= needed)
@@ -214,6 +214,8 @@ class SlotAutomaton:
             common = self.classes[number]
             read_by_rhyme = slot.char and slot.rhyme
             tones = common.end_tones if cell.last else common.tones
+            if slot.char and slot.read:
+                tones = frozenset({slot.read})
             if slot.tone is not None and slot.tone not in tones and not read_by_rhyme:
                 continue
             if slot.rhyme:

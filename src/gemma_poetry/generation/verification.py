@@ -103,7 +103,7 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
         if not all(heard_at_word(char, False).readings for char in read):
             return number
         for slot, place in zip(slots, heard):
-            tones = {reading.tone for reading in place.readings}
+            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in place.readings}
             # A rhyme word that is given is read as its rhyme asks.
             certain = every and not (slot.char and slot.rhyme)
             if slot.tone is not None and (tones != {slot.tone} if certain else slot.tone not in tones):
@@ -149,7 +149,8 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
             if slot.char is None and not sounds.known(char):
                 return False
             given = slot.char is not None and slot.rhyme is not None
-            if slot.tone is not None and not given and slot.tone not in sounds.tones(char, position == len(slots)):
+            read = {slot.read} if slot.char and slot.read else sounds.tones(char, position == len(slots))
+            if slot.tone is not None and not given and slot.tone not in read:
                 return False
             if slot.rhyme:
                 own = sounds.given_rhymes(char, slot.tone) if given else sounds.rhymes(char, slot.tone)

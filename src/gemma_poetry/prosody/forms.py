@@ -30,11 +30,13 @@ class Slot:
         tone: The required tone class, or `None` where both are free.
         rhyme: The name of a rhyme variable; slots that share it must rhyme. `None`: no rhyme here.
         char: The character that must stand here, or `None`.
+        read: The tone that the given character has in its word, where that is told; `None`: every reading counts.
     """
 
     tone: Tone | None = None
     rhyme: str | None = None
     char: str | None = None
+    read: Tone | None = None
 
 
 FREE = Slot()

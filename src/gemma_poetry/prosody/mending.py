@@ -197,11 +197,7 @@ def _advice(scansion: Scansion, fault: Fault) -> str:
         characters = len(scansion.lines[0])
         rhyme = find_pattern(scansion.pattern, characters).rhyme
         contrast = fault.rule is Rule.CONTRAST
-        first = next(
-            kind
-            for kind in LINE_TYPES
-            if (kind.lead(characters), kind.last == rhyme) == (fault.expected, contrast)
-        )
+        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.last == rhyme) == (fault.expected, contrast))
         if contrast:
             return f"build line {fault.line} as {strict_pattern(first, characters)}"
         second = next(kind for kind in LINE_TYPES if kind.last == rhyme and kind.lead(characters) != fault.expected)

@@ -225,6 +225,7 @@ def find_pattern(name: str, characters: int) -> Pattern:
     """
     return PATTERNS[characters][name.replace(_OBLIQUE_FIRST, _RHYMED_FIRST)]
 
+
 REGULATED_CHARACTERS = {
     "五言绝句": 5, "七言绝句": 7, "五言律诗": 5, "七言律诗": 7, "五言排律": 5, "七言排律": 7, "六言绝句": 6, "六言律诗": 6,
 }  # fmt: skip

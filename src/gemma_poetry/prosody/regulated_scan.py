@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
@@ -29,6 +29,7 @@ from gemma_poetry.prosody.regulated import (
     Pattern,
     find_pattern,
     line_findings,
+    line_verdict,
     pattern_name,
     strict_pattern,
     without_first_rhyme,
@@ -42,13 +43,15 @@ from gemma_poetry.prosody.verdicts import every_reading_passes
 # a line of another type for several wrong tones.
 _TONE_COST, _JOINT_COST = 2_000_000, 3_000_000
 _LICENCE_COSTS = {Verdict.STRICT: 0, Verdict.MINOR: 1, Verdict.RESCUED: 1_000}
+# Of choices that are as good, the one that agrees with words: less than the lightest licence for a whole poem.
+_UNLIKELY_COST = 0.001
 _LINES_OF_OCTAVE = 8
 
 
 class _Step(NamedTuple):
     """The cheapest way to read the lines up to one: the type and the tones of each, and what they cost."""
 
-    cost: int
+    cost: float
     kinds: tuple[LineType, ...] = ()
     tones: tuple[str, ...] = ()
 
@@ -80,7 +83,8 @@ def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list
     group = _choose_group(heard, rhyme)
     first_rule = _rule_of_first(lines, heard, group, rhyme)
     tones = [[_tones(place.readings) for place in line] for line in heard]
-    best = _best_path(tones, openings, rhyme, first_rule is None or first_rule.verdict is not Verdict.FAIL)
+    likely = [[place.likely.value if place.likely else "" for place in line] for line in heard]
+    best = _best_path(tones, likely, openings, rhyme, first_rule is None or first_rule.verdict is not Verdict.FAIL)
     found = sorted(
         [*_metre_faults(best, characters, rhyme), *_rhyme_faults(lines, heard, best, group, rhyme, first_rule)],
         key=lambda fault: (fault.line, fault.position),
@@ -105,8 +109,23 @@ def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
-        tuple(_parallel_remarks(lines)) if len(lines) >= _LINES_OF_OCTAVE else (),
+        (
+            *(_unlikely_readings(lines, heard, best, rhyme) if verdict.passes else ()),
+            *(_parallel_remarks(lines) if len(lines) >= _LINES_OF_OCTAVE else ()),
+        ),
     )
+
+
+def _unlikely_readings(lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, rhyme: str) -> Iterator[str]:
+    """Where a line passes only with a reading that the word of the character hardly has."""
+    for number, (line, places, kind, tones) in enumerate(zip(lines, heard, best.kinds, best.tones), 1):
+        third = _mending_third(kind, rhyme, best.tones[number:])
+        for position, (char, place, tone) in enumerate(zip(line, places, tones), 1):
+            if place.likely is None or place.likely.value == tone:
+                continue
+            other = tones[: position - 1] + place.likely.value + tones[position:]
+            if not line_verdict(line_findings(other, kind, third)).passes:
+                yield f"line {number}, position {position} {char}: the form needs it {tone}, against its {place.likely_reason}"
 
 
 def _pattern_found(best: _Step, characters: int, rhyme: str) -> Pattern:
@@ -150,8 +169,10 @@ def _cost(findings: Sequence[Finding]) -> int:
     return sum(_LICENCE_COSTS.get(finding.rule.verdict, _TONE_COST) for finding in findings)
 
 
-def _best_path(poem: Sequence[Sequence[str]], openings: Sequence[LineType], rhyme: str, first_rhymes: bool) -> _Step:
-    """The cheapest types and tones of a poem, given the tones that each place may have."""
+def _best_path(
+    poem: Sequence[Sequence[str]], likely: Sequence[Sequence[str]], openings: Sequence[LineType], rhyme: str, first_rhymes: bool
+) -> _Step:
+    """The cheapest types and tones of a poem, given the tones that each place may have, and those that words make likely."""
     steps: dict[tuple[LineType, str] | None, _Step] = {None: _Step(0)}
     for index, line in enumerate(poem):
         kinds = openings if index == 0 else [kind for kind in LINE_TYPES if (kind.last == rhyme) == (index % 2 == 1)]
@@ -159,7 +180,8 @@ def _best_path(poem: Sequence[Sequence[str]], openings: Sequence[LineType], rhym
         for kind, tones in itertools.product(kinds, _resolutions(line)):
             # The next line may mend one of type A: what it costs, and so which tones are best, is not known before.
             pending = kind is A and rhyme == LEVEL and index + 1 < len(poem)
-            own = 0 if pending else _cost(line_findings(tones, kind))
+            own: float = 0 if pending else _cost(line_findings(tones, kind))
+            own += _UNLIKELY_COST * sum(bool(wanted) and wanted != tone for wanted, tone in zip(likely[index], tones))
             if index == 0 and kind.last == rhyme and not first_rhymes:
                 own += _TONE_COST
             best = min(
@@ -270,6 +292,8 @@ def _places(
             flipped = chosen[:index] + other + chosen[index + 1 :]
             if verdict_of(finding.rule for finding in line_findings(flipped, kind, next_third)) != verdict:
                 taken, reason = _first_of_tone(place.readings, chosen[index]), "metre"
+            elif place.likely is not None and place.likely.value == chosen[index]:
+                taken, reason = _first_of_tone(place.readings, chosen[index]), place.likely_reason
         places.append(Place(char, tones, asked, "a" if rhymes else "", taken, reason))
     return places
 

@@ -145,7 +145,9 @@ def _scan_auto(lines: Sequence[str], marks: str) -> Scansion:
         return scan_tune(lines, tune) if tune else _scan(lines, name, marks)
     if name == "六言诗":
         regulated = _SIX_BY_LINES.get(len(lines))
-        return _or_ancient(_scan(lines, regulated, marks), _scan(lines, name, marks)) if regulated else _scan(lines, name, marks)
+        return (
+            _or_ancient(_scan(lines, regulated, marks), _scan(lines, name, marks)) if regulated else _scan(lines, name, marks)
+        )
     if name not in FIXED_SHAPES:
         return _scan(lines, name, marks)
     if name in OBLIQUE_FORMS and _ends_oblique(lines):

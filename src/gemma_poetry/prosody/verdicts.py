@@ -19,7 +19,19 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
-from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, Pattern, line_findings, line_verdict
+from gemma_poetry.prosody.regulated import (
+    LEVEL,
+    LINE_TYPES,
+    OBLIQUE,
+    A,
+    B,
+    C,
+    D,
+    LineType,
+    Pattern,
+    line_findings,
+    line_verdict,
+)
 from gemma_poetry.prosody.rhyme import GROUPS, LEVEL_GROUPS, NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
 

@@ -17,8 +17,8 @@ import gemma_poetry as gp
 from gemma_poetry.artifacts import check_file
 from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.readers import reader_of
+from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import InputError, UsageError
 from gemma_poetry.folders import check_data_folder

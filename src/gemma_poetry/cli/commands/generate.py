@@ -26,7 +26,9 @@ def generate(
     form: Annotated[str, typer.Option("--form", help="体裁 or 词牌: 七言绝句, 五律, 菩萨蛮 ...")] = "",
     title: Annotated[str, typer.Option("--title", help="题目")] = "",
     author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
-    pattern: Annotated[str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a 绝句 仄韵; of a tune its variant.")] = "",
+    pattern: Annotated[
+        str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a 绝句 仄韵; of a tune its variant.")
+    ] = "",
     metre: Annotated[
         Literal["strict", "free"], typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
     ] = "strict",
@@ -39,7 +41,10 @@ def generate(
     template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
     answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
     answer_poem: Annotated[
-        str, typer.Option("--answer-poem", help="和诗: a file with the poem that is answered, or - for standard input.", metavar="FILE|-")
+        str,
+        typer.Option(
+            "--answer-poem", help="和诗: a file with the poem that is answered, or - for standard input.", metavar="FILE|-"
+        ),
     ] = "",
     answer_by: Annotated[
         Literal["步韵", "用韵", "依韵"],
