@@ -61,7 +61,8 @@ class PoemRequest:
         must: Words that stand in the poem, in whichever places the form admits them.
         placed: Words in places of their own; what `placement.place_words` finds for `must`.
         offered: Words that the prompt names because they go with the title; `with_offered_words` draws them.
-        polyphones: `every`: the form holds under every reading of every character; `any`: under some.
+        polyphones: `every`: the form holds under every reading of every character, given ones apart, which are read as
+            their given neighbours or their rhyme ask; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).
         novel: No line of the poem stands in the training corpus; the generator must know its lines.
         script: Script of the finished poem.
