@@ -186,6 +186,12 @@ def test_what_has_another_shape_is_no_regulated_verse(poem):
     assert not every_reading_passes(poem)
 
 
+def test_a_first_line_may_rhyme_or_not_by_the_reading_of_its_end():
+    # 看 is 平, and rhymes, or 仄, and does not: D or A with 小拗 in front of B, C, D.
+    assert every_reading_passes(("月月月山看", "山山月月寒", "山山山月月", "月月月山残"))
+    assert not every_reading_passes(("月月山山看", "山山月月寒", "山山山月月", "月月月山残"))  # D would have 三平尾
+
+
 def test_an_unknown_character_is_open_but_never_certain():
     poem = ("白日依𰻝尽", "黄河入海流", "欲穷千里目", "更上一层楼")
     assert regulated_verdict(poem) is Verdict.STRICT

@@ -182,8 +182,6 @@ class SlotAutomaton:
         heard = sounds.tones(slot.char, cell.last)
         if not heard:
             return f"{slot.char} is read 平 and 仄, {wanted} is asked for (one reading is enough with polyphones any)"
-        if slot.tone in heard:
-            return f"{slot.char} has readings in several rhymes (one is enough with polyphones any)"
         return f"{slot.char} does not have {wanted}"
 
     def _viable_groups(self, places: Sequence[Cell]) -> frozenset[str]:

@@ -209,7 +209,7 @@ def every_reading_passes(lines: str | Sequence[str], rhyme: Tone = Tone.LEVEL) -
             opening = _kind_of(tones)
             if opening.last == rhyme.value:
                 # On an oblique rhyme the first line may end oblique without rhyming.
-                astray = rhyme is Tone.LEVEL and masks[0].some & ~(common | _neighbours(common))
+                astray = rhyme is Tone.LEVEL and masks[0].some & _LEVEL_BITS & ~(common | _neighbours(common))
                 if start or lines[0][-1] in even or astray:
                     return False
             if _worst_rank(tones, keys[start + 1 : start + span], Pattern(opening, rhyme.value)) == _FAIL:
