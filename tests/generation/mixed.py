@@ -87,7 +87,8 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
         if request.polyphones == "every":
             # Characters that were given are read as their word or their rhyme asks; no other may be open.
             given = {*acrostic, *acrostic_end, *first_line, *template, *"".join(convert(request.must, "simplified"))}
-            open_ = {char for line, places in zip(plain, scansion.places) for char, one in zip(line, places) if len(one.tones) > 1}
+            places = [pair for line, own in zip(plain, scansion.places) for pair in zip(line, own)]
+            open_ = {char for char, place in places if len(place.tones) > 1 and place.expected != "中"}
             ends = {line[-1] for line in plain}
             if open_ - given or not (scansion.every_reading or (open_ | ends) & given):
                 found.append("not under every reading")
