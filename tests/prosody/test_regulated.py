@@ -130,7 +130,14 @@ def test_the_patterns_of_the_handbooks(name, pattern, expected):
 
 @pytest.mark.parametrize(
     ("name", "lines", "count"),
-    [("五言律诗", None, 8), ("七言律诗", 8, 8), ("五言排律", None, 12), ("七言排律", 20, 20), ("五言绝句", 4, 4)],
+    [
+        ("五言律诗", None, 8),
+        ("七言律诗", 8, 8),
+        ("五言排律", None, 12),
+        ("七言排律", 20, 20),
+        ("五言排律", 40, 40),
+        ("五言绝句", 4, 4),
+    ],
 )
 def test_each_form_has_four_patterns_of_its_length(name, lines, count):
     forms = regulated_forms(name, lines)

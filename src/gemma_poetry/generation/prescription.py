@@ -305,7 +305,7 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> di
             raise ConstraintError(
                 f"{group} is a rhyme of {GROUP_CONTOURS[group]} tone",
                 expected=f"a level rhyme, as {forms[0].name} has",
-                action="choose one of the 30 level groups, 一东 to 十五咸; of regulated forms 五绝 and 七绝 may rhyme oblique",
+                action="choose one of the 30 level groups, 一东 to 十五咸",
             )
         if book == "groups" and tones == {Tone.OBLIQUE} and GROUP_CONTOURS[group] == "平":
             raise ConstraintError(

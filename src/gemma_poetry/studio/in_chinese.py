@@ -64,6 +64,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"lines ([\d, ]+): cannot rhyme in (\S+): (.+) is not in it", r"第 \1 句：\3 不属 \2"),
     (r"lines ([\d, ]+): cannot rhyme in (\S+): it has too few words at hand", r"第 \1 句：\2 可用的字太少"),
     (r"(\S+) is a level rhyme", r"\1 是平韵"),
+    (r"an oblique rhyme, as 仄韵 asks for", "仄声韵"),
+    (r"choose an oblique group, e\.g\. 九屑, or leave 仄韵 out", "选仄声韵部，如九屑；或不求仄韵"),
     (r"(\S+) is a rhyme of (.) tone", r"\1 是\2声韵"),
     (r"a level rhyme, as (\S+) has", r"平声韵，如 \1 所用"),
     (r"choose one of the 30 level groups, 一东 to 十五咸", "在平声三十韵（一东至十五咸）中选一个"),
