@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from gemma_poetry.errors import ConstraintError, TextError, UnknownFormError
 from gemma_poetry.generation.request import Manner
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import Book, LexiconSounds
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FREE, Form, Slot, Tone, alternating_marks
@@ -99,9 +100,9 @@ class AnsweredPoem:
             orders = [order for order in dict.fromkeys(drawn) if allowed(order)][:_MOST_ORDERS]
         if not orders:
             raise ConstraintError(
-                f"the rhyme words {' '.join(own)} have no other order",
-                expected="two rhyme words or more that rhyme with each other",
-                action="answer by 步韵",
+                _("the rhyme words {words} have no other order", words=" ".join(own)),
+                expected=_("two rhyme words or more that rhyme with each other"),
+                action=_("answer by 步韵"),
             )
         return (dict(zip(places, order)) for order in orders)
 
@@ -149,13 +150,15 @@ def read_answered(text: str, name: str = "", free: bool = False) -> AnsweredPoem
         raise
     except TextError as error:
         raise ConstraintError(
-            f"the poem that is answered cannot be read: {error.found}", expected=error.expected, action=error.action
+            _("the poem that is answered cannot be read: {reason}", reason=error.found),
+            expected=error.expected,
+            action=error.action,
         ) from error
     if scansion.verdict is Verdict.NOT_JUDGED:
         raise ConstraintError(
-            f"the poem that is answered has no rhyme that is known: {scansion.remarks[0]}",
-            expected="a 诗, or a 词 of a judged tune",
-            action="name its form or tune with --form",
+            _("the poem that is answered has no rhyme that is known: {reason}", reason=scansion.remarks[0]),
+            expected=_("a 诗, or a 词 of a judged tune"),
+            action=_("name its form or tune with --form"),
         )
     tune = "" if scansion.form in REGULATED_CHARACTERS or scansion.form.endswith("诗") else scansion.form
     forms = _forms(scansion, tune, marks)
@@ -167,7 +170,9 @@ def read_answered(text: str, name: str = "", free: bool = False) -> AnsweredPoem
     rhymes = _shared_groups(forms[0], lines, book_of(tune))
     if not rhymes:
         raise ConstraintError(
-            "the poem that is answered does not rhyme", expected="a poem whose rhyme words are known", action="choose another"
+            _("the poem that is answered does not rhyme"),
+            expected=_("a poem whose rhyme words are known"),
+            action=_("choose another"),
         )
     return AnsweredPoem(scansion.form, tune, forms, rhymes, tuple(lines))
 
@@ -194,9 +199,9 @@ def _forms(scansion: Scansion, tune: str, marks: str) -> tuple[Form, ...]:
         best = tuple(named or [form for form in whole if form.line_lengths == lengths])[:1]
         if not best:
             raise ConstraintError(
-                f"the poem that is answered has not the lines of {tune}",
-                expected="as many characters as one of its variants",
-                action=f"see `gemma-poetry tunes show {tune}`",
+                _("the poem that is answered has not the lines of {tune}", tune=tune),
+                expected=_("as many characters as one of its variants"),
+                action=_("see `gemma-poetry tunes show {tune}`", tune=tune),
             )
         return best
     if scansion.form in REGULATED_CHARACTERS:

@@ -19,6 +19,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, Settled, lexicon, readings_of_heads
@@ -117,8 +118,18 @@ def _told_by_words(line: str, told: Callable[[str], Settled | None]) -> list[tup
                 place = first + which
                 if place in found and found[place][0] is not settled.tone:
                     contradicted.add(place)
-                found[place] = settled.tone, f"word {word}: {settled.tone.value} in {settled.evidence}"
+                found[place] = settled.tone, _of_word(word, settled.tone, settled.evidence)
     return [(place, tone, reason) for place, (tone, reason) in found.items() if place not in contradicted]
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_word(word: str, tone: Tone, evidence: str) -> str:
+    return _("word {word}: {tone} in {evidence}", word=word, tone=tone.value, evidence=_counted(evidence))
+
+
+def _counted(evidence: str) -> str:
+    count, of, total = evidence.partition(" of ")
+    return _("{count} of {total}", count=count, total=total) if of else evidence
 
 
 def _by_usage(heads: str, at_end: bool) -> Heard:
@@ -130,7 +141,7 @@ def _by_usage(heads: str, at_end: bool) -> Heard:
         settled = table.settled.get(head)
         if settled and not (at_end and settled.inside):
             found = tuple(reading for reading in found if reading.tone is settled.tone)
-            reason = f"usage: {settled.tone.value} in {settled.evidence}"
+            reason = _("usage: {tone} in {evidence}", tone=settled.tone.value, evidence=_counted(settled.evidence))
         for reading in found:
             kept.setdefault((reading.rhyme, reading.group, reading.part), reading)
     return Heard(tuple(kept.values()), reason)

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FIXED_SHAPES, OBLIQUE_FORMS, Form, Slot, Tone, alternating_marks, form_name
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 
@@ -259,18 +260,18 @@ def regulated_forms(name: str, lines: int | None = None, rhyme: Tone = Tone.LEVE
     """
     full = form_name(name)
     if full not in REGULATED_CHARACTERS:
-        raise ValueError(f"{full} is no regulated form")
+        raise ValueError(_("{full} is no regulated form", full=full))
     if full in FIXED_SHAPES:
         count = FIXED_SHAPES[full][0]
         if lines not in (None, count):
-            raise ValueError(f"{full} has {count} lines, not {lines}")
+            raise ValueError(_("{full} has {count} lines, not {lines}", full=full, count=count, lines=lines))
     else:
         count = _EXAMINATION_LINES if lines is None else lines
         if count < 10 or count % 2:
-            raise ValueError(f"{full} has an even number of lines from 10, not {lines}")
+            raise ValueError(_("{full} has an even number of lines from 10, not {lines}", full=full, lines=lines))
     patterns = {own: pattern for own, pattern in patterns_of(full).items() if pattern.rhyme == rhyme.value}
     if not patterns:
-        raise ValueError(f"{full} does not rhyme oblique (仄韵); of regulated forms {' and '.join(OBLIQUE_FORMS)} may")
+        raise ValueError(_("{full} does not rhyme oblique (仄韵): of regulated forms only 绝句 may", full=full))
     return tuple(
         Form(full, tuple(_strict_slots(kind, pattern, REGULATED_CHARACTERS[full]) for kind in pattern.kinds(count)),
              alternating_marks(count), own)

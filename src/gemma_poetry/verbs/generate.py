@@ -24,6 +24,7 @@ from gemma_poetry.errors import InputError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.verbs.check import read_file
@@ -49,10 +50,12 @@ def generate(options: GenerateOptions) -> int:
         check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
-            raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+            raise UsageError(
+                _("{name} {value} is asked for", name=name, value=value), expected=_("{name} of at least 1", name=name)
+            )
     options = replace(options, seed=options.settings.drawn_seed(options.seed))
     if not options.records:
-        print(f"seed {options.seed}", file=sys.stderr)
+        print(localized(_("seed {seed}", seed=options.seed)), file=sys.stderr)
     if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
         check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
@@ -70,7 +73,7 @@ def generate(options: GenerateOptions) -> int:
         progress=True,
     )
     if options.request.novel and not poet.known_lines:
-        print(f"notice: {poet.writer.no_guards.format(domain=domain.name)}", file=sys.stderr)
+        print(localized(_("notice: {reason}", reason=poet.writer.no_guards(domain.name))), file=sys.stderr)
     written = poet.stream(
         options.request,
         n=options.count,
@@ -80,7 +83,7 @@ def generate(options: GenerateOptions) -> int:
         feature=options.feature,
     )
     shown = methodcaller("annotated") if options.annotated else str
-    return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
+    return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
 
 
 def read_poem_to_answer(path: str) -> str:
@@ -97,9 +100,9 @@ def read_poem_to_answer(path: str) -> str:
     records = list(reader.records(file))
     if len(records) != 1:
         raise InputError(
-            f"{file.where} holds {len(records)} poems",
-            expected="the one poem that is answered",
-            action="put it in a file of its own; an empty line ends a poem",
+            _("{where} holds {count} poems", where=file.where, count=len(records)),
+            expected=_("the one poem that is answered"),
+            action=_("put it in a file of its own; an empty line ends a poem"),
         )
     poem = reader.strictly(records[0])
     return "".join(map("".join, zip(poem.lines, poem.marks or FULL_STOP * len(poem.lines))))
@@ -127,5 +130,5 @@ def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:
     found = [(near, len(line)) for line in poem.lines if (near := corpus.nearest_line(line)) is not None]
     if not found:
         return None
-    near, _ = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
+    near, _unused = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
     return {"text": near.text, "author": near.poem.author, "title": near.poem.title, "shared": near.shared}
