@@ -244,7 +244,7 @@ def _shared_groups(form: Form, lines: Sequence[str], book: Book) -> dict[str, fr
     for variable, groups in words.items():
         votes = Counter(group for own in groups for group in sorted(own))
         if votes:
-            best, _ = votes.most_common(1)[0]
+            best, _unused = votes.most_common(1)[0]
             # Others that the same words have (严 is in 盐 and in 咸) are as good; of joined rhymes (通韵) one counts.
             fellows = [own for own in groups if best in own]
             shared[variable] = frozenset.intersection(*fellows)

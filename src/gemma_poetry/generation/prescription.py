@@ -164,7 +164,7 @@ def _answered(request: PoemRequest) -> AnsweredPoem:
     other = [name for name in ("lines", "rhymes", "rhyme_words", "template") if getattr(request, name)]
     if other:
         raise ConstraintError(
-            _("a poem to answer is given, and also {other}", other=", ".join(other)),
+            _("a poem to answer is given, and also {other}", other=listed(other)),
             expected=_("the poem alone: it decides lines and rhyme"),
             action=_("leave one of them out"),
         )

@@ -195,7 +195,7 @@ def line_verdict(findings: Sequence[Finding]) -> Verdict:
 def pattern_name(pattern: Pattern, characters: int) -> str:
     """The usual name of a pattern: 平起 or 仄起 by the first line's second character; 仄韵 where the rhyme is oblique."""
     lead = "平起" if pattern.opening.lead(characters) == LEVEL else "仄起"
-    before, _, after = pattern.name.partition("首句")
+    before, _unused, after = pattern.name.partition("首句")
     return f"{before}{lead}首句{after}"
 
 

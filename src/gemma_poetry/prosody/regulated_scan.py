@@ -79,7 +79,7 @@ def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list
     characters = len(lines[0])
     openings = list(LINE_TYPES)
     if pattern:
-        opening, rhyme, _ = find_pattern(pattern, characters)
+        opening, rhyme, _unused = find_pattern(pattern, characters)
         openings = [opening]
     group = _choose_group(heard, rhyme)
     first_rule = _rule_of_first(lines, heard, group, rhyme)
