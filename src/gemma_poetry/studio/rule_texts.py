@@ -65,6 +65,14 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "The upper line has a major twist, and the next line mends it with a level tone third from its end (对句救). "
         "It is allowed and may stay.",
     ),
+    Rule.FIFTH_OF_SIX: (
+        "六言句第五字，十之九有定声，此处异之。可用；求稳则换。",
+        "Nine in ten lines of six characters have the other tone in their fifth place. It may stay; to be safe, change it.",
+    ),
+    Rule.OBLIQUE_FIRST: (
+        "仄韵诗首句多以平声收，此处以仄收而不入韵，唐人五绝常见。不必改。",
+        "In verse on an oblique rhyme the first line ends oblique here without rhyming, as most 五绝 of the Tang do. It may stay.",
+    ),
     Rule.CONTRAST: (
         "一联之内，对句第二字与出句第二字平仄须相反，否则谓之失对。须改句式，单换一字不够。",
         "Within a couplet the second characters of its two lines must be of opposite tones, else the couplet lacks contrast "
