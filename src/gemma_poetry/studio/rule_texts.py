@@ -71,7 +71,8 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
     ),
     Rule.OBLIQUE_FIRST: (
         "仄韵诗首句多以平声收，此处以仄收而不入韵，唐人五绝常见。不必改。",
-        "In verse on an oblique rhyme the first line ends oblique here without rhyming, as most 五绝 of the Tang do. It may stay.",
+        "In verse on an oblique rhyme the first line ends oblique here without rhyming, as most 五绝 of "
+        "the Tang do. It may stay.",
     ),
     Rule.CONTRAST: (
         "一联之内，对句第二字与出句第二字平仄须相反，否则谓之失对。须改句式，单换一字不够。",
