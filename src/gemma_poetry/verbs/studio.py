@@ -7,8 +7,6 @@ Out: a server that runs until it is interrupted.
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import socket
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
 from gemma_poetry.extras import require
+from gemma_poetry.hosts import check_free, is_loopback, shown_host
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -79,8 +78,8 @@ def studio(options: StudioOptions) -> None:
     password = read_password(options)
     workshop = open_workshop(options)
     require("gradio", extra="studio")
-    _check_free(options.host, options.port)
-    print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
+    check_free(options.host, options.port)
+    print(f"studio: http://{shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
     print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
     page = application(workshop, password, (options.host, *options.names))
     workshop.warm_up()
@@ -110,25 +109,6 @@ def application(workshop: Workshop, password: str = "", names: Sequence[str] = (
         waiting=8 * workshop.limits.waiting,
         hosts=names,
     )
-
-
-def _check_free(host: str, port: int) -> None:
-    """Makes sure that the address can be listened on.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            f"cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error})",
-            expected="an address of this machine and a free port",
-            action="choose another --host or --port",
-        ) from error
 
 
 def open_workshop(options: StudioOptions) -> Workshop:
@@ -220,16 +200,6 @@ def read_password(options: StudioOptions) -> str:
     return password
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _door(password: str, clock: Callable[[], float] = time.monotonic) -> Callable[[str, str], bool]:
     """Who may come in: whoever knows the password; after too many wrong ones within a minute nobody, until it is over."""
     wrong: deque[float] = deque()
@@ -248,7 +218,3 @@ def _door(password: str, clock: Callable[[], float] = time.monotonic) -> Callabl
             return right
 
     return enter
-
-
-def _shown_host(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
