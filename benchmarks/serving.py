@@ -27,6 +27,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 import gemma_poetry as gp
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import SHORT_NAMES
@@ -134,6 +136,12 @@ def start(arguments: argparse.Namespace) -> tuple[subprocess.Popen[bytes], int]:
     sys.exit("the server did not answer within two minutes")
 
 
+def processor_seconds(process: int) -> float:
+    """What a process used so far, in seconds of a core."""
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
+
+
 def killed_clients(port: int, clients: int) -> float:
     """Seconds until no request of clients that were killed behind their question is counted any more."""
     body = json.dumps({"form": "七律", "n": 16})
@@ -171,13 +179,14 @@ def main() -> None:
             connection.request("POST", "/v1/poems", json.dumps(wish), {"Content-Type": "application/json"})
             connection.getresponse().read()
         load = Load(port, arguments.seed)
-        begin = time.monotonic()
+        begin, used = time.monotonic(), processor_seconds(server.pid)
         threads = load.run(arguments.clients)
         time.sleep(arguments.seconds)
         load.stopped.set()
         for thread in threads:
             thread.join()
         served = len(load.answers) / (time.monotonic() - begin)
+        spent = (processor_seconds(server.pid) - used) / max(1, len(load.answers))
         freed = killed_clients(port, min(arguments.clients, 20))
         last = Load(port, arguments.seed + 1)
         threads = last.run(arguments.clients)
@@ -194,9 +203,10 @@ def main() -> None:
     wishes = [PoemRequest(**wish) for wish in WISHES]
     list(poet.stream(wishes, seed=arguments.seed))
     same = [PoemRequest(**wish) for wish, _, _ in load.answers]
-    begin = time.monotonic()
+    begin, used = time.monotonic(), time.process_time()
     written = sum(1 for _ in poet.stream(same, seed=arguments.seed))
     batched = written / (time.monotonic() - begin)
+    alone = (time.process_time() - used) / written
     seconds = sorted(time for _, _, time in load.answers)
     poems = [*load.answers, *last.answers]
     faulty = sum(wrong(wish, poem) for wish, poem, _ in poems)
@@ -206,6 +216,7 @@ def main() -> None:
     print(f"| poems a second, served | {served:.2f} |")
     print(f"| the same {written} wishes in one call | {batched:.2f} |")
     print(f"| served / one call | {served / batched:.2f} |")
+    print(f"| processor seconds a poem, served and in one call | {spent:.3f}, {alone:.3f} |")
     print(f"| answer, median | {statistics.median(seconds):.2f} s |")
     print(f"| answer, 95 of 100 within | {seconds[int(0.95 * (len(seconds) - 1))]:.2f} s |")
     print(f"| wrong poems | {faulty} of {len(poems)} |")

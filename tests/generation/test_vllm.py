@@ -171,12 +171,14 @@ def test_the_first_runner_adds_removes_moves_and_swaps(server: PoemServer):
     assert not processor.req_info
 
 
-def test_model_runner_v2_recycles_slots(server: PoemServer):
+def test_model_runner_v2_recycles_slots(server: PoemServer, monkeypatch: pytest.MonkeyPatch):
     import numpy as np
     from vllm.v1.worker.gpu.buffer_utils import StagedWriteTensor, UvaBackedTensor
     from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext, LogitsProcessor, LogitsProcRequestState
     from vllm.v1.worker.gpu.sample.logits_processor.loader import build_custom_logits_processors
 
+    # Its own way for platforms without pinned memory.
+    monkeypatch.setattr("vllm.v1.worker.gpu.buffer_utils.is_uva_available", lambda: False)
     slots, longest = 4, 256
     tokens = StagedWriteTensor((slots, longest), torch.int32, torch.device("cpu"))
     lengths = [UvaBackedTensor(slots, torch.int32) for _ in range(2)]
@@ -239,7 +241,7 @@ def test_wishes_that_are_none_are_refused_when_they_are_admitted():
     for wish, reason in (({"from": "五言绝句"}, "unknown fields"), ({"form": "五言绝诗"}, "did you mean")):
         with pytest.raises(VLLMValidationError, match=reason):
             validate_logits_processors_parameters(["vllm_poems_v1:PoemProcessor"], params(wish))
-        with pytest.raises(ValueError, match=reason):
+        with pytest.raises(VLLMValidationError, match=reason):
             second(params(wish))
     validate_logits_processors_parameters(["vllm_poems_v1:PoemProcessor"], params(WISHES[0]))
     second(params(WISHES[0]))
@@ -274,9 +276,7 @@ def test_the_command_lines_of_the_documentation_are_understood():
         assert f"vllm serve {' '.join(words)}" in document
         arguments = parser.parse_args(words)
         validate_parsed_serve_args(arguments)
-        assert list(arguments.logits_processors or []) == words[words.index("--logits-processors") + 1 :][:1] * (
-            "--logits-processors" in words
-        )
+        assert (arguments.logits_processors or []) == [word for word in words if word.endswith(":PoemProcessor")]
     with pytest.raises(SystemExit):
         parser.parse_args(["MODEL", "--logit-processors-of-poems", "x"])
 

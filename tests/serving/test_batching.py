@@ -12,7 +12,6 @@ import pytest
 from gemma_poetry.errors import ConstraintError, EndingError, FullError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.serving.batching import Batcher, Order
-
 from tests.serving.conftest import IMPOSSIBLE, StandIn
 
 

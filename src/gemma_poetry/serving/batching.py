@@ -28,7 +28,10 @@ from gemma_poetry.generation.written import Written
 _LOG = logging.getLogger("gemma_poetry.serving")
 
 LINGER = 0.02
-"""Seconds that a thread which was idle waits for others before it begins: those who were answered together ask together."""
+"""Seconds that others are waited for, where a thread that was idle is asked: who asks at once need not be told apart."""
+
+LINGER_SHARE = 0.1
+"""The same behind a decoding, as a share of its time (a second at most): who was answered together asks together."""
 
 _RECENT = 20
 """Poems whose time says how long a poem takes."""
@@ -107,6 +110,7 @@ class Batcher:
         self._in_hand: list[Order] = []
         self._closed = False
         self._seconds: deque[float] = deque(maxlen=_RECENT)
+        self._expected, self._wait_until = rows, 0.0
         self._thread = threading.Thread(target=self._run, name="serving-writer", daemon=True)
         self._thread.start()
 
@@ -186,21 +190,25 @@ class Batcher:
             self._write(batch)
             with self._moved:
                 written = sum(order.done for order, _ in batch) - before
+                seconds = time.monotonic() - begin
                 if written:
-                    self._seconds.append((time.monotonic() - begin) / written)
+                    self._seconds.append(seconds / written)
                 self._in_hand = []
+                self._expected = len(self._line) + len(batch)
+                self._wait_until = time.monotonic() + min(1.0, max(LINGER, LINGER_SHARE * seconds))
                 # Whose turn it was goes behind those who wait.
                 self._line.extend(order for order, _ in batch if order.left)
 
     def _take(self) -> list[tuple[Order, int]]:
         """The next orders with the poems of each that are written now; none: the line is closed and empty."""
         with self._moved:
-            while not self._line:
-                if self._closed:
+            while not self._line or not self._enough():
+                if self._closed and not self._line:
                     return []
-                self._moved.wait_for(lambda: self._line or self._closed)
-                # Those who asked may leave while others are waited for.
-                self._moved.wait_for(lambda: self._closed or len(self._line) >= self._rows, LINGER)
+                if not self._line:
+                    self._moved.wait_for(lambda: self._line or self._closed)
+                    self._wait_until = max(self._wait_until, time.monotonic() + LINGER)
+                self._moved.wait_for(self._enough, max(0.0, self._wait_until - time.monotonic()))
             first = self._line[0]
             if first.seed is not None:
                 batch = [(self._line.popleft(), first.count)]
@@ -214,6 +222,11 @@ class Batcher:
                         self._line.remove(order)
             self._in_hand = [order for order, _ in batch]
             return batch
+
+    def _enough(self) -> bool:
+        """Whether it is not worth while to wait for others."""
+        late = time.monotonic() >= self._wait_until
+        return late or self._closed or len(self._line) >= min(self._expected, self._rows)
 
     def _write(self, batch: Sequence[tuple[Order, int]]) -> None:
         """Writes poems of some orders together, and tells each order its own."""

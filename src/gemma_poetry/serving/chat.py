@@ -42,11 +42,13 @@ _QUOTED = re.compile("《([^《》\n]{1,60})》")
 _TOPIC = re.compile("以(.{1,30}?)为题")
 _END_LABEL = re.compile(r"(?m)^诗[:：]\s*$")
 _ASKING = re.compile(
-    r"^(?:请|請|帮我|幫我|给我|給我|为我|為我|能否|可以|再|写|寫|作|做|赋|賦|来|來|吟|题|題|一首|首|一阕|一闋|个|個|的|关于|關於|有关|咏|詠|以|为|為"
-    r"|please|write|compose|make|an?|the|poem|about|on|of|me|[\s，。,.!！?？:：、])+",
+    r"^(?:请|請|帮我|幫我|给我|給我|为我|為我|能否|可以|再|写|寫|作|做|填|赋|賦|来|來|吟|题|題|一首|首|一阕|一闋|个|個|的|关于|關於|有关|咏|詠|以|为|為"
+    r"|\b(?:please|write|compose|make|an?|the|poem|about|on|of|me)\b|[\s，。,.!！?？:：、])+",
     re.IGNORECASE,
 )
-_ASKED = re.compile(r"(?:的诗|的詩|的词|的詞|的|诗|詩|一首|吧|吗|嗎|呢|为题|為題|poem|[\s，。,.!！?？:：、])+$", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?:的诗|的詩|的词|的詞|的|诗|詩|一首|吧|吗|嗎|呢|为题|為題|\bpoem\b|please|[\s，。,.!！?？:：、])+$", re.IGNORECASE
+)
 
 
 def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
@@ -76,7 +78,8 @@ def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
         head, mark, tail = quoted[1].partition("·")
         if not form and not _first_named(rest, forms) and head in forms and (mark or head in shipped_tunes().judged):
             form, title = head, title or tail
-        title = title or quoted[1].strip()
+        else:
+            title = title or quoted[1].strip()
     form = form or _first_named(rest, forms)
     topic = _TOPIC.search(rest)
     if not title and topic:

@@ -24,11 +24,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LARGEST_BODY = 64 * 1024
-"""Bytes of a body at most."""
+LARGEST_BODY = 128 * 1024
+"""Bytes of a body at most: the longest text to check, each character written as six of ASCII, and room beside it."""
 
 LONGEST_ADDRESS = 2048
 """Bytes of a path with its query at most."""
+
+LARGEST_HEAD = 16 * 1024
+"""Bytes of all headers at most."""
 
 BODY_SECONDS = 10.0
 """Seconds that a body may take to come."""
@@ -107,11 +110,15 @@ class Guard:
         headers = scope["headers"]
         if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > LONGEST_ADDRESS:
             return 414
+        if sum(len(name) + len(value) for name, value in headers) > LARGEST_HEAD:
+            return 431
         if is_foreign(headers, self._hosts):
             return 403
         if self._key and scope["path"] not in OPEN_PATHS and not self._knows_key(headers):
             return 401
         sizes = [value for name, value in headers if name == b"content-length"]
+        if sizes and any(name == b"transfer-encoding" for name, _ in headers):
+            return 400
         if sizes and not (len(sizes) == 1 and sizes[0].isdigit() and len(sizes[0]) < 20):
             return 400
         if sizes and int(sizes[0]) > LARGEST_BODY:

@@ -3,7 +3,7 @@
 In: an error, or what is wrong with a request. Out: the status and the body. `message`, `type` and `code` stand beside our own
 fields because programs written for the usual chat API look for them.
 
-    400, 401, 403, 404, 405, 408, 413, 414, 415   a request that is none
+    400, 401, 403, 404, 405, 408, 413, 414, 415, 431   a request that is none
     422   a wish that cannot be granted, a poem that cannot be read, a field that is wrong
     429   too many wait (Retry-After)     503  the server is ending (Retry-After)     504  the time is over
     500   the server's fault; the log has the trace
@@ -74,9 +74,10 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     404: ("nothing is served here", "a path of /openapi.json", "check the path"),
     405: ("this path is not asked that way", "a method of /openapi.json", "check the method"),
     408: ("the body did not come in time", "the whole body within seconds", "send it at once"),
-    413: ("the body is too large", "at most 65,536 bytes", "send less at once"),
+    413: ("the body is too large", "at most 131,072 bytes", "send less at once"),
     414: ("the address is too long", "at most 2,048 bytes", "send texts in the body"),
     415: ("the body is not said to be JSON", "Content-Type: application/json", "set the header"),
+    431: ("the headers are too large", "at most 16,384 bytes", "send texts in the body"),
 }
 """Found, expected, and what to do, by the status of a request that is none."""
 

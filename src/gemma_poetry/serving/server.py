@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gemma_poetry.serving.batching import Batcher
-from gemma_poetry.serving.guard import Application
+from gemma_poetry.serving.guard import LARGEST_HEAD, Application
 
 HEAD_SECONDS = 10.0
 """Seconds that a connection may be open without a whole request head."""
@@ -101,6 +101,7 @@ def serve_until_told(
         log_level="critical",
         access_log=False,
         server_header=False,
+        h11_max_incomplete_event_size=2 * LARGEST_HEAD,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=_LAST_ANSWERS,
     )
