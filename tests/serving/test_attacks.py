@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi", reason="FastAPI is not installed (pip install 'gemma-poetry[serve]')")
 from starlette.testclient import TestClient
 
-from gemma_poetry.serving.application import application
+from gemma_poetry.serving.routes import application
 from tests.serving.conftest import StandIn, make_service
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -9,7 +9,7 @@ pytest.importorskip("schemathesis", reason="Schemathesis is not installed (pip i
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from gemma_poetry.serving.application import application
+from gemma_poetry.serving.routes import application
 from tests.serving.conftest import StandIn, make_service
 
 _POET = StandIn()

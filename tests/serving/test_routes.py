@@ -14,8 +14,8 @@ pytest.importorskip("fastapi", reason="FastAPI is not installed (pip install 'ge
 from starlette.testclient import TestClient
 
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.serving.application import application
 from gemma_poetry.serving.bodies import PoemBody
+from gemma_poetry.serving.routes import application
 from tests.serving.conftest import IMPOSSIBLE, LINES, StandIn, make_service
 
 

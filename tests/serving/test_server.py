@@ -18,8 +18,8 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed (pip install 'ge
 import uvicorn
 
 from gemma_poetry.serving import server as serving_server
-from gemma_poetry.serving.application import application
 from gemma_poetry.serving.guard import Guard
+from gemma_poetry.serving.routes import application
 from gemma_poetry.serving.server import PoemHttpServer
 from gemma_poetry.serving.service import Service
 from tests.serving.conftest import StandIn, make_service

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from gemma_poetry.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from gemma_poetry.serving.application import application as application
     from gemma_poetry.serving.batching import Batcher as Batcher
+    from gemma_poetry.serving.routes import application as application
     from gemma_poetry.serving.server import serve_until_told as serve_until_told
     from gemma_poetry.serving.service import Service as Service
 else:

@@ -67,7 +67,7 @@ def serve(options: ServeOptions) -> None:
     check_options(options)
     require("fastapi", "uvicorn", extra="serve")
     check_free(options.host, options.port)
-    from gemma_poetry.serving.application import application
+    from gemma_poetry.serving.routes import application
     from gemma_poetry.serving.server import serve_until_told
 
     log_requests()
