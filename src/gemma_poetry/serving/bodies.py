@@ -93,8 +93,9 @@ class PoemBody(_Body):
 
     def wish(self) -> PoemRequest:
         """The wish, as the engine takes it."""
-        own = self.model_dump(exclude={"n", "seed", "effort", "best_of", "assess", "feature", "stream"})
-        return PoemRequest(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
+        own: dict[str, Any] = self.model_dump(exclude={"n", "seed", "effort", "best_of", "assess", "feature", "stream"})
+        lists = {name: tuple(own.pop(name)) for name in ("rhymes", "words", "must")}
+        return PoemRequest(**own, **lists)
 
 
 class CheckBody(_Body):

@@ -7,7 +7,7 @@ time is over or its asker leaves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +66,7 @@ class Service:
         best_of = body.best_of or (self.drafts.get(body.effort) if body.effort else None)
         return Order(wish, body.n, body.seed, best_of, body.assess, body.feature)
 
-    async def written(self, order: Order, gone: asyncio.Future[None]) -> AsyncIterator[Written]:
+    async def written(self, order: Order, gone: asyncio.Future[None]) -> AsyncGenerator[Written, None]:
         """The poems of an order, each as it is told.
 
         Args:
@@ -94,7 +94,8 @@ class Service:
         try:
             for _ in range(order.count):
                 following = asyncio.ensure_future(told.get())
-                await asyncio.wait({following, gone}, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+                either: set[asyncio.Future[Any]] = {following, gone}
+                await asyncio.wait(either, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
                 if following.done():
                     event = following.result()
                     if isinstance(event, Exception):
