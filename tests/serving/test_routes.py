@@ -158,6 +158,31 @@ def test_poems_are_checked(client: TestClient):
     assert client.post("/v1/check", json={"text": ""}).status_code == 422
 
 
+def test_checks_take_turns_and_their_time_is_limited(poet: StandIn):
+    gate, at_once = threading.Event(), []
+
+    def slow(text: str, form: str, feature: str) -> list[dict[str, Any]]:
+        at_once.append(text)
+        gate.wait(10)
+        return []
+
+    with client_of(poet, check=slow, time_limit=0.5) as client:
+        found: list[int] = []
+        asked = [
+            threading.Thread(target=lambda: found.append(client.post("/v1/check", json={"text": "春"}).status_code))
+            for _ in range(4)
+        ]
+        for one in asked:
+            one.start()
+        while len(found) < 2:  # those whose turn did not come
+            pass
+        assert len(at_once) == 2
+        gate.set()
+        for one in asked:
+            one.join()
+    assert found[:2] == [504, 504]
+
+
 def test_tunes_are_listed_and_told_by_either_name(client: TestClient):
     assert len(client.get("/v1/tunes").json()["tunes"]) > 50
     assert client.get("/v1/tunes/如梦令").json()["name"] == "如梦令"

@@ -94,7 +94,7 @@ class PoemBody(_Body):
     def wish(self) -> PoemRequest:
         """The wish, as the engine takes it."""
         own: dict[str, Any] = self.model_dump(exclude={"n", "seed", "effort", "best_of", "assess", "feature", "stream"})
-        lists = {name: tuple(own.pop(name)) for name in ("rhymes", "words", "must")}
+        lists: dict[str, Any] = {name: tuple(own.pop(name)) for name in ("rhymes", "words", "must")}
         return PoemRequest(**own, **lists)
 
 

@@ -32,12 +32,13 @@ from gemma_poetry.serving.chat import wish_of
 from gemma_poetry.serving.guard import Guard
 from gemma_poetry.serving.problems import problem_body, problem_of, refusal_body
 from gemma_poetry.serving.reference_page import reference_page
-from gemma_poetry.serving.service import AskerLeftError, Service
+from gemma_poetry.serving.service import AskerLeftError, Service, too_late
 
 _LEFT = 499
 """What the log says of a request whose asker closed the connection."""
 
 _MOST_FAULTS = 20
+_CHECKS_AT_ONCE = 2
 
 _Encode = Callable[[str, dict[str, Any]], str]
 
@@ -126,6 +127,9 @@ def _field_error(error: RequestValidationError) -> UsageError:
 
 
 def _add_knowledge(app: FastAPI, service: Service) -> None:
+    # Checking takes the same processor as writing: many at once would hold up everybody.
+    turns = asyncio.Semaphore(_CHECKS_AT_ONCE)
+
     @app.get("/health", tags=["server"])
     async def health() -> JSONResponse:
         """Whether the server takes requests (200) or is ending (503), and how many there are; asks for no key."""
@@ -152,9 +156,13 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
             return JSONResponse(problem_body(error, 404), 404)
 
     @app.post("/v1/check", tags=["poems"])
-    def check(body: CheckBody, request: Request) -> dict[str, Any]:
+    async def check(body: CheckBody, request: Request) -> dict[str, Any]:
         """What is right and wrong with each poem of a text, as `gemma-poetry check --json` tells it."""
-        poems = service.check(body.text, body.form, body.feature)
+        try:
+            async with asyncio.timeout(service.time_limit), turns:
+                poems = await run_in_threadpool(service.check, body.text, body.form, body.feature)
+        except TimeoutError:
+            raise too_late(service.time_limit) from None
         _count(request, poems=len(poems))
         return {"poems": poems}
 

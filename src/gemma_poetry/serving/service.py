@@ -104,12 +104,17 @@ class Service:
                 elif gone.done():
                     raise AskerLeftError
                 else:
-                    raise TooLateError(
-                        f"the request took longer than {self.time_limit:g} seconds",
-                        expected="an answer within --time-limit",
-                        action="ask for fewer poems or a lower effort, or try again when the server has less to do",
-                    )
+                    raise too_late(self.time_limit)
         finally:
             if following is not None:
                 following.cancel()
             self.batcher.drop(order)
+
+
+def too_late(seconds: float) -> TooLateError:
+    """What is told where a request took longer than so many seconds."""
+    return TooLateError(
+        f"the request took longer than {seconds:g} seconds",
+        expected="an answer within --time-limit",
+        action="ask for fewer poems or a lower effort, or try again when the server has less to do",
+    )
