@@ -18,6 +18,7 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 LOOPBACK = frozenset({"localhost"})
 """Names that lead to this machine everywhere."""
@@ -91,15 +92,20 @@ def check_free(host: str, port: int) -> None:
         UsageError: It cannot.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _unused, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error})",
-            expected="an address of this machine and a free port",
-            action="choose another --host or --port",
+            _(
+                "cannot listen on {host} port {port} ({reason})",
+                host=host,
+                port=port,
+                reason=getattr(error, "strerror", None) or error,
+            ),
+            expected=_("an address of this machine and a free port"),
+            action=_("choose another --host or --port"),
         ) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
@@ -36,7 +37,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     """
     lines = as_lines(lines)
     if not any(lines):
-        raise TextError("there is no line to read", expected="the lines of a 词")
+        raise TextError(_("there is no line to read"), expected=_("the lines of a 词"))
     check_characters(lines)
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
@@ -47,13 +48,15 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         return _not_judged(lines, tune)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
-        return _not_judged(lines, tune, f"poems of {tune.name} with such lines exist, too few for a template of their own")
+        return _not_judged(
+            lines, tune, _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
+        )
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
-            f"{tune.name} has no variant {pattern!r}",
+            _("{name} has no variant {pattern!r}", name=tune.name, pattern=pattern),
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
-            action="choose one of them",
+            action=_("choose one of them"),
         )
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
 
@@ -140,9 +143,14 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
 
 def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
     if not reason and tune.poems < MIN_POEMS:
-        reason = f"{tune.name} has {tune.poems} poems in the corpus, fewer than the {MIN_POEMS} that a template needs"
+        reason = _(
+            "{name} has {poems} poems in the corpus, fewer than the {min_poems} that a template needs",
+            name=tune.name,
+            poems=tune.poems,
+            min_poems=MIN_POEMS,
+        )
     elif not reason:
-        reason = f"the {tune.poems} poems of {tune.name} in the corpus have no pattern in common"
+        reason = _("the {poems} poems of {name} in the corpus have no pattern in common", poems=tune.poems, name=tune.name)
     places = _unsung_places(lines)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
@@ -196,7 +204,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     """The reading that a place takes and why; `None` where several stay possible."""
     found = heard.readings
     if len(found) == 1:
-        return found[0], heard.reason or "only reading"
+        return found[0], heard.reason or _("only reading")
     if part is not None:
         rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
         if rhyming:
@@ -230,6 +238,14 @@ def _remarks(fit: TuneFit) -> list[str]:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
-            where = f"line {fault.line}, position {fault.position}"
-            remarks.append(f"{where}: {share}% of {fit.variant.poems} poems have {fault.expected} here")
+            where = _("line {line}, position {position}", line=fault.line, position=fault.position)
+            remarks.append(
+                _(
+                    "{where}: {share}% of {poems} poems have {expected} here",
+                    where=where,
+                    share=share,
+                    poems=fit.variant.poems,
+                    expected=fault.expected,
+                )
+            )
     return remarks
