@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import logging
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi", reason="FastAPI is not installed (pip install 'gemma-poetry[serve]')")
+import httpx
 from starlette.testclient import TestClient
 
 from gemma_poetry.generation.request import PoemRequest
@@ -166,21 +168,18 @@ def test_checks_take_turns_and_their_time_is_limited(poet: StandIn):
         gate.wait(10)
         return []
 
-    with client_of(poet, check=slow, time_limit=0.5) as client:
-        found: list[int] = []
-        asked = [
-            threading.Thread(target=lambda: found.append(client.post("/v1/check", json={"text": "春"}).status_code))
-            for _ in range(4)
-        ]
-        for one in asked:
-            one.start()
-        while len(found) < 2:  # those whose turn did not come
-            pass
-        assert len(at_once) == 2
-        gate.set()
-        for one in asked:
-            one.join()
-    assert found[:2] == [504, 504]
+    async def four_at_once() -> list[int]:
+        transport = httpx.ASGITransport(application(make_service(poet, check=slow, time_limit=0.5)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            asked = [asyncio.create_task(client.post("/v1/check", json={"text": "春"})) for _ in range(4)]
+            await asyncio.wait(asked, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0.2)
+            assert len(at_once) == 2
+            gate.set()
+            return [(await one).status_code for one in asked]
+
+    # Two had no turn within the time; the two that had one took longer than it.
+    assert asyncio.run(four_at_once()) == [504] * 4 and len(at_once) == 2
 
 
 def test_tunes_are_listed_and_told_by_either_name(client: TestClient):
