@@ -56,7 +56,7 @@ def _split(authority: str) -> tuple[str, str]:
 
 
 def _is_ours(authority: str, hosts: Collection[str]) -> bool:
-    host, _ = _split(authority)
+    host, _unused = _split(authority)
     if not host:
         return False
     if host in hosts or host in _own_names():

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 from gemma_poetry.errors import EndingError, FullError, GemmaPoetryError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _
 
 _LOG = logging.getLogger("gemma_poetry.serving")
 
@@ -154,9 +155,9 @@ class Batcher:
                 raise _ending()
             if len(self._line) >= self._most:
                 raise FullError(
-                    f"{len(self._line)} requests wait already",
-                    expected=f"at most {self._most} in the line (--queue)",
-                    action="try again after the seconds of Retry-After",
+                    _("{count} requests wait already", count=len(self._line)),
+                    expected=_("at most {most} in the line (--queue)", most=self._most),
+                    action=_("try again after the seconds of Retry-After"),
                 )
             self._line.append(order)
             self._moved.notify_all()
@@ -233,7 +234,7 @@ class Batcher:
         first = batch[0][0]
         owners = [order for order, share in batch for _ in range(share)]
 
-        def watch(_: Mapping[int, str]) -> None:
+        def watch(_unused: Mapping[int, str]) -> None:
             if all(order.dropped for order, _ in batch):
                 raise _AllLeftError
 
@@ -274,4 +275,6 @@ class Batcher:
 
 
 def _ending() -> EndingError:
-    return EndingError("the server is ending", expected="a server that runs", action="ask again when it has started anew")
+    return EndingError(
+        _("the server is ending"), expected=_("a server that runs"), action=_("ask again when it has started anew")
+    )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.languages import _
 
 MOST_POEMS = 16
 """Poems of a request at most."""
@@ -27,13 +28,13 @@ _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff
 
 def _plain(text: str) -> str:
     if _UNPRINTABLE.search(text):
-        raise ValueError("control characters, or halves of characters, are no text")
+        raise ValueError(_("control characters, or halves of characters, are no text"))
     return text
 
 
 def _line(text: str) -> str:
     if "\n" in text:
-        raise ValueError("one line of text is wanted")
+        raise ValueError(_("one line of text is wanted"))
     return _plain(text)
 
 

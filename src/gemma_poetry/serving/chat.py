@@ -20,6 +20,7 @@ from typing import Any
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.request import split_words
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FORM_NAMES, SHORT_NAMES
 from gemma_poetry.prosody.tunes import shipped_tunes
 from gemma_poetry.serving.bodies import ChatBody, PoemBody
@@ -107,21 +108,21 @@ def classical_names() -> list[str]:
 def _last_text(body: ChatBody) -> str:
     asked = [message.content for message in body.messages if message.role == "user"]
     if not asked:
-        raise UsageError("the conversation has no message of a user", expected='a message with "role": "user"')
+        raise UsageError(_("the conversation has no message of a user"), expected=_('a message with "role": "user"'))
     content = asked[-1]
     if isinstance(content, list):
         parts: list[Any] = [part.get("text") for part in content if part.get("type") in ("text", "input_text")]
         if len(parts) != len(content) or not all(isinstance(part, str) for part in parts):
             raise UsageError(
-                "the message holds something else than text", expected="text", action="leave pictures and files out"
+                _("the message holds something else than text"), expected=_("text"), action=_("leave pictures and files out")
             )
         content = "\n".join(parts)
     text = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "", (content or "").replace("\r\n", "\n").replace("\t", " "))
     if not text.strip() or len(text) > LONGEST_MESSAGE:
         raise UsageError(
-            f"the message has {len(text)} characters",
-            expected=f"a wish of at most {LONGEST_MESSAGE}",
-            action="name a form and a title: 七律《登楼》",
+            _("the message has {count} characters", count=len(text)),
+            expected=_("a wish of at most {longest_message}", longest_message=LONGEST_MESSAGE),
+            action=_("name a form and a title: 七律《登楼》"),
         )
     return text.strip()
 

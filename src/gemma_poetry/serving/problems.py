@@ -24,6 +24,7 @@ from gemma_poetry.errors import (
     UsageError,
     ran_out_of_memory,
 )
+from gemma_poetry.languages import _
 
 _LOG = logging.getLogger("gemma_poetry.serving")
 
@@ -60,11 +61,11 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         return status, problem_body(error, status)
     if ran_out_of_memory(error):
         lacking = GemmaPoetryError(
-            "memory ran out", expected="room for a batch", action="lower --batch, or ask for less at once"
+            _("memory ran out"), expected=_("room for a batch"), action=_("lower --batch, or ask for less at once")
         )
         return 500, problem_body(lacking, 500)
     _LOG.error("a request failed", exc_info=error)
-    return 500, problem_body(GemmaPoetryError("the server failed", action="look into its log"), 500)
+    return 500, problem_body(GemmaPoetryError(_("the server failed"), action=_("look into its log")), 500)
 
 
 REFUSALS: dict[int, tuple[str, str, str]] = {

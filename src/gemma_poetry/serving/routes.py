@@ -26,6 +26,7 @@ from starlette.exceptions import HTTPException
 
 from gemma_poetry.errors import EndingError, FullError, GemmaPoetryError, UnknownFormError, UsageError
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _
 from gemma_poetry.serving.batching import Order
 from gemma_poetry.serving.bodies import ChatBody, CheckBody, PoemBody
 from gemma_poetry.serving.chat import wish_of
@@ -122,7 +123,7 @@ def _field_error(error: RequestValidationError) -> UsageError:
     if len(faults) > _MOST_FAULTS:
         described.append(f"and {len(faults) - _MOST_FAULTS:,} more")
     return UsageError(
-        "\n".join(described), expected="the fields and types of /openapi.json", action="mend the fields that are named"
+        "\n".join(described), expected=_("the fields and types of /openapi.json"), action=_("mend the fields that are named")
     )
 
 
@@ -194,7 +195,9 @@ def _add_poems(app: FastAPI, service: Service) -> None:
     async def chat(body: ChatBody, request: Request, gone: _Gone) -> Response:
         """A poem for the last message of the user: a form by its name (else 七绝), a title, `words: …` (docs/serving.md)."""
         if body.model not in (None, "", service.name):
-            missing = UsageError(f"no model is called {body.model!r}", expected=service.name, action="ask /v1/models")
+            missing = UsageError(
+                _("no model is called {model!r}", model=body.model), expected=service.name, action=_("ask /v1/models")
+            )
             return JSONResponse(problem_body(missing, 404), 404)
         order = await run_in_threadpool(lambda: service.order(wish_of(body, service.forms)))
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": service.name}
@@ -244,7 +247,7 @@ async def _streamed(
             except AskerLeftError:
                 return
             except Exception as error:
-                _, body = problem_of(error)
+                _unused, body = problem_of(error)
                 told = error if isinstance(error, GemmaPoetryError) else GemmaPoetryError(body["error"]["found"])
                 for part in encode(number + 1, told, order):
                     yield part

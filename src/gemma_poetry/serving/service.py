@@ -15,6 +15,7 @@ from typing import Any
 from gemma_poetry.errors import TooLateError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _
 from gemma_poetry.serving.batching import Batcher, Order
 from gemma_poetry.serving.bodies import PoemBody
 
@@ -92,7 +93,7 @@ class Service:
         self.batcher.submit(order)
         following: asyncio.Task[Written | Exception] | None = None
         try:
-            for _ in range(order.count):
+            for _unused in range(order.count):
                 following = asyncio.ensure_future(told.get())
                 either: set[asyncio.Future[Any]] = {following, gone}
                 await asyncio.wait(either, timeout=deadline - loop.time(), return_when=asyncio.FIRST_COMPLETED)
@@ -114,7 +115,7 @@ class Service:
 def too_late(seconds: float) -> TooLateError:
     """What is told where a request took longer than so many seconds."""
     return TooLateError(
-        f"the request took longer than {seconds:g} seconds",
-        expected="an answer within --time-limit",
-        action="ask for fewer poems or a lower effort, or try again when the server has less to do",
+        _("the request took longer than {seconds:g} seconds", seconds=seconds),
+        expected=_("an answer within --time-limit"),
+        action=_("ask for fewer poems or a lower effort, or try again when the server has less to do"),
     )

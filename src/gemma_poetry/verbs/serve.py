@@ -17,6 +17,7 @@ from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import UsageError
 from gemma_poetry.extras import require
 from gemma_poetry.hosts import check_free, is_loopback, shown_host
+from gemma_poetry.languages import _, localized
 
 if TYPE_CHECKING:
     from gemma_poetry.serving.service import Service
@@ -73,7 +74,11 @@ def serve(options: ServeOptions) -> None:
     log_requests()
     service = open_service(options)
     address = f"http://{shown_host(options.host)}:{options.port}"
-    print(f"serve: {address}/docs, model {service.name} (interrupt to end)", file=sys.stderr, flush=True)
+    print(
+        localized(_("serve: {address}/docs, model {name} (interrupt to end)", address=address, name=service.name)),
+        file=sys.stderr,
+        flush=True,
+    )
     app = application(service, gp.__version__)
     serve_until_told(app, service.batcher, host=options.host, port=options.port, time_limit=options.time_limit)
 
@@ -86,18 +91,18 @@ def check_options(options: ServeOptions) -> None:
     """
     if not options.key and not is_loopback(options.host):
         raise UsageError(
-            f"{options.host} can be reached from other machines, and no key is given",
-            expected="a key wherever the server is not bound to this machine alone",
-            action=f"set {KEY_VARIABLE} (or --api-key), or leave --host at 127.0.0.1",
+            _("{host} can be reached from other machines, and no key is given", host=options.host),
+            expected=_("a key wherever the server is not bound to this machine alone"),
+            action=_("set {key_variable} (or --api-key), or leave --host at 127.0.0.1", key_variable=KEY_VARIABLE),
         )
     if options.key and not (len(options.key) >= SHORTEST_KEY and options.key.isascii() and options.key.isprintable()):
         raise UsageError(
-            f"the key has {len(options.key)} characters",
-            expected=f"at least {SHORTEST_KEY} letters, digits and signs of ASCII",
-            action="take for example what `openssl rand -hex 32` prints",
+            _("the key has {count} characters", count=len(options.key)),
+            expected=_("at least {shortest_key} letters, digits and signs of ASCII", shortest_key=SHORTEST_KEY),
+            action=_("take for example what `openssl rand -hex 32` prints"),
         )
     if " " in options.key:
-        raise UsageError("the key holds a space", expected="one word", action="choose another")
+        raise UsageError(_("the key holds a space"), expected=_("one word"), action=_("choose another"))
 
 
 def open_service(options: ServeOptions) -> Service:
