@@ -25,6 +25,7 @@ from gemma_poetry.cli.commands.prepare import prepare
 from gemma_poetry.cli.commands.pretrain import pretrain
 from gemma_poetry.cli.commands.quickstart import quickstart
 from gemma_poetry.cli.commands.rate import rate
+from gemma_poetry.cli.commands.serve import serve
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
@@ -45,6 +46,7 @@ app = typer.Typer(
 EXTRA_OF = {
     **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
     **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    "serve": "serve",
     "studio": "studio",
 }
 
@@ -68,6 +70,7 @@ for _command in (
     evaluate,
     generate,
     studio,
+    serve,
     export,
     doctor,
     models,
