@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gemma_poetry.domains.domain import Domain
     from gemma_poetry.evaluation.results import Results
     from gemma_poetry.generation.request import PoemRequest
-    from gemma_poetry.generation.written import Writer, Written
+    from gemma_poetry.generation.written import Watch, Writer, Written
     from gemma_poetry.prosody.check_result import CheckResult
     from gemma_poetry.verbs.tune import Trial
 
@@ -160,6 +160,7 @@ class Poet:
         best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
+        watch: Watch | None = None,
         **wishes: Any,
     ) -> Iterator[Written]:
         """Writes poems, and gives each as soon as it is whole.
@@ -171,6 +172,7 @@ class Poet:
             best_of: Poems written for each that is kept; `None`: as many as the effort of the settings says.
             assess: Tell the perplexity of each.
             feature: What else the domain can be asked for: of haiku a season word.
+            watch: Is called at each step of decoding with the running texts by their numbers; what it raises ends the writing.
             **wishes: Further fields of `PoemRequest`: `title`, `author`, `acrostic`, `rhymes`, `template`, ...
 
         Raises:
@@ -186,7 +188,7 @@ class Poet:
 
         # New lines are promised where it is known which are old.
         asked = [replace(one, novel=one.novel and bool(self.known_lines)) for one in requests_of(form, wishes)]
-        return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature)
+        return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature, watch=watch)
 
 
 def load(

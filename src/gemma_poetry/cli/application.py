@@ -25,6 +25,7 @@ from gemma_poetry.cli.commands.prepare import prepare
 from gemma_poetry.cli.commands.pretrain import pretrain
 from gemma_poetry.cli.commands.quickstart import quickstart
 from gemma_poetry.cli.commands.rate import rate
+from gemma_poetry.cli.commands.serve import serve
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tune import tune
@@ -46,6 +47,7 @@ app = typer.Typer(
 EXTRA_OF = {
     **dict.fromkeys(("prepare", "pretrain", "train", "tune", "evaluate", "quickstart"), "train"),
     **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    "serve": "serve",
     "studio": "studio",
 }
 
@@ -70,6 +72,7 @@ for _command in (
     evaluate,
     generate,
     studio,
+    serve,
     export,
     doctor,
     models,

@@ -20,7 +20,7 @@ from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
-from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenPoem
+from gemma_poetry.generation.written import Watch, WritableDomain, Writer, Written, WrittenPoem
 from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
@@ -56,9 +56,15 @@ class PoemWriter(Writer):
         prescribe(simplify(request))
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]:
-        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess):
+        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess, watch=watch):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:

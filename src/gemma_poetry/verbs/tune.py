@@ -28,7 +28,7 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
-from gemma_poetry.languages import _, localized
+from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.progress import say
 from gemma_poetry.runs import RunFolder, at_work
 from gemma_poetry.verbs.train import train
@@ -276,7 +276,7 @@ def _told(trial: Trial) -> str:
         loss=trial.loss,
         seconds=trial.seconds,
         state=_STATES[trial.state],
-        settings=", ".join(f"{name}={_short(value)}" for name, value in trial.settings.items()),
+        settings=listed(f"{name}={_short(value)}" for name, value in trial.settings.items()),
     )
 
 
