@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.generation.written import Polished, Watch, Writer, Written
     from gemma_poetry.prosody.check_result import CheckResult
+    from gemma_poetry.verbs.tune import Trial
 
 Place = str | os.PathLike[str]
 """A file or folder; `Data` and `Run` are places too."""
@@ -397,6 +398,36 @@ def train(
     with shown(progress):
         chosen = recipe_with(recipe, settings)
         return Run(Path(out), work(Path(data), os.fspath(model), Path(out), chosen, resume=resume, recipe_name=name))
+
+
+def tune(
+    data: Place,
+    model: Place,
+    out: Place,
+    *,
+    recipe: Recipes = None,
+    settings: Settings = (),
+    resume: bool = False,
+    progress: bool = False,
+) -> list[Trial]:
+    """Searches for the recipe that fine-tunes a model best, within `tune.minutes`; leaves it as `out/best.yaml`.
+
+    Args:
+        data: What `prepare` gave, or its folder.
+        model: The base model, named as for `load`.
+        out: The folder to write; new or empty unless `resume`.
+        resume: Go on with the search that is there.
+
+    Returns:
+        The trials, the best first.
+
+    Raises:
+        GemmaPoetryError: See `verbs.tune.tune`.
+    """
+    from gemma_poetry.verbs.tune import tune as search
+
+    with shown(progress):
+        return search(Path(data), os.fspath(model), Path(out), recipe_with(recipe, settings), resume=resume)
 
 
 def evaluate(

@@ -29,6 +29,7 @@ from gemma_poetry.cli.commands.rate import rate
 from gemma_poetry.cli.commands.serve import serve
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
+from gemma_poetry.cli.commands.tune import tune
 from gemma_poetry.cli.commands.tunes import tunes
 from gemma_poetry.cli.language import OPTION, speak
 from gemma_poetry.extras import require_extra
@@ -45,7 +46,7 @@ app = typer.Typer(
 
 # The extra that a verb needs as a whole; the others say what they lack when they come to it.
 EXTRA_OF = {
-    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
+    **dict.fromkeys(("prepare", "pretrain", "train", "tune", "evaluate", "quickstart"), "train"),
     **dict.fromkeys(("generate", "polish", "export", "doctor", "models"), "write"),
     "serve": "serve",
     "studio": "studio",
@@ -68,6 +69,7 @@ for _command in (
     prepare,
     pretrain,
     train,
+    tune,
     evaluate,
     generate,
     polish,
