@@ -220,7 +220,10 @@ class Poet:
         from gemma_poetry.verbs.check import only_poem
 
         if not isinstance(self.writer, PoemWriter):
-            raise UsageError(f"a poet of {self.domain.name} polishes nothing", expected=f"a model of {CLASSICAL}")
+            raise UsageError(
+                _("a poet of {name} polishes nothing", name=self.domain.name),
+                expected=_("a model of {classical}", classical=CLASSICAL),
+            )
         own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
         return self.writer.polish(
             replace(own, title=title or own.title),

@@ -110,7 +110,7 @@ class PoemWriter(Writer):
             UsageError: Fewer than one round is asked for.
         """
         if rounds is not None and rounds < 1:
-            raise UsageError(f"rounds={rounds} is asked for", expected="rounds of at least 1")
+            raise UsageError(_("rounds={rounds} is asked for", rounds=rounds), expected=_("rounds of at least 1"))
         rounds = rounds or DEFAULT_ROUNDS * max(1, len(lines))
         seed = self.generator.settings.drawn_seed(seed)
         named = form or poem.kind
