@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gemma_poetry.corpus.known_lines import KnownLines
+    from gemma_poetry.corpus.poem import Poem
     from gemma_poetry.domains.domain import Domain
     from gemma_poetry.evaluation.results import Results
     from gemma_poetry.generation.request import PoemRequest
-    from gemma_poetry.generation.written import Watch, Writer, Written
+    from gemma_poetry.generation.written import Polished, Watch, Writer, Written
     from gemma_poetry.prosody.check_result import CheckResult
     from gemma_poetry.verbs.tune import Trial
 
@@ -189,6 +190,49 @@ class Poet:
         # New lines are promised where it is known which are old.
         asked = [replace(one, novel=one.novel and bool(self.known_lines)) for one in requests_of(form, wishes)]
         return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature, watch=watch)
+
+    def polish(
+        self,
+        poem: str | Path | Poem | Written,
+        *,
+        form: str = "",
+        title: str = "",
+        lines: Sequence[int] = (),
+        rounds: int | None = None,
+        seed: int | None = None,
+    ) -> Polished:
+        """Rewrites the weakest places of a poem under its form, and keeps what makes the whole better.
+
+        Args:
+            poem: The poem: its text, a `Path` of a file that holds it alone, or what `write` gave.
+            form: The form (体裁) or tune (词牌) that it is held to; empty: its own, or the one that its lines suggest.
+            title: Its title; empty: the one that it has.
+            lines: The lines that may change, from 1; empty: all.
+            rounds: Places that are tried; `None`: 2, or two for each line that may change.
+            seed: Seed of sampling.
+
+        Raises:
+            UsageError: The poet writes in another domain, there is no such line, or no form is called so.
+            InputError: The poem cannot be read, or has not the shape of the form.
+        """
+        from gemma_poetry.generation.writer import PoemWriter
+        from gemma_poetry.generation.written import Written
+        from gemma_poetry.verbs.check import only_poem
+
+        if not isinstance(self.writer, PoemWriter):
+            raise UsageError(
+                _("a poet of {name} polishes nothing", name=self.domain.name),
+                expected=_("a model of {classical}", classical=CLASSICAL),
+            )
+        own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
+        return self.writer.polish(
+            replace(own, title=title or own.title),
+            form=form,
+            lines=lines,
+            rounds=rounds,
+            seed=seed,
+            novel=bool(self.known_lines),
+        )
 
 
 def load(

@@ -204,7 +204,9 @@ class EvaluateSettings(Section):
 class GenerateSettings(Section):
     """Sampling; the form itself is never left to it."""
 
-    effort: int = Field(3, ge=1, le=5, description="Quality for time: 1 writes once, 5 chooses among many.")
+    effort: int = Field(
+        3, ge=1, le=5, description="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines."
+    )
     temperature: float = Field(0.65, ge=0, le=1000, description="0 takes the likeliest token.")
     top_k: int = Field(0, ge=0, le=_MOST_AT_ONCE, description="Keep this many likeliest tokens; 0: all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")

@@ -21,6 +21,7 @@ from gemma_poetry.cli.commands.evaluate import evaluate
 from gemma_poetry.cli.commands.export import export
 from gemma_poetry.cli.commands.generate import generate
 from gemma_poetry.cli.commands.models import models
+from gemma_poetry.cli.commands.polish import polish
 from gemma_poetry.cli.commands.prepare import prepare
 from gemma_poetry.cli.commands.pretrain import pretrain
 from gemma_poetry.cli.commands.quickstart import quickstart
@@ -46,7 +47,7 @@ app = typer.Typer(
 # The extra that a verb needs as a whole; the others say what they lack when they come to it.
 EXTRA_OF = {
     **dict.fromkeys(("prepare", "pretrain", "train", "tune", "evaluate", "quickstart"), "train"),
-    **dict.fromkeys(("generate", "export", "doctor", "models"), "write"),
+    **dict.fromkeys(("generate", "polish", "export", "doctor", "models"), "write"),
     "serve": "serve",
     "studio": "studio",
 }
@@ -71,6 +72,7 @@ for _command in (
     tune,
     evaluate,
     generate,
+    polish,
     studio,
     serve,
     export,

@@ -66,6 +66,7 @@ class Decoder:
         starts: Sequence[Track] | None = None,
         dead: Sequence[Collection[str]] | None = None,
         retrying: bool = False,
+        alike: bool = False,
         watch: Callable[[list[str]], None] | None = None,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix, terminator included.
@@ -77,6 +78,7 @@ class Decoder:
             starts: Where each completion stands at the end of its prefix; `None`: at the beginning.
             dead: For each prefix, running texts that are known to lead nowhere.
             retrying: Sample, even where the settings ask for the likeliest tokens or beams.
+            alike: The prefixes are one and the same: it is read once, whatever the width of the head.
             watch: Is told the running text of every sequence at each step; what it raises ends decoding.
         """
         ids, attention = self._padded(prefixes)
@@ -84,7 +86,7 @@ class Decoder:
         processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        if configuration.num_beams == 1 and can_narrow(self.model):
+        if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
             rows = self._generate(ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding))
         else:
             rows = self._generate(ids, attention, seed, configuration, processors=[processor])

@@ -77,7 +77,13 @@ def generate(
         Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
     ] = None,
     effort: Annotated[
-        int | None, typer.Option("--effort", min=1, max=5, help="Quality for time: 1 writes once, 5 chooses among many.")
+        int | None,
+        typer.Option(
+            "--effort",
+            min=1,
+            max=5,
+            help="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines.",
+        ),
     ] = None,
     best_of: Annotated[
         int | None, typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort.")
