@@ -49,6 +49,8 @@ class TunePoem(Protocol):
     def lines(self) -> tuple[str, ...]: ...
     @property
     def marks(self) -> str: ...
+    @property
+    def era(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,20 @@ class SungPoem:
         marks: One closing mark a line.
         lengths: Characters in each line.
         sounds: What each of its running characters may sound like.
+        era: 朝代, by which editions differ in their marks; empty where unknown.
     """
 
     lines: tuple[str, ...]
     marks: str
     lengths: tuple[int, ...]
     sounds: tuple[Sounds, ...]
+    era: str = ""
 
 
 def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
     heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
-    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard)
+    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era)
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,20 @@ from gemma_poetry.prosody.tune_grouping import (
     sing,
 )
 from gemma_poetry.prosody.tune_patterns import labelled
+from gemma_poetry.prosody.tune_places import PlaceModel, learn
 from gemma_poetry.prosody.tune_scan import guess_tune
 from gemma_poetry.prosody.tune_sounds import parts_of
-from gemma_poetry.prosody.tunes import MIN_POEMS, MIN_SHAPE_POEMS, Tune, TuneTable, TuneVariant, line_ends
+from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
+from gemma_poetry.prosody.tunes import (
+    MIN_POEMS,
+    MIN_SHAPE_POEMS,
+    Tune,
+    TuneTable,
+    TuneVariant,
+    line_ends,
+    shipped_tunes,
+    stanza_ends,
+)
 
 Item = TypeVar("Item")
 
@@ -59,15 +70,56 @@ def induce_tunes(
         min_poems: Tunes with fewer poems get no variant.
         min_variant_poems: Variants that fewer poems follow are left out.
     """
-    by_tune: dict[str, list[TunePoem]] = defaultdict(list)
+    by_tune: dict[str, list[SungPoem]] = defaultdict(list)
     for poem in poems:
         if poem.tune:
-            by_tune[poem.tune].append(poem)
+            by_tune[poem.tune].append(sing(poem))
+    found = {
+        name: induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else () for name, own in by_tune.items()
+    }
+    model = learned_model(found)
+    trust = MarkTrust()
+    for name, variants in found.items():
+        for poem in by_tune[name]:
+            variant = next((one for one in variants if one.form.line_lengths == poem.lengths), None)
+            if variant:
+                trust.add(poem.era, variant, poem.marks)
     tunes = {}
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
-        variants = induce_variants(name, list(map(sing, own)), min_variant_poems) if len(own) >= min_poems else ()
-        tunes[name] = Tune(name, len(own), variants)
+        rest = _unexplained(Tune(name, len(own), found[name]), own)
+        thin = thin_variants(name, rest, model, trust, found[name])
+        tunes[name] = Tune(name, len(own), _relabelled([*found[name], *thin]))
     return tunes
+
+
+_ENOUGH_VARIANTS = 20
+
+
+def learned_model(found: Mapping[str, Sequence[TuneVariant]]) -> PlaceModel:
+    """What the variants of a corpus tell about places; where they are few, what those tell that ship with the package."""
+    if sum(map(len, found.values())) < _ENOUGH_VARIANTS:
+        found = {name: tune.solid for name, tune in shipped_tunes().tunes.items()}
+    described = [[(variant.form, variant.level_shares) for variant in variants] for variants in found.values()]
+    return learn(described, _second_stanza)
+
+
+def _second_stanza(form: Form) -> int:
+    ends = stanza_ends(form.name, form.line_lengths, form.marks)
+    return ends[0] if len(ends) == 1 else 0
+
+
+def _unexplained(tune: Tune, poems: Sequence[SungPoem]) -> list[SungPoem]:
+    """The poems that no variant fits and that are no slip of an editor, of whom one poem alone is no witness."""
+    rest = [poem for poem in poems if not tune.fits(poem.lengths)]
+    if not tune.judged:
+        return rest
+    least = min(variant.characters for variant in tune.variants) / 2
+    times = Counter(poem.lengths for poem in rest)
+    return [
+        poem
+        for poem in rest
+        if (times[poem.lengths] >= MIN_SHAPE_POEMS or not tune.is_near(poem.lengths)) and len(poem.sounds) >= least
+    ]
 
 
 def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]]) -> dict[str, Tune]:
@@ -152,6 +204,10 @@ def with_likenesses(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dic
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
     """The variants of one tune, the most frequent first."""
     found = [variant for group in group_poems(poems, min_poems) if (variant := induce_variant(name, group))]
+    return _relabelled(found)
+
+
+def _relabelled(found: Sequence[TuneVariant]) -> tuple[TuneVariant, ...]:
     labels = labelled(variant.form for variant in found)
     return tuple(replace(variant, form=replace(variant.form, pattern=label)) for label, variant in zip(labels, found))
 
@@ -173,7 +229,7 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
     if sum(slot.tone is not None for slot in slots) < _MIN_FIXED_PLACES * len(slots):
         return None
     shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
-    form = Form(name, _divided(slots, group.division), _marks(group), echoes=_echoes(group))
+    form = Form(name, _divided(slots, group.division), commonest_marks(group), echoes=_echoes(group))
     return TuneVariant(form, len(group), _divided(shares, group.division))
 
 
@@ -236,12 +292,6 @@ def _renamed(rhymes: Mapping[int, str]) -> dict[int, str]:
 
 def _of_commonest_division(group: PoemGroup) -> list[SungPoem]:
     return [poem for poem in group.poems if poem.lengths == group.division]
-
-
-def _marks(group: PoemGroup) -> str:
-    """The commonest closing mark of each line."""
-    columns = zip(*(poem.marks for poem in _of_commonest_division(group)))
-    return "".join(Counter(column).most_common(1)[0][0] for column in columns)
 
 
 def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:

@@ -42,7 +42,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     if isinstance(tune, str):
         called = shipped_tunes().called(tune)
         having = [one for one in called if pattern in {variant.form.pattern for variant in one.variants}]
-        tune = _suited(having or called, lengths) or shipped_tunes().require(tune)
+        tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)
     attested = not tune.fits(lengths) and tune.attests(lengths)
@@ -58,7 +58,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
 
 
-def _suited(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
+def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
     """Of tunes that share a name the first that lines of such lengths fit, or poems of which have them; else the first."""
     for suits in (Tune.fits, Tune.attests):
         for tune in tunes:

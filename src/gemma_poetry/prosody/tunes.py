@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from enum import Enum
 from importlib import resources
 from typing import Any
 
@@ -40,8 +41,28 @@ MIN_FIXED_PERCENT = 98
 of 1715 leaves a third free, of those that 98 keep 15 in a hundred, of those that all keep five."""
 MIN_SHAPE_POEMS = 2
 """Line lengths near to a variant that fewer poems have may be a slip of one editor."""
+SOLID_POEMS = 8
+"""So many poems attest a variant by themselves."""
 _NEAR_CHARACTERS = 0.1
 _NEAR_LINES = 0.6
+
+
+class Tier(str, Enum):
+    """How well a template is attested."""
+
+    SOLID = "solid"
+    """By at least `SOLID_POEMS` poems."""
+    THIN = "thin"
+    """By a few poems: what they leave open is told by what is usual in places like these (`tune_places`)."""
+    SINGLE = "single"
+    """By one poem."""
+
+
+def tier_of(poems: int) -> Tier:
+    """How well so many poems attest a template."""
+    if poems >= SOLID_POEMS:
+        return Tier.SOLID
+    return Tier.THIN if poems > 1 else Tier.SINGLE
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,11 @@ class TuneVariant:
     form: Form
     poems: int
     level_shares: tuple[tuple[int, ...], ...]
+
+    @property
+    def tier(self) -> Tier:
+        """How well it is attested."""
+        return tier_of(self.poems)
 
     @functools.cached_property
     def characters(self) -> int:
@@ -162,6 +188,11 @@ class Tune:
     def judged(self) -> bool:
         """Whether there is a template to judge by."""
         return bool(self.variants)
+
+    @property
+    def solid(self) -> tuple[TuneVariant, ...]:
+        """The variants that many poems attest."""
+        return tuple(variant for variant in self.variants if variant.tier is Tier.SOLID)
 
     def fits(self, lengths: Sequence[int]) -> bool:
         """Whether a variant fits a poem with such line lengths."""

@@ -6,7 +6,7 @@ Out: a table of templates as JSON, of the same make as the one that ships with t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class TunePoem:
         lines: Its lines, Han characters only.
         marks: One closing mark a line.
         author: 作者, empty where unknown.
+        era: 朝代, empty where unknown.
     """
 
     tune: str
@@ -51,6 +52,7 @@ class TunePoem:
     lines: tuple[str, ...]
     marks: str
     author: str = ""
+    era: str = ""
 
 
 def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceInfo]:
@@ -73,7 +75,7 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
                 lines, marks = clean_lines(raw.paragraphs)
             except RejectedError:
                 continue
-            found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author))
+            found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author, raw.era or part.era))
     if not found:
         raise SourceError(
             f"it holds no poem with a tune (词牌){f' of the era {era}' if era else ''}",
@@ -85,10 +87,24 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
     pairs = [(first, second) for first, _, second in (names.partition("·") for names in simplified)]
     standard = standard_tunes(pairs)
     poems = []
-    for (first, second), (_, lines, marks, author) in zip(pairs, found):
+    for (first, second), (_, lines, marks, author, found_era) in zip(pairs, found):
         tune = standard[first, second]
-        poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author))
+        poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author, found_era))
     return poems, opened.info
+
+
+def tune_table(
+    poems: Sequence[TunePoem], *, min_poems: int = MIN_POEMS, provenance: Mapping[str, Any] | None = None
+) -> TuneTable:
+    """The tunes of poems with their templates, other names and likenesses.
+
+    Args:
+        poems: The poems, tunes under their standard names.
+        min_poems: Tunes with fewer poems are judged by few poems (`tune_thin`).
+        provenance: What the table was made from.
+    """
+    tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
+    return TuneTable(with_likenesses(with_shapes(tunes, poems), poems), provenance or {})
 
 
 def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
@@ -107,9 +123,6 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
     """
     check_file(out, overwrite=overwrite)
     poems, info = read_tune_poems(source, era)
-    tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
-    # Rare variants count whatever the era: what 花间集 has is no slip of a Song poet.
-    tunes = with_likenesses(with_shapes(tunes, read_tune_poems(source)[0] if era else poems), poems)
     provenance = {
         "source": info.name,
         "commit": info.commit,
@@ -123,7 +136,7 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
         "min_shape_poems": MIN_SHAPE_POEMS,
         "versions": {name: found for name, found in versions().items() if name in ("gemma-poetry", "tshet-uinh", "opencc")},
     }
-    table = TuneTable(tunes, provenance)
+    table = tune_table(poems, min_poems=min_poems, provenance=provenance)
     record = table_to_record(table)
     assert table_from_record(record) == table
     write_json(out, record, overwrite=overwrite)
