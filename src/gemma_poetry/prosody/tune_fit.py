@@ -40,6 +40,7 @@ class SungPlace:
         line: The poem's line, from 1.
         position: The character in the line, from 1.
         level_share: Percent of the variant's poems that have a level tone here; -1 where unknown.
+        may_not_rhyme: Whether the rhyme here is one that not all poems keep.
     """
 
     char: str
@@ -48,6 +49,7 @@ class SungPlace:
     line: int
     position: int
     level_share: int
+    may_not_rhyme: bool = False
 
     @property
     def sounds(self) -> Sounds:
@@ -122,11 +124,12 @@ def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
 def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
     """A poem with the rhyme places of the variant, character by character."""
     lengths = tuple(map(len, lines))
-    rest = zip(variant.slots, (share for shares in variant.level_shares for share in shares))
+    shares = (share for row in variant.level_shares for share in row)
+    rest = zip(variant.slots, shares, (place in variant.usual_rhyme_ends for place in range(variant.characters)))
     places = [
-        SungPlace(char, place, slot, number, position, share)
+        SungPlace(char, place, slot, number, position, share, usual)
         for number, (line, own) in enumerate(zip(lines, heard), 1)
-        for position, (char, place, (slot, share)) in enumerate(zip(line, own, rest), 1)
+        for position, (char, place, (slot, share, usual)) in enumerate(zip(line, own, rest), 1)
     ]
     return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
 
@@ -172,8 +175,9 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
         if tag == "equal":
             for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
                 own = zip(lines[mine], heard[mine], variant.form.lines[theirs], variant.level_shares[theirs])
+                usual_rhyme = theirs + 1 in variant.usual_rhymes
                 places += [
-                    SungPlace(char, place, slot, mine + 1, position, share)
+                    SungPlace(char, place, slot, mine + 1, position, share, usual_rhyme and slot.rhyme is not None)
                     for position, (char, place, slot, share) in enumerate(own, 1)
                 ]
         elif end - begin == usual_end - usual_begin:
@@ -181,7 +185,8 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
                 departures.append(Fault(shape_rule, mine + 1, 0, str(usual[theirs]), str(lengths[mine])))
                 slot, share = variant.form.lines[theirs][-1], variant.level_shares[theirs][-1]
                 if slot.rhyme:
-                    places.append(SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share))
+                    usual_rhyme = theirs + 1 in variant.usual_rhymes
+                    places.append(SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share, usual_rhyme))
         else:
             line = min(begin + 1, len(lines))
             departures.append(
@@ -200,7 +205,7 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         tones = tones_of(place.sounds)
         if slot.tone is None or not tones:
             continue
-        fixed = variant.is_fixed(slot, place.level_share)
+        fixed = variant.is_fixed(slot, place.level_share) and not place.may_not_rhyme
         every &= tones == {slot.tone} or not fixed
         if slot.tone not in tones:
             actual = "".join(tone.value for tone in Tone if tone in tones)
@@ -214,11 +219,12 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         parts[rhyme] = part
         for place in own:
             possible = parts_of(place.sounds, place.slot.tone)
-            every &= parts_of(place.sounds) <= {part}
+            every &= parts_of(place.sounds) <= {part} or place.may_not_rhyme
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
                 actual = "/".join(PART_NAMES[other] for other in sorted(possible))
-                departures.append(Fault(Rule.RHYME, place.line, place.position, PART_NAMES[part], actual))
+                rule = Rule.USUAL_RHYME if place.may_not_rhyme else Rule.RHYME
+                departures.append(Fault(rule, place.line, place.position, PART_NAMES[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))
     return TuneFit(variant, tuple(places), parts, tuple(departures), every)
 

@@ -30,11 +30,12 @@ from gemma_poetry.prosody.tune_grouping import (
     level_share,
     rhyming_lines,
     sing,
+    usual_rhymes,
 )
 from gemma_poetry.prosody.tune_patterns import labelled
 from gemma_poetry.prosody.tune_places import PlaceModel, learn
 from gemma_poetry.prosody.tune_scan import guess_tune
-from gemma_poetry.prosody.tune_sounds import parts_of
+from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
 from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
@@ -55,6 +56,8 @@ _ECHO_SHARE = 0.9
 _MIN_FIXED_PLACES = 0.45
 _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
+_STRANGE_SHARE = 0.15
+_ENOUGH_VARIANTS = 20
 
 
 def induce_tunes(
@@ -92,7 +95,6 @@ def induce_tunes(
     return tunes
 
 
-_ENOUGH_VARIANTS = 20
 
 
 def learned_model(found: Mapping[str, Sequence[TuneVariant]]) -> PlaceModel:
@@ -109,17 +111,26 @@ def _second_stanza(form: Form) -> int:
 
 
 def _unexplained(tune: Tune, poems: Sequence[SungPoem]) -> list[SungPoem]:
-    """The poems that no variant fits and that are no slip of an editor, of whom one poem alone is no witness."""
-    rest = [poem for poem in poems if not tune.fits(poem.lengths)]
+    """The poems that follow no variant and that are no slip of an editor, of whom one poem alone is no witness."""
     if not tune.judged:
-        return rest
+        return list(poems)
     least = min(variant.characters for variant in tune.variants) / 2
+    rest = [poem for poem in poems if len(poem.sounds) >= least and not any(_follows(poem, one) for one in tune.variants)]
     times = Counter(poem.lengths for poem in rest)
-    return [
-        poem
-        for poem in rest
-        if (times[poem.lengths] >= MIN_SHAPE_POEMS or not tune.is_near(poem.lengths)) and len(poem.sounds) >= least
-    ]
+    return [poem for poem in rest if times[poem.lengths] >= MIN_SHAPE_POEMS or not tune.is_near(poem.lengths)]
+
+
+def _follows(poem: SungPoem, variant: TuneVariant) -> bool:
+    """Whether a poem fits a variant, and keeps enough of its tones to be no stranger to it (念奴娇 in 平韵)."""
+    if not variant.fits(poem.lengths):
+        return False
+    known = wrong = 0
+    for slot, sounds in zip(variant.slots, poem.sounds):
+        tones = tones_of(sounds)
+        if slot.tone and tones:
+            known += 1
+            wrong += slot.tone not in tones
+    return wrong < _STRANGE_SHARE * max(known, 1)
 
 
 def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]]) -> dict[str, Tune]:
@@ -230,7 +241,7 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
         return None
     shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
     form = Form(name, _divided(slots, group.division), commonest_marks(group), echoes=_echoes(group))
-    return TuneVariant(form, len(group), _divided(shares, group.division))
+    return TuneVariant(form, len(group), _divided(shares, group.division), usual_rhymes(group, rhymes))
 
 
 def _divided(places: Sequence[Item], lengths: Iterable[int]) -> tuple[tuple[Item, ...], ...]:

@@ -9,8 +9,8 @@ its poems have.
 
 A line rhymes where its closing mark and the agreement of its end with the ends of the rhyming lines about it make that
 likelier than not: the odds of the mark, learned from poems of well-attested tunes, times those of the agreement. Rhyming
-lines that share a 词林正韵 part and a tone have one rhyme. One that agrees with none belongs to the rhyme that it stands in:
-Song poets mix parts.
+lines that share a 词林正韵 part and a tone have one rhyme. One that agrees with none belongs to the rhyme that it stands in
+if Song poets took the two parts together (3 with 5), else to none.
 
 A place asks for a tone where that is likelier than not. The share of level tones that is kept for it is what a crowd of
 poems would have by this belief: all of them where it asks for 平, half where it asks for nothing.
@@ -23,10 +23,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
-from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem
-from gemma_poetry.prosody.tune_places import Line, PlaceBelief, PlaceModel, aligned, mirrors
+from gemma_poetry.prosody.rhyme import MIXED_PARTS
+from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
+from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
-from gemma_poetry.prosody.tunes import TuneVariant, line_ends, stanza_ends
+from gemma_poetry.prosody.tunes import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
 ASKED = 0.5
 """A place asks for a tone where that is likelier than this."""
@@ -126,14 +127,20 @@ def _variant(
     slots, shares = [], []
     for number, (line, row) in enumerate(zip(lines, beliefs)):
         own = [Slot(belief.tone(ASKED)) for belief in row]
-        expected = [round(100 * (belief.level + (1 - belief.level - belief.oblique) / 2)) for belief in row]
+        expected = [_expected(belief, count) for belief, count in zip(row, line.counts)]
         if number in rhymes:
             own[-1] = Slot(line.rhyme, rhymes[number])
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
         slots.append(tuple(own))
         shares.append(tuple(expected))
     form = Form(name, tuple(slots), commonest_marks(group), echoes=_echoes(group))
-    return TuneVariant(form, len(group), tuple(shares))
+    return TuneVariant(form, len(group), tuple(shares), usual_rhymes(group, rhymes))
+
+
+def _expected(belief: PlaceBelief, count: Counts) -> int:
+    """The percentage of level tones to expect; a place that a poem of the variant itself goes against is never fixed."""
+    share = round(100 * (belief.level + (1 - belief.level - belief.oblique) / 2))
+    return min(max(share, 100 - MIN_FIXED_PERCENT + 1 if count[0] else 0), MIN_FIXED_PERCENT - 1 if count[1] else 100)
 
 
 def commonest_marks(group: PoemGroup) -> str:
@@ -256,7 +263,7 @@ def _tones(rhyme_of: Mapping[int, int], heard: Mapping[int, Sequence[Sounds]]) -
 
 
 def _place_strays(rhyme_of: dict[int, int], tone_of: dict[int, Tone], heard: Mapping[int, Sequence[Sounds]]) -> None:
-    """Gives a line that agrees with no other the rhyme of its tone that stands about it."""
+    """Gives a line that agrees with no other the rhyme that stands about it, if Song poets took their parts together."""
     sizes = Counter(rhyme_of.values())
     order = sorted(rhyme_of)
     for number, line in enumerate(order):
@@ -264,10 +271,18 @@ def _place_strays(rhyme_of: dict[int, int], tone_of: dict[int, Tone], heard: Map
             continue
         about = [other for step in (1, 2) for other in order[max(0, number - step) : number + step + 1] if other != line]
         for other in about:
-            possible = {tone for sounds in heard[line] for tone in tones_of(sounds)}
-            if sizes[rhyme_of[other]] > 1 and tone_of.get(other) in possible:
+            kin = sum(map(_is_kin, heard[line], heard[other]))
+            if sizes[rhyme_of[other]] > 1 and kin >= RHYME_SHARE * len(heard[line]):
                 rhyme_of[line], tone_of[line] = rhyme_of[other], tone_of[other]
                 break
+
+
+def _is_kin(one: Sounds, other: Sounds) -> bool:
+    return any(
+        mine.tone is theirs.tone and (mine.part == theirs.part or mine.part in MIXED_PARTS[theirs.part])
+        for mine in one
+        for theirs in other
+    )
 
 
 def _join_across_tones(rhyme_of: dict[int, int], tone_of: Mapping[int, Tone], heard: Mapping[int, Sequence[Sounds]]) -> None:

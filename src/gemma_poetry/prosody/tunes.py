@@ -73,12 +73,14 @@ class TuneVariant:
         form: Its slots, marks and echoes; `form.pattern` tells variants apart (`44字平仄换韵`).
         poems: How many poems it was induced from.
         level_shares: Percent of poems that have a level tone, for each slot (poems whose character there may be both
-            left out); -1 where no poem could tell.
+            left out), of a variant of few poems the percentage to expect; -1 where no poem could tell.
+        usual_rhymes: The lines, from 1, whose rhyme most poems keep and not all: whoever does not has a licence.
     """
 
     form: Form
     poems: int
     level_shares: tuple[tuple[int, ...], ...]
+    usual_rhymes: tuple[int, ...] = ()
 
     @property
     def tier(self) -> Tier:
@@ -99,6 +101,12 @@ class TuneVariant:
     def rhyme_ends(self) -> frozenset[int]:
         """Where rhymes stand, as 0-based places in the running characters."""
         return frozenset(end for end, slots in zip(line_ends(self.form.line_lengths), self.form.lines) if slots[-1].rhyme)
+
+    @functools.cached_property
+    def usual_rhyme_ends(self) -> frozenset[int]:
+        """Where rhymes stand that most poems keep and not all."""
+        ends = line_ends(self.form.line_lengths)
+        return frozenset(ends[line - 1] for line in self.usual_rhymes)
 
     def fits(self, lengths: Sequence[int]) -> bool:
         """Whether a poem with such line lengths can be laid over the variant character by character.
