@@ -23,9 +23,9 @@ from pathlib import Path
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tune_induction import induce_tunes
 from gemma_poetry.prosody.tune_scan import scan_tune, suited_tune
-from gemma_poetry.prosody.tunes import Tune, TuneTable, TuneVariant, line_ends, shipped_tunes
+from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends
+from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 from gemma_poetry.verbs.tunes import TunePoem, read_tune_poems, tune_table
 
 _TONES = {"平": Tone.LEVEL, "仄": Tone.OBLIQUE}

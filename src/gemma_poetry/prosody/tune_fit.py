@@ -23,7 +23,7 @@ from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
-from gemma_poetry.prosody.tunes import TuneVariant, line_ends
+from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -186,7 +186,9 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
                 slot, share = variant.form.lines[theirs][-1], variant.level_shares[theirs][-1]
                 if slot.rhyme:
                     usual_rhyme = theirs + 1 in variant.usual_rhymes
-                    places.append(SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share, usual_rhyme))
+                    places.append(
+                        SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share, usual_rhyme)
+                    )
         else:
             line = min(begin + 1, len(lines))
             departures.append(

@@ -25,7 +25,7 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
-from gemma_poetry.prosody.tunes import line_ends
+from gemma_poetry.prosody.tune_variants import line_ends
 
 FIXED_SHARE = 0.9
 """A place is fixed where at least this share of the poems has one tone."""

@@ -34,19 +34,10 @@ from gemma_poetry.prosody.tune_grouping import (
 )
 from gemma_poetry.prosody.tune_patterns import labelled
 from gemma_poetry.prosody.tune_places import PlaceModel, learn
-from gemma_poetry.prosody.tune_scan import guess_tune
 from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
 from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
-from gemma_poetry.prosody.tunes import (
-    MIN_POEMS,
-    MIN_SHAPE_POEMS,
-    Tune,
-    TuneTable,
-    TuneVariant,
-    line_ends,
-    shipped_tunes,
-    stanza_ends,
-)
+from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends, stanza_ends
+from gemma_poetry.prosody.tunes import MIN_POEMS, MIN_SHAPE_POEMS, Tune, shipped_tunes
 
 Item = TypeVar("Item")
 
@@ -95,8 +86,6 @@ def induce_tunes(
     return tunes
 
 
-
-
 def learned_model(found: Mapping[str, Sequence[TuneVariant]]) -> PlaceModel:
     """What the variants of a corpus tell about places; where they are few, what those tell that ship with the package."""
     if sum(map(len, found.values())) < _ENOUGH_VARIANTS:
@@ -114,10 +103,9 @@ def _unexplained(tune: Tune, poems: Sequence[SungPoem]) -> list[SungPoem]:
     """The poems that follow no variant and that are no slip of an editor, of whom one poem alone is no witness."""
     if not tune.judged:
         return list(poems)
-    least = min(variant.characters for variant in tune.variants) / 2
-    rest = [poem for poem in poems if len(poem.sounds) >= least and not any(_follows(poem, one) for one in tune.variants)]
+    rest = [poem for poem in poems if not any(_follows(poem, variant) for variant in tune.variants)]
     times = Counter(poem.lengths for poem in rest)
-    return [poem for poem in rest if times[poem.lengths] >= MIN_SHAPE_POEMS or not tune.is_near(poem.lengths)]
+    return [poem for poem in rest if times[poem.lengths] >= MIN_SHAPE_POEMS or _is_whole(tune, poem.lengths)]
 
 
 def _follows(poem: SungPoem, variant: TuneVariant) -> bool:
@@ -157,11 +145,10 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
 
 
 def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
-    """The tunes with the shapes of poems that no variant fits.
+    """The tunes with how many characters their poems have, and the line lengths of poems that no variant fits.
 
-    Of a tune with a template those line lengths are kept that several poems have (又一体 that are too rare for a template), and
-    those of single poems that no slip of an editor can have made of a variant; of any other tune how many characters its
-    poems have.
+    Of a tune with a template those line lengths are kept that several poems have (又一体 whose poems show no rhyme), and those
+    of single poems that no slip of an editor can have made of a variant.
 
     Args:
         tunes: Tunes by name.
@@ -172,44 +159,18 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
         shapes[poem.tune][tuple(map(len, poem.lines))] += 1
     found = {}
     for name, tune in tunes.items():
+        kept: tuple[tuple[int, ...], ...] = ()
         if tune.judged:
-            # What is much shorter than any variant is a fragment.
-            least = min(variant.characters for variant in tune.variants) / 2
-            kept = sorted(
-                (-count, shape)
-                for shape, count in shapes[name].items()
-                if (count >= MIN_SHAPE_POEMS or not tune.is_near(shape)) and sum(shape) >= least and not tune.fits(shape)
-            )
-            found[name] = replace(tune, shapes=tuple(shape for _, shape in kept))
-        else:
-            found[name] = replace(tune, characters=tuple(sorted({sum(shape) for shape in shapes[name]})))
+            counted = sorted((-count, shape) for shape, count in shapes[name].items() if not tune.fits(shape))
+            kept = tuple(shape for count, shape in counted if -count >= MIN_SHAPE_POEMS or _is_whole(tune, shape))
+        told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else shapes[name]))
+        found[name] = replace(tune, shapes=kept, characters=tuple(sorted(told)))
     return found
 
 
-def with_likenesses(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
-    """The tunes, where one without a template is said to be like that whose template most of its poems keep.
-
-    So 浪淘沙令 is like 浪淘沙, and 渔歌子 like 渔父. The poems must have lines of several lengths: by equal lines no tune is
-    known from another.
-
-    Args:
-        tunes: Tunes by name.
-        poems: Poems of these tunes and others.
-    """
-    table = TuneTable(tunes)
-    kept: dict[str, Counter[str]] = defaultdict(Counter)
-    for poem in poems:
-        tune = tunes.get(poem.tune)
-        if tune and not tune.judged:
-            guessed = guess_tune(poem.lines, table) if len(set(map(len, poem.lines))) > 1 else None
-            kept[poem.tune][guessed.name if guessed else ""] += 1
-    likeness = {name: counts.most_common(1)[0][0] for name, counts in kept.items()}
-    return {
-        name: replace(tune, like=likeness[name])
-        if name in kept and 2 * kept[name][likeness[name]] > kept[name].total()
-        else tune
-        for name, tune in tunes.items()
-    }
+def _is_whole(tune: Tune, lengths: Sequence[int]) -> bool:
+    """Whether one poem alone shows that a tune has such lines: no slip of an editor, and no fragment."""
+    return not tune.is_near(lengths) and 2 * sum(lengths) >= min(variant.characters for variant in tune.variants)
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:

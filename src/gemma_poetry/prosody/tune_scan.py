@@ -16,7 +16,9 @@ from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
-from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneTable, shipped_tunes
+from gemma_poetry.prosody.tune_likeness import are_alike
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
+from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
 _FIRST_STOPPED_PART = 15
 _GUESS_WRONG_SHARE = 0.1
@@ -70,7 +72,8 @@ def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
 def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
     """The tune of this name, if lines fit one of its variants; `None` otherwise.
 
-    Lines that are all of one length could be a 绝句, 律诗 or 古诗 too: of their tones a tenth at most may be wrong.
+    Lines that are all of one length could be a 绝句, 律诗 or 古诗 too: of their tones a tenth at most may be wrong, by a
+    variant that many poems attest.
 
     Args:
         name: The name of a tune, which may also be the title of a 诗 (出塞, 长相思).
@@ -79,7 +82,7 @@ def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None
     """
     lengths = tuple(map(len, lines))
     for tune in (table or shipped_tunes()).called(name):
-        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune)):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid)):
             return tune
     return None
 
@@ -107,10 +110,10 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], tune: Tune) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
-    variants = [variant for variant in tune.variants if variant.fits(lengths)]
+    variants = [variant for variant in variants if variant.fits(lengths)]
     if not variants:
         return None
     fit = fit_variants(lines, variants)
@@ -123,26 +126,30 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     """The tune that a poem without a name is written to, if its lines tell; `None` otherwise.
 
     A tune is a candidate if one of its variants fits the line lengths and at most a tenth of the tones are wrong. The
-    candidate with the fewest faults is taken, then with the fewest licences, of equals the commonest tune.
+    candidate with the fewest faults is taken, then with the fewest licences, of equals the commonest tune. Variants of few
+    poems, which ask for less, come into question only where none of many poems does.
 
     Args:
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
     """
-    best: Tune | None = None
-    least = (len("".join(lines)) + 1, 0)
-    for tune in (table or shipped_tunes()).judged.values():
-        fit = _fit_in_tone(lines, tune)
-        if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
-            best, least = tune, cost
-    return best
+    lengths = tuple(map(len, lines))
+    fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
+    for variants_of in (lambda tune: tune.solid, lambda tune: tune.variants):
+        best: Tune | None = None
+        least = (sum(lengths) + 1, 0)
+        for tune in fitting:
+            fit = _fit_in_tone(lines, variants_of(tune))
+            if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
+                best, least = tune, cost
+        if best:
+            return best
+    return None
 
 
 def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
-    if not reason and tune.poems < MIN_POEMS:
-        reason = f"{tune.name} has {tune.poems} poems in the corpus, fewer than the {MIN_POEMS} that a template needs"
-    elif not reason:
-        reason = f"the {tune.poems} poems of {tune.name} in the corpus have no pattern in common"
+    if not reason:
+        reason = f"the lines of the {tune.poems} poems of {tune.name} in the corpus show no rhyme to go by"
     places = _unsung_places(lines)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
@@ -164,7 +171,7 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         _frozen(places),
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
-        tuple(_remarks(fit)),
+        tuple(_remarks(tune, fit)),
     )
 
 
@@ -222,14 +229,33 @@ def _rhyme_text(fit: TuneFit) -> str:
     return "、".join(texts)
 
 
-def _remarks(fit: TuneFit) -> list[str]:
-    """How usual the tone is in each place where it is missed."""
-    share_at = {(place.line, place.position): place.level_share for place in fit.places}
+def evidence_text(variant: TuneVariant) -> str:
+    """What a variant was learned from, in words."""
+    if variant.tier is Tier.SOLID:
+        return f"{variant.poems} poems"
+    if variant.tier is Tier.SINGLE:
+        return "a single poem, the rest told by what is usual"
+    return f"only {variant.poems} poems, the rest told by what is usual"
+
+
+def _remarks(tune: Tune, fit: TuneFit) -> list[str]:
+    """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
+    variant = fit.variant
+    if variant.tier is not Tier.SOLID:
+        remarks.append(f"template {variant.form.pattern} ({variant.tier.value}): learned from {evidence_text(variant)}")
+    table = shipped_tunes()
+    for name in tune.like:
+        if name in table.tunes and any(are_alike(variant, other) for other in table.tunes[name].variants):
+            remarks.append(f"{name} has the same pattern as {tune.name} here")
+    share_at = {(place.line, place.position): place.level_share for place in fit.places}
     for fault in fit.departures:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
             where = f"line {fault.line}, position {fault.position}"
-            remarks.append(f"{where}: {share}% of {fit.variant.poems} poems have {fault.expected} here")
+            if variant.tier is Tier.SOLID:
+                remarks.append(f"{where}: {share}% of {variant.poems} poems have {fault.expected} here")
+            else:
+                remarks.append(f"{where}: {fault.expected} is to be expected of {share}% of poems here")
     return remarks

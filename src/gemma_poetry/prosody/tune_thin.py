@@ -27,7 +27,7 @@ from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
-from gemma_poetry.prosody.tunes import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
+from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
 ASKED = 0.5
 """A place asks for a tone where that is likelier than this."""

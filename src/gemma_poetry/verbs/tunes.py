@@ -19,14 +19,15 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
-from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_likenesses, with_shapes
+from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
+from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import pattern_text
+from gemma_poetry.prosody.tune_variants import TuneVariant
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
     MIN_SHAPE_POEMS,
     Tune,
     TuneTable,
-    TuneVariant,
     find_tune,
     shipped_tunes,
     table_from_record,
@@ -104,7 +105,7 @@ def tune_table(
         provenance: What the table was made from.
     """
     tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
-    return TuneTable(with_likenesses(with_shapes(tunes, poems), poems), provenance or {})
+    return TuneTable(with_likenesses(with_shapes(tunes, poems)), provenance or {})
 
 
 def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
