@@ -117,6 +117,11 @@ def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVari
     return _lay_line_by_line(lines, heard, nearest, shape_rule)
 
 
+def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> list[tuple[str, int, int, int, int]]:
+    """Which lines of a poem and of a variant belong together, by their lengths: `difflib` opcodes."""
+    return _matcher(lengths, usual).get_opcodes()
+
+
 def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
     return SequenceMatcher(a=one, b=other, autojunk=False)
 
@@ -171,7 +176,7 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
     usual = variant.form.line_lengths
     places: list[SungPlace] = []
     departures: list[Fault] = []
-    for tag, begin, end, usual_begin, usual_end in _matcher(lengths, usual).get_opcodes():
+    for tag, begin, end, usual_begin, usual_end in line_pairs(lengths, usual):
         if tag == "equal":
             for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
                 own = zip(lines[mine], heard[mine], variant.form.lines[theirs], variant.level_shares[theirs])

@@ -48,6 +48,7 @@ _MIN_FIXED_PLACES = 0.45
 _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
 _STRANGE_SHARE = 0.15
+_WHOLE_SHARE = 0.6
 _ENOUGH_VARIANTS = 20
 
 
@@ -169,8 +170,9 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
 
 
 def _is_whole(tune: Tune, lengths: Sequence[int]) -> bool:
-    """Whether one poem alone shows that a tune has such lines: no slip of an editor, and no fragment."""
-    return not tune.is_near(lengths) and 2 * sum(lengths) >= min(variant.characters for variant in tune.variants)
+    """Whether one poem alone shows that a tune has such lines: no slip of an editor, and no stanza that is left of two."""
+    shortest = min(variant.characters for variant in tune.variants)
+    return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:

@@ -5,7 +5,7 @@ In: lines and a tune, by name or as a `Tune`. Out: a `Scansion`; `not-judged` fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.prosody.findings import Place, Scansion
@@ -15,8 +15,9 @@ from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
+from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
@@ -171,7 +172,8 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         _frozen(places),
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
-        tuple(_remarks(tune, fit)),
+        tuple(_remarks(lines, tune, fit)),
+        fit.variant.poems,
     )
 
 
@@ -238,12 +240,25 @@ def evidence_text(variant: TuneVariant) -> str:
     return f"only {variant.poems} poems, the rest told by what is usual"
 
 
-def _remarks(tune: Tune, fit: TuneFit) -> list[str]:
+def _side_by_side(lines: Sequence[str], variant: TuneVariant) -> Iterator[str]:
+    """The lines of a poem beside those of the variant that is nearest to it, both with their lengths."""
+    patterns = pattern_lines(variant.form)
+    for _, begin, end, usual_begin, usual_end in line_pairs(tuple(map(len, lines)), variant.form.line_lengths):
+        for offset in range(max(end - begin, usual_end - usual_begin)):
+            mine = lines[begin + offset] if begin + offset < end else "-"
+            usual = patterns[usual_begin + offset] if usual_begin + offset < usual_end else "-"
+            yield f"{mine} / {usual}"
+
+
+def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
     variant = fit.variant
     if variant.tier is not Tier.SOLID:
         remarks.append(f"template {variant.form.pattern} ({variant.tier.value}): learned from {evidence_text(variant)}")
+    if not variant.fits(tuple(map(len, lines))):
+        remarks.append(f"it fits no variant; the nearest is {variant.form.pattern}, beside the poem line by line:")
+        remarks += _side_by_side(lines, variant)
     table = shipped_tunes()
     for name in tune.like:
         if name in table.tunes and any(are_alike(variant, other) for other in table.tunes[name].variants):

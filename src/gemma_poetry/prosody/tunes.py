@@ -29,7 +29,7 @@ from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
-from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends, tier_of
 
 MIN_POEMS = 30
 """From so many poems templates are counted; from fewer they are told with the help of what is usual (`tune_thin`)."""
@@ -63,6 +63,11 @@ class Tune:
     def judged(self) -> bool:
         """Whether there is a template to judge by."""
         return bool(self.variants)
+
+    @property
+    def tier(self) -> Tier:
+        """How well its best attested variant is."""
+        return tier_of(max((variant.poems for variant in self.variants), default=0))
 
     @property
     def solid(self) -> tuple[TuneVariant, ...]:

@@ -21,7 +21,8 @@ from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
 from gemma_poetry.prosody.tune_likeness import with_likenesses
-from gemma_poetry.prosody.tune_patterns import pattern_text
+from gemma_poetry.prosody.tune_patterns import pattern_lines, pattern_text
+from gemma_poetry.prosody.tune_scan import evidence_text
 from gemma_poetry.prosody.tune_variants import TuneVariant
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
@@ -162,30 +163,36 @@ def known_tune(name: str) -> Tune:
 
 
 def list_lines(table: TuneTable) -> Iterator[str]:
-    """One line a tune that has a template: name, poems, variants, aliases."""
+    """One line a tune that has a template: name, poems, how well it is attested, variants, aliases."""
     for tune in table.judged.values():
         labels = "、".join(f"{variant.form.pattern}×{variant.poems}" for variant in tune.variants)
-        also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-        yield f"{tune.name}{also}　{tune.poems} poems　{labels}"
+        yield f"{tune.name}{_also(tune)}　{tune.poems} poems, {tune.tier.value}　{labels}"
 
 
 def show_lines(tune: Tune) -> Iterator[str]:
     """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
-    also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-    yield f"{tune.name}{also}: {tune.poems} poems"
+    yield f"{tune.name}{_also(tune)}: {tune.poems} poems"
     if not tune.judged:
-        yield "not judged: too few poems, or no common pattern"
+        yield "not judged: the lines of its poems show no rhyme to go by"
     for variant in tune.variants:
         yield ""
-        yield f"{variant.form.pattern}: {variant.poems} poems"
+        yield f"{variant.form.pattern} ({variant.tier.value}): {evidence_text(variant)}"
         yield from _pattern_lines(variant)
+
+
+def _also(tune: Tune) -> str:
+    """Its other names, and the tunes of the same pattern, in brackets."""
+    parts = [f"又名{'、'.join(tune.aliases)}"] if tune.aliases else []
+    parts += [f"同调{'、'.join(tune.like)}"] if tune.like else []
+    return f"（{'；'.join(parts)}）" if parts else ""
 
 
 def _pattern_lines(variant: TuneVariant) -> Iterator[str]:
     width = max(map(len, variant.form.lines))
-    for line, shares in zip(_split_pattern(variant), variant.level_shares):
+    for number, (line, shares) in enumerate(zip(pattern_lines(variant.form), variant.level_shares), 1):
+        usual = "  (most poems rhyme here, not all)" if number in variant.usual_rhymes else ""
         # Each Chinese character fills two columns; the shares beside it are a percentage of level tones.
-        yield f"  {line}{'　' * (width + 3 - _columns(line))}{' '.join(f'{share:3d}' for share in shares)}"
+        yield f"  {line}{'　' * (width + 3 - _columns(line))}{' '.join(f'{share:3d}' for share in shares)}{usual}"
 
 
 def _columns(line: str) -> int:
@@ -193,40 +200,31 @@ def _columns(line: str) -> int:
     return len(line) - halves // 2
 
 
-def _split_pattern(variant: TuneVariant) -> list[str]:
-    text = pattern_text(variant.form)
-    for mark in set(variant.form.marks):
-        text = text.replace(mark, mark + "\n")
-    return text.splitlines()
-
-
 def list_records(table: TuneTable) -> list[dict[str, Any]]:
     """What `list_lines` says, as JSON records."""
-    return [
-        {
-            "name": tune.name,
-            "aliases": list(tune.aliases),
-            "poems": tune.poems,
-            "variants": [{"label": variant.form.pattern, "poems": variant.poems} for variant in tune.variants],
-        }
-        for tune in table.judged.values()
-    ]
+    return [_tune_record(tune) for tune in table.judged.values()]
 
 
 def show_record(tune: Tune) -> dict[str, Any]:
     """What `show_lines` says, as a JSON record."""
+    record = _tune_record(tune)
+    for variant, described in zip(tune.variants, record["variants"]):
+        described["pattern"] = pattern_text(variant.form)
+        described["level_shares"] = [list(shares) for shares in variant.level_shares]
+        described["usual_rhymes"] = list(variant.usual_rhymes)
+    return record
+
+
+def _tune_record(tune: Tune) -> dict[str, Any]:
     return {
         "name": tune.name,
+        "traditional": convert([tune.name], "traditional")[0],
         "aliases": list(tune.aliases),
+        "same_pattern": list(tune.like),
         "poems": tune.poems,
         "judged": tune.judged,
+        "tier": tune.tier.value if tune.judged else None,
         "variants": [
-            {
-                "label": variant.form.pattern,
-                "poems": variant.poems,
-                "pattern": pattern_text(variant.form),
-                "level_shares": [list(shares) for shares in variant.level_shares],
-            }
-            for variant in tune.variants
+            {"label": variant.form.pattern, "poems": variant.poems, "tier": variant.tier.value} for variant in tune.variants
         ],
     }
