@@ -16,7 +16,7 @@ from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
-from gemma_poetry.prosody.tune_variants import tier_of
+from gemma_poetry.prosody.tune_variants import poems_text, tier_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,8 +48,7 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
         yield Text(heading, style="bold")
     pattern = scansion.pattern
     if scansion.poems:
-        poems = "1 poem" if scansion.poems == 1 else f"{scansion.poems} poems"
-        pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems})"
+        pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems_text(scansion.poems)})"
     parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
     row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))

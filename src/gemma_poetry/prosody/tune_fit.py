@@ -23,7 +23,7 @@ from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
-from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -113,7 +113,8 @@ def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVari
     if fits:
         # min keeps the first of equals: the commoner variant.
         return min(fits, key=_cost)
-    nearest = max(variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
+    attested = [variant for variant in variants if variant.tier is Tier.SOLID]
+    nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
     return _lay_line_by_line(lines, heard, nearest, shape_rule)
 
 

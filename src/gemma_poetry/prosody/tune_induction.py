@@ -49,6 +49,7 @@ _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
 _STRANGE_SHARE = 0.15
 _WHOLE_SHARE = 0.6
+_FRAGMENT_SHARE = 0.4
 _ENOUGH_VARIANTS = 20
 
 
@@ -106,7 +107,7 @@ def _unexplained(tune: Tune, poems: Sequence[SungPoem]) -> list[SungPoem]:
         return list(poems)
     rest = [poem for poem in poems if not any(_follows(poem, variant) for variant in tune.variants)]
     times = Counter(poem.lengths for poem in rest)
-    return [poem for poem in rest if times[poem.lengths] >= MIN_SHAPE_POEMS or _is_whole(tune, poem.lengths)]
+    return [poem for poem in rest if _is_witness(tune, poem.lengths, times[poem.lengths])]
 
 
 def _follows(poem: SungPoem, variant: TuneVariant) -> bool:
@@ -163,15 +164,17 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
         kept: tuple[tuple[int, ...], ...] = ()
         if tune.judged:
             counted = sorted((-count, shape) for shape, count in shapes[name].items() if not tune.fits(shape))
-            kept = tuple(shape for count, shape in counted if -count >= MIN_SHAPE_POEMS or _is_whole(tune, shape))
+            kept = tuple(shape for count, shape in counted if _is_witness(tune, shape, -count))
         told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else shapes[name]))
         found[name] = replace(tune, shapes=kept, characters=tuple(sorted(told)))
     return found
 
 
-def _is_whole(tune: Tune, lengths: Sequence[int]) -> bool:
-    """Whether one poem alone shows that a tune has such lines: no slip of an editor, and no stanza that is left of two."""
+def _is_witness(tune: Tune, lengths: Sequence[int], poems: int) -> bool:
+    """Whether so many poems show that a tune has such lines: no slip of an editor, no fragment, no stanza left of two."""
     shortest = min(variant.characters for variant in tune.variants)
+    if poems >= MIN_SHAPE_POEMS:
+        return sum(lengths) >= _FRAGMENT_SHARE * shortest
     return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
 
 

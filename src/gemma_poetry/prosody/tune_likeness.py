@@ -2,11 +2,11 @@
 
 In: tunes with their variants. Out: the same tunes, each with the names of those that have a variant like one of its own.
 
-Two variants are alike that have as many characters in lines that are not all of one length, rhymes in the same places and tones,
-and the same tones where both ask for one, one place in 25 let pass. That may be chance. How often a line has this length and
-rhyme, and how often lines of this length and rhyme agree in their tones, is counted over all variants with many poems; the
-product over the lines of the variant (of its first half, where it has two stanzas: the second repeats the first) must be under
-one in a hundred for all variants together.
+Two variants are alike that have as many characters in lines that are not all of one length, rhymes in the same places and
+tones, and the same tones where both ask for one, one place in 25 let pass. That may be chance. How often a line has this
+length and rhyme, and how often lines of this length and rhyme agree in their tones, is counted over all variants with many
+poems; the product over the lines of the variant (of its first half, where it has two stanzas: the second repeats the first)
+must be under one in a hundred for all variants together.
 """
 
 from __future__ import annotations

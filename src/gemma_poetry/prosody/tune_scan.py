@@ -30,7 +30,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
-        tune: A tune, or the name of one in the shipped table; of tunes that share it, that which the lines fit.
+        tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
 
     Raises:
@@ -44,7 +44,11 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
         called = shipped_tunes().called(tune)
-        having = [one for one in called if pattern in {variant.form.pattern for variant in one.variants}]
+        having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
+        fitting = [one for one in having or called if one.fits(lengths)]
+        if len(fitting) > 1:
+            found = [scan_tune(lines, one, pattern) for one in fitting]
+            return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
@@ -74,6 +74,9 @@ def thin_variants(
     """
     groups = []
     for group in _groups(poems, trust):
+        if known and len(set(group.division)) == 1:
+            # 绝句 and 律诗 under the name of a tune (浪淘沙 of 28 characters) are judged by their own rules.
+            continue
         rhymes = _rhymes(group, trust)
         if rhymes and sum(group.division) <= MAX_CHARACTERS:
             groups.append((group, *rhymes))
@@ -124,17 +127,37 @@ def _lines(name: str, group: PoemGroup, tones: Mapping[int, Tone]) -> list[Line]
 def _variant(
     name: str, group: PoemGroup, rhymes: Mapping[int, str], lines: Sequence[Line], beliefs: Sequence[Sequence[PlaceBelief]]
 ) -> TuneVariant:
-    slots, shares = [], []
+    slots: list[list[Slot]] = []
+    shares: list[list[int]] = []
     for number, (line, row) in enumerate(zip(lines, beliefs)):
         own = [Slot(belief.tone(ASKED)) for belief in row]
         expected = [_expected(belief, count) for belief, count in zip(row, line.counts)]
         if number in rhymes:
             own[-1] = Slot(line.rhyme, rhymes[number])
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
-        slots.append(tuple(own))
-        shares.append(tuple(expected))
-    form = Form(name, tuple(slots), commonest_marks(group), echoes=_echoes(group))
-    return TuneVariant(form, len(group), tuple(shares), usual_rhymes(group, rhymes))
+        slots.append(own)
+        shares.append(expected)
+    echoes = _echoes(group)
+    for second, first in echoes:
+        _repeat(slots, shares, second - 1, first - 1)
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoes)
+    return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))
+
+
+def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first: int) -> None:
+    """A line that repeats the end of another asks for the same tones; of two that differ a rhyme's counts, else neither."""
+    length = len(slots[second])
+    begin = len(slots[first]) - length
+    for place in range(length):
+        one, other = slots[first][begin + place], slots[second][place]
+        tones = {slot.tone for slot in (one, other) if slot.rhyme} or {slot.tone for slot in (one, other) if slot.tone}
+        tone = tones.pop() if len(tones) == 1 else None
+        share = next(
+            (own for own, slot in ((shares[first][begin + place], one), (shares[second][place], other)) if tone is slot.tone),
+            50,
+        )
+        slots[first][begin + place], slots[second][place] = replace(one, tone=tone), replace(other, tone=tone)
+        shares[first][begin + place] = shares[second][place] = share
 
 
 def _expected(belief: PlaceBelief, count: Counts) -> int:

@@ -35,6 +35,11 @@ class Tier(str, Enum):
     """By one poem."""
 
 
+def poems_text(poems: int) -> str:
+    """`1 poem`, `3 poems`."""
+    return "1 poem" if poems == 1 else f"{poems:,} poems"
+
+
 def tier_of(poems: int) -> Tier:
     """How well so many poems attest a template."""
     if poems >= SOLID_POEMS:

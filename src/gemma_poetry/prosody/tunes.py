@@ -67,7 +67,7 @@ class Tune:
     @property
     def tier(self) -> Tier:
         """How well its best attested variant is."""
-        return tier_of(max((variant.poems for variant in self.variants), default=0))
+        return tier_of(max(_poems_of(self.variants), default=0))
 
     @property
     def solid(self) -> tuple[TuneVariant, ...]:
@@ -118,9 +118,9 @@ class TuneTable:
     @functools.cached_property
     def _by_any_name(self) -> dict[str, list[Tune]]:
         named: dict[str, list[Tune]] = defaultdict(list)
-        # A tune with a template before one without, a name before an alias.
-        for judged in (True, False):
-            tunes = [tune for tune in self.tunes.values() if tune.judged is judged]
+        # A tune that many poems attest before others, a name before an alias.
+        for tier in (Tier.SOLID, Tier.THIN, Tier.SINGLE, None):
+            tunes = [tune for tune in self.tunes.values() if (tune.tier if tune.judged else None) is tier]
             for tune in tunes:
                 named[tune.name].append(tune)
             for tune in tunes:
@@ -203,6 +203,11 @@ class StoredVariants(Sequence[TuneVariant]):
         self._tune = tune
         self._records = records
 
+    @property
+    def poems(self) -> list[int]:
+        """How many poems each follows, the patterns left unread."""
+        return [record[1] for record in self._records]
+
     @functools.cached_property
     def _read(self) -> tuple[TuneVariant, ...]:
         return tuple(_variant_from_record(self._tune, record) for record in self._records)
@@ -222,6 +227,10 @@ class StoredVariants(Sequence[TuneVariant]):
 
     def __hash__(self) -> int:
         return hash(self._read)
+
+
+def _poems_of(variants: Sequence[TuneVariant]) -> Sequence[int]:
+    return variants.poems if isinstance(variants, StoredVariants) else [variant.poems for variant in variants]
 
 
 def table_to_record(table: TuneTable) -> dict[str, Any]:

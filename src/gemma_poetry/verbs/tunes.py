@@ -23,7 +23,7 @@ from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes,
 from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import pattern_lines, pattern_text
 from gemma_poetry.prosody.tune_scan import evidence_text
-from gemma_poetry.prosody.tune_variants import TuneVariant
+from gemma_poetry.prosody.tune_variants import TuneVariant, poems_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
     MIN_SHAPE_POEMS,
@@ -166,12 +166,12 @@ def list_lines(table: TuneTable) -> Iterator[str]:
     """One line a tune that has a template: name, poems, how well it is attested, variants, aliases."""
     for tune in table.judged.values():
         labels = "、".join(f"{variant.form.pattern}×{variant.poems}" for variant in tune.variants)
-        yield f"{tune.name}{_also(tune)}　{tune.poems} poems, {tune.tier.value}　{labels}"
+        yield f"{tune.name}{_also(tune)}　{poems_text(tune.poems)}, {tune.tier.value}　{labels}"
 
 
 def show_lines(tune: Tune) -> Iterator[str]:
     """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
-    yield f"{tune.name}{_also(tune)}: {tune.poems} poems"
+    yield f"{tune.name}{_also(tune)}: {poems_text(tune.poems)}"
     if not tune.judged:
         yield "not judged: the lines of its poems show no rhyme to go by"
     for variant in tune.variants:
