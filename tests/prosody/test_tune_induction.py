@@ -88,7 +88,7 @@ def test_lengths_are_variants_and_rare_ones_are_thin() -> None:
         (common, 40, Tier.SOLID),
         (rarer, 12, Tier.SOLID),
     ]
-    assert [(one.form.line_lengths, one.poems, one.tier) for one in found[2:]] == [((1, 3), 7, Tier.THIN)]
+    assert [(one.form.line_lengths, one.poems, one.tier) for one in found[2:]] == [((1, 2), 7, Tier.THIN)]
 
 
 def test_another_division_between_the_rhymes_is_the_same_variant() -> None:

@@ -9,7 +9,7 @@ it, and a poem that does not has made use of a licence.
     tunes.json
       provenance           source, its commit and sha256, thresholds, versions
       tunes                by name: poems, aliases, characters (how many its poems have), like (tunes of the same pattern),
-                           shapes (line lengths of further poems), and variants: label, poems, pattern (see
+                           shapes (line lengths of further poems), exemplar, and variants: label, poems, pattern (see
                            tune_patterns), the percentage of level tones in each place, lines with a usual rhyme
 
 A tune is read from its record when it is asked for: a poem in one tune does not wait for the patterns of all.
@@ -18,12 +18,13 @@ A tune is read from its record when it is asked for: a poem in one tune does not
 from __future__ import annotations
 
 import functools
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, overload
+
+import orjson
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
 from gemma_poetry.prosody.conversion import converter
@@ -49,6 +50,7 @@ class Tune:
         shapes: Line lengths of further poems, which no variant fits: rare variants (又一体) without a template.
         characters: How many characters its variants and the rest of its poems have; empty where unknown.
         like: Other tunes of the same pattern.
+        exemplar: A poem that keeps its first variant: author, colon, text; empty where there is none.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Tune:
     shapes: tuple[tuple[int, ...], ...] = ()
     characters: tuple[int, ...] = ()
     like: tuple[str, ...] = ()
+    exemplar: str = ""
 
     @property
     def judged(self) -> bool:
@@ -72,7 +75,8 @@ class Tune:
     @property
     def solid(self) -> tuple[TuneVariant, ...]:
         """The variants that many poems attest."""
-        return tuple(variant for variant in self.variants if variant.tier is Tier.SOLID)
+        attested = (place for place, poems in enumerate(_poems_of(self.variants)) if tier_of(poems) is Tier.SOLID)
+        return tuple(self.variants[place] for place in attested)
 
     def fits(self, lengths: Sequence[int]) -> bool:
         """Whether a variant fits a poem with such line lengths."""
@@ -119,8 +123,9 @@ class TuneTable:
     def _by_any_name(self) -> dict[str, list[Tune]]:
         named: dict[str, list[Tune]] = defaultdict(list)
         # A tune that many poems attest before others, a name before an alias.
+        tier_of_each = {tune.name: tune.tier if tune.judged else None for tune in self.tunes.values()}
         for tier in (Tier.SOLID, Tier.THIN, Tier.SINGLE, None):
-            tunes = [tune for tune in self.tunes.values() if (tune.tier if tune.judged else None) is tier]
+            tunes = [tune for tune in self.tunes.values() if tier_of_each[tune.name] is tier]
             for tune in tunes:
                 named[tune.name].append(tune)
             for tune in tunes:
@@ -167,8 +172,8 @@ def _simplified(name: str) -> str:
 @functools.cache
 def shipped_tunes() -> TuneTable:
     """The table that comes with the package."""
-    text = resources.files("gemma_poetry").joinpath("assets/prosody/tunes.json").read_text(encoding="utf-8")
-    return table_from_record(json.loads(text))
+    stored = resources.files("gemma_poetry").joinpath("assets/prosody/tunes.json").read_bytes()
+    return table_from_record(orjson.loads(stored))
 
 
 def find_tune(name: str) -> Tune | None:
@@ -193,7 +198,7 @@ def tune_forms(name: str) -> tuple[Form, ...]:
 
 
 class StoredVariants(Sequence[TuneVariant]):
-    """The variants of a tune, read from their records when the first of them is asked for.
+    """The variants of a tune, each read from its record when it is asked for.
 
     Raises:
         DataError: A record is no variant (on access).
@@ -202,15 +207,12 @@ class StoredVariants(Sequence[TuneVariant]):
     def __init__(self, tune: str, records: Sequence[Sequence[Any]]) -> None:
         self._tune = tune
         self._records = records
+        self._read: dict[int, TuneVariant] = {}
 
     @property
     def poems(self) -> list[int]:
         """How many poems each follows, the patterns left unread."""
         return [record[1] for record in self._records]
-
-    @functools.cached_property
-    def _read(self) -> tuple[TuneVariant, ...]:
-        return tuple(_variant_from_record(self._tune, record) for record in self._records)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -220,13 +222,18 @@ class StoredVariants(Sequence[TuneVariant]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[TuneVariant]: ...
     def __getitem__(self, index: int | slice) -> TuneVariant | Sequence[TuneVariant]:
-        return self._read[index]
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        if place not in self._read:
+            self._read[place] = _variant_from_record(self._tune, self._records[place])
+        return self._read[place]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._read == tuple(other)
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash(self._read)
+        return hash(tuple(self))
 
 
 def _poems_of(variants: Sequence[TuneVariant]) -> Sequence[int]:
@@ -244,6 +251,7 @@ def table_to_record(table: TuneTable) -> dict[str, Any]:
                 "like": "、".join(tune.like),
                 "characters": " ".join(map(str, tune.characters)),
                 "shapes": _rows_text(tune.shapes),
+                "exemplar": tune.exemplar,
                 "variants": [
                     [
                         variant.form.pattern,
@@ -309,6 +317,7 @@ def _tune_from_record(name: str, entry: Mapping[str, Any]) -> Tune:
         _rows(entry["shapes"]),
         _numbers(entry["characters"]),
         _names(entry["like"]),
+        entry["exemplar"],
     )
 
 

@@ -6,8 +6,9 @@ Out: a table of templates as JSON, of the same make as the one that ships with t
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
+from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
 from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import pattern_lines, pattern_text
 from gemma_poetry.prosody.tune_scan import evidence_text
-from gemma_poetry.prosody.tune_variants import TuneVariant, poems_text
+from gemma_poetry.prosody.tune_variants import SOLID_POEMS, Tier, TuneVariant, poems_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
     MIN_SHAPE_POEMS,
@@ -34,6 +36,8 @@ from gemma_poetry.prosody.tunes import (
     table_from_record,
     table_to_record,
 )
+
+_READ_FOR_EXEMPLAR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,29 @@ def tune_table(
         provenance: What the table was made from.
     """
     tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
-    return TuneTable(with_likenesses(with_shapes(tunes, poems)), provenance or {})
+    return TuneTable(with_exemplars(with_likenesses(with_shapes(tunes, poems)), poems), provenance or {})
+
+
+def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem]) -> dict[str, Tune]:
+    """The tunes, each with one of the first poems of its first variant: that which departs least from it."""
+    read: dict[str, list[TunePoem]] = defaultdict(list)
+    for poem in poems:
+        tune = tunes.get(poem.tune)
+        if tune and tune.judged and len(read[poem.tune]) < _READ_FOR_EXEMPLAR:
+            if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
+                read[poem.tune].append(poem)
+    best = {
+        name: min(own, key=lambda poem: len(fit_variants(poem.lines, tunes[name].variants[:1]).departures))
+        for name, own in read.items()
+        if own
+    }
+    texts = convert([f"{poem.author or '无名氏'}：{_text(poem)}" for poem in best.values()], "simplified")
+    found = dict(zip(best, texts))
+    return {name: replace(tune, exemplar=found.get(name, "")) for name, tune in tunes.items()}
+
+
+def _text(poem: TunePoem) -> str:
+    return "".join(line + mark for line, mark in zip(poem.lines, poem.marks))
 
 
 def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
@@ -178,6 +204,9 @@ def show_lines(tune: Tune) -> Iterator[str]:
         yield ""
         yield f"{variant.form.pattern} ({variant.tier.value}): {evidence_text(variant)}"
         yield from _pattern_lines(variant)
+    if tune.exemplar:
+        yield ""
+        yield f"e.g. {tune.exemplar}"
 
 
 def _also(tune: Tune) -> str:
@@ -212,7 +241,35 @@ def show_record(tune: Tune) -> dict[str, Any]:
         described["pattern"] = pattern_text(variant.form)
         described["level_shares"] = [list(shares) for shares in variant.level_shares]
         described["usual_rhymes"] = list(variant.usual_rhymes)
+    record["exemplar"] = tune.exemplar
     return record
+
+
+def tunes_page(table: TuneTable) -> str:
+    """The page of the documentation: every tune with its first pattern, its evidence and an exemplar, as Markdown."""
+    tiers = Counter(tune.tier for tune in table.judged.values())
+    variants = sum(len(tune.variants) for tune in table.judged.values())
+    rows = [
+        "# Tunes (词牌)",
+        "",
+        f"{len(table.judged)} tunes with {variants:,} variants are judged, learned from the poems of the collection: "
+        f"{tiers[Tier.SOLID]} from many poems (solid), {tiers[Tier.THIN]} from two to {SOLID_POEMS - 1} (thin), "
+        f"{tiers[Tier.SINGLE]} from one (single). The commonest variant of each is shown; "
+        "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, "
+        "`=5` repeats the end of line 5.",
+        "",
+    ]
+    for tune in table.judged.values():
+        variant = tune.variants[0]
+        rows += [
+            f"## {tune.name}",
+            "",
+            f"{_also(tune)}{variant.form.pattern} ({variant.tier.value}, {poems_text(variant.poems)}): "
+            f"`{pattern_text(variant.form)}`",
+            "",
+            *([f"> {tune.exemplar}", ""] if tune.exemplar else []),
+        ]
+    return "\n".join(rows)
 
 
 def _tune_record(tune: Tune) -> dict[str, Any]:
