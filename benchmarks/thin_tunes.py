@@ -3,9 +3,9 @@
     python benchmarks/thin_tunes.py SOURCE [--era 宋] [--draws 3]
 
 In: a source of 词. Its well-attested tunes are halved by their names; the place model is learned from one half, and of the
-other half each variant is told anew from 1, 2, 3, 5, 10 and 20 of its poems (`tune_thin`), and held against the template that all its
-poems give. Out: a Markdown table by the number of poems: rhyme places found and invented; of the places with a tone those that
-the full template has the same, leaves free, has the other way; how much of the full template is asked for.
+other half each variant is told anew from 1, 2, 3, 5, 10 and 20 of its poems (`tune_thin`), and held against the template
+that all its poems give. Out: a Markdown table by the number of poems: rhyme places found and invented; of the places with a
+tone those that the full template has the same, leaves free, has the other way; how much of the full template is asked for.
 """
 
 from __future__ import annotations

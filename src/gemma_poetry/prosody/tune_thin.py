@@ -31,6 +31,8 @@ from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, l
 
 ASKED = 0.5
 """A place asks for a tone where that is likelier than this."""
+SURE = 0.98
+"""A place is fixed where the model is so sure: as often right as the fixed places of templates that many poems give."""
 MAX_CHARACTERS = 260
 """A longer text is no single song: 莺啼序, the longest tune, has 240 characters."""
 _AGREES, _AGREES_BY_CHANCE = 0.92, 0.15
@@ -161,9 +163,14 @@ def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first
 
 
 def _expected(belief: PlaceBelief, count: Counts) -> int:
-    """The percentage of level tones to expect; a place that a poem of the variant itself goes against is never fixed."""
+    """The percentage of level tones to expect.
+
+    A place that a poem of the variant itself goes against is never fixed, nor one of which the model is less than nearly sure.
+    """
     share = round(100 * (belief.level + (1 - belief.level - belief.oblique) / 2))
-    return min(max(share, 100 - MIN_FIXED_PERCENT + 1 if count[0] else 0), MIN_FIXED_PERCENT - 1 if count[1] else 100)
+    least = 0 if belief.oblique >= SURE and not count[0] else 100 - MIN_FIXED_PERCENT + 1
+    most = 100 if belief.level >= SURE and not count[1] else MIN_FIXED_PERCENT - 1
+    return min(max(share, least), most)
 
 
 def commonest_marks(group: PoemGroup) -> str:

@@ -118,9 +118,10 @@ def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem]) -> dict
     read: dict[str, list[TunePoem]] = defaultdict(list)
     for poem in poems:
         tune = tunes.get(poem.tune)
-        if tune and tune.judged and len(read[poem.tune]) < _READ_FOR_EXEMPLAR:
-            if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
-                read[poem.tune].append(poem)
+        if not tune or not tune.judged or len(read[poem.tune]) == _READ_FOR_EXEMPLAR:
+            continue
+        if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
+            read[poem.tune].append(poem)
     best = {
         name: min(own, key=lambda poem: len(fit_variants(poem.lines, tunes[name].variants[:1]).departures))
         for name, own in read.items()
