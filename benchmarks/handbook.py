@@ -164,7 +164,7 @@ class Found:
         forms: Forms of these tunes.
         lengths: Those whose line lengths a variant fits.
         rhymes: Of these, those with the same rhyme places.
-        fixed: Places, rhymes left out, in which the fitting forms ask for a tone.
+        fixed: Places, rhymes left out, in which those fitting forms ask for a tone that also have free places.
         same: Those in which the variant asks for the same tone.
         opposite: Those in which it asks for the other.
         asked: Places in which the fitting variants ask for a tone.
@@ -186,20 +186,22 @@ class Found:
 
 
 def compare_forms(handbook: Iterable[HandbookTune], table: TuneTable) -> dict[str, Found]:
-    """What is found of all forms, by the evidence of the variant that fits best."""
+    """What is found of all forms, of first forms, and by the evidence of the variant that fits best."""
     found: dict[str, Found] = defaultdict(Found)
     for named in handbook:
         tunes = tunes_of(named, table)
         if not any(tune.judged for tune in tunes):
             continue
-        for form in named.forms:
+        for number, form in enumerate(named.forms):
             fitting = [variant for tune in tunes for variant in tune.variants if variant.fits(form.lengths)]
-            found["all"].forms += 1
+            kinds = ["all", *(["first"] if number == 0 else [])]
+            for kind in kinds:
+                found[kind].forms += 1
             if not fitting:
                 continue
             variant = min(fitting, key=lambda one: _distance(one, form))
-            for tally in (found["all"], found[variant.tier.value]):
-                _compare(tally, variant, form)
+            for kind in (*kinds, variant.tier.value):
+                _compare(found[kind], variant, form)
     return found
 
 
@@ -215,6 +217,9 @@ def _compare(tally: Found, variant: TuneVariant, form: HandbookForm) -> None:
     tally.lengths += 1
     ends = set(line_ends(form.lengths))
     tally.rhymes += variant.rhyme_ends == form.rhymes & ends
+    if "中" not in form.pattern:
+        # Of most further forms the handbook gives the tones of the exemplar, not what is free.
+        return
     shares = [share for row in variant.level_shares for share in row]
     for place, (slot, share, symbol) in enumerate(zip(variant.slots, shares, form.pattern)):
         if place in form.rhymes or slot.rhyme:
@@ -253,12 +258,12 @@ def found_table(found: Mapping[str, Found]) -> list[str]:
     def share(part: int, whole: int) -> str:
         return f"{100 * part / whole:.1f}%" if whole else ""
 
-    tiers = [tier for tier in ("all", "solid", "thin", "single") if tier in found]
-    rows = ["| forms | " + " | ".join(tiers) + " |", "|---" * (len(tiers) + 1) + "|"]
-    every = found["all"].forms
-    tallies = [found[tier] for tier in tiers]
+    kinds = [kind for kind in ("all", "first", "solid", "thin", "single") if kind in found]
+    rows = ["| forms | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
+    tallies = [found[kind] for kind in kinds]
     figures = [
-        (f"of {every:,} forms, line lengths found", [share(one.lengths, every) for one in tallies]),
+        ("forms", [f"{one.forms:,}" if one.forms else "" for one in tallies]),
+        ("line lengths found", [f"{one.lengths:,} ({share(one.lengths, one.forms or found['all'].forms)})" for one in tallies]),
         ("of these, rhyme places the same", [share(one.rhymes, one.lengths) for one in tallies]),
         ("of the tones that the form fixes, asked for", [share(one.same, one.fixed) for one in tallies]),
         ("the other tone asked for", [share(one.opposite, one.fixed) for one in tallies]),
