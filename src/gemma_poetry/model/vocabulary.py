@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -35,6 +36,7 @@ import torch
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem, read_tokenized, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 
 if TYPE_CHECKING:
@@ -88,9 +90,9 @@ class KeptVocabulary:
         rows = self.row_of_id.to(ids.device)[ids]
         if bool((rows == DROPPED).any()):
             raise UsageError(
-                f"the id {int(ids[rows == DROPPED][0])} has no row in the pruned model",
-                expected=f"text that its {self.kept:,} kept pieces cover",
-                action="train with --keep-vocabulary",
+                _("the id {ids} has no row in the pruned model", ids=int(ids[rows == DROPPED][0])),
+                expected=_("text that its {kept:,} kept pieces cover", kept=self.kept),
+                action=_("train with --keep-vocabulary"),
             )
         return rows
 
@@ -185,9 +187,9 @@ def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> K
     rows = int(model.get_input_embeddings().weight.shape[0])
     if not len(kept) or int(kept[-1]) >= rows:
         raise ModelError(
-            f"the data has the id {int(kept[-1]) if len(kept) else None}, the model {rows} rows",
-            expected="data that was prepared with this model's tokenizer",
-            action="run prepare again with --model set to the model that you train",
+            _("the data has the id {kept}, the model {rows} rows", kept=int(kept[-1]) if len(kept) else None, rows=rows),
+            expected=_("data that was prepared with this model's tokenizer"),
+            action=_("run prepare again with --model set to the model that you train"),
         )
     dropped = pruned_parameters(model, kept)
     head = model.get_output_embeddings().weight
@@ -209,6 +211,52 @@ def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> K
     return KeptVocabulary(table, len(kept), rows, dropped - len(sample) * head.shape[1], len(sample))
 
 
+@contextmanager
+def whole_ids(model: Any, vocabulary: KeptVocabulary | None) -> Iterator[None]:
+    """While the block runs, the head of a pruned model gives a logit for every id, minus infinity for those without a row.
+
+    Args:
+        model: The pruned model, wrapped by PEFT or not; any model where `vocabulary` is `None`.
+        vocabulary: The rows that it has.
+    """
+    if vocabulary is None:
+        yield
+        return
+    head = model.get_output_embeddings()
+    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().to(head.weight.device)
+
+    def spread(hidden: torch.Tensor) -> torch.Tensor:
+        bias = None if head.bias is None else head.bias[: len(ids)]
+        logits = torch.nn.functional.linear(hidden, head.weight[: len(ids)], bias)
+        whole = logits.new_full((*logits.shape[:-1], vocabulary.rows), -torch.inf)
+        return whole.index_copy_(-1, ids, logits)
+
+    vars(head)["forward"] = spread
+    try:
+        yield
+    finally:
+        del vars(head)["forward"]
+
+
+def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
+    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
+
+    Args:
+        pruned: The pruned model.
+        vocabulary: The rows that it has.
+        model: The same model, unpruned.
+    """
+    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().cpu()
+    with torch.no_grad():
+        for name, weight in pruned.named_parameters():
+            place = model.get_parameter(name)
+            if place.shape == weight.shape:
+                place.copy_(weight)
+            else:
+                own = ids[ids < len(place)]
+                place[own] = weight[: len(own)].to(place)
+
+
 def _sample(kept: torch.Tensor, rows: int, count: int) -> torch.Tensor:
     """Ids that were not kept, drawn uniformly without repetition, at most `count`."""
     left = torch.ones(rows, dtype=torch.bool)
@@ -225,9 +273,9 @@ def _tables(model: Any) -> Iterator[Any]:
     for module in (embedding, head, *per_layer):
         if not isinstance(module, torch.nn.Embedding) and type(module) is not torch.nn.Linear:
             raise ModelError(
-                f"the vocabulary lies in a {type(module).__name__}, which cannot be pruned",
-                expected="plain matrices",
-                action="train with --keep-vocabulary",
+                _("the vocabulary lies in a {name}, which cannot be pruned", name=type(module).__name__),
+                expected=_("plain matrices"),
+                action=_("train with --keep-vocabulary"),
             )
         yield module
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.interpretation import Heard, interpret
@@ -88,7 +89,7 @@ def scan_ancient(lines: Sequence[str], name: str, pattern: str = "", marks: str 
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
-        ("ancient verse (古体) is judged by its rhyme alone",),
+        (_("ancient verse (古体) is judged by its rhyme alone"),),
     )
 
 
@@ -248,7 +249,7 @@ def _taken(place: Heard, rhyme: _Rhyme | None) -> tuple[Reading | None, str]:
             if reading.group in rhyme.groups or (
                 not rhyme.groups and _Class(reading.part, reading.contour == "平") in rhyme.classes
             ):
-                return reading, "rhyme"
+                return reading, _("rhyme")
     if place.reason:
         return place.readings[0], place.reason
     return None, ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemma_poetry.errors import ConstraintError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import heard_widened
 from gemma_poetry.prosody.lexicon import Reading, readings
@@ -83,9 +84,9 @@ def rhyme_group(name: str, book: Book) -> str:
             if number[1] in (str(part), part_name[1:-1]):
                 return part_name
     near = nearest_names(name, known)
-    title = "平水韵 has no group" if book == "groups" else "词林正韵 has no part"
+    of_groups, of_parts = _("平水韵 has no group {name!r}", name=name), _("词林正韵 has no part {name!r}", name=name)
     raise ConstraintError(
-        f"{title} {name!r}",
+        of_groups if book == "groups" else of_parts,
         expected=" ".join(group for group in known if GROUP_CONTOURS.get(group, "平") == "平"),
-        action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+        action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
     )

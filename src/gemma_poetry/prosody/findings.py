@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rules import Rule, Verdict
 
-ONLY_READING = "only reading"
+ONLY_READING = _("only reading")
 """The reason why a reading was taken that has no rival."""
 
 

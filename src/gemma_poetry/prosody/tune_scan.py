@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
@@ -39,7 +40,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     """
     lines = as_lines(lines)
     if not any(lines):
-        raise TextError("there is no line to read", expected="the lines of a 词")
+        raise TextError(_("there is no line to read"), expected=_("the lines of a 词"))
     check_characters(lines)
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
@@ -54,13 +55,15 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         return _not_judged(lines, tune)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
-        return _not_judged(lines, tune, f"poems of {tune.name} with such lines exist, too few for a template of their own")
+        return _not_judged(
+            lines, tune, _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
+        )
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
-            f"{tune.name} has no variant {pattern!r}",
+            _("{name} has no variant {pattern!r}", name=tune.name, pattern=pattern),
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
-            action="choose one of them",
+            action=_("choose one of them"),
         )
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
 
@@ -154,7 +157,9 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
 
 def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
     if not reason:
-        reason = f"the lines of the {tune.poems} poems of {tune.name} in the corpus show no rhyme to go by"
+        reason = _(
+            "the lines of the {poems} poems of {name} in the corpus show no rhyme to go by", poems=tune.poems, name=tune.name
+        )
     places = _unsung_places(lines)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
@@ -209,7 +214,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     """The reading that a place takes and why; `None` where several stay possible."""
     found = heard.readings
     if len(found) == 1:
-        return found[0], heard.reason or "only reading"
+        return found[0], heard.reason or _("only reading")
     if part is not None:
         rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
         if rhyming:
@@ -238,16 +243,16 @@ def _rhyme_text(fit: TuneFit) -> str:
 def evidence_text(variant: TuneVariant) -> str:
     """What a variant was learned from, in words."""
     if variant.tier is Tier.SOLID:
-        return f"{variant.poems} poems"
+        return _("{poems} poems", poems=variant.poems)
     if variant.tier is Tier.SINGLE:
-        return "a single poem, the rest told by what is usual"
-    return f"only {variant.poems} poems, the rest told by what is usual"
+        return _("a single poem, the rest told by what is usual")
+    return _("only {poems} poems, the rest told by what is usual", poems=variant.poems)
 
 
 def _side_by_side(lines: Sequence[str], variant: TuneVariant) -> Iterator[str]:
     """The lines of a poem beside those of the variant that is nearest to it, both with their lengths."""
     patterns = pattern_lines(variant.form)
-    for _, begin, end, usual_begin, usual_end in line_pairs(tuple(map(len, lines)), variant.form.line_lengths):
+    for _tag, begin, end, usual_begin, usual_end in line_pairs(tuple(map(len, lines)), variant.form.line_lengths):
         for offset in range(max(end - begin, usual_end - usual_begin)):
             mine = lines[begin + offset] if begin + offset < end else "-"
             usual = patterns[usual_begin + offset] if usual_begin + offset < usual_end else "-"
@@ -259,22 +264,25 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     remarks = []
     variant = fit.variant
     if variant.tier is not Tier.SOLID:
-        remarks.append(f"template {variant.form.pattern} ({variant.tier.value}): learned from {evidence_text(variant)}")
+        pattern, tier, evidence = variant.form.pattern, variant.tier.value, evidence_text(variant)
+        remarks.append(_("template {pattern} ({tier}): learned from {evidence}", pattern=pattern, tier=tier, evidence=evidence))
     if not variant.fits(tuple(map(len, lines))):
-        remarks.append(f"it fits no variant; the nearest is {variant.form.pattern}, beside the poem line by line:")
+        nearest = variant.form.pattern
+        remarks.append(_("it fits no variant; the nearest is {nearest}, beside the poem line by line:", nearest=nearest))
         remarks += _side_by_side(lines, variant)
     table = shipped_tunes()
     for name in tune.like:
         if name in table.tunes and any(are_alike(variant, other) for other in table.tunes[name].variants):
-            remarks.append(f"{name} has the same pattern as {tune.name} here")
+            remarks.append(_("{name} has the same pattern as {tune} here", name=name, tune=tune.name))
     share_at = {(place.line, place.position): place.level_share for place in fit.places}
     for fault in fit.departures:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
-            where = f"line {fault.line}, position {fault.position}"
+            where = _("line {line}, position {position}", line=fault.line, position=fault.position)
+            said = {"where": where, "share": share, "poems": variant.poems, "expected": fault.expected}
             if variant.tier is Tier.SOLID:
-                remarks.append(f"{where}: {share}% of {variant.poems} poems have {fault.expected} here")
+                remarks.append(_("{where}: {share}% of {poems} poems have {expected} here", **said))
             else:
-                remarks.append(f"{where}: {fault.expected} is to be expected of {share}% of poems here")
+                remarks.append(_("{where}: {expected} is to be expected of {share}% of poems here", **said))
     return remarks

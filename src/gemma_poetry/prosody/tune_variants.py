@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 
 MIN_FIXED_PERCENT = 98
@@ -37,7 +38,8 @@ class Tier(str, Enum):
 
 def poems_text(poems: int) -> str:
     """`1 poem`, `3 poems`."""
-    return "1 poem" if poems == 1 else f"{poems:,} poems"
+    counted = f"{poems:,}"
+    return _("1 poem") if poems == 1 else _("{poems} poems", poems=counted)
 
 
 def tier_of(poems: int) -> Tier:

@@ -27,6 +27,7 @@ from typing import Any, overload
 import orjson
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
@@ -158,9 +159,13 @@ class TuneTable:
         if tune is None:
             near = nearest_names(_simplified(name), self._by_any_name)
             raise UnknownFormError(
-                f"no tune (词牌) is called {name!r}",
-                expected=f"one of the {len(self.tunes)} tunes that the corpus has ({len(self.judged)} of them with a template)",
-                action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+                _("no tune (词牌) is called {name!r}", name=name),
+                expected=_(
+                    "one of the {count} tunes that the corpus has ({judged_count} of them with a template)",
+                    count=len(self.tunes),
+                    judged_count=len(self.judged),
+                ),
+                action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
             )
         return tune
 
@@ -190,9 +195,13 @@ def tune_forms(name: str) -> tuple[Form, ...]:
     tune = shipped_tunes().require(name)
     if not tune.judged:
         raise UnknownFormError(
-            f"the tune {tune.name} has no template: the lines of its {tune.poems} poems show no rhyme to go by",
-            expected="a tune that has one",
-            action="choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus",
+            _(
+                "the tune {name} has no template: the lines of its {poems} poems show no rhyme to go by",
+                name=tune.name,
+                poems=tune.poems,
+            ),
+            expected=_("a tune that has one"),
+            action=_("choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus"),
         )
     return tuple(variant.form for variant in tune.variants)
 
@@ -278,7 +287,7 @@ def table_from_record(record: Mapping[str, Any]) -> TuneTable:
         tunes = {name: _tune_from_record(name, entry) for name, entry in record["tunes"].items()}
         unknown = {name for tune in tunes.values() for name in tune.like} - tunes.keys()
         if unknown:
-            raise ValueError(f"no tune is called {unknown.pop()}")
+            raise ValueError(_("no tune is called {pop}", pop=unknown.pop()))
         return TuneTable(tunes, record["provenance"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no_table(error) from error
@@ -286,9 +295,9 @@ def table_from_record(record: Mapping[str, Any]) -> TuneTable:
 
 def _no_table(error: Exception) -> DataError:
     return DataError(
-        f"no table of tunes ({type(error).__name__}: {error})",
-        expected="the file that `gemma-poetry tunes induce` writes",
-        action="induce it again",
+        _("no table of tunes ({name}: {error})", name=type(error).__name__, error=error),
+        expected=_("the file that `gemma-poetry tunes induce` writes"),
+        action=_("induce it again"),
     )
 
 
@@ -327,7 +336,7 @@ def _variant_from_record(tune: str, record: Sequence[Any]) -> TuneVariant:
         form = parse_pattern(pattern, tune, label)
         shares = _rows(levels)
         if tuple(map(len, shares)) != form.line_lengths:
-            raise ValueError(f"{tune} {label}: level shares and pattern differ in shape")
+            raise ValueError(_("{name} {label}: level shares and pattern differ in shape", name=tune, label=label))
         return TuneVariant(form, poems, shares, _numbers(usual_rhymes))
     except (TypeError, ValueError, AttributeError) as error:
         raise _no_table(error) from error
