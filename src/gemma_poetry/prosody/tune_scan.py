@@ -280,9 +280,18 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
             where = _("line {line}, position {position}", line=fault.line, position=fault.position)
-            said = {"where": where, "share": share, "poems": variant.poems, "expected": fault.expected}
+            usual, count = fault.expected, variant.poems
             if variant.tier is Tier.SOLID:
-                remarks.append(_("{where}: {share}% of {poems} poems have {expected} here", **said))
+                said = _(
+                    "{where}: {share}% of {poems} poems have {expected} here",
+                    where=where,
+                    share=share,
+                    poems=count,
+                    expected=usual,
+                )
             else:
-                remarks.append(_("{where}: {expected} is to be expected of {share}% of poems here", **said))
+                said = _(
+                    "{where}: {expected} is to be expected of {share}% of poems here", where=where, share=share, expected=usual
+                )
+            remarks.append(said)
     return remarks
