@@ -118,9 +118,9 @@ def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVari
     return _lay_line_by_line(lines, heard, nearest, shape_rule)
 
 
-def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> list[tuple[str, int, int, int, int]]:
+def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:
     """Which lines of a poem and of a variant belong together, by their lengths: `difflib` opcodes."""
-    return _matcher(lengths, usual).get_opcodes()
+    return list(_matcher(lengths, usual).get_opcodes())
 
 
 def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:

@@ -76,10 +76,10 @@ def induce_tunes(
     model = learned_model(found)
     trust = MarkTrust()
     for name, variants in found.items():
-        for poem in by_tune[name]:
-            variant = next((one for one in variants if one.form.line_lengths == poem.lengths), None)
+        for sung in by_tune[name]:
+            variant = next((one for one in variants if one.form.line_lengths == sung.lengths), None)
             if variant:
-                trust.add(poem.era, variant, poem.marks)
+                trust.add(sung.era, variant, sung.marks)
     tunes = {}
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
         rest = _unexplained(Tune(name, len(own), found[name]), own)

@@ -79,9 +79,9 @@ def thin_variants(
         if known and len(set(group.division)) == 1:
             # 绝句 and 律诗 under the name of a tune (浪淘沙 of 28 characters) are judged by their own rules.
             continue
-        rhymes = _rhymes(group, trust)
-        if rhymes and sum(group.division) <= MAX_CHARACTERS:
-            groups.append((group, *rhymes))
+        found_rhymes = _rhymes(group, trust)
+        if found_rhymes and sum(group.division) <= MAX_CHARACTERS:
+            groups.append((group, *found_rhymes))
     lined = [(group, rhymes, _lines(name, group, tones)) for group, rhymes, tones in groups]
     settled = [(variant.form.line_lengths, _attested(variant)) for variant in known]
     found = []
