@@ -256,7 +256,7 @@ def _side_by_side(lines: Sequence[str], variant: TuneVariant) -> Iterator[str]:
         for offset in range(max(end - begin, usual_end - usual_begin)):
             mine = lines[begin + offset] if begin + offset < end else "-"
             usual = patterns[usual_begin + offset] if usual_begin + offset < usual_end else "-"
-            yield f"{mine} / {usual}"
+            yield _("{mine} / {usual}", mine=mine, usual=usual)
 
 
 def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:

@@ -194,21 +194,33 @@ def list_lines(table: TuneTable) -> Iterator[str]:
     """One line a tune that has a template: name, poems, how well it is attested, variants, aliases."""
     for tune in table.judged.values():
         labels = "、".join(f"{variant.form.pattern}×{variant.poems}" for variant in tune.variants)
-        yield f"{tune.name}{_also(tune)}　{poems_text(tune.poems)}, {tune.tier.value}　{labels}"
+        yield _(
+            "{name}{also}　{poems_text}, {value}　{labels}",
+            name=tune.name,
+            also=_also(tune),
+            poems_text=poems_text(tune.poems),
+            value=tune.tier.value,
+            labels=labels,
+        )
 
 
 def show_lines(tune: Tune) -> Iterator[str]:
     """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
-    yield f"{tune.name}{_also(tune)}: {poems_text(tune.poems)}"
+    yield _("{name}{also}: {poems_text}", name=tune.name, also=_also(tune), poems_text=poems_text(tune.poems))
     if not tune.judged:
         yield _("not judged: the lines of its poems show no rhyme to go by")
     for variant in tune.variants:
         yield ""
-        yield f"{variant.form.pattern} ({variant.tier.value}): {evidence_text(variant)}"
+        yield _(
+            "{pattern} ({value}): {evidence_text}",
+            pattern=variant.form.pattern,
+            value=variant.tier.value,
+            evidence_text=evidence_text(variant),
+        )
         yield from _pattern_lines(variant)
     if tune.exemplar:
         yield ""
-        yield f"e.g. {tune.exemplar}"
+        yield _("e.g. {exemplar}", exemplar=tune.exemplar)
 
 
 def _also(tune: Tune) -> str:
@@ -221,7 +233,7 @@ def _also(tune: Tune) -> str:
 def _pattern_lines(variant: TuneVariant) -> Iterator[str]:
     width = max(map(len, variant.form.lines))
     for number, (line, shares) in enumerate(zip(pattern_lines(variant.form), variant.level_shares), 1):
-        usual = "  (most poems rhyme here, not all)" if number in variant.usual_rhymes else ""
+        usual = _("  (most poems rhyme here, not all)") if number in variant.usual_rhymes else ""
         # Each Chinese character fills two columns; the shares beside it are a percentage of level tones.
         yield f"  {line}{'　' * (width + 3 - _columns(line))}{' '.join(f'{share:3d}' for share in shares)}{usual}"
 
