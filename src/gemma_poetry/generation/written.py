@@ -20,7 +20,7 @@ from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tunes import stanza_ends
+from gemma_poetry.prosody.tune_variants import stanza_ends
 from gemma_poetry.prosody.wordstock import Wordstock
 
 Watch = Callable[[Mapping[int, str]], None]
