@@ -18,6 +18,10 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "Characters 2, 4 and 6 carry the beat of a line, and their tones follow the pattern without exception. "
         "Change this character, or build the line on another pattern.",
     ),
+    Rule.USUAL_RHYME: (
+        "此调多数词作在此处押韵，也有不押的，谓之可韵可不韵。这是许可的，不必改。",
+        "Most poems of this tune rhyme here, and not all do (可韵可不韵). It is allowed and may stay.",
+    ),
     Rule.LINE_END: (
         "押韵句收平声，不押韵句收仄声（首句入韵者除外）。换句末一字。",
         "A rhyming line ends level and every other line oblique, but for a first line that rhymes. Change the last character.",
