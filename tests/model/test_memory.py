@@ -13,7 +13,7 @@ from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
 from gemma_poetry.model.free_memory import activation_meter
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.model.memory import CHUNK_BYTES, DEFAULT_TARGETS, estimate_memory, kept_bytes, read_shape
+from gemma_poetry.model.memory import CHUNK_BYTES, ATTENTION_PROJECTIONS, estimate_memory, kept_bytes, read_shape
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
@@ -107,7 +107,7 @@ def test_an_adapter_has_as_many_parameters_as_peft_gives_it():
     from transformers import AutoModelForCausalLM
 
     shape = read_shape(tiny("gemma3_text"))
-    for targets in (DEFAULT_TARGETS, (*DEFAULT_TARGETS, "gate_proj", "up_proj", "down_proj")):
+    for targets in (ATTENTION_PROJECTIONS, (*ATTENTION_PROJECTIONS, "gate_proj", "up_proj", "down_proj")):
         model, _ = add_adapter(
             AutoModelForCausalLM.from_config(tiny("gemma3_text")), LoraSettings(rank=3, targets=targets), seed=1
         )
