@@ -2,11 +2,13 @@
 
     python scripts/write_recipe_reference.py
 
-In: the fields of `gemma_poetry.config`. Out: one table a section: field, type, default, meaning. A test keeps it current.
+In: the fields of `gemma_poetry.config`, and the packaged recipes. Out: what each recipe is for, and one table a section: field,
+type, default, meaning. A test keeps it current.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gemma_poetry.artifacts import write_text
 from gemma_poetry.config import Recipe, recipe_names
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "recipes.md"
+RECIPES = Path(__file__).parents[1] / "src" / "gemma_poetry" / "recipes"
 
 
 def reference() -> str:
@@ -21,8 +24,11 @@ def reference() -> str:
     parts = [
         "# Recipes\n",
         "A recipe is a YAML file of sections; each verb reads its own. Name one with `--recipe NAME|FILE` and change any field",
-        f"with `--set section.key=value`. Packaged: {', '.join(recipe_names())}. An unknown or ill-typed field is refused,",
-        "all of them at once. This page is written by `python scripts/write_recipe_reference.py`.",
+        "with `--set section.key=value`. An unknown or ill-typed field is refused, all of them at once. This page is written",
+        "by `python scripts/write_recipe_reference.py`.\n",
+        "| packaged | for |",
+        "|---|---|",
+        *(f"| `{name}` | {_purpose(name)} |" for name in recipe_names()),
     ]
     recipe = Recipe()
     for section in Recipe.model_fields:
@@ -34,6 +40,13 @@ def reference() -> str:
             default = json.dumps(settings.model_dump(mode="json")[name], ensure_ascii=False)
             parts.append(f"| `{name}` | {kind} | `{default}` | {field.description} |")
     return "\n".join(parts) + "\n"
+
+
+def _purpose(name: str) -> str:
+    """The comment that a recipe begins with, up to its first full stop."""
+    lines = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.removeprefix("#").strip() for line in comment).partition(". ")[0].removesuffix(".")
 
 
 def _kind(schema: dict) -> str:
