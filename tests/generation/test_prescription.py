@@ -8,6 +8,7 @@ from gemma_poetry.errors import ConstraintError, UnknownFormError
 from gemma_poetry.generation.given_characters import Template, parse_template
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.prosody.rhyme_books import CILIN
 
 
 def given(form) -> list[str]:
@@ -81,7 +82,7 @@ def test_free_metre_asks_for_no_tone_and_rhymes_only_where_asked():
 
 def test_a_tune_takes_parts_and_as_many_rhymes_as_it_has():
     prescription = prescribe(PoemRequest("菩萨蛮", rhymes=("3", "第七部")))
-    assert prescription.book == "parts" and prescription.tune == "菩萨蛮"
+    assert prescription.book is CILIN and prescription.tune == "菩萨蛮"
     assert prescription.rhymes == {"a": frozenset({"第三部"}), "b": frozenset({"第七部"})}
 
 

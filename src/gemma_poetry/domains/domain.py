@@ -67,6 +67,7 @@ class Domain(ABC):
         max_tokens: Tokens after which a text that is not counted is broken off.
         feature: What can be asked for beside form, title and author, and its prompts name (`template.feature`), in words for
             people; empty: nothing.
+        book: The rhyme book that it judges by, where it has such; empty: the usual one.
     """
 
     name: ClassVar[str]
@@ -84,6 +85,7 @@ class Domain(ABC):
     symbol: ClassVar[str] = "symbols"
     max_tokens: ClassVar[int] = 512
     feature: ClassVar[str] = ""
+    book: str = ""
 
     @property
     def example(self) -> Conditions:
@@ -117,6 +119,20 @@ class Domain(ABC):
             f"{self.name} knows no form {name!r}",
             expected=f"one of {', '.join(self.forms)}",
             action=f"did you mean {' or '.join(near)}?" if near else "choose a name of the list",
+        )
+
+    def by_book(self, name: str) -> Domain:
+        """The domain as it judges by a rhyme book; by the usual one where the name is empty.
+
+        Raises:
+            UsageError: It has no rhyme books, or none of that name.
+        """
+        if not name:
+            return self
+        raise UsageError(
+            f"{self.name} has no rhyme books (found {name!r})",
+            expected="the domain classical-chinese, whose rhymes go by a book",
+            action="leave --book out",
         )
 
     def divide(self, text: str, name: str) -> Iterator[SourcePoem]:

@@ -43,7 +43,7 @@ def report_markdown(report: Report) -> str:
     rows = _form_rows(results)
     if rows:
         parts += ["## By form", _table(["form", "metric", *results.by_form], rows)]
-    samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge)
+    samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge, report.book)
     if samples:
         parts.append("## Poems")
     for sample in samples:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
-from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
 
 # Whole poems of these forms open with such a couplet, so a model of poems has met it there.
 _PROMPT_FORMS = {5: "五言律诗", 7: "七言律诗"}
@@ -16,7 +16,7 @@ _LONGEST = 32
 _OTHER = {Tone.LEVEL: Tone.OBLIQUE, Tone.OBLIQUE: Tone.LEVEL}
 
 
-def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form, ...]]:
+def answering_forms(upper: str, book: RhymeBook = PINGSHUI, *, free: bool = False) -> tuple[str, tuple[Form, ...]]:
     """The forms of a couplet whose upper line is given.
 
     The lower line has the opposite tone at every beat (characters 2, 4, 6, ...) and at its end; where the upper line has
@@ -25,6 +25,7 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
 
     Args:
         upper: The upper line, with or without its mark.
+        book: The rhyme book that tones are by.
         free: Leave tones alone.
 
     Returns:
@@ -42,12 +43,12 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
         )
     name = _PROMPT_FORMS.get(len(line), "杂言诗")
     given = tuple(Slot(char=char) for char in line)
-    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line)
+    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line, book)
     return name, tuple(Form("对联", (given, lower), COMMA + FULL_STOP) for lower in lowers)
 
 
-def _lower_lines(upper: str) -> list[tuple[Slot, ...]]:
-    beats = [_opposite(char) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
+def _lower_lines(upper: str, book: RhymeBook) -> list[tuple[Slot, ...]]:
+    beats = [_opposite(char, book) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
     lines = [beats]
     if len(upper) in (5, 7) and beats[-1] is Tone.LEVEL:
         lines = [line for core in _level_endings(beats[-5:]) for line in [[*beats[:-5], *core]]]
@@ -65,6 +66,6 @@ def _level_endings(beats: list[Tone | None]) -> list[list[Tone | None]]:
     return kept or [beats]
 
 
-def _opposite(char: str) -> Tone | None:
-    heard = tones(char)
+def _opposite(char: str, book: RhymeBook) -> Tone | None:
+    heard = {reading.tone for reading in book.readings(char)}
     return _OTHER[next(iter(heard))] if len(heard) == 1 else None

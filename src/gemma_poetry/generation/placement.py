@@ -21,10 +21,10 @@ from gemma_poetry.data.words import pair_places
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.prescription import admitted_forms, wished_rhymes
 from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form, Slot
-from gemma_poetry.prosody.interpretation import heard_as_read, traditional
+from gemma_poetry.prosody.rhyme_books import RhymeBook
 
 _STEPS = 20_000
 """Places that one search tries before it gives a form up."""
@@ -109,11 +109,11 @@ class _Search:
         book: Its rhyme book.
     """
 
-    def __init__(self, form: Form, request: PoemRequest, book: Book) -> None:
+    def __init__(self, form: Form, request: PoemRequest, book: RhymeBook) -> None:
         self.form = form
         self.words = request.must
         self.sounding = any(slot.tone or slot.rhyme for slots in form.lines for slot in slots)
-        self._sounds = LexiconSounds(book, request.polyphones)
+        self._sounds = BookSounds(book, request.polyphones)
         self._groups = dict(wished_rhymes(request, [form], book))
         for slots in form.lines:
             for slot in slots:
@@ -171,8 +171,9 @@ class _Search:
         """Whether the word is read as its slots ask, its characters beside each other (了 in 明了 stands for 瞭)."""
         if self._sounds.polyphones == "any":
             return True
-        (converted,) = traditional([word])
-        (heard,) = heard_as_read(["□" * start + converted + "□" * (length - start - len(word))])
+        book = self._sounds.book
+        (converted,) = book.converted([word])
+        (heard,) = book.interpret(["□" * start + converted + "□" * (length - start - len(word))])
         for slot, place in zip(slots, heard[start : start + len(word)]):
             if not place.readings or (slot.tone and {reading.tone for reading in place.readings} != {slot.tone}):
                 return False
@@ -238,14 +239,14 @@ class _Search:
         return True
 
 
-def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> ConstraintError:
+def _refusal(request: PoemRequest, searches: Sequence[_Search], book: RhymeBook) -> ConstraintError:
     """Why no form has a place for each word: the first word that has none, and what stands against it."""
     form = searches[0].form
     name = request.form or form.name
     for number, word in enumerate(request.must):
         if any(search.places[number] for search in searches):
             continue
-        unknown = [char for char in word if not LexiconSounds("groups", "any").known(char)]
+        unknown = [char for char in word if not BookSounds(book, "any").known(char)]
         lengths = [length for search in searches for length in search.form.line_lengths]
         if unknown and any(search.sounding for search in searches):
             reason = f"{unknown[0]} has no known reading, so no tone can be kept with it"
@@ -254,7 +255,8 @@ def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> C
         elif any(_Search(_emptied(search.form), replace(request, rhymes=()), book).places[number] for search in searches):
             reason = f"every place of {name} whose tones the word {word} has is taken or rhymes otherwise by what else is asked"
         else:
-            reason = f"the word {word} fits no place of {name}: its tones{_tones_of(word)} do not go there under every reading"
+            told = _tones_of(word, book)
+            reason = f"the word {word} fits no place of {name}: its tones{told} do not go there under every reading"
         action = "choose another word, form or pattern"
         if request.polyphones == "every" and not unknown:
             action += "; or polyphones any, so that one reading is enough"
@@ -270,7 +272,7 @@ def _emptied(form: Form) -> Form:
     return replace(form, lines=tuple(tuple(replace(slot, char=None) for slot in slots) for slots in form.lines))
 
 
-def _tones_of(word: str) -> str:
-    sounds = LexiconSounds("groups", "any")
+def _tones_of(word: str, book: RhymeBook) -> str:
+    sounds = BookSounds(book, "any")
     heard = ["/".join(sorted(tone.value for tone in sounds.tones(char, False))) for char in word]
     return f" ({' '.join(heard)})"

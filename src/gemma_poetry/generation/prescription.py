@@ -19,11 +19,10 @@ from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
 from gemma_poetry.generation.request import PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
-from gemma_poetry.prosody.character_sounds import Book, rhyme_group
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
-from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
+from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook, rhyme_book
 
 # Characters a line of the forms that have no metre, and how many lines they get where none are asked for.
 _OPEN_SHAPES = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -48,7 +47,7 @@ class Prescription:
     forms: tuple[Form, ...]
     form: str
     tune: str = ""
-    book: Book = "groups"
+    book: RhymeBook = PINGSHUI
     sounding: bool = False
     rhymes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -63,6 +62,7 @@ def prescribe(request: PoemRequest) -> Prescription:
     Raises:
         UnknownFormError: No form or tune is called so.
         ConstraintError: The wishes contradict each other or the form; each obstacle is named.
+        UsageError: No rhyme book is called so.
     """
     if request.answer:
         return _prescribe_answer(request)
@@ -77,19 +77,14 @@ def prescribe(request: PoemRequest) -> Prescription:
             except ConstraintError as obstacle:
                 obstacles.append((form, obstacle.found))
         if fitting:
-            book = rhyme_book(tune)
+            book = rhyme_book(request.book, sung=bool(tune))
             sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
             rhymes = wished_rhymes(request, fitting, book)
             return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
     raise refusal(obstacles)
 
 
-def rhyme_book(tune: str) -> Book:
-    """The rhyme book of a form: 词林正韵 for 词, 平水韵 for all else."""
-    return "parts" if tune else "groups"
-
-
-def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
+def admitted_forms(request: PoemRequest) -> tuple[list[Form], RhymeBook]:
     """Every form that a poem may follow to grant a request, also where their lines differ, and their rhyme book.
 
     Raises:
@@ -97,7 +92,7 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
         ConstraintError: The wishes contradict each other or the form.
     """
     if request.answer:
-        return list(_prescribe_answer(request).forms), "groups"
+        return list(_prescribe_answer(request).forms), rhyme_book(request.book)
     template = parse_template(request.template) if request.template else None
     _, tune, groups = _base_forms(request, template)
     fitting: list[Form] = []
@@ -109,7 +104,7 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
             obstacles.append((form, obstacle.found))
     if not fitting:
         raise refusal(obstacles)
-    return fitting, rhyme_book(tune)
+    return fitting, rhyme_book(request.book, sung=bool(tune))
 
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
@@ -235,7 +230,8 @@ def _rhymed(form: Form, request: PoemRequest) -> Form:
     if not request.rhymes and not request.rhyme_words:
         return form
     tone = Tone.LEVEL
-    if request.rhymes and GROUP_CONTOURS[rhyme_group(request.rhymes[0], "groups")] != "平":
+    book = rhyme_book(request.book)
+    if request.rhymes and not book.is_level(book.find(request.rhymes[0])):
         tone = Tone.OBLIQUE
     lines = [
         (*slots[:-1], Slot(tone if request.rhymes else None, "a")) if number % 2 == 0 else slots
@@ -244,7 +240,7 @@ def _rhymed(form: Form, request: PoemRequest) -> Form:
     return replace(form, lines=tuple(lines))
 
 
-def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> dict[str, frozenset[str]]:
+def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) -> dict[str, frozenset[str]]:
     """The groups that a request limits rhyme variables to.
 
     Raises:
@@ -259,14 +255,14 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> di
             expected=f"at most {len(variables)}",
             action="leave some out" if variables else "leave the rhyme out",
         )
-    groups = [rhyme_group(name, book) for name in request.rhymes]
+    groups = [book.find(name) for name in request.rhymes]
     for group, variable in zip(groups, variables):
         tones = {slot.tone for slots in forms[0].lines for slot in slots if slot.rhyme == variable}
-        if book == "groups" and tones == {Tone.LEVEL} and GROUP_CONTOURS[group] != "平":
+        if tones == {Tone.LEVEL} and not book.is_level(group):
             raise ConstraintError(
-                f"{group} is a rhyme of {GROUP_CONTOURS[group]} tone",
+                f"{group} is no level rhyme",
                 expected=f"a level rhyme, as {forms[0].name} has",
-                action="choose one of the 30 level groups, 一东 to 十五咸",
+                action=f"choose one of {' '.join(book.level_rhymes)}",
             )
     return {variable: frozenset({group}) for variable, group in zip(variables, groups)}
 
@@ -282,8 +278,9 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
             expected="the upper line alone: it decides the form of its answer",
             action="leave one of them out",
         )
-    name, forms = answering_forms(request.answer, free=request.metre == "free")
+    book = rhyme_book(request.book)
+    name, forms = answering_forms(request.answer, book, free=request.metre == "free")
     # The answer's shape is that of the upper line; words in their places are all that can be given of it.
     given = PoemRequest(placed=request.placed)
     forms = tuple(place_given_characters(form, given, None) for form in forms)
-    return Prescription(forms, name, sounding=request.metre != "free")
+    return Prescription(forms, name, book=book, sounding=request.metre != "free")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import visible
 from gemma_poetry.prosody.findings import Place, Scansion
-from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
+from gemma_poetry.prosody.rhyme_books import RhymeBook
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 
@@ -45,7 +45,8 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     heading = " ".join(part for part in (title and f"《{title}》", author) if part)
     if heading:
         yield Text(heading, style="bold")
-    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
+    book = scansion.book
+    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}", book.title * book.modern]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
     row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
@@ -62,13 +63,14 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
                 style = "bold red" if spot in faulty else "yellow" if spot in licensed else "cyan" if place.rhyme else ""
                 row.append(mark(place), style=style)
             row.append("　" * (width - len(places)) + "  ")
-        row.append(next((f"韵 {group}" for place in places if place.rhyme and (group := _rhyme_of(place))), ""), style="cyan")
+        groups = (_rhyme_of(place, book) for place in places if place.rhyme)
+        row.append(next((f"韵 {group}" for group in groups if group), ""), style="cyan")
         row.rstrip()
         yield row
     for number, places in enumerate(scansion.places, 1):
         for position, place in enumerate(places, 1):
             if place.taken and is_choice(place):
-                yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place)}", style="dim")
+                yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place, book)}", style="dim")
     for mend in mends:
         fault = mend.fault
         row = Text("  ")
@@ -88,6 +90,8 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
         yield row
     for line, position, char in scansion.unknown:
         yield Text(f"  unknown: {_spot(line, position)} {char}: no reading is known, so nothing is said of it", style="yellow")
+    for other in scansion.passing_books:
+        yield Text(f"  by another book: 按{other.title}合律, it passes by {other.name} (--book {other.name})", style="green")
     for remark in scansion.remarks:
         yield Text(f"  remark: {remark}", style="dim")
 
@@ -101,21 +105,22 @@ def _fault_text(scansion: Scansion, line: int, position: int) -> str:
     return f"{_spot(line, position)}{f' {char}' if char else ''}: "
 
 
-def _rhyme_of(place: Place) -> str:
+def _rhyme_of(place: Place, book: RhymeBook) -> str:
     """The group that a rhyme word was read in, or those that it may be in; empty where no reading of it is known."""
     if place.taken:
-        return place.taken.group
+        return book.rhyme(place.taken)
     asked = "平仄" if place.expected == "中" else place.expected
-    return "/".join(dict.fromkeys(reading.group for reading in readings(place.char) if reading.tone.value in asked))
+    return "/".join(dict.fromkeys(book.rhyme(reading) for reading in book.readings(place.char) if reading.tone.value in asked))
 
 
-def _reading_text(place: Place) -> str:
+def _reading_text(place: Place, book: RhymeBook) -> str:
     assert place.taken is not None
     tone = place.taken.tone
     # Where only the tone is decided, more than one rhyme may have it.
-    sure = place.rhyme or len({reading.rhyme for reading in readings(place.char) if reading.tone is tone}) == 1
+    sure = place.rhyme or len({reading.rhyme for reading in book.readings(place.char) if reading.tone is tone}) == 1
     later = ", a later reading" if place.taken.later else ""
-    return f"{tone.value} {place.taken.group} ({place.reason}{later})" if sure else f"{tone.value} ({place.reason}{later})"
+    told = " ".join(part for part in (tone.value, place.taken.pinyin, book.rhyme(place.taken)) if part) if sure else tone.value
+    return f"{told} ({place.reason}{later})"
 
 
 def shown(rows: Iterable[str | Text]) -> Console:

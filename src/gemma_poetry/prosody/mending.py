@@ -18,10 +18,10 @@ from importlib import resources
 
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
-from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
+from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
-from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
+from gemma_poetry.prosody.rhyme_books import RhymeBook
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
 
@@ -103,7 +103,7 @@ def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone
     for char in _candidates(simplified(scansion.lines[line - 1]), position - 1):
         if is_traditional("".join(scansion.lines)):
             char = traditional([char])[0]
-        if char == old or char in ends or not _fits(char, tone, rhyme):
+        if char == old or char in ends or not _fits(char, tone, rhyme, scansion.book):
             continue
         tried += 1
         if _mended(scansion, fault, line, position, char):
@@ -113,15 +113,16 @@ def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone
     return "".join(good)
 
 
-def _fits(char: str, tone: str, rhyme: str) -> bool:
-    found = heard_widened(char, at_end=True).readings
+def _fits(char: str, tone: str, rhyme: str, book: RhymeBook) -> bool:
+    found = book.heard(char, at_end=True).readings
     if not found or any(reading.tone.value != tone for reading in found if tone in ("平", "仄")):
         return False
-    parts = {part for part, name in PART_NAMES.items() if rhyme.startswith(name)}
-    if rhyme not in GROUPS and not parts:
+    # The rhymes of a 词 are named with their tones (第三部仄).
+    parts = {part for part, name in book.parts.items() if rhyme.startswith(name)}
+    if rhyme not in book.rhymes and not parts:
         return True
     # A rhyme that the books place in two groups is one reading.
-    fitting = {reading.rhyme for reading in found if reading.group == rhyme or reading.part in parts}
+    fitting = {reading.rhyme for reading in found if book.rhyme(reading) == rhyme or reading.part in parts}
     return all(reading.rhyme in fitting for reading in found)
 
 
@@ -129,17 +130,17 @@ def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: st
     text = scansion.lines[line - 1]
     lines = list(scansion.lines)
     lines[line - 1] = text[: position - 1] + char + text[position:]
-    again = _scan_again(tuple(lines), scansion.form, scansion.pattern)
+    again = _scan_again(tuple(lines), scansion.form, scansion.pattern, scansion.book)
     gone = all((other.rule, other.line, other.position) != (fault.rule, fault.line, fault.position) for other in again.faults)
     return gone and len(again.faults) < len(scansion.faults)
 
 
-def _scan_again(lines: tuple[str, ...], name: str, pattern: str) -> Scansion:
+def _scan_again(lines: tuple[str, ...], name: str, pattern: str, book: RhymeBook) -> Scansion:
     if pattern == "古绝":
         from gemma_poetry.prosody.ancient_scan import scan_ancient
 
-        return scan_ancient(lines, name, pattern)
-    return scan(lines, Form(name, (), "", pattern))
+        return scan_ancient(lines, name, pattern, book=book)
+    return scan(lines, Form(name, (), "", pattern), book=book.name)
 
 
 @dataclass(frozen=True, slots=True)

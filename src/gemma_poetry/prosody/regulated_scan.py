@@ -1,10 +1,10 @@
 """Scansion of regulated verse: the line types, readings and rhyme that a poem is best read with.
 
-In: the lines of a 绝句, 律诗 or 排律. Out: a `Scansion`.
+In: the lines of a 绝句, 律诗 or 排律, a rhyme book. Out: a `Scansion`.
 
 Line types are chosen line by line, so that one broken joint (失粘, 失对) is one fault, and not a fault in every line behind
 it. A dynamic programme over the lines finds the types and tones with the fewest faults, then the fewest mended
-departures, then the fewest minor ones; what it chooses between is every reading that `interpretation` left open.
+departures, then the fewest minor ones; what it chooses between is every reading that the book leaves open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.parallelism import parallelism
 from gemma_poetry.prosody.regulated import (
@@ -31,7 +31,7 @@ from gemma_poetry.prosody.regulated import (
     pattern_name,
     strict_pattern,
 )
-from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
+from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.verdicts import every_reading_passes
 
@@ -51,32 +51,35 @@ class _Step(NamedTuple):
     tones: tuple[str, ...] = ()
 
 
-def scan_regulated(lines: Sequence[str], name: str, pattern: str = "") -> Scansion:
+def scan_regulated(lines: Sequence[str], name: str, pattern: str = "", book: RhymeBook = PINGSHUI) -> Scansion:
     """Reads a poem as regulated verse.
 
     Args:
         lines: An even number of lines, at least two, of five or seven characters each.
         name: The form's name.
         pattern: The pattern that it must keep; empty: any of the four.
+        book: The rhyme book.
     """
-    scansion = _scan(lines, name, pattern, interpret(lines))
+    heard = book.interpret(lines)
+    scansion = _scan(lines, name, pattern, heard, book)
     if scansion.verdict is Verdict.FAIL:
         # The traditional form that the context suggests may be the wrong one (香烟 of a temple is not 香菸).
-        widened = _scan(lines, name, pattern, interpret(lines, widened=True))
+        wider = book.interpret(lines, widened=True)
+        widened = _scan(lines, name, pattern, wider, book) if wider != heard else scansion
         if len(widened.faults) < len(scansion.faults):
             return widened
     return scansion
 
 
-def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]]) -> Scansion:
+def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]], book: RhymeBook) -> Scansion:
     characters = len(lines[0])
-    group = _choose_group(heard)
-    first_rule = _rule_of_first(lines, heard, group)
+    group = _choose_group(heard, book)
+    first_rule = _rule_of_first(lines, heard, group, book)
     tones = [[_tones(place.readings) for place in line] for line in heard]
     openings = [OPENINGS[characters][pattern]] if pattern else list(LINE_TYPES)
     best = _best_path(tones, openings, first_rule is None or first_rule.verdict is not Verdict.FAIL)
     found = sorted(
-        [*_metre_faults(best, characters), *_rhyme_faults(lines, heard, best, group, first_rule)],
+        [*_metre_faults(best, characters), *_rhyme_faults(lines, heard, best, group, first_rule, book)],
         key=lambda fault: (fault.line, fault.position),
     )
     verdict = verdict_of(fault.rule for fault in found)
@@ -85,15 +88,16 @@ def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]
         pattern_name(best.kinds[0], characters),
         tuple(lines),
         verdict,
-        verdict.passes and every_reading_passes(lines),
+        verdict.passes and every_reading_passes(lines, book),
         group,
         tuple(
-            tuple(_places(line, line_heard, kind, chosen, best.tones[number + 1 : number + 2], group))
+            tuple(_places(line, line_heard, kind, chosen, best.tones[number + 1 : number + 2], group, book))
             for number, (line, line_heard, kind, chosen) in enumerate(zip(lines, heard, best.kinds, best.tones))
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
         tuple(_parallel_remarks(lines)) if len(lines) >= _LINES_OF_OCTAVE else (),
+        book,
     )
 
 
@@ -176,33 +180,39 @@ def _metre_faults(best: _Step, characters: int) -> list[Fault]:
     return faults
 
 
-def _level_groups(place: Heard) -> frozenset[str]:
-    return frozenset(reading.group for reading in place.readings if reading.tone is Tone.LEVEL)
+def _level_groups(place: Heard, book: RhymeBook) -> frozenset[str]:
+    return frozenset(book.rhyme(reading) for reading in place.readings if reading.tone is Tone.LEVEL)
 
 
-def _choose_group(heard: Sequence[Sequence[Heard]]) -> str:
+def _choose_group(heard: Sequence[Sequence[Heard]], book: RhymeBook) -> str:
     """The level group that most even lines can rhyme in; of equals the one that suits the first line best."""
-    counts = Counter(group for line in heard[1::2] for group in _level_groups(line[-1]))
-    first = _level_groups(heard[0][-1])
+    counts = Counter(group for line in heard[1::2] for group in _level_groups(line[-1], book))
+    first = _level_groups(heard[0][-1], book)
 
     def worth(group: str) -> tuple[int, bool, bool]:
-        return counts[group], group in first, not first.isdisjoint(NEIGHBOUR_GROUPS[group])
+        return counts[group], group in first, not first.isdisjoint(book.neighbours(group))
 
     return max(counts, key=worth, default="")
 
 
-def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str) -> Rule | None:
+def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str, book: RhymeBook) -> Rule | None:
     """What becomes of the first line if it rhymes: nothing, a licence, or a fault."""
     place = heard[0][-1]
     if lines[0][-1] in {line[-1] for line in lines[1::2]}:
         return Rule.REPEATED_RHYME
-    if not place.readings or not group or group in _level_groups(place):
+    own = _level_groups(place, book)
+    if not place.readings or not group or group in own:
         return None
-    return Rule.RHYME if NEIGHBOUR_GROUPS[group].isdisjoint(_level_groups(place)) else Rule.NEIGHBOUR_RHYME
+    return Rule.RHYME if book.neighbours(group).isdisjoint(own) else Rule.NEIGHBOUR_RHYME
 
 
 def _rhyme_faults(
-    lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, group: str, first_rule: Rule | None
+    lines: Sequence[str],
+    heard: Sequence[Sequence[Heard]],
+    best: _Step,
+    group: str,
+    first_rule: Rule | None,
+    book: RhymeBook,
 ) -> list[Fault]:
     faults = []
     line_of: dict[str, int] = {}
@@ -213,14 +223,15 @@ def _rhyme_faults(
         if word in line_of:
             faults.append(Fault(Rule.REPEATED_RHYME, number, position, group, f"{word} = {line_of[word]}"))
         line_of.setdefault(word, number)
-        rule = first_rule if number == 1 else Rule.RHYME if group not in _level_groups(place) and place.readings else None
+        own = _level_groups(place, book)
+        rule = first_rule if number == 1 else Rule.RHYME if group not in own and place.readings else None
         if rule in (Rule.RHYME, Rule.NEIGHBOUR_RHYME):
-            faults.append(Fault(rule, number, position, group, "/".join(sorted(_level_groups(place)))))
+            faults.append(Fault(rule, number, position, group, "/".join(sorted(own))))
     return faults
 
 
 def _places(
-    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, following: Sequence[str], group: str
+    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, following: Sequence[str], group: str, book: RhymeBook
 ) -> list[Place]:
     next_third = following[0][-3] if following else ""
     expected = strict_pattern(kind, len(line))
@@ -229,7 +240,7 @@ def _places(
     for index, (char, place, asked) in enumerate(zip(line, heard, expected)):
         rhymes = kind.rhymed and index == len(line) - 1
         tones = _tones(place.readings)
-        taken, reason = _taken(place, chosen[index], group if rhymes else "")
+        taken, reason = _taken(place, group if rhymes else "", book)
         if not taken and len(tones) > 1:
             other = OBLIQUE if chosen[index] == LEVEL else LEVEL
             flipped = chosen[:index] + other + chosen[index + 1 :]
@@ -239,10 +250,10 @@ def _places(
     return places
 
 
-def _taken(place: Heard, tone: str, group: str) -> tuple[Reading | None, str]:
+def _taken(place: Heard, group: str, book: RhymeBook) -> tuple[Reading | None, str]:
     """The reading that is taken without asking the metre, and why; `None` where several stay open."""
     if group:
-        rhyming = [reading for reading in place.readings if reading.group == group]
+        rhyming = [one for one in place.readings if one.tone is Tone.LEVEL and book.rhyme(one) == group]
         if rhyming:
             return rhyming[0], place.reason or ("rhyme" if len(place.readings) > 1 else ONLY_READING)
     if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:

@@ -1,7 +1,7 @@
 """Scansion: the lines of a poem, read back against a form.
 
-In: lines of Han characters, or one text, and a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it).
-Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
+In: lines of Han characters, or one text, a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it), and the
+name of a rhyme book. Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
 
     lines ──interpretation──> readings of every place ──┬─ 绝句 律诗 排律: regulated_scan
                                                         ├─ 古诗: ancient_scan (rhyme alone)
@@ -21,6 +21,7 @@ from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
+from gemma_poetry.prosody.rhyme_books import BOOKS, RhymeBook, rhyme_book
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -30,7 +31,7 @@ ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言
 _MIN_RHYMING_LINES = 4
 
 
-def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scansion:
+def scan(lines: str | Sequence[str], form: Form | str, marks: str = "", book: str = "") -> Scansion:
     """Reads a poem against a form.
 
     Args:
@@ -38,6 +39,7 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scans
         form: The full or short name of a form, or a 词牌; or a `Form`, whose pattern is then the only one that counts and
             whose given characters must stand where it has them.
         marks: One closing mark (`，` or `。`) a line, where they are known: in 古体 rhymes stand at the ends of sentences.
+        book: The name of a rhyme book (see `rhyme_books`); empty: 平水韵 for 诗, 词林正韵 for 词.
 
     Returns:
         The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template), and for a poem of which
@@ -47,9 +49,10 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scans
         TextError: There are no lines, one holds something else than Han characters, or their number or length is not the
             form's.
         UnknownFormError: No form or tune is called so, or it has no such pattern.
+        UsageError: No rhyme book is called so.
     """
     lines, marks = _parted(lines, marks)
-    return _if_readable(_scan(lines, form, marks))
+    return _if_readable(_scan(lines, form, marks, book))
 
 
 def _parted(lines: str | Sequence[str], marks: str) -> tuple[Sequence[str], str]:
@@ -76,7 +79,7 @@ def _if_readable(scansion: Scansion) -> Scansion:
     return replace(scansion, verdict=Verdict.NOT_JUDGED, every_reading=False, faults=(), licences=(), remarks=(remark,))
 
 
-def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
+def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scansion:
     # What reads each kind of form returns a `Scansion`, and so needs this module.
     from gemma_poetry.prosody.ancient_scan import scan_ancient
     from gemma_poetry.prosody.regulated import OPENINGS, REGULATED_CHARACTERS
@@ -86,32 +89,34 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
 
     name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
     name = SHORT_NAMES.get(name, name)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True)
     if name in REGULATED_CHARACTERS:
         characters = REGULATED_CHARACTERS[name]
         _check_lengths(lines, name, characters)
         _check_count(lines, name)
         if pattern and pattern not in OPENINGS[characters]:
             raise UnknownFormError(f"{name} has no pattern {pattern!r}", expected=" / ".join(OPENINGS[characters]))
-        scansion = scan_regulated(lines, name, pattern)
+        scansion = scan_regulated(lines, name, pattern, spoken)
     elif name in ANCIENT_CHARACTERS:
         _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
         if len(lines) < _MIN_RHYMING_LINES:
-            scansion = _not_judged(lines, name, f"{len(lines)} lines are too few to tell a rhyme")
+            scansion = _not_judged(lines, name, spoken, f"{len(lines)} lines are too few to tell a rhyme")
         else:
-            scansion = scan_ancient(lines, name, marks=marks)
+            scansion = scan_ancient(lines, name, marks=marks, book=spoken)
     elif name == "词":
-        tune = guess_tune(lines)
-        scansion = scan_tune(lines, tune) if tune else _not_judged(lines, name, "no tune (词牌) fits the lines: name one")
+        tune = guess_tune(lines, book=sung)
+        unfit = "no tune (词牌) fits the lines: name one"
+        scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung, unfit)
     elif name in FORM_NAMES:
-        scansion = _not_judged(lines, name, f"{name} has no rule to judge by")
+        scansion = _not_judged(lines, name, spoken, f"{name} has no rule to judge by")
     elif find_tune(name):
-        scansion = scan_tune(lines, name, pattern)
+        scansion = scan_tune(lines, name, pattern, sung)
     else:
         raise _unknown(name)
     return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
 
 
-def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
+def scan_auto(lines: str | Sequence[str], marks: str = "", book: str = "") -> Scansion:
     """Reads a poem against the form that its lines suggest.
 
     A 诗 is classified as `forms.classify` says; a 绝句 whose even lines cannot end level is read as 古绝, for its rhyme. Lines
@@ -120,35 +125,57 @@ def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
     Args:
         lines: As for `scan`.
         marks: As for `scan`.
+        book: As for `scan`.
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
+        UsageError: No rhyme book is called so.
     """
     lines, marks = _parted(lines, marks)
-    return _if_readable(_scan_auto(lines, marks))
+    return _if_readable(_scan_auto(lines, marks, book))
 
 
-def _scan_auto(lines: Sequence[str], marks: str) -> Scansion:
+def _scan_auto(lines: Sequence[str], marks: str, book: str) -> Scansion:
     from gemma_poetry.prosody.ancient_scan import scan_ancient
-    from gemma_poetry.prosody.interpretation import interpret
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
-    name = classify(lines)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True)
+    name = classify(lines, spoken)
     if name == "杂言诗":
-        tune = guess_tune(lines)
-        return scan_tune(lines, tune) if tune else _scan(lines, name, marks)
+        tune = guess_tune(lines, book=sung)
+        return scan_tune(lines, tune, book=sung) if tune else _scan(lines, name, marks, book)
     if name not in FIXED_SHAPES:
-        return _scan(lines, name, marks)
-    ends = [line[-1].readings for line in interpret(lines)[1::2]]
+        return _scan(lines, name, marks, book)
+    ends = [line[-1].readings for line in spoken.interpret(lines)[1::2]]
     if any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends):
-        ancient = scan_ancient(lines, name, "古绝", marks)
+        ancient = scan_ancient(lines, name, "古绝", marks, spoken)
         if ancient.verdict.passes:
             return ancient
-    scansion = _scan(lines, name, marks)
-    if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks).verdict.passes:
+    scansion = _scan(lines, name, marks, book)
+    if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks, book=spoken).verdict.passes:
         remark = "as ancient verse (古体), which asks for rhyme alone, it passes"
         return replace(scansion, remarks=(*scansion.remarks, remark))
     return scansion
+
+
+def with_passing_books(scansion: Scansion, form: Form | str = "", marks: str = "") -> Scansion:
+    """Of a poem that fails by its rhyme book, the scansion with the books by which it passes; any other as it is.
+
+    Args:
+        scansion: What `scan` or `scan_auto` said of it.
+        form: What `scan` was told; empty: `scan_auto` found the form.
+        marks: What it was told of marks.
+    """
+    if scansion.verdict is not Verdict.FAIL:
+        return scansion
+    passing = []
+    for book in BOOKS:
+        if book.name != scansion.book.name:
+            lines = scansion.lines
+            other = scan(lines, form, marks, book.name) if form else scan_auto(lines, marks, book.name)
+            if other.verdict.passes:
+                passing.append(book)
+    return replace(scansion, passing_books=tuple(passing))
 
 
 def check_form(name: str) -> None:
@@ -195,13 +222,14 @@ def _check_count(lines: Sequence[str], name: str) -> None:
         )
 
 
-def _not_judged(lines: Sequence[str], name: str, remark: str) -> Scansion:
-    from gemma_poetry.prosody.lexicon import tones
+def _not_judged(lines: Sequence[str], name: str, book: RhymeBook, remark: str) -> Scansion:
+    places = tuple(tuple(Place(char, _tones_of(char, book), "中") for char in line) for line in lines)
+    return Scansion(name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(remark,), book=book)
 
-    places = tuple(
-        tuple(Place(char, "".join(tone.value for tone in Tone if tone in tones(char)), "中") for char in line) for line in lines
-    )
-    return Scansion(name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(remark,))
+
+def _tones_of(char: str, book: RhymeBook) -> str:
+    tones = {reading.tone for reading in book.readings(char)}
+    return "".join(tone.value for tone in Tone if tone in tones)
 
 
 def _with_given_characters(scansion: Scansion, form: Form) -> Scansion:

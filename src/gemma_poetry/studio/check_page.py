@@ -18,8 +18,10 @@ from gemma_poetry.studio.workshop import Workshop
 AUTO = "auto"
 
 
-def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[ScansionResult, ...]:
-    """Reads what was pasted.
+def check_text(
+    workshop: Workshop, text: str, form: str, visitor: str, language: Language, book: str = ""
+) -> tuple[ScansionResult, ...]:
+    """Reads what was pasted, by a rhyme book; by the usual one where none is named.
 
     Raises:
         GemmaPoetryError: It is empty, too long, or no poem; or the form is not known.
@@ -28,7 +30,7 @@ def check_text(workshop: Workshop, text: str, form: str, visitor: str, language:
     if not text.strip():
         raise complaint("nothing_pasted", language)
     workshop.line.count(visitor, language)
-    return tuple(workshop.checker(text, form.strip() or AUTO))
+    return tuple(workshop.checker(text, form.strip() or AUTO, book=book))
 
 
 def checked_html(poems: Sequence[ScansionResult], layout: Layout, language: Language) -> str:
@@ -70,6 +72,7 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         rows = [f"<li>{_finding(scansion, licence, 'usual_found', language)}</li>" for licence in scansion.licences]
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
+    remarks += [say("passes_by", language, title=book.title, name=book.name) for book in scansion.passing_books]
     remarks += [translated(remark, language) for remark in scansion.remarks]
     if remarks:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]

@@ -55,6 +55,7 @@ class Wish:
         drafts: Poems to write.
         words: Words to write about, with commas, 、 or blanks between them.
         must: Whether each of them must stand in the poem.
+        book: The rhyme book, or nothing.
         model: The name of a model.
     """
 
@@ -73,6 +74,7 @@ class Wish:
     model: str = ""
     words: str = ""
     must: bool = False
+    book: str = ""
 
     def request(self, language: Language) -> PoemRequest:
         """The wish as generation takes it; one that cannot be met is refused here, before a model is asked.
@@ -95,6 +97,7 @@ class Wish:
             template=self.template.strip(),
             words=() if self.must else words,
             must=words if self.must else (),
+            book=self.book,
             script="traditional" if self.script == "traditional" else "simplified",
         )
         place_words(request)
@@ -138,7 +141,7 @@ class Draft:
         """What a scansion finds; `None` where no rule judges the poem."""
         poem = self.poem
         judged = poem.tune or poem.form in FIXED_SHAPES or poem.form.endswith("排律")
-        return scan(poem.lines, poem.kind) if judged and self.request.metre == "strict" else None
+        return scan(poem.lines, poem.kind, book=self.request.book) if judged and self.request.metre == "strict" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class EvaluateOptions:
         others: Further RUNs or models, to stand in the same table.
         generations: Files of poems by other systems, to stand in the same table.
         domain: The language or style of the poems where there is no DATA; empty: classical Chinese.
+        book: The rhyme book that tones and rhymes are judged by; empty: the usual one.
     """
 
     run: str | None
@@ -95,6 +96,7 @@ class EvaluateOptions:
     others: tuple[str, ...] = ()
     generations: tuple[Path, ...] = ()
     domain: str = ""
+    book: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -109,8 +111,8 @@ def evaluate(options: EvaluateOptions) -> Results:
         The results of the run; where there are several systems, those of all of them.
 
     Raises:
-        UsageError: The split is unknown, there is nothing to judge, a run is evaluated without DATA, or a model that is no
-            RUN without `out`.
+        UsageError: The split or the rhyme book is unknown, there is nothing to judge, a run is evaluated without DATA, or a
+            model that is no RUN without `out`.
         DataError: DATA is missing, incomplete or altered, or the split is empty.
         SourceError: A file of poems cannot be read.
         ModelError: The model cannot be used.
@@ -118,7 +120,7 @@ def evaluate(options: EvaluateOptions) -> Results:
         OutputError: The results cannot be written, or files of others would be written over.
     """
     _check(options)
-    examiner = protocol_of(_domain(options))
+    examiner = protocol_of(_domain(options).by_book(options.book))
     names = _names(options.runs)
     for spec, name in names.items():
         check_names(_run_folder(options, spec, name), KIND, FILES)
@@ -323,6 +325,7 @@ def _write_out(
         details,
         _subtitle(about, examiner),
         examiner.judge,
+        examiner.domain.book,
     )
     write_text(out / REPORT, report_html(report))
     write_text(out / REPORT_MARKDOWN, report_markdown(report))
@@ -334,7 +337,8 @@ def _subtitle(about: Mapping[str, Any], examiner: EvaluationProtocol) -> str:
     told = f"{about['domain']}: " if examiner.judge is not None else ""
     judged = f"{data['split']} split of {data['folder']}, {data['poems']:,} poems" if data else "poems judged on their own"
     base = f"base model {about['base']}, " if about["base"] else ""
-    return f"{told}{base}{judged}; seed {about['evaluate']['seed']}"
+    book = f"by the rhyme book {about['book']}, " if about["book"] else ""
+    return f"{told}{base}{book}{judged}; seed {about['evaluate']['seed']}"
 
 
 def _about(
@@ -344,6 +348,7 @@ def _about(
     return {
         "runs": list(options.runs) if loaded is None else [loaded.name],
         "domain": examiner.domain.name,
+        "book": examiner.domain.book,
         "unit": examiner.domain.unit,
         "base": loaded.base if loaded else "",
         "generations": [str(path) for path in options.generations] if loaded is None else [],

@@ -1,0 +1,410 @@
+"""A rhyme book (韵书) says how characters sound: their tones, and the groups in which they rhyme.
+
+In: the name of a book; characters by themselves, or the lines of a poem. Out: readings, and the rhyme of each. Scansion,
+verdicts and generation ask the book, and nothing else.
+
+    pingshui  平水韵      106 groups over the readings of the 廣韻; what 诗 goes by
+    cilin     词林正韵    19 parts over the same readings; what 词 goes by
+    xinyun    中华新韵    14 groups over modern readings (中华诗词学会, 2005)
+    tongyun   中华通韵    16 groups over modern readings (教育部, 国家语委, 2019)
+
+The two modern books are stated by the finals of 汉语拼音方案: 阴平 and 阳平 are level, 上 and 去 oblique, there is no 入声, and
+a 词 that asks for one rhymes oblique. Their groups hold all tones; a rhyme keeps to level or to oblique words all the same,
+as the form asks. 平水韵 is no book for 词: where one is to go by it, the groups of a family (东 董 送) are taken together.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
+from gemma_poetry.prosody.conversion import converter
+from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.interpretation import (
+    Heard,
+    every_reading,
+    heard_at_word,
+    heard_widened,
+    interpret,
+    is_traditional,
+    other_places,
+    simplified,
+    traditional,
+    words_in,
+)
+from gemma_poetry.prosody.lexicon import Reading, readings
+from gemma_poetry.prosody.modern_readings import FINALS, final_of, modern_table, spelt, words_settling
+from gemma_poetry.prosody.rhyme import (
+    FAMILY_NAMES,
+    GROUP_CONTOURS,
+    GROUPS,
+    LEVEL_GROUPS,
+    MIXED_PARTS,
+    NEIGHBOUR_GROUPS,
+    PART_NAMES,
+    STOPPED_PARTS,
+)
+
+_DIGITS = "一二三四五六七八九十"
+_NUMERAL = re.compile(rf"第?([{_DIGITS}]+)")
+
+Hearing = list[list[Heard]]
+"""The readings of every place, line by line."""
+
+
+class RhymeBook(ABC):
+    """What one book says of characters.
+
+    Attributes:
+        name: What `--book` calls it.
+        title: Its Chinese name.
+        rhymes: Its groups by name, the level ones first where tones have groups of their own.
+        level_rhymes: Those in which level words rhyme.
+        parts: The groups that 词 rhymes in, by the number that readings carry as `part`.
+        stopped_parts: Those of the entering tone.
+        mixed_parts: For a part those that Song poets took together with it in 词.
+        modern: Whether it reads characters as Mandarin does; a word then settles the rhyme of a character too.
+        numbered: Whether the number of a group names it.
+    """
+
+    name: str
+    title: str
+    rhymes: tuple[str, ...]
+    level_rhymes: tuple[str, ...]
+    parts: Mapping[int, str]
+    stopped_parts: frozenset[int] = frozenset()
+    mixed_parts: Mapping[int, frozenset[int]] = {}
+    modern: bool = False
+    numbered: bool = True
+
+    def __repr__(self) -> str:
+        return f"<{self.title}>"
+
+    def __reduce__(self) -> tuple[object, tuple[str, bool]]:
+        return _same_book, (self.name, self is not _BY_NAME[self.name])
+
+    @abstractmethod
+    def readings(self, char: str) -> tuple[Reading, ...]:
+        """Every reading of a character; empty for an unknown one."""
+
+    @abstractmethod
+    def heard(self, char: str, at_end: bool) -> Heard:
+        """A character of any text, by itself, for all that it may stand for in some company."""
+
+    @abstractmethod
+    def rhyme(self, reading: Reading) -> str:
+        """The name of the group of a reading."""
+
+    def toned_rhyme(self, reading: Reading) -> str:
+        """The name of the group of a reading, with its tone class where groups hold all tones (第三部仄)."""
+        rhyme = self.rhyme(reading)
+        return rhyme if rhyme in GROUP_CONTOURS or reading.contour == "入" else rhyme + reading.tone.value
+
+    def is_level(self, rhyme: str) -> bool:
+        """Whether level words rhyme in a group."""
+        return rhyme in self.level_rhymes
+
+    def neighbours(self, rhyme: str) -> frozenset[str]:
+        """The level groups that a first line may rhyme in besides (邻韵)."""
+        return frozenset()
+
+    @abstractmethod
+    def converted(self, lines: Sequence[str]) -> Sequence[str]:
+        """The lines in the script of the book's readings."""
+
+    @abstractmethod
+    def heard_at_word(self, char: str, at_end: bool) -> Heard:
+        """A character of converted lines, by itself."""
+
+    @abstractmethod
+    def settled(self, line: str) -> list[tuple[int, Heard]]:
+        """The characters of a converted line that a word settles: index from 0, and what the word leaves of them."""
+
+    def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
+        """The places where another traditional form can be meant too; see `interpretation.other_places`."""
+        return []
+
+    @abstractmethod
+    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
+        """The readings of every place; widened: with those of every traditional form that can be meant there."""
+
+    def every_reading(self, lines: Sequence[str]) -> Hearing:
+        """The readings of every place without what usage settles; what a modern word settles stays settled."""
+        return self.interpret(lines)
+
+    def find(self, wish: str) -> str:
+        """The full name of a group that a person names: `一东`, `东` (of equals the level one), `第一部`, `一`, `1`.
+
+        Raises:
+            ConstraintError: The book has no such group; the nearest names are offered.
+        """
+        if wish in self.rhymes:
+            return wish
+        numeral = re.fullmatch(rf"第?(\d+|[{_DIGITS}]+)部?", wish)
+        for number, name in enumerate(self.rhymes, 1):
+            # The level groups of 平水韵 stand first, so a bare head names a level group where it can; its numbers name many.
+            own = _NUMERAL.match(name)
+            if name.lstrip(_DIGITS) == wish or (numeral and own and self.numbered and numeral[1] in (str(number), own[1])):
+                return name
+        near = nearest_names(wish, self.rhymes)
+        raise ConstraintError(
+            f"{self.title} has no group {wish!r}",
+            expected=" ".join(self.rhymes if self.numbered else self.level_rhymes),
+            action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+        )
+
+
+class _OldBook(RhymeBook):
+    """A book over the readings of the 廣韻."""
+
+    def readings(self, char: str) -> tuple[Reading, ...]:
+        return readings(char)
+
+    def heard(self, char: str, at_end: bool) -> Heard:
+        return heard_widened(char, at_end)
+
+    def converted(self, lines: Sequence[str]) -> Sequence[str]:
+        return traditional(lines)
+
+    def heard_at_word(self, char: str, at_end: bool) -> Heard:
+        return heard_at_word(char, at_end)
+
+    def settled(self, line: str) -> list[tuple[int, Heard]]:
+        found = []
+        for place, tone, reason in words_in(line):
+            kept = tuple(one for one in heard_at_word(line[place], place == len(line) - 1).readings if one.tone is tone)
+            found.append((place, Heard(kept, reason)))
+        return found
+
+    def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
+        return other_places(lines, converted)
+
+    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
+        return interpret(lines, widened)
+
+    def every_reading(self, lines: Sequence[str]) -> Hearing:
+        return every_reading(lines)
+
+
+class _Pingshui(_OldBook):
+    name, title, numbered = "pingshui", "平水韵", False
+    rhymes, level_rhymes, parts = GROUPS, LEVEL_GROUPS, PART_NAMES
+
+    def rhyme(self, reading: Reading) -> str:
+        return reading.group
+
+    def neighbours(self, rhyme: str) -> frozenset[str]:
+        return NEIGHBOUR_GROUPS[rhyme]
+
+
+class _Cilin(_OldBook):
+    name, title = "cilin", "词林正韵"
+    rhymes, parts, stopped_parts, mixed_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS, MIXED_PARTS
+    level_rhymes = tuple(name for part, name in PART_NAMES.items() if part not in STOPPED_PARTS)
+
+    def rhyme(self, reading: Reading) -> str:
+        return PART_NAMES[reading.part]
+
+
+class _SungPingshui(_OldBook):
+    """平水韵 as far as 词 can go by it: what rhymes with a level word in one family of the 廣韻 rhymes with it."""
+
+    name, title, numbered = "pingshui", "平水韵", False
+
+    def __init__(self) -> None:
+        self.rhymes = tuple(dict.fromkeys(FAMILY_NAMES.values()))
+        self.level_rhymes = tuple(name for name in self.rhymes if GROUP_CONTOURS[name] != "入")
+        self.parts = dict(enumerate(self.rhymes, 1))
+        self.stopped_parts = frozenset(number for number, name in self.parts.items() if GROUP_CONTOURS[name] == "入")
+        self._number_of = {name: number for number, name in self.parts.items()}
+        self._numbered = functools.cache(self._numbered_by_family)
+
+    def rhyme(self, reading: Reading) -> str:
+        return FAMILY_NAMES[reading.group]
+
+    def readings(self, char: str) -> tuple[Reading, ...]:
+        return self._numbered(Heard(readings(char))).readings
+
+    def heard(self, char: str, at_end: bool) -> Heard:
+        return self._numbered(heard_widened(char, at_end))
+
+    def heard_at_word(self, char: str, at_end: bool) -> Heard:
+        return self._numbered(heard_at_word(char, at_end))
+
+    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
+        return self._by_family(interpret(lines, widened))
+
+    def every_reading(self, lines: Sequence[str]) -> Hearing:
+        return self._by_family(every_reading(lines))
+
+    def _by_family(self, hearing: Hearing) -> Hearing:
+        return [list(map(self._numbered, line)) for line in hearing]
+
+    def _numbered_by_family(self, place: Heard) -> Heard:
+        return place._replace(readings=tuple(replace(one, part=self._number_of[self.rhyme(one)]) for one in place.readings))
+
+
+class _ModernBook(RhymeBook):
+    """A book over modern readings.
+
+    Args:
+        name: What `--book` calls it.
+        title: Its Chinese name.
+        table: One group a line: its name, and its finals.
+    """
+
+    modern = True
+
+    def __init__(self, name: str, title: str, table: str) -> None:
+        rows = [row.split() for row in table.strip().splitlines()]
+        self.name, self.title = name, title
+        self.rhymes = self.level_rhymes = tuple(group for group, *_ in rows)
+        self.parts = dict(enumerate(self.rhymes, 1))
+        self._number_of = {final: number for number, (_, *finals) in enumerate(rows, 1) for final in finals}
+        assert self._number_of.keys() == FINALS, FINALS ^ self._number_of.keys()
+        self._read = functools.cache(self._readings)
+
+    def rhyme(self, reading: Reading) -> str:
+        return reading.group
+
+    def readings(self, char: str) -> tuple[Reading, ...]:
+        return self._read(char)
+
+    def _readings(self, char: str) -> tuple[Reading, ...]:
+        known = modern_table().readings
+        return tuple(
+            Reading(tone, contour, final, self.parts[number], number, char, pinyin=spelt(syllable))
+            for syllable in known.get(char) or known.get(simplified(char), ())
+            for final in (final_of(syllable),)
+            for number in (self._number_of[final],)
+            for tone, contour in _TONES[syllable[-1]]
+        )
+
+    def heard(self, char: str, at_end: bool) -> Heard:
+        return Heard(self._read(char))
+
+    def converted(self, lines: Sequence[str]) -> Sequence[str]:
+        text = "\n".join(lines)
+        return lines if not is_traditional(text) else _simple_lines(text)
+
+    def heard_at_word(self, char: str, at_end: bool) -> Heard:
+        return Heard(self._read(char))
+
+    def settled(self, line: str) -> list[tuple[int, Heard]]:
+        return [
+            (place, Heard(tuple(one for one in self._read(line[place]) if one.pinyin == pinyin), f"word {word}: {pinyin}"))
+            for place, syllable, word in words_settling(line)
+            for pinyin in (spelt(syllable),)
+        ]
+
+    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
+        hearing = []
+        for line in self.converted(lines):
+            places = [Heard(self._read(char)) for char in line]
+            for place, left in self.settled(line):
+                places[place] = left
+            hearing.append(places)
+        return hearing
+
+
+_TONES = {
+    "1": ((Tone.LEVEL, "阴平"),),
+    "2": ((Tone.LEVEL, "阳平"),),
+    "3": ((Tone.OBLIQUE, "上"),),
+    "4": ((Tone.OBLIQUE, "去"),),
+    # A character that has no full tone at all may count as either.
+    "5": ((Tone.LEVEL, "轻声"), (Tone.OBLIQUE, "轻声")),
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _simple_lines(text: str) -> Sequence[str]:
+    """Traditional lines in simplified characters, by phrases (乾坤 keeps 乾)."""
+    lines = text.split("\n")
+    changed = converter("t2s")(text).split("\n")
+    return tuple(new if len(new) == len(old) else simplified(old) for new, old in zip(changed, lines))
+
+
+PINGSHUI: RhymeBook = _Pingshui()
+CILIN: RhymeBook = _Cilin()
+XINYUN: RhymeBook = _ModernBook(
+    "xinyun",
+    "中华新韵",
+    """
+    一麻   a ia ua
+    二波   o io e uo
+    三皆   ie ve
+    四开   ai uai
+    五微   ei uei
+    六豪   ao iao
+    七尤   ou iou
+    八寒   an ian uan van
+    九文   en in uen vn
+    十唐   ang iang uang
+    十一庚 eng ing ueng ong iong
+    十二齐 i er v
+    十三支 -i
+    十四姑 u
+    """,
+)
+TONGYUN: RhymeBook = _ModernBook(
+    "tongyun",
+    "中华通韵",
+    """
+    一啊   a ia ua
+    二喔   o io uo
+    三鹅   e ie ve
+    四衣   i -i
+    五乌   u
+    六迂   v
+    七哀   ai uai
+    八欸   ei uei
+    九熬   ao iao
+    十欧   ou iou
+    十一安 an ian uan van
+    十二恩 en in uen vn
+    十三昂 ang iang uang
+    十四英 eng ing ueng
+    十五雍 ong iong
+    十六儿 er
+    """,
+)
+_SUNG_PINGSHUI: RhymeBook = _SungPingshui()
+
+BOOKS: tuple[RhymeBook, ...] = (PINGSHUI, CILIN, XINYUN, TONGYUN)
+"""The books, the old ones first."""
+
+_SHORT_TITLES = {"平水": PINGSHUI, "诗韵": PINGSHUI, "词林": CILIN, "词韵": CILIN, "新韵": XINYUN, "通韵": TONGYUN}
+_BY_NAME = {book.name: book for book in BOOKS} | {book.title: book for book in BOOKS} | _SHORT_TITLES
+
+
+def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:
+    """The book of a name, as 诗 or 词 goes by it.
+
+    Args:
+        name: `pingshui`, `cilin`, `xinyun`, `tongyun` or its Chinese name, in either script; empty: the usual one.
+        sung: Whether it is for a 词.
+
+    Raises:
+        UsageError: No book is called so; the nearest names are offered.
+    """
+    if not name:
+        return CILIN if sung else PINGSHUI
+    book = _BY_NAME.get(name) or _BY_NAME.get(simplified(name.strip()).casefold())
+    if book is None:
+        known = [book.name for book in BOOKS]
+        near = nearest_names(name.strip().casefold(), list(_BY_NAME))
+        raise UsageError(
+            f"no rhyme book is called {name!r}",
+            expected=f"one of {', '.join(known)}",
+            action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+        )
+    return _SUNG_PINGSHUI if sung and book is PINGSHUI else book
+
+
+def _same_book(name: str, sung: bool) -> RhymeBook:
+    return rhyme_book(name, sung=sung)
