@@ -5,9 +5,9 @@
 In: `pypinyin` and `pypinyin-dict` (MIT), which carry the readings of dictionaries, each under its own name. Out: the packaged
 table of modern readings; the same input gives the same bytes.
 
-    readings    of a character by the first of: 通用规范汉字字典 (2013), 现代汉语词典 (1983), pypinyin's own table. Of a
-                traditional form those of its simplified one, by OpenCC; neutral tones (轻声) only where no source has
-                another
+    readings    of a character by the first that has it of: 通用规范汉字字典 (2013) and Unihan together, for the 8,105 of
+                通用规范汉字表; 现代汉语词典 (1983); pypinyin's own table. Of a traditional form those of its simplified one,
+                by OpenCC; neutral tones (轻声) only where no source has another
     words       of a character with several readings that one which it has in a word of two to four characters, where the
                 character reads the same in all the word and a shorter word inside does not say so already
 """
@@ -23,14 +23,14 @@ from pathlib import Path
 import opencc
 from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_tone3
-from pypinyin_dict.pinyin_data import ktghz2013, kxhc1983
+from pypinyin_dict.pinyin_data import kmandarin_8105, ktghz2013, kxhc1983
 
 from gemma_poetry.artifacts import write_text
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.modern_readings import TABLE, final_of
 
-SOURCES = (ktghz2013.pinyin_dict, kxhc1983.pinyin_dict, PINYIN_DICT)
+SOURCES = ((ktghz2013.pinyin_dict, kmandarin_8105.pinyin_dict), (kxhc1983.pinyin_dict,), (PINYIN_DICT,))
 LONGEST_WORD = 4
 
 
@@ -42,9 +42,9 @@ def numbered(spelt: str) -> str:
 def syllables_of(char: str) -> tuple[str, ...]:
     """The syllables of a character by the first source that has one with a full tone, else a neutral one; none if unknown."""
     neutral: tuple[str, ...] = ()
-    for source in SOURCES:
-        spelt = source.get(ord(char), "")
-        known = [syllable for own in dict.fromkeys(spelt.split(",")) if final_of(syllable := numbered(own))]
+    for tables in SOURCES:
+        spelt = [own for table in tables for own in table.get(ord(char), "").split(",")]
+        known = [syllable for own in dict.fromkeys(spelt) if final_of(syllable := numbered(own))]
         full = tuple(syllable for syllable in known if syllable[-1] != "5")
         if full:
             return full
@@ -53,10 +53,10 @@ def syllables_of(char: str) -> tuple[str, ...]:
 
 
 def known_characters() -> Iterable[str]:
-    """The simplified characters that verse may hold: those of the lexicon, and of the two dictionaries."""
+    """The simplified characters that verse may hold: those of the lexicon, and of the dictionaries."""
     table, simplify = lexicon(), opencc.OpenCC("t2s").convert
     known = {simplify(char) for char in (*table.rhymes, *table.simplified, *table.variants)}
-    known |= {chr(code) for source in SOURCES[:2] for code in source}
+    known |= {chr(code) for tables in SOURCES[:2] for table in tables for code in table}
     return sorted(char for char in known if len(char) == 1 and is_han(char))
 
 

@@ -8,7 +8,7 @@ from gemma_poetry.errors import ConstraintError, UnknownFormError
 from gemma_poetry.generation.given_characters import Template, parse_template
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.prosody.rhyme_books import CILIN
+from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, rhyme_book
 
 
 def given(form) -> list[str]:
@@ -78,6 +78,29 @@ def test_free_metre_asks_for_no_tone_and_rhymes_only_where_asked():
     rhymed = prescribe(PoemRequest("七古", rhymes=("阳",), lines=4))
     assert [slots[-1].rhyme for slots in rhymed.forms[0].lines] == [None, "a", None, "a"]
     assert rhymed.rhymes == {"a": frozenset({"七阳"})} and rhymed.sounding
+
+
+@pytest.mark.parametrize(
+    ("request_", "book", "rhymes"),
+    [
+        (PoemRequest("五绝", book="xinyun", rhymes=("庚",)), XINYUN, {"十一庚"}),
+        (PoemRequest("五绝", book="中华通韵", rhymes=("15",)), TONGYUN, {"十五雍"}),
+        (PoemRequest("五绝", book="cilin", rhymes=("一",)), CILIN, {"第一部"}),
+        (PoemRequest("如梦令", book="xinyun", rhymes=("姑",)), XINYUN, {"十四姑"}),
+        (PoemRequest("如梦令", book="pingshui", rhymes=("七虞",)), rhyme_book("pingshui", sung=True), {"七虞"}),
+        (PoemRequest("五古", book="tongyun", rhymes=("一啊",)), TONGYUN, {"一啊"}),
+    ],
+)
+def test_a_form_goes_by_the_rhyme_book_that_is_asked_for(request_, book, rhymes):
+    prescription = prescribe(request_)
+    assert prescription.book is book
+    assert prescription.rhymes["a"] == rhymes
+
+
+def test_an_upper_line_is_answered_by_the_tones_of_the_book():
+    old, new = (prescribe(PoemRequest(answer="春风又绿旧家国", book=book)).forms for book in ("", "xinyun"))
+    assert {tones(form.lines[1])[-1] for form in old} == {"平"}, "国 has an entering tone"
+    assert {tones(form.lines[1])[-1] for form in new} == {"仄"}
 
 
 def test_a_tune_takes_parts_and_as_many_rhymes_as_it_has():

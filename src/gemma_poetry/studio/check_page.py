@@ -72,7 +72,7 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         rows = [f"<li>{_finding(scansion, licence, 'usual_found', language)}</li>" for licence in scansion.licences]
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
-    remarks += [say("passes_by", language, title=book.title, name=book.name) for book in scansion.passing_books]
+    remarks += [say("passes_by", language, title=book.title) for book in scansion.passing_books]
     remarks += [translated(remark, language) for remark in scansion.remarks]
     if remarks:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]

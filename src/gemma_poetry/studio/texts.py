@@ -107,7 +107,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "check_go": ("校律", "Check"),
     "faults": ("出律处", "Faults"),
     "licences": ("拗而合律处", "Departures that are allowed"),
-    "passes_by": ("按{title}合律。", "It passes by {name} ({title})."),
+    "passes_by": ("按{title}合律。", "It passes by {title}."),
     "remarks": ("附识", "Remarks"),
     "spot": ("第 {line} 句第 {position} 字「{char}」", "line {line}, character {position} ({char})"),
     "spot_line": ("第 {line} 句", "line {line}"),
