@@ -258,7 +258,7 @@ def test_a_poem_that_fails_by_one_book_and_passes_by_another(poem_file, capsys):
 def test_the_readings_of_a_modern_book_are_told_in_pinyin(poem_file, capsys):
     check(poem_file("重阳山下雨初休，万里长河向海流。不见去年人独立，西风吹老一江秋。"), as_json=True, book="xinyun")
     taken = json.loads(capsys.readouterr().out)["taken"]
-    assert [(one["character"], one["pinyin"], one["reason"]) for one in taken][0] == ("重", "chóng", "word 重阳: chóng")
+    assert [(taken[0][name]) for name in ("character", "pinyin", "reason")] == ["重", "chóng", "word 重阳: chóng"]
 
 
 @pytest.mark.parametrize(
