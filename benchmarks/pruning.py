@@ -154,14 +154,14 @@ def compare(arguments: argparse.Namespace) -> None:
     from gemma_poetry.data.tokenization import read_tokenized
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
-    from gemma_poetry.training.finetuning import train_adapter
+    from gemma_poetry.training.finetuning import finetune
 
     specs, seconds = {"base": str(arguments.model)}, {"base": 0.0}
     for name, settings in TRAININGS.items():
         run = arguments.out / name.replace(" ", "-")
         if not (run / MANIFEST).is_file():
             recipe = load_recipe(None, [*SETTINGS, *arguments.set, *settings])
-            train_adapter(arguments.data, specs["base"], run, recipe)
+            finetune(arguments.data, specs["base"], run, recipe)
         specs[name], seconds[name] = str(run), read_json(run / MANIFEST)["wall_seconds"]
     print("| training | `ppl_token` | less that over all rows, nats a token | probability of the kept rows | seconds |")
     print("|---|---|---|---|---|")

@@ -123,10 +123,10 @@ class Stopwatch:
 
 def train_ours(model: str, data: Path, places: list[int], settings: dict[str, Any], out: Path) -> None:
     """The project's own `train`."""
-    from gemma_poetry.training.finetuning import train_adapter
+    from gemma_poetry.training.finetuning import finetune
 
     subset(data, places, out)
-    train_adapter(out, model, out / "RUN", load_recipe(None, [f"{key}={value}" for key, value in settings.items()]))
+    finetune(out, model, out / "RUN", load_recipe(None, [f"{key}={value}" for key, value in settings.items()]))
 
 
 def trl_trainer(model: str, data: Path, places: list[int], settings: dict[str, Any], out: Path) -> Any:

@@ -328,7 +328,7 @@ def train(
         backend: The library that trains.
 
     Raises:
-        GemmaPoetryError: See `training.finetuning.train_adapter`.
+        GemmaPoetryError: See `training.finetuning.finetune`.
     """
     from gemma_poetry.verbs import train as verb, train_keras
 

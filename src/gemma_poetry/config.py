@@ -86,8 +86,12 @@ class PrepareSettings(Section):
 
 
 class TrainSettings(Section):
-    """LoRA fine-tuning with the Hugging Face Trainer."""
+    """Fine-tuning with the Hugging Face Trainer."""
 
+    method: Literal["lora", "full"] = Field(
+        "lora",
+        description="What is trained: an adapter (LoRA), or every weight; the rate of LoRA is about ten times that of full.",
+    )
     learning_rate: float = Field(5e-5, gt=0, le=1000, description="Peak learning rate of AdamW.")
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning-rate schedule.")
     warmup_steps: int = Field(0, ge=0, le=LARGEST, description="Steps of linear warm-up.")
@@ -105,6 +109,17 @@ class TrainSettings(Section):
     evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
     evaluation_poems: int = Field(
         512, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation during training uses."
+    )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="Whose weights the run keeps: those of the evaluation with the lowest perplexity, among those that read no "
+        "worse than the beginning where there are any; or the last.",
+    )
+    patience: int | None = Field(
+        None, ge=1, le=LARGEST, description="Evaluations in a row without a better one that end the training; null: none do."
+    )
+    watched_titles: int = Field(
+        16, ge=0, le=1000, description="Titles of val.txt that every evaluation writes poems to and measures; 0: none."
     )
     logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
     seed: Seed = Field(1, description="Seed of order and dropout.")

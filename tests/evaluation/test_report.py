@@ -141,3 +141,27 @@ def test_a_notebook_gets_poems_without_the_page_around_them():
     tags = Tags()
     tags.feed(piece)
     assert tags.open == []
+
+
+def test_the_plain_sentence_says_what_got_better_and_what_got_worse():
+    from gemma_poetry.evaluation.results import Comparison, Results
+    from gemma_poetry.evaluation.statistics import Difference, Estimate
+    from gemma_poetry.evaluation.table import plain_sentence
+
+    def figures(ppl, first):
+        return {"ppl_char": Estimate(ppl, ppl, ppl, 9), "title_reciprocal_rank": Estimate(first, first, first, 9)}
+
+    results = Results(systems={"base": figures(141.2, 0.72), "tuned": figures(120.1, 0.55)})
+    comparison = Comparison(
+        "tuned",
+        "base",
+        {
+            "log_ppl_char": Difference(-0.16, -0.2, -0.1, 9),
+            "title_reciprocal_rank": Difference(-0.17, -0.3, -0.1, 9),
+            "bleu4_title": Difference(0.1, -0.3, 0.4, 9),
+        },
+    )
+    assert plain_sentence(results, comparison) == (
+        "tuned against base: Better at perplexity a character 141.20 -> 120.10. "
+        "Worse at own title, reciprocal rank 0.720 -> 0.550. Not told apart: 1 of 3."
+    )

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.model.loading import load_model
-from gemma_poetry.training.finetuning import train_adapter
+from gemma_poetry.training.finetuning import finetune
 from tests.families import save_family, save_family_data
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def place(tmp_path_factory) -> Path:
     # checkpoint after the third lies in the midst of the second epoch, whose order is another than the first's. One batch
     # of an epoch has two poems in place of four: beside it a process makes one pass where the other makes two.
     recipe = load_recipe(None, [*SETTINGS, "train.gradient_accumulation=2"])
-    train_adapter(place / "DATA", str(place / "base"), place / "one", recipe)
+    finetune(place / "DATA", str(place / "base"), place / "one", recipe)
     return place
 
 

@@ -20,7 +20,7 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.errors import DataError, OutputError, RunError, TokenizerMismatchError, TrainingError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.training.finetuning import train_adapter
+from gemma_poetry.training.finetuning import finetune
 from tests.families import save_family, small_tokenizer
 from tests.tiny import make_poems, make_tokenizer, save_data, save_model
 
@@ -50,7 +50,7 @@ def data(tmp_path_factory) -> Path:
 def run(model, data, tmp_path_factory) -> Path:
     """An unbroken run of 24 steps."""
     out = tmp_path_factory.mktemp("run") / "RUN"
-    train_adapter(data, str(model), out, load_recipe(None, SETTINGS))
+    finetune(data, str(model), out, load_recipe(None, SETTINGS))
     return out
 
 
@@ -90,8 +90,8 @@ def test_a_run_killed_half_way_resumes_to_the_same_adapter(run, model, data, tmp
     out = tmp_path / "RUN"
     program = (
         "import sys; from pathlib import Path; from gemma_poetry.config import load_recipe;"
-        "from gemma_poetry.training.finetuning import train_adapter;"
-        "train_adapter(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), load_recipe(None, sys.argv[4:]))"
+        "from gemma_poetry.training.finetuning import finetune;"
+        "finetune(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), load_recipe(None, sys.argv[4:]))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(data), str(model), str(out), *SETTINGS],
@@ -110,7 +110,7 @@ def test_a_run_killed_half_way_resumes_to_the_same_adapter(run, model, data, tmp
     (out / "checkpoint-1000").mkdir()
     (out / "checkpoint-1000" / "trainer_state.json").write_text("{")
 
-    train_adapter(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
+    finetune(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
     assert sha256_file(out / WEIGHTS) == sha256_file(run / WEIGHTS)
 
 
@@ -118,18 +118,18 @@ def test_a_run_that_is_at_its_end_trains_no_step_more(model, data, tmp_path, mon
     # 6 steps are two thirds of an epoch; a step more under a constant rate gives other weights.
     recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6", "train.save_limit=1"])
     out = tmp_path / "RUN"
-    train_adapter(data, str(model), out, recipe)
+    finetune(data, str(model), out, recipe)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-6"]
     # Finished: nothing is loaded, nothing is written.
     with monkeypatch.context() as patch:
         patch.setattr("gemma_poetry.model.loading.load_model", None)
-        assert train_adapter(data, str(model), out, recipe, resume=True)["steps"] == 6
+        assert finetune(data, str(model), out, recipe, resume=True)["steps"] == 6
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     # Killed after its last step.
     shutil.rmtree(out / "adapter")
     (out / "manifest.json").unlink()
-    assert train_adapter(data, str(model), out, recipe, resume=True)["steps"] == 6
+    assert finetune(data, str(model), out, recipe, resume=True)["steps"] == 6
     assert (out / WEIGHTS).read_bytes() == before[out / WEIGHTS]
     steps = [json.loads(line)["step"] for line in (out / "curve.jsonl").read_text().splitlines()]
     assert steps == [json.loads(line)["step"] for line in before[out / "curve.jsonl"].decode().splitlines()]
@@ -139,7 +139,7 @@ def test_a_training_on_a_disk_that_fills_up_is_resumed(model, data, tmp_path, mo
     from transformers import Trainer
 
     recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6", "train.save_steps=2"])
-    train_adapter(data, str(model), tmp_path / "whole", recipe)
+    finetune(data, str(model), tmp_path / "whole", recipe)
     save = Trainer._save_optimizer_and_scheduler
 
     def full(self, folder):
@@ -150,8 +150,8 @@ def test_a_training_on_a_disk_that_fills_up_is_resumed(model, data, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
         with pytest.raises(OutputError, match=r"cannot write(.|\n)*up to step 2: go on with the same command and --resume"):
-            train_adapter(data, str(model), tmp_path / "RUN", recipe)
-    train_adapter(data, str(model), tmp_path / "RUN", recipe, resume=True)
+            finetune(data, str(model), tmp_path / "RUN", recipe)
+    finetune(data, str(model), tmp_path / "RUN", recipe, resume=True)
     assert (tmp_path / "RUN" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_a_training_whose_folder_is_deleted_keeps_what_it_has(model, data, tmp_p
     from gemma_poetry.training.trainer import PoetryTrainer
 
     recipe = load_recipe(None, [*SETTINGS, "train.schedule=constant", "train.max_steps=6"])
-    train_adapter(data, str(model), tmp_path / "whole", recipe)
+    finetune(data, str(model), tmp_path / "whole", recipe)
     out, step = tmp_path / "RUN", PoetryTrainer.training_step
 
     def deleting(self, *arguments):
@@ -170,23 +170,23 @@ def test_a_training_whose_folder_is_deleted_keeps_what_it_has(model, data, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(PoetryTrainer, "training_step", deleting)
         with pytest.raises(OutputError, match=r"deleted(.|\n)*step 3 was written there anew"):
-            train_adapter(data, str(model), out, recipe)
-    train_adapter(data, str(model), out, recipe, resume=True)
+            finetune(data, str(model), out, recipe)
+    finetune(data, str(model), out, recipe, resume=True)
     assert (out / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
 def test_a_training_that_memory_does_not_suffice_for_is_refused_before_it_begins(model, data, tmp_path, monkeypatch):
     monkeypatch.setattr("gemma_poetry.model.free_memory.available_memory", lambda device: 1_000_000)
     with pytest.raises(TrainingError, match=r"more memory than there is(.|\n)*train.batch_size"):
-        train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
+        finetune(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
     assert not (tmp_path / "RUN").exists()
 
 
 def test_a_resumed_run_must_keep_its_settings(model, data, tmp_path):
     out = tmp_path / "RUN"
-    train_adapter(data, str(model), out, load_recipe(None, [*SETTINGS, "train.max_steps=4"]))
+    finetune(data, str(model), out, load_recipe(None, [*SETTINGS, "train.max_steps=4"]))
     with pytest.raises(RunError, match=r"other settings \(train\)"):
-        train_adapter(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
+        finetune(data, str(model), out, load_recipe(None, SETTINGS), resume=True)
 
 
 def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, tmp_path):
@@ -197,7 +197,7 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
     base = tmp_path / "base"
     shutil.copytree(model, base)
     KnownLines.build(["月落乌啼霜"]).save(base / "known_lines.npz")
-    train_adapter(data, str(base), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "train.max_steps=1"]))
+    finetune(data, str(base), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "train.max_steps=1"]))
     guards = find_guards(str(tmp_path / "RUN"))
     assert all(any(line in one for one in guards) for line in [*lines, "月落乌啼霜"])
     assert "known_lines.base.npz" in read_json(tmp_path / "RUN" / "manifest.json")["files"]
@@ -208,7 +208,7 @@ def test_data_of_another_tokenizer_is_refused(model, tmp_path):
 
     other = save_data(tmp_path / "DATA", build_character_tokenizer("春江"))
     with pytest.raises(TokenizerMismatchError, match="run prepare again"):
-        train_adapter(other, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
+        finetune(other, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
     assert not (tmp_path / "RUN" / "adapter").exists()
 
 
@@ -217,7 +217,7 @@ def test_altered_data_is_refused(model, tmp_path):
     with open(data / "train.txt", "a", encoding="utf-8") as stream:
         stream.write("<bos>\t<eos>\n")
     with pytest.raises(DataError, match="not the one that its manifest describes"):
-        train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
+        finetune(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +233,7 @@ def pruned(tmp_path_factory):
         "whole": ["train.vocabulary=whole"],
     }
     manifests = {
-        kind: train_adapter(data, str(model), folder / kind, load_recipe(None, [*settings, *own]))
-        for kind, own in kinds.items()
+        kind: finetune(data, str(model), folder / kind, load_recipe(None, [*settings, *own])) for kind, own in kinds.items()
     }
     return folder, manifests
 
@@ -290,7 +289,7 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
     folder, _ = pruned
     settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0", "train.vocabulary=pruned", "train.sampled_rows=1500"]
     settings.append("train.gradient_checkpointing=true")
-    train_adapter(folder / "DATA", str(folder / "model"), folder / "again", load_recipe(None, settings))
+    finetune(folder / "DATA", str(folder / "model"), folder / "again", load_recipe(None, settings))
     kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("sampled", "again"))
     for name, weight in kept.items():
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
@@ -298,4 +297,4 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
 
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
     with pytest.raises(UsageError, match="CUDA"):
-        train_adapter(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))
+        finetune(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))

@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import RunError, UsageError
-from gemma_poetry.training.finetuning import train_adapter
+from gemma_poetry.training.finetuning import finetune
 from gemma_poetry.training.pretraining import pretrain
 from gemma_poetry.training.processes import is_main_process, join_processes
 from tests.tiny import make_model, make_tokenizer, save_data
@@ -95,7 +95,7 @@ def test_a_run_is_written_where_the_whole_model_does_not_fit(place, monkeypatch,
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(scoring, "score_completions", too_large)
-    manifest = train_adapter(place / "DATA", str(place / "base"), place / "RUN", load_recipe(None, SHORT))
+    manifest = finetune(place / "DATA", str(place / "base"), place / "RUN", load_recipe(None, SHORT))
     assert set(manifest["validation"]) == {"ppl_token_kept_rows", "ppl_char_kept_rows"}
     assert "whole model does not fit" in capsys.readouterr().err
 
@@ -106,4 +106,4 @@ def test_a_run_resumes_with_as_many_processes_as_it_was_begun_with(place, monkey
     monkeypatch.setattr("gemma_poetry.training.processes.process_count", lambda: 2)
     monkeypatch.setattr("gemma_poetry.training.processes.join_processes", lambda **_: None)
     with pytest.raises(RunError, match=r"other settings \(processes\)"):
-        train_adapter(place / "DATA", str(place / "base"), out, load_recipe(None, SHORT), resume=True)
+        finetune(place / "DATA", str(place / "base"), out, load_recipe(None, SHORT), resume=True)

@@ -10,7 +10,7 @@ from transformers import TrainingArguments
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import RunError
-from gemma_poetry.model.lora import adapter_weights, add_adapter, put_adapter_weights
+from gemma_poetry.model.lora import add_adapter, put_adapter_weights, trained_weights
 from gemma_poetry.training.sharded_trainer import ShardedTrainer
 from tests.families import family_model
 
@@ -59,7 +59,7 @@ def test_an_adapters_file_goes_back_into_its_place(trainer):
         for name, weight in get_peft_model_state_dict(trainer.model, save_embedding_layers=False).items()
     }
     put_adapter_weights(trainer.model, file)
-    again = get_peft_model_state_dict(trainer.model, state_dict=adapter_weights(trainer.model), save_embedding_layers=False)
+    again = get_peft_model_state_dict(trainer.model, state_dict=trained_weights(trainer.model), save_embedding_layers=False)
     assert again.keys() == file.keys() and all(torch.equal(again[name], weight) for name, weight in file.items())
     file.popitem()
     with pytest.raises(RunError, match="fit another adapter"):

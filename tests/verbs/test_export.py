@@ -22,7 +22,7 @@ from gemma_poetry.errors import ExportError, MissingExtraError, ModelAccessError
 from gemma_poetry.exporting import export as exporting, gguf_file
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.training.finetuning import train_adapter
+from gemma_poetry.training.finetuning import finetune
 from gemma_poetry.verbs.export import ExportOptions, export
 from tests.families import FAMILY_NAMES, save_family, save_family_data
 from tests.tiny import make_poems
@@ -38,7 +38,7 @@ def run(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("gemma3")
     model = save_family(folder / "model", "gemma3_text", instruction_tuned=True, **LAYERS)
     data = save_family_data(folder / "DATA", "gemma3_text", instruction_tuned=True)
-    train_adapter(data, str(model), folder / "RUN", load_recipe(None, SETTINGS))
+    finetune(data, str(model), folder / "RUN", load_recipe(None, SETTINGS))
     return folder / "RUN"
 
 

@@ -25,7 +25,7 @@ from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.report_figures import colours, form_panels, metric_groups, tiles
 from gemma_poetry.evaluation.report_poems import REFERENCE, SamplePoem, sample_titles
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.evaluation.table import COMPARISON_HEADS, SYSTEM_HEADS, comparison_rows, system_rows
+from gemma_poetry.evaluation.table import COMPARISON_HEADS, SYSTEM_HEADS, comparison_rows, plain_sentence, system_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -114,7 +114,7 @@ def report_html(report: Report) -> str:
             system_heads=[*SYSTEM_HEADS, *results.systems],
             system_rows=system_rows(results),
             comparison_heads=COMPARISON_HEADS,
-            comparisons=[(one, comparison_rows(one)) for one in results.comparisons],
+            comparisons=[(one, comparison_rows(one), plain_sentence(results, one)) for one in results.comparisons],
             samples=sample_titles(report.generations, SAMPLE_TITLES, report.judge, report.book),
             in_columns=report.judge is None,
             reference=REFERENCE,

@@ -22,6 +22,7 @@ from gemma_poetry.evaluation.table import (
     comparison_rows,
     estimate_text,
     label,
+    plain_sentence,
     system_rows,
 )
 
@@ -40,6 +41,7 @@ def report_markdown(report: Report) -> str:
     for comparison in results.comparisons:
         parts.append(f"## {_cell(comparison.system)} less {_cell(comparison.against)}")
         parts.append(_table(COMPARISON_HEADS, comparison_rows(comparison)))
+        parts.append(_cell(plain_sentence(results, comparison)))
     rows = _form_rows(results)
     if rows:
         parts += ["## By form", _table(["form", "metric", *results.by_form], rows)]

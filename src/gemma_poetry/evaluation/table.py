@@ -157,18 +157,51 @@ def verdict(name: str, difference: Difference) -> str:
     return "better" if (difference.value < 0) == (better == "lower") else "worse"
 
 
+_HEADLINES = ("ppl_char", "ppl_word", "bleu4", "conforms_every", "metre_every", "parallel", "title_reciprocal", "copied_lines")
+"""Beginnings of the metrics that the plain sentence is about: one of each kind."""
+
+
+def plain_sentence(results: Results, comparison: Comparison) -> str:
+    """What one system does better and worse than another, as far as the intervals tell, in one sentence.
+
+    Args:
+        results: The figures of both.
+        comparison: What is compared.
+    """
+    ours, theirs = (results.systems.get(name, {}) for name in (comparison.system, comparison.against))
+    told: dict[str, list[str]] = {"better": [], "worse": []}
+    open_ = judged = 0
+    for name, difference in comparison.differences.items():
+        plain = name.removeprefix("log_")
+        if not plain.startswith(_HEADLINES):
+            continue
+        found = verdict(name, difference)
+        if found in told and plain in ours and plain in theirs:
+            before, after = (estimate_text(plain, own[plain]).split(" [")[0] for own in (theirs, ours))
+            told[found].append(f"{metric_text(plain).label} {before} -> {after}")
+        open_ += found == "not told apart"
+        judged += 1
+    parts = [f"{found.capitalize()} at {'; '.join(names)}" for found, names in told.items() if names]
+    parts += [f"Not told apart: {open_} of {judged}"] if open_ else []
+    return f"{comparison.system} against {comparison.against}: {'. '.join(parts) or 'no figures'}."
+
+
 SYSTEM_HEADS = ("metric", "n")
 COMPARISON_HEADS = ("metric", "n", "difference", "verdict", "wins")
 
 
 def terminal_tables(results: Results) -> list[Table]:
     """The tables that `evaluate` prints: systems side by side, then each comparison."""
+    from rich.text import Text
+
     # An interval under its value: four systems stand side by side in eighty columns.
     stacked = [[cell.replace(" [", "\n[") for cell in row] for row in system_rows(results)]
     tables = [_table("Value, 95% interval", [*SYSTEM_HEADS, *results.systems], stacked)]
     for comparison in results.comparisons:
         title = f"{comparison.system} less {comparison.against}"
-        tables.append(_table(title, COMPARISON_HEADS, comparison_rows(comparison)))
+        table = _table(title, COMPARISON_HEADS, comparison_rows(comparison))
+        table.caption, table.caption_justify = Text(plain_sentence(results, comparison)), "left"
+        tables.append(table)
     return tables
 
 

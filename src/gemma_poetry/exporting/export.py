@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
@@ -198,7 +197,7 @@ def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: Gener
     import torch
     from safetensors import SafetensorError
 
-    dtype = stored_dtype(source.loaded) if dtype == "auto" else dtype
+    dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
     model = merge(source)
     set_generation_defaults(model, source.loaded.tokenizer, sampling)
     try:
@@ -248,13 +247,6 @@ def set_generation_defaults(model: Any, tokenizer: PreTrainedTokenizerBase, samp
         do_sample=sampled,
         **chosen,
     )
-
-
-def stored_dtype(loaded: LoadedModel) -> str:
-    """The dtype of a base checkpoint's files: `bfloat16` or `float32`."""
-    config = read_json(loaded.folder / "config.json")
-    named = config.get("dtype") or config.get("torch_dtype") or config.get("text_config", {}).get("dtype") or "float32"
-    return "bfloat16" if named == "bfloat16" else "float32"
 
 
 def _mean(values: Sequence[float]) -> float:

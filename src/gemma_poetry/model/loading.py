@@ -103,6 +103,12 @@ class LoadedModel:
         """Where the model's weights are."""
         return next(self.model.parameters()).device
 
+    def stored_dtype(self) -> str:
+        """The dtype of the base checkpoint's files: `bfloat16` or `float32`."""
+        config = read_json(self.folder / "config.json")
+        named = config.get("dtype") or config.get("torch_dtype") or config.get("text_config", {}).get("dtype") or "float32"
+        return "bfloat16" if named == "bfloat16" else "float32"
+
     def identity(self) -> dict[str, Any]:
         """What tells the base model from others, for manifests: spec, name, revision, fingerprint of the weights."""
         return {

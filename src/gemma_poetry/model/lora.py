@@ -112,13 +112,13 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | N
     return adapted, names
 
 
-def adapter_weights(model: Any) -> dict[str, Any]:
-    """The trained weights of a `PeftModel`, whole and on the CPU, also where FSDP2 has sharded them.
+def trained_weights(model: Any) -> dict[str, Any]:
+    """The weights of a model that are trained, whole and on the CPU, also where FSDP2 has sharded them.
 
     All processes of a training call this together: each gives its shard.
 
     Args:
-        model: The `PeftModel`.
+        model: A `PeftModel`, or a model that is trained whole.
 
     Returns:
         Tensors by their names in the model, as `PeftModel.save_pretrained` takes them.
@@ -126,6 +126,23 @@ def adapter_weights(model: Any) -> dict[str, Any]:
     from gemma_poetry.model.shards import whole
 
     return {name: whole(weight) for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def put_trained_weights(model: Any, weights: Mapping[str, Any]) -> None:
+    """Puts weights of `trained_weights` back in their places; all processes of a training call this together.
+
+    Args:
+        model: The model that they were taken from.
+        weights: Whole tensors by their names in the model.
+    """
+    import torch
+
+    from gemma_poetry.model.shards import shard_like
+
+    with torch.no_grad():
+        for name, place in model.named_parameters():
+            if place.requires_grad:
+                place.copy_(shard_like(weights[name], place))
 
 
 def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:

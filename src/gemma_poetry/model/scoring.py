@@ -115,7 +115,8 @@ class _Head:
     def __init__(self, model: Any, rows: Sequence[int] | None = None) -> None:
         self._model = model
         self._module: torch.nn.Module = model.get_output_embeddings()
-        self._chunked = type(self._module) is torch.nn.Linear
+        # A head that is more than its matrix, for now (`whole_ids` of a pruned model) or for good, is asked itself.
+        self._chunked = type(self._module) is torch.nn.Linear and "forward" not in vars(self._module)
         self._rows = None if rows is None else torch.tensor(rows, device=next(model.parameters()).device)
         if self._chunked:
             weight, bias = self._module.weight, self._module.bias

@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -207,6 +208,52 @@ def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> K
                 module.bias = torch.nn.Parameter(module.bias.data[ids.to(weight.device)], requires_grad=False)
     table = model.get_input_embeddings().get_buffer(_TABLE)
     return KeptVocabulary(table, len(kept), rows, dropped - len(sample) * head.shape[1], len(sample))
+
+
+@contextmanager
+def whole_ids(model: Any, vocabulary: KeptVocabulary | None) -> Iterator[None]:
+    """While the block runs, the head of a pruned model gives a logit for every id, minus infinity for those without a row.
+
+    Args:
+        model: The pruned model, wrapped by PEFT or not; any model where `vocabulary` is `None`.
+        vocabulary: The rows that it has.
+    """
+    if vocabulary is None:
+        yield
+        return
+    head = model.get_output_embeddings()
+    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().to(head.weight.device)
+
+    def spread(hidden: torch.Tensor) -> torch.Tensor:
+        bias = None if head.bias is None else head.bias[: len(ids)]
+        logits = torch.nn.functional.linear(hidden, head.weight[: len(ids)], bias)
+        whole = logits.new_full((*logits.shape[:-1], vocabulary.rows), -torch.inf)
+        return whole.index_copy_(-1, ids, logits)
+
+    vars(head)["forward"] = spread
+    try:
+        yield
+    finally:
+        del vars(head)["forward"]
+
+
+def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
+    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
+
+    Args:
+        pruned: The pruned model.
+        vocabulary: The rows that it has.
+        model: The same model, unpruned.
+    """
+    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().cpu()
+    with torch.no_grad():
+        for name, weight in pruned.named_parameters():
+            place = model.get_parameter(name)
+            if place.shape == weight.shape:
+                place.copy_(weight)
+            else:
+                own = ids[ids < len(place)]
+                place[own] = weight[: len(own)].to(place)
 
 
 def _sample(kept: torch.Tensor, rows: int, count: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gemma_poetry.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from gemma_poetry.training.finetuning import train_adapter as train_adapter
+    from gemma_poetry.training.finetuning import finetune as finetune
     from gemma_poetry.training.pretraining import pretrain as pretrain
     from gemma_poetry.training.trainer import PoetryTrainer as PoetryTrainer
 else:

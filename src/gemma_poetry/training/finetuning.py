@@ -1,10 +1,10 @@
-"""LoRA fine-tuning, from a prepared folder to a RUN.
+"""Fine-tuning, by LoRA or of every weight, from a prepared folder to a RUN.
 
-    DATA/train.txt ─> PoemDataset ─> PoetryTrainer(PEFT model) ─> RUN/adapter, curve, logs, checkpoints, manifest
+    DATA/train.txt ─> PoemDataset ─> PoetryTrainer ─> RUN/adapter or RUN/merged, curve, logs, checkpoints, manifest
 
-In: a DATA folder, a model, and the `train` and `lora` sections of a recipe. Out: `RUN/adapter/`, a plain PEFT folder, with
-the loss curve, the lists of known lines of data and base model, and a manifest that names base model, data, recipe, seed,
-wall time and peak memory.
+In: a DATA folder, a model, and the `train` and `lora` sections of a recipe. Out: `RUN/adapter/`, a plain PEFT folder (or
+`RUN/merged/`, a plain model folder, where every weight was trained), with the loss curve, the lists of known lines of data
+and base model, and a manifest that names base model, data, recipe, seed, wall time and peak memory.
 
 Where the vocabulary is most of the model it is pruned for the training (`model.vocabulary`). The perplexities of the
 manifest are over the full vocabulary all the same: the adapter is loaded on the stock model for them, as people will.
@@ -16,7 +16,8 @@ import gc
 import math
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,21 @@ from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
 
 if TYPE_CHECKING:
+    from gemma_poetry.model.loading import LoadedModel
     from gemma_poetry.model.vocabulary import KeptVocabulary
+    from gemma_poetry.training.trainer import Watch
 
-ADAPTER = "adapter"
+ADAPTER, MERGED = "adapter", "merged"
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 COMPILE_STEPS = 200
 """Compiling takes about a minute; shorter trainings do not earn it back."""
 
 
-def train_adapter(
+Watching = Callable[["LoadedModel", RunFolder], "Watch"]
+"""Makes what writes and measures poems at each evaluation, once the model is there."""
+
+
+def finetune(
     data: Path,
     model_spec: str,
     out: Path,
@@ -49,8 +56,9 @@ def train_adapter(
     resume: bool = False,
     recipe_name: str = "",
     counting: Counting = CHARACTERS,
+    watching: Watching | None = None,
 ) -> dict[str, Any]:
-    """Fine-tunes a model with LoRA.
+    """Fine-tunes a model.
 
     Args:
         data: A DATA folder.
@@ -60,6 +68,7 @@ def train_adapter(
         resume: Go on from the newest complete checkpoint in `out`; to a run that is finished nothing is done.
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
+        watching: Makes what measures the model's writing at each evaluation; several processes do without.
 
     Returns:
         The manifest of the run.
@@ -91,7 +100,7 @@ def train_adapter(
         if run.manifest is not None:
             say(f"{out}: the run is finished, and stays as it is")
             return run.manifest if is_main_process() else {}
-        return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting)
+        return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting, watching)
 
 
 def _train(
@@ -102,20 +111,25 @@ def _train(
     recipe: Recipe,
     recipe_name: str,
     counting: Counting,
+    watching: Watching | None,
 ) -> dict[str, Any]:
     from gemma_poetry.doctor.memory_checks import require_memory
     from gemma_poetry.model.families import choose_device
     from gemma_poetry.model.free_memory import available_memory
     from gemma_poetry.model.loading import load_model
-    from gemma_poetry.model.lora import adapter_weights, add_adapter, describe_matches
+    from gemma_poetry.model.lora import add_adapter, describe_matches, trained_weights
     from gemma_poetry.model.shards import sharded_share, shards_weights
+    from gemma_poetry.training.best_weights import BestWeights
     from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
     out, checkpoint = run.folder, run.checkpoint
     join_processes(four_bit=recipe.lora.four_bit)
     available = None if shards_weights() else available_memory(choose_device(None))
-    loaded = load_model(model_spec, dtype=_dtype(run, recipe.train), four_bit=recipe.lora.four_bit)
+    full = recipe.train.method == "full"
+    # Steps of every weight are too small for bfloat16 to hold: it multiplies in it, and keeps the weights in float32.
+    dtype = "float32" if full else _dtype(run, recipe.train)
+    loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit and not full)
     if loaded.adapted:
         raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
     check_tokenizer(data_manifest, loaded.tokenizer, data)
@@ -129,26 +143,41 @@ def _train(
         )
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
-    model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
+    if full:
+        model, matched = loaded.model.requires_grad_(True), []
+    else:
+        model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
         rows = None if vocabulary is None else vocabulary.kept + vocabulary.sampled
         require_memory(model, samples, recipe, rows, available)
-    apply_fused(model)
+    if not full:
+        apply_fused(model)
     if is_main_process():
-        say(f"LoRA on {describe_matches(matched)}")
-    trainer = _trainer(model, loaded.tokenizer, samples, data, run, recipe.train, vocabulary, counting)
+        say("every weight is trained" if full else f"LoRA on {describe_matches(matched)}")
+    watch = None if watching is None or process_count() > 1 else watching(replace(loaded, model=model, adapted=not full), run)
+    trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch)
+    best = None
+    if recipe.train.keep == "best" and len(trainer.eval_dataset):
+        best = BestWeights(model, run, recipe.train.patience)
+        trainer.add_callback(best)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
-    final = trainer.evaluate() if len(trainer.eval_dataset) else {}
-    weights = adapter_weights(model)
+    final = _last_evaluation(trainer)
+    kept = best.restore() if best is not None else None
+    kept_step, figures = (kept["step"], kept) if kept is not None else (trainer.state.global_step, final)
+    weights = trained_weights(model)
     if not is_main_process():
         return {}
     lists = hand_on_lists(out, data, loaded.folder)
-    measured = {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")}
-    with run.writing(out / ADAPTER):
-        model.save_pretrained(str(out / ADAPTER), state_dict=weights)
-    (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
+    measured = {name: value for name, value in figures.items() if name.startswith("ppl")}
+    if full:
+        files = _write_whole(model, vocabulary, loaded, model_spec, run)
+    else:
+        files = list(ADAPTER_FILES)
+        with run.writing(out / ADAPTER):
+            model.save_pretrained(str(out / ADAPTER), state_dict=weights)
+        (out / ADAPTER / "README.md").unlink(missing_ok=True)  # PEFT's card has blanks where ours has facts
     contents = {
         "kind": "run",
         "base": {**loaded.identity(), "weights_sha256": _weights_hash(model_spec)},
@@ -168,6 +197,8 @@ def _train(
         "lora_modules": matched,
         "trainable_parameters": sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         "steps": trainer.state.global_step,
+        "kept_step": kept_step,
+        "reading": _readings(trainer, kept_step),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "validation": measured,
         "devices": {"processes": process_count(), "sharded_share": sharded_share(model)},
@@ -184,8 +215,53 @@ def _train(
         held_out, units = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
         # The stock model takes the place of the pruned one, never both at once.
         del trainer, model, loaded, vocabulary
-        contents["validation"] = {**_full_perplexity(out / ADAPTER, held_out, counting.unit, units), **measured}
-    return write_manifest(out, contents, [*ADAPTER_FILES, "curve.jsonl", *lists])
+        whole = out / (MERGED if full else ADAPTER)
+        contents["validation"] = {**_full_perplexity(whole, held_out, counting.unit, units), **measured}
+    done = write_manifest(out, contents, [*files, "curve.jsonl", *lists])
+    if best is not None:
+        best.forget()
+    return done
+
+
+def _write_whole(model: Any, vocabulary: KeptVocabulary | None, loaded: LoadedModel, spec: str, run: RunFolder) -> list[str]:
+    """Writes a model that was trained whole as a plain folder, in the dtype of its base; the names of its files."""
+    import torch
+
+    from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.vocabulary import put_back
+
+    folder = run.folder / MERGED
+    whole = model
+    if vocabulary is not None:
+        whole = load_model(spec, device="cpu", dtype="float32").model
+        put_back(model, vocabulary, whole)
+    with run.writing(folder):
+        whole.to(torch.bfloat16 if loaded.stored_dtype() == "bfloat16" else torch.float32).save_pretrained(str(folder))
+        loaded.tokenizer.save_pretrained(str(folder))
+    return [f"{MERGED}/{path.name}" for path in sorted(folder.iterdir())]
+
+
+def _last_evaluation(trainer: Any) -> dict[str, float]:
+    """The figures of an evaluation after the last step: the Trainer may have made it already."""
+    if not len(trainer.eval_dataset):
+        return {}
+    point = next((point for point in reversed(trainer.state.log_history) if "eval_loss" in point), None)
+    if point is None or point["step"] != trainer.state.global_step:
+        point = trainer.evaluate()
+    return {name.removeprefix("eval_"): value for name, value in point.items() if name.startswith("eval_")}
+
+
+def _readings(trainer: Any, kept_step: int) -> dict[str, dict[str, float]]:
+    """What was measured of poems that the model wrote, at the beginning and where its weights were kept."""
+    from gemma_poetry.training.best_weights import READING
+
+    points = {
+        point["step"]: {name: point[f"eval_{name}"] for name in READING if f"eval_{name}" in point}
+        for point in trainer.state.log_history
+        if f"eval_{READING[0]}" in point
+    }
+    steps = {"start": min(points), "kept": kept_step} if kept_step in points else {}
+    return {name: {"step": step, **points[step]} for name, step in steps.items()}
 
 
 def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int) -> dict[str, float]:
@@ -263,13 +339,14 @@ def _prune(
 
 def _trainer(
     model: Any,
-    tokenizer: Any,
+    loaded: LoadedModel,
     samples: list[TokenizedPoem],
     data: Path,
     run: RunFolder,
     settings: TrainSettings,
     vocabulary: KeptVocabulary | None,
     counting: Counting,
+    watch: Watch | None,
 ) -> Any:
     import torch
 
@@ -277,6 +354,7 @@ def _trainer(
     from gemma_poetry.training.processes import process_count
     from gemma_poetry.training.trainer import PoetryTrainer
 
+    tokenizer = loaded.tokenizer
     poems = load_poems(data, "val")
     validation = read_tokenized(data / "val.txt", tokenizer)
     if len(poems) != len(validation):
@@ -286,7 +364,7 @@ def _trainer(
     ]
     return PoetryTrainer(
         model=model,
-        args=_arguments(run.folder, settings, len(samples), evaluated=bool(kept), begun=run.checkpoint is not None),
+        args=_arguments(run.folder, settings, loaded, len(samples), evaluated=bool(kept), begun=run.checkpoint is not None),
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [counting.count(poem.lines) for poem, _ in kept]),
         data_collator=PaddedCollator(padding_id(tokenizer)),
@@ -296,6 +374,7 @@ def _trainer(
         unit=counting.unit,
         run=run,
         pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
+        watch=watch,
     )
 
 
@@ -306,7 +385,7 @@ def _steps(settings: TrainSettings, samples: int) -> int:
     return math.ceil(settings.epochs * math.ceil(samples / poems))
 
 
-def _arguments(out: Path, settings: TrainSettings, samples: int, *, evaluated: bool, begun: bool) -> Any:
+def _arguments(out: Path, settings: TrainSettings, loaded: LoadedModel, samples: int, *, evaluated: bool, begun: bool) -> Any:
     import torch
     from transformers import TrainingArguments
 
@@ -336,13 +415,24 @@ def _arguments(out: Path, settings: TrainSettings, samples: int, *, evaluated: b
         logging_steps=settings.logging_steps,
         logging_first_step=True,
         report_to="none",
-        bf16=settings.dtype != "float32" and on_accelerator,
+        bf16=settings.dtype != "float32" and (on_accelerator or _multiplies_in_bfloat16(loaded, settings)),
         seed=settings.seed,
         data_seed=settings.seed,
         remove_unused_columns=False,
         label_names=["labels"],
         use_cpu=not on_accelerator,
     )
+
+
+def _multiplies_in_bfloat16(loaded: LoadedModel, settings: TrainSettings) -> bool:
+    """Whether float32 weights are multiplied in bfloat16 on this CPU."""
+    from gemma_poetry.model.families import is_faster_in_bfloat16
+
+    if settings.method != "full" or settings.dtype == "bfloat16":
+        return settings.method == "full"  # else the weights themselves are in it
+    text = loaded.model.config.get_text_config()
+    width = text.intermediate_size
+    return is_faster_in_bfloat16(text.hidden_size, width[0] if isinstance(width, list) else width)
 
 
 def _weights_hash(model_spec: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from gemma_poetry.model.lora import ADAPTER_WEIGHTS, adapter_weights, put_adapter_weights
+from gemma_poetry.model.lora import ADAPTER_WEIGHTS, put_adapter_weights, trained_weights
 from gemma_poetry.model.shards import shard_like, whole
 
 OPTIMIZER = "optimizer.pt"
@@ -69,7 +69,7 @@ class ShardedTrainer(Trainer):
         if not self.is_fsdp_enabled:
             super().save_model(output_dir, _internal_call)
             return
-        weights = adapter_weights(self.model)
+        weights = trained_weights(self.model)
         self._save(output_dir, state_dict=weights)  # only the first process writes
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

@@ -24,7 +24,7 @@ import json
 import math
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
-from gemma_poetry.model.vocabulary import KeptVocabulary
+from gemma_poetry.model.vocabulary import KeptVocabulary, whole_ids
 from gemma_poetry.progress import is_shown
 from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
 from gemma_poetry.training.processes import is_main_process
@@ -57,6 +57,10 @@ KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
 
+Watch = Callable[[Any, int], Mapping[str, float]]
+"""From a model in evaluation mode and the step to figures by name."""
+
+
 class PoetryTrainer(ShardedTrainer):
     """The Trainer for poems, fine-tuning and pretraining alike.
 
@@ -68,6 +72,7 @@ class PoetryTrainer(ShardedTrainer):
         pass_tokens: Tokens, padding counted, that go through the model at a time; a larger batch goes in parts.
         unit: What the data counts as characters, as it stands behind `ppl_`.
         run: The folder that is written to, where it is a run's.
+        watch: Told the model and the step at each evaluation, gives further figures of it.
         **arguments: What `transformers.Trainer` takes.
     """
 
@@ -81,9 +86,11 @@ class PoetryTrainer(ShardedTrainer):
         pass_tokens: int | None = None,
         unit: str = "char",
         run: RunFolder | None = None,
+        watch: Watch | None = None,
         **arguments: Any,
     ) -> None:
         self._run = run
+        self._watch = watch
         self._groups = tuple(groups)
         self._perplexity = f"ppl_{unit}"
         self._batch_sampler = batch_sampler
@@ -92,6 +99,7 @@ class PoetryTrainer(ShardedTrainer):
         # The loss below divides by the number of labelled tokens itself, over all accumulated batches.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
+        self._vocabulary = vocabulary
         self._head = CompletionHead(self.model, vocabulary)
         self._suffix = KEPT_ROWS if vocabulary else ""
         self._attention = self.model.config.get_text_config()._attn_implementation
@@ -162,7 +170,9 @@ class PoetryTrainer(ShardedTrainer):
         """Plain attention for short rows on a CPU, where the fused kernel takes longer than two products of matrices."""
         if input_ids.device.type != "cpu" or self._attention != "sdpa":
             return
-        wanted = "eager" if input_ids.shape[1] <= SHORT_ROW else "sdpa"
+        self._set_attention("eager" if input_ids.shape[1] <= SHORT_ROW else "sdpa")
+
+    def _set_attention(self, wanted: str) -> None:
         base: Any = self.accelerator.unwrap_model(self.model)
         base = base.get_base_model() if hasattr(base, "get_base_model") else base
         if base.config.get_text_config()._attn_implementation != wanted:
@@ -229,7 +239,16 @@ class PoetryTrainer(ShardedTrainer):
                 group_nats, _, group_characters = figures[groups == index].sum(0).tolist()
                 if group_characters:
                     metrics[f"{self._perplexity}{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
-        return metrics
+        return metrics | self._watched()
+
+    def _watched(self) -> dict[str, float]:
+        if self._watch is None:
+            return {}
+        model: Any = self.accelerator.unwrap_model(self.model)
+        # A model that was pruned writes with the ids that it was prompted in; what is drawn for it is not the training's.
+        self._set_attention(self._attention)
+        with torch.random.fork_rng(), whole_ids(model, self._vocabulary):
+            return dict(self._watch(model, self.state.global_step))
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> None:
         if self.state.global_step >= self.state.max_steps:

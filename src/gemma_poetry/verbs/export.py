@@ -164,10 +164,10 @@ def _as_gguf(config: Any) -> bool:
 
 
 def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
-    from gemma_poetry.exporting.export import compare, merge, score_fixed_poems, stored_dtype
+    from gemma_poetry.exporting.export import compare, merge, score_fixed_poems
     from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, write_gguf
 
-    dtype = stored_dtype(source.loaded) if dtype == "auto" else dtype
+    dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
     path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
     model = merge(source)
     config = copy.deepcopy(model.config)

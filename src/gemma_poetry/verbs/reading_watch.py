@@ -1,0 +1,196 @@
+"""What a model writes is measured while it is trained.
+
+In: the model at each evaluation of a training, and fixed titles of val.txt. Out: figures for the curve, and the poems in
+`RUN/readings.jsonl`.
+
+    title ──the model, same seed each time──> poem ──the base model──> nats under its own title and nine others
+                                                                        │
+    title_first   share of poems whose own title makes them likeliest   │
+    title_gain    nats a character that the own title is ahead of the mean of the others
+    distinct_2    different pairs of characters among all
+    base_ppl      perplexity a unit of the domain under the base model
+    reading_fell  1 where the title gain is below that of the beginning, by a paired 95% interval that excludes zero
+
+A validation loss can fall while poems drift away from their titles; here that is seen. Where every weight is trained there is
+no base left to ask, and the model judges itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gemma_poetry.artifacts import read_jsonl, write_jsonl
+from gemma_poetry.config import Recipe
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.reading import load_poems
+from gemma_poetry.data.prompts import Conditions
+from gemma_poetry.domains.domain import Domain
+from gemma_poetry.errors import GenerationError, UsageError
+from gemma_poetry.evaluation.diversity import distinct
+from gemma_poetry.evaluation.records import Generation, Protocol
+from gemma_poetry.evaluation.references import as_generation
+from gemma_poetry.evaluation.statistics import Bootstrap, mean
+from gemma_poetry.evaluation.titles import rank_title, title_choices
+from gemma_poetry.progress import say, shown
+
+if TYPE_CHECKING:
+    from gemma_poetry.model.loading import LoadedModel
+    from gemma_poetry.runs import RunFolder
+    from gemma_poetry.training.finetuning import Watching
+
+READINGS = "readings.jsonl"
+_SEED = 1
+_RESAMPLES = 1000
+
+
+def reading_watch(data: Path, recipe: Recipe, domain: Domain) -> Watching | None:
+    """What makes the watch of a training; `None` where nothing is to be watched.
+
+    Args:
+        data: The DATA folder; titles are drawn from its val.jsonl.
+        recipe: `train.watched_titles` says how many; `generate` how the model samples.
+        domain: The language or style.
+    """
+    titles = _draw_titles(load_poems(data, "val"), domain, recipe.train.watched_titles)
+    if len(titles) < 2:
+        return None
+    return lambda loaded, run: ReadingWatch(loaded, run, titles, recipe, domain)
+
+
+def _draw_titles(poems: Sequence[Poem], domain: Domain, count: int) -> list[Poem]:
+    """Poems whose titles can be written to, no title twice."""
+    from gemma_poetry.generation.writer import ENGINES
+
+    drawn: dict[str, Poem] = {}
+    order = list(poems)
+    random.Random(_SEED).shuffle(order)
+    for poem in order:
+        if len(drawn) >= count:
+            break
+        if poem.title and poem.title not in drawn:
+            with contextlib.suppress(UsageError):  # a form that nothing can be written in
+                ENGINES[domain.engine].check_request(domain, _request(poem))
+                drawn[poem.title] = poem
+    return list(drawn.values())
+
+
+def _request(poem: Poem) -> Any:
+    from gemma_poetry.generation.request import PoemRequest
+
+    return PoemRequest(poem.kind, poem.title, novel=False, offer_words=False)
+
+
+class ReadingWatch:
+    """Writes to the same titles at each evaluation, and measures.
+
+    Args:
+        loaded: The model in training.
+        run: Its folder; what was measured before an interruption is read there.
+        titles: Poems whose titles are written to.
+        recipe: The recipe of the run.
+        domain: The language or style.
+    """
+
+    def __init__(self, loaded: LoadedModel, run: RunFolder, titles: Sequence[Poem], recipe: Recipe, domain: Domain) -> None:
+        from gemma_poetry.generation.writer import open_writer
+
+        self._loaded = loaded
+        self._titles = titles
+        self._domain = domain
+        self._path = run.folder / READINGS
+        # One poem a title: what is looked at is the model, not the choice among many.
+        sampling = recipe.generate.model_copy(update={"effort": 1, "batch_size": max(recipe.generate.batch_size, len(titles))})
+        self._writer = open_writer(domain, loaded, sampling)
+        self._records = [] if run.checkpoint is None else _up_to(self._path, int(run.checkpoint.name.rpartition("-")[2]))
+
+    def __call__(self, model: Any, step: int) -> Mapping[str, float]:
+        """The figures of a step; empty where the model met dead ends only."""
+        was_training = model.training
+        model.eval()
+        try:
+            return self._measure(model, step)
+        except GenerationError as error:
+            say(f"nothing is measured of what the model writes at step {step}: {error.found}")
+            return {}
+        finally:
+            model.train(was_training)
+
+    def _measure(self, model: Any, step: int) -> dict[str, float]:
+        with shown(False):
+            requests = [_request(poem) for poem in self._titles]
+            written = list(self._writer.stream(requests, seed=_SEED, best_of=1))
+        poems = [
+            as_generation("tuned", Protocol.TITLE, poem, one.poem.lines, one.poem.marks)
+            for poem, one in zip(self._titles, written)
+        ]
+        gains, ranks, nats = self._judge(model, poems)
+        records = [
+            {"step": step, "title": poem.title, "form": poem.kind, "lines": list(one.poem.lines), "rank": rank, "gain": gain}
+            for poem, one, rank, gain in zip(self._titles, written, ranks, gains)
+        ]
+        self._records = [one for one in self._records if one["step"] != step] + records
+        write_jsonl(self._path, self._records)
+        pairs = distinct([one.poem.lines for one in written], 2)
+        units = sum(self._domain.count(one.poem.lines) for one in written)
+        return {
+            "title_first": sum(rank == 1 for rank in ranks) / len(ranks),
+            "title_gain": sum(gains) / len(gains),
+            "distinct_2": pairs.value if pairs else math.nan,
+            "base_ppl": math.exp(sum(nats) / units),
+            "reading_fell": float(self._fell(gains)),
+        }
+
+    def _judge(self, model: Any, poems: Sequence[Generation]) -> tuple[list[float], list[int], list[float]]:
+        """By the base model: the gain and the rank of each poem's own title, and the nats of the poem under it."""
+        from gemma_poetry.data.tokenization import encode_samples
+        from gemma_poetry.model.scoring import score_completions
+
+        choices = title_choices(poems, _SEED)
+        template = self._domain.template
+        texts = [
+            (Conditions(writing.form, title, template=template), "".join(map("".join, zip(writing.lines, writing.marks))))
+            for writing, titles in choices
+            for title in titles
+        ]
+        base = model.disable_adapter() if self._loaded.adapted else contextlib.nullcontext()
+        with base:
+            scores = iter(score_completions(model, list(encode_samples(self._loaded.tokenizer, texts))))
+        gains, ranks, nats = [], [], []
+        for writing, titles in choices:
+            own, *others = [next(scores).nll for _ in titles]
+            gains.append((sum(others) / len(others) - own) / max(1, self._domain.count(writing.lines)))
+            ranks.append(rank_title(writing, [own, *others]).rank)
+            nats.append(own)
+        return gains, ranks, nats
+
+    def _fell(self, gains: Sequence[float]) -> bool:
+        start = [one["gain"] for one in self._records if one["step"] == self._records[0]["step"]]
+        rows = [[[gain, 1.0] for gain in own] for own in (gains, start)]
+        units = [poem.title for poem in self._titles]
+        return Bootstrap(units, samples=_RESAMPLES, seed=_SEED).difference(rows[0], rows[1], mean).high < 0
+
+
+def _up_to(path: Path, step: int) -> list[dict[str, Any]]:
+    return [record for record in read_jsonl(path) if record["step"] <= step] if path.is_file() else []
+
+
+def sentence(manifest: Mapping[str, Any]) -> str:
+    """What a training made of the writing, in one plain sentence; empty where nothing was measured.
+
+    Args:
+        manifest: That of the run.
+    """
+    reading = manifest.get("reading") or {}
+    if "kept" not in reading:
+        return ""
+    start, kept = reading["start"], reading["kept"]
+    first = f"own title first of ten {100 * start['title_first']:.0f}% -> {100 * kept['title_first']:.0f}%"
+    other = f"different pairs {100 * start['distinct_2']:.0f}% -> {100 * kept['distinct_2']:.0f}%"
+    if kept["reading_fell"]:
+        return f"its poems go with their titles less than before ({first}; {other}): train shorter, or with a lower rate"
+    return f"its poems go with their titles no less than before ({first}; {other})"
