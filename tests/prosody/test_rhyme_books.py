@@ -9,7 +9,8 @@ import pytest
 from gemma_poetry.errors import ConstraintError, UsageError
 from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
 from gemma_poetry.prosody.modern_readings import FINALS
-from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, PINGSHUI, TONGYUN, XINYUN, RhymeBook, rhyme_book
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, PINGSHUI, TONGYUN, XINYUN, rhyme_book
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion import scan, scan_auto, with_passing_books
 from gemma_poetry.prosody.verdicts import every_reading_passes, regulated_verdict

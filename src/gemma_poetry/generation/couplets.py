@@ -8,7 +8,8 @@ from __future__ import annotations
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 
 # Whole poems of these forms open with such a couplet, so a model of poems has met it there.
 _PROMPT_FORMS = {5: "五言律诗", 7: "七言律诗"}

@@ -24,7 +24,7 @@ from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form, Slot
-from gemma_poetry.prosody.rhyme_books import RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 _STEPS = 20_000
 """Places that one search tries before it gives a form up."""

@@ -23,7 +23,7 @@ from gemma_poetry.prosody.character_sounds import BookSounds, Polyphones
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import lexicon, readings
-from gemma_poetry.prosody.rhyme_books import RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

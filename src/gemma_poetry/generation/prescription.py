@@ -22,7 +22,8 @@ from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook, rhyme_book
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI, rhyme_book
 
 # Characters a line of the forms that have no metre, and how many lines they get where none are asked for.
 _OPEN_SHAPES = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}

@@ -21,7 +21,8 @@ from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP, Tone
 from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 
 _MAX_STRANGERS = 0.1

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading
-from gemma_poetry.prosody.rhyme_books import RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 Polyphones = Literal["every", "any"]
 """`every`: the form holds whichever reading is taken; `any`: for some choice of readings."""

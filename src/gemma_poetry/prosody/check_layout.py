@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gemma_poetry.errors import visible
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.mending import Mend
-from gemma_poetry.prosody.rhyme_books import RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 

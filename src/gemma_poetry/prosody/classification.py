@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gemma_poetry.prosody.rhyme_books import RhymeBook
+    from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 _VERSE_NAMES = {5: "五言", 7: "七言"}
 

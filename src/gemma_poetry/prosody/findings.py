@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gemma_poetry.prosody.lexicon import Reading
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict
 
 ONLY_READING = "only reading"

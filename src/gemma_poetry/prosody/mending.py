@@ -21,7 +21,7 @@ from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
-from gemma_poetry.prosody.rhyme_books import RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
 

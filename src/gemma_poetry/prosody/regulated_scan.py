@@ -31,7 +31,8 @@ from gemma_poetry.prosody.regulated import (
     pattern_name,
     strict_pattern,
 )
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.verdicts import every_reading_passes
 

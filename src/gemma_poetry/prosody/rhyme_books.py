@@ -16,12 +16,10 @@ as the form asks. 平水韵 is no book for 词: where one is to go by it, the gr
 from __future__ import annotations
 
 import functools
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
+from gemma_poetry.errors import UsageError, nearest_names
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import (
@@ -48,114 +46,7 @@ from gemma_poetry.prosody.rhyme import (
     PART_NAMES,
     STOPPED_PARTS,
 )
-
-_DIGITS = "一二三四五六七八九十"
-_NUMERAL = re.compile(rf"第?([{_DIGITS}]+)")
-
-Hearing = list[list[Heard]]
-"""The readings of every place, line by line."""
-
-
-class RhymeBook(ABC):
-    """What one book says of characters.
-
-    Attributes:
-        name: What `--book` calls it.
-        title: Its Chinese name.
-        rhymes: Its groups by name, the level ones first where tones have groups of their own.
-        level_rhymes: Those in which level words rhyme.
-        parts: The groups that 词 rhymes in, by the number that readings carry as `part`.
-        stopped_parts: Those of the entering tone.
-        mixed_parts: For a part those that Song poets took together with it in 词.
-        modern: Whether it reads characters as Mandarin does; a word then settles the rhyme of a character too.
-        numbered: Whether the number of a group names it.
-    """
-
-    name: str
-    title: str
-    rhymes: tuple[str, ...]
-    level_rhymes: tuple[str, ...]
-    parts: Mapping[int, str]
-    stopped_parts: frozenset[int] = frozenset()
-    mixed_parts: Mapping[int, frozenset[int]] = {}
-    modern: bool = False
-    numbered: bool = True
-
-    def __repr__(self) -> str:
-        return f"<{self.title}>"
-
-    def __reduce__(self) -> tuple[object, tuple[str, bool]]:
-        return _same_book, (self.name, self is not _BY_NAME[self.name])
-
-    @abstractmethod
-    def readings(self, char: str) -> tuple[Reading, ...]:
-        """Every reading of a character; empty for an unknown one."""
-
-    @abstractmethod
-    def heard(self, char: str, at_end: bool) -> Heard:
-        """A character of any text, by itself, for all that it may stand for in some company."""
-
-    @abstractmethod
-    def rhyme(self, reading: Reading) -> str:
-        """The name of the group of a reading."""
-
-    def toned_rhyme(self, reading: Reading) -> str:
-        """The name of the group of a reading, with its tone class where groups hold all tones (第三部仄)."""
-        rhyme = self.rhyme(reading)
-        return rhyme if rhyme in GROUP_CONTOURS or reading.contour == "入" else rhyme + reading.tone.value
-
-    def is_level(self, rhyme: str) -> bool:
-        """Whether level words rhyme in a group."""
-        return rhyme in self.level_rhymes
-
-    def neighbours(self, rhyme: str) -> frozenset[str]:
-        """The level groups that a first line may rhyme in besides (邻韵)."""
-        return frozenset()
-
-    @abstractmethod
-    def converted(self, lines: Sequence[str]) -> Sequence[str]:
-        """The lines in the script of the book's readings."""
-
-    @abstractmethod
-    def heard_at_word(self, char: str, at_end: bool) -> Heard:
-        """A character of converted lines, by itself."""
-
-    @abstractmethod
-    def settled(self, line: str) -> list[tuple[int, Heard]]:
-        """The characters of a converted line that a word settles: index from 0, and what the word leaves of them."""
-
-    def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
-        """The places where another traditional form can be meant too; see `interpretation.other_places`."""
-        return []
-
-    @abstractmethod
-    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
-        """The readings of every place; widened: with those of every traditional form that can be meant there."""
-
-    def every_reading(self, lines: Sequence[str]) -> Hearing:
-        """The readings of every place without what usage settles; what a modern word settles stays settled."""
-        return self.interpret(lines)
-
-    def find(self, wish: str) -> str:
-        """The full name of a group that a person names: `一东`, `东` (of equals the level one), `第一部`, `一`, `1`.
-
-        Raises:
-            ConstraintError: The book has no such group; the nearest names are offered.
-        """
-        if wish in self.rhymes:
-            return wish
-        numeral = re.fullmatch(rf"第?(\d+|[{_DIGITS}]+)部?", wish)
-        for number, name in enumerate(self.rhymes, 1):
-            # The level groups of 平水韵 stand first, so a bare head names a level group where it can; its numbers name many.
-            own = _NUMERAL.match(name)
-            if name.lstrip(_DIGITS) == wish or (numeral and own and self.numbered and numeral[1] in (str(number), own[1])):
-                return name
-        near = nearest_names(wish, self.rhymes)
-        raise ConstraintError(
-            f"{self.title} has no group {wish!r}",
-            expected=" ".join(self.rhymes if self.numbered else self.level_rhymes),
-            action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
-        )
+from gemma_poetry.prosody.rhyme_book import Hearing, RhymeBook
 
 
 class _OldBook(RhymeBook):
@@ -240,6 +131,9 @@ class _SungPingshui(_OldBook):
 
     def every_reading(self, lines: Sequence[str]) -> Hearing:
         return self._by_family(every_reading(lines))
+
+    def __reduce__(self) -> str:
+        return "SUNG_PINGSHUI"
 
     def _by_family(self, hearing: Hearing) -> Hearing:
         return [list(map(self._numbered, line)) for line in hearing]
@@ -373,7 +267,7 @@ TONGYUN: RhymeBook = _ModernBook(
     十六儿 er
     """,
 )
-_SUNG_PINGSHUI: RhymeBook = _SungPingshui()
+SUNG_PINGSHUI: RhymeBook = _SungPingshui()
 
 BOOKS: tuple[RhymeBook, ...] = (PINGSHUI, CILIN, XINYUN, TONGYUN)
 """The books, the old ones first."""
@@ -403,8 +297,4 @@ def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:
             expected=f"one of {', '.join(known)}",
             action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
         )
-    return _SUNG_PINGSHUI if sung and book is PINGSHUI else book
-
-
-def _same_book(name: str, sung: bool) -> RhymeBook:
-    return rhyme_book(name, sung=sung)
+    return SUNG_PINGSHUI if sung and book is PINGSHUI else book

@@ -21,7 +21,8 @@ from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
-from gemma_poetry.prosody.rhyme_books import BOOKS, RhymeBook, rhyme_book
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import BOOKS, rhyme_book
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}

@@ -22,7 +22,8 @@ from difflib import SequenceMatcher
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
 from gemma_poetry.prosody.interpretation import Heard
-from gemma_poetry.prosody.rhyme_books import CILIN, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tunes import TuneVariant, line_ends

@@ -13,7 +13,8 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
-from gemma_poetry.prosody.rhyme_books import CILIN, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
 from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneTable, shipped_tunes

@@ -19,7 +19,8 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
 from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
-from gemma_poetry.prosody.rhyme_books import PINGSHUI, RhymeBook
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
 
 VERDICTS = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.FAIL)
