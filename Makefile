@@ -10,7 +10,7 @@ GEMMA_INSTALLED := $(VENV)/.gemma-installed
 KERAS_VENV ?= .venv-keras
 KERAS_INSTALLED := $(KERAS_VENV)/.installed
 
-.PHONY: quickstart gemma gemma-weights notebook docs test lint types tests keras keras-test clean
+.PHONY: quickstart gemma gemma-weights notebook docs catalogue test lint types tests keras keras-test clean
 
 $(INSTALLED): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,10 @@ notebook: $(INSTALLED)
 # The documentation as a site, into build/site; a link or a name that leads nowhere stops it.
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The Chinese catalogue gains the messages that are new, loses those that are gone, and is compiled.
+catalogue: $(INSTALLED)
+	$(BIN)/python scripts/update_catalogue.py
 
 test: lint types docs tests
 

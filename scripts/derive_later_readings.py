@@ -45,8 +45,10 @@ MAX_BROKEN_SHARE = 0.08
 
 # A later reading: a share far above the noise, on enough evidence; or a smaller share on much evidence.
 LATER_TONE = ((0.04, 5), (0.01, 30))
-# A rhyme that is no neighbour of the character's own, and one that is (邻韵 make noise there).
-LATER_RHYME_SHARE, LATER_NEIGHBOUR_SHARE, LATER_RHYME_COUNT = 0.10, 0.50, 5
+# A rhyme that is no neighbour of the character's own, and one that is: there 邻韵 make noise. Half of all its rhymes are no
+# noise, nor is a rhyme that other characters of its group have a hundred times more seldom (衰 in 十灰: 5 of 341, others 4 of
+# 29,884).
+LATER_RHYME_SHARE, LATER_NEIGHBOUR_SHARE, LATER_NEIGHBOUR_TIMES, LATER_RHYME_COUNT = 0.10, 0.50, 100, 5
 # Twice the noise: a tone met no more often than that is not used at all.
 SETTLED_SHARE, SETTLED_COUNT = 0.004, 100
 WORD_SHARE, WORD_COUNT = 0.01, 30
@@ -211,13 +213,28 @@ def later_readings(usage: Usage) -> Iterator[tuple[str, str, str]]:
         if other and any(tones[other] >= share * total and tones[other] >= least for share, least in LATER_TONE):
             rhyme = level_rhyme_by_votes(usage, head) if other == LEVEL else ""
             yield head, rhyme or sister_rhyme(attested(head)[0], other), f"{other} in {tones[other]} of {total}"
+    neighbours = neighbour_votes(usage)
     for head, votes in sorted(usage.rhymes.items()):
         own, total = level_groups(head), votes.total()
         for group, most in votes.items():
-            near = any(group in NEIGHBOUR_GROUPS[one] for one in own)
-            share = LATER_NEIGHBOUR_SHARE if near else LATER_RHYME_SHARE
+            share = LATER_RHYME_SHARE
+            if near := [neighbours[one, group] for one in own if group in NEIGHBOUR_GROUPS[one]]:
+                noise = max((seen - most) / max(1, of - total) for seen, of in near)
+                share = min(LATER_NEIGHBOUR_SHARE, LATER_NEIGHBOUR_TIMES * noise)
             if own and group not in own and most >= LATER_RHYME_COUNT and most >= share * total:
                 yield head, rhyme_of_group(group), f"rhymes in {group} in {most} of {total}"
+
+
+def neighbour_votes(usage: Usage) -> dict[tuple[str, str], tuple[int, int]]:
+    """For each two neighbour groups: how often characters of the first rhyme in the second, of how many rhymes of theirs."""
+    seen, of = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for head, votes in usage.rhymes.items():
+        own = level_groups(head)
+        for one in own:
+            for group in NEIGHBOUR_GROUPS[one] - own:
+                seen[one, group] += votes[group]
+                of[one, group] += votes.total()
+    return {pair: (seen[pair], of[pair]) for pair in of}
 
 
 def level_rhyme_by_votes(usage: Usage, head: str) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests read English, whoever runs them; a test of Chinese says so itself.
+os.environ["LANGUAGE"] = "en"
+
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 

@@ -45,7 +45,7 @@ def test_importing_it_imports_nothing_of_use_and_checking_needs_no_torch():
     program = (
         "import sys, gemma_poetry as gp\n"
         "ours = [name for name in sys.modules if name.startswith('gemma_poetry.')]\n"
-        "assert ours == [f'gemma_poetry.{name}' for name in ('errors', 'extras', 'lazy_exports')], ours\n"
+        "assert ours == [f'gemma_poetry.{name}' for name in ('languages', 'errors', 'extras', 'lazy_exports')], ours\n"
         "assert not {'pydantic', 'yaml', 'rich', 'numpy', 'typer'} & set(sys.modules)\n"
         f"print(gp.check({TOWER!r}))\n"
         "assert not {'torch', 'transformers', 'pandas', 'typer'} & set(sys.modules)"
@@ -56,7 +56,7 @@ def test_importing_it_imports_nothing_of_use_and_checking_needs_no_torch():
 def test_what_it_exports_is_there_and_typed():
     names = {name for name in dir(gp) if not name.startswith("_")}
     assert names == {
-        *("check", "check_all", "load", "prepare", "train", "evaluate"),
+        *("check", "check_all", "load", "prepare", "train", "evaluate", "use_language"),
         *("Poet", "Poems", "Data", "Run", "PoemRequest", "GemmaPoetryError"),
     }
     assert all(getattr(gp, name).__doc__ for name in names) and (ROOT / "src" / "gemma_poetry" / "py.typed").is_file()

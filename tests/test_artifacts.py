@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from gemma_poetry import errors
 from gemma_poetry.artifacts import (
+    TRAINING_LOCK,
     atomic_folder,
     atomic_writer,
     check_file,
@@ -216,6 +218,22 @@ def test_a_job_of_stages_replaces_its_own_work_alone_finished_or_not(tmp_path: P
     with pytest.raises(OutputError, match=r"quickstart did not write: 'run/notes\.txt'"), growing_folder(out, "quickstart", []):
         pass
     assert (out / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_the_lock_of_a_training_is_ours_and_one_that_is_held_is_not_replaced(tmp_path: Path):
+    """`train --out W/run --resume` in the folder of a quickstart: killed, it leaves its lock; alive, it is not deleted."""
+    out = tmp_path / "out"
+    with growing_folder(out, "quickstart", ["run"]):
+        (out / "run").mkdir()
+        write_text(out / "run" / "x", "x")
+    lock = out / "run" / TRAINING_LOCK
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="a training is at work in out/run"), growing_folder(out, "quickstart", []):
+            raise AssertionError
+    assert lock.exists()
+    with growing_folder(out, "quickstart", []):
+        assert not (out / "run").exists()
 
 
 def test_files_beside_others_are_replaced_only_if_a_manifest_names_them(tmp_path: Path):

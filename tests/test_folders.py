@@ -63,6 +63,7 @@ def test_data_is_data(place):
         ("runs/quickstart", "the folder of a quickstart", "name runs/quickstart/run"),
         ("runs/frist", "no such folder", "runs/first"),
         ("runs/begun", "a run that is not finished", ""),
+        ("runs/first/checkpoint-9", "no such folder", "name runs/first"),
         ("mine/poems", "prepared data", ""),
         ("poem.txt", "a file", "name the folder"),
         ("runs/first", "", ""),
@@ -80,11 +81,16 @@ def test_what_is_no_model_names_what_was_meant(place, path, found, action):
         ("runs/described", True, "where the README writes its runs"),
         ("data/described", True, "where the README writes its data"),
         ("mine/other", True, "a folder here with data of ours in it"),
+        ("mine/poems", True, "data itself"),
+        ("started/checkpoint-1", True, "a checkpoint that a run does not have"),
+        ("google/manifest.json", True, "a file"),
         ("google/gemma-3-270m", False, "a folder of models may be called as an owner on the Hub is"),
         ("nobody/model", False, "there is no such folder here"),
     ],
 )
-def test_which_missing_models_are_local(place, spec, local, why):
+def test_which_models_are_local(place, spec, local, why):
+    write_json(place / "started" / "started.json", {})
+    write_json(place / "google" / "manifest.json", {})
     assert is_local(spec) == local, why
 
 

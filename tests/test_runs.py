@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import write_json, write_manifest, write_text
+from gemma_poetry.artifacts import TRAINING_LOCK, write_json, write_manifest, write_text
 from gemma_poetry.errors import DataError, GemmaPoetryError, OutputError, RunError, TrainingError
-from gemma_poetry.runs import LOCK, STARTED, at_work, is_complete, mark_complete, newest_checkpoint
+from gemma_poetry.runs import STARTED, at_work, is_complete, mark_complete, newest_checkpoint
 
 START = {"model": "mini", "seed": 1}
 
@@ -52,7 +52,7 @@ def test_two_trainings_never_share_a_folder(tmp_path):
             other = pytest.raises(RunError, match=rf"another training is at work.*process {os.getpid()} on .*, since \d{{4}}-")
             with other, working(run, resume=resume):
                 pass
-        assert {LOCK, STARTED} <= names(run)
+        assert {TRAINING_LOCK, STARTED} <= names(run)
     assert names(run) == {STARTED}
 
 
@@ -68,7 +68,7 @@ def test_a_killed_process_leaves_a_lock_that_holds_nobody_back(tmp_path):
         with pytest.raises(RunError, match=f"process {process.pid} "), working(run, resume=True):
             pass
         process.send_signal(signal.SIGKILL)
-    assert (run / LOCK).exists()
+    assert (run / TRAINING_LOCK).exists()
     with working(run, resume=True) as taken:
         assert taken.checkpoint is None and taken.manifest is None
 

@@ -29,6 +29,7 @@ from gemma_poetry.config import Recipe, recipe_with
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import TextError, UsageError
 from gemma_poetry.frames import data_frame
+from gemma_poetry.languages import LANGUAGES, _, listed, localized, use_language as speak
 from gemma_poetry.progress import shown
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ Settings = Mapping[str, Any] | Sequence[str]
 CLASSICAL = "classical-chinese"
 
 
+def use_language(language: str) -> None:
+    """Makes a language that of messages from now on, in place of the environment's (`LANGUAGE`, `LC_ALL`, `LANG`).
+
+    Args:
+        language: `zh` or `en`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if language not in LANGUAGES:
+        found = _("there are no messages in {language!r}", language=language)
+        raise UsageError(found, expected=listed(LANGUAGES, " or "))
+    speak("zh" if language == "zh" else "en")
+
+
 def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "", book: str = "") -> CheckResult:
     """Says what is right and wrong with one poem; see `check_all`.
 
@@ -57,7 +73,9 @@ def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature:
     """
     found = check_all(poem, form, domain=domain, feature=feature, book=book)
     if len(found) != 1:
-        raise UsageError(f"the text holds {len(found)} poems", expected="one poem", action="call check_all")
+        raise UsageError(
+            _("the text holds {count} poems", count=len(found)), expected=_("one poem"), action=_("call check_all")
+        )
     return found[0]
 
 
@@ -84,7 +102,7 @@ def check_all(
     results = []
     for source_id, found in check_file(file, form, domain, feature, book):
         if isinstance(found, RefusedError):
-            raise TextError(f"left out: {found.reason}", where=source_id)
+            raise TextError(_("left out: {reason}", reason=found.reason), where=source_id)
         if isinstance(found, Exception):
             raise found
         results.append(found)
@@ -163,7 +181,9 @@ class Poet:
         """
         for name, value in (("n", n), ("best_of", best_of)):
             if value is not None and value < 1:
-                raise UsageError(f"{name}={value} is asked for", expected=f"{name} of at least 1")
+                raise UsageError(
+                    _("{name}={value} is asked for", name=name, value=value), expected=_("{name} of at least 1", name=name)
+                )
         from gemma_poetry.generation.request import requests_of
 
         # New lines are promised where it is known which are old.
@@ -228,7 +248,7 @@ class _Folder(os.PathLike[str]):
         raise NotImplementedError
 
     def __str__(self) -> str:
-        rows = self.rows()
+        rows = [(localized(name), localized(value)) for name, value in self.rows()]
         width = max(len(name) for name, _ in rows)
         return "\n".join([str(self.folder), *(f"  {name:<{width}}  {value}" for name, value in rows)])
 

@@ -30,8 +30,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gemma_poetry.errors import DataError, OutputError, RunError
+from gemma_poetry.languages import _, listed, reason_of
 
 MANIFEST = "manifest.json"
+TRAINING_LOCK = ".training.lock"
+"""What a training holds while it writes to a folder; one that was killed leaves it behind."""
 WRITERS = {
     "data": "prepare",
     "evaluation": "evaluate",
@@ -132,13 +135,13 @@ def check_file(path: Path, *, overwrite: bool = False) -> None:
     if not os.path.lexists(path):
         return
     if not path.is_file():
-        raise OutputError("this is no file", where=path, expected="the name of a file", action="choose another --out")
+        raise OutputError(_("this is no file"), where=path, expected=_("the name of a file"), action=_("choose another --out"))
     if not overwrite:
         raise OutputError(
-            "the file exists",
+            _("the file exists"),
             where=path,
-            expected="a new file",
-            action="choose another --out, or add --overwrite to replace this one",
+            expected=_("a new file"),
+            action=_("choose another --out, or add --overwrite to replace this one"),
         )
 
 
@@ -197,9 +200,9 @@ def _what_writes(path: Path) -> str:
     """Which verb writes a file, as what to do where it cannot be read."""
     name = Path(path).name
     if name == MANIFEST:
-        return "check the path: gemma-poetry prepare writes it into DATA, gemma-poetry train into RUN when it ends"
+        return _("check the path: gemma-poetry prepare writes it into DATA, gemma-poetry train into RUN when it ends")
     verb = next((verb for verb, names in _WRITERS.items() if name.startswith(names)), None)
-    return f"gemma-poetry {verb} writes it: run that again" if verb else "check the path"
+    return _("gemma-poetry {verb} writes it: run that again", verb=verb) if verb else _("check the path")
 
 
 def read_json(path: Path) -> Any:
@@ -213,17 +216,23 @@ def read_json(path: Path) -> Any:
         mode, size = (status := os.stat(path)).st_mode, status.st_size
         if not stat.S_ISREG(mode) or size > LARGEST_JSON:
             # A pipe or a device would never end.
-            raise ValueError("no file" if not stat.S_ISREG(mode) else f"{size:,} bytes, {LARGEST_JSON:,} at most are read")
+            raise ValueError(
+                _("no file")
+                if not stat.S_ISREG(mode)
+                else _("{size:,} bytes, {largest_json:,} at most are read", size=size, largest_json=LARGEST_JSON)
+            )
         return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action=_what_writes(path)) from error
+        raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
+        raise DataError(
+            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
+        ) from error
     except ValueError as error:
         raise DataError(
-            f"not valid JSON ({_shortened(error)})",
+            _("not valid JSON ({shortened})", shortened=_shortened(error)),
             where=path,
-            expected="a JSON file as it was written",
+            expected=_("a JSON file as it was written"),
             action=_what_writes(path),
         ) from error
 
@@ -240,9 +249,9 @@ def parse_json(text: str | bytes) -> Any:
         if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError("it nests too deep") from error
+        raise ValueError(_("it nests too deep")) from error
     except UnicodeEncodeError as error:
-        raise ValueError("half of a surrogate pair") from error
+        raise ValueError(_("half of a surrogate pair")) from error
     return value
 
 
@@ -251,12 +260,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:80]!r} stands twice")
+        raise ValueError(_("the key {twice!r} stands twice", twice=twice[:80]))
     return found
 
 
 def _shortened(error: Exception) -> str:
-    return str(error)[:200]
+    return reason_of(error)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:
@@ -268,17 +277,19 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     number = 0
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise DataError("no file", where=path, expected="one JSON object a line")
+            raise DataError(_("no file"), where=path, expected=_("one JSON object a line"))
         with open(path, encoding="utf-8") as stream:
             for number, line in enumerate(stream, 1):
                 if line.strip():
                     yield _parsed_line(line, f"{path}:{number}")
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action=_what_writes(path)) from error
+        raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
     except UnicodeDecodeError as error:
-        raise DataError("not UTF-8", where=f"{path}:{number + 1}", action=_what_writes(path)) from error
+        raise DataError(_("not UTF-8"), where=f"{path}:{number + 1}", action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check its permissions") from error
+        raise DataError(
+            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
+        ) from error
 
 
 def _parsed_line(line: str, where: str) -> Any:
@@ -286,10 +297,10 @@ def _parsed_line(line: str, where: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"not a JSON record ({_shortened(error)})",
+            _("not a JSON record ({shortened})", shortened=_shortened(error)),
             where=where,
-            expected="one JSON object a line",
-            action="mend or remove the line, or run again the verb that writes the file",
+            expected=_("one JSON object a line"),
+            action=_("mend or remove the line, or run again the verb that writes the file"),
         ) from error
 
 
@@ -304,9 +315,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     faults = _manifest_faults(manifest)
     if faults:
         raise DataError(
-            f"no manifest: {'; '.join(faults[:3])}",
+            _("no manifest: {faults}", faults=listed(faults[:3], "; ")),
             where=path,
-            expected="the manifest as the stage wrote it",
+            expected=_("the manifest as the stage wrote it"),
             action=_what_writes(path),
         )
     found: dict[str, Any] = manifest
@@ -316,24 +327,27 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _manifest_faults(manifest: Any) -> list[str]:
     """What in a manifest is of the wrong kind; what is missing is none of it."""
     if not isinstance(manifest, dict):
-        return ["it is no object"]
+        return [_("it is no object")]
     faults = []
     for dotted, kind in _MANIFEST_KINDS.items():
-        section, _, name = dotted.partition(".")
+        section, _unused, name = dotted.partition(".")
         holder, key = (manifest.get(section), name) if name else (manifest, section)
         value = holder.get(key) if isinstance(holder, dict) else None
         # True and false are numbers to Python.
         if value is None and (kind is not dict or section == "validation" or not isinstance(holder, dict) or key not in holder):
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            faults.append(f"{dotted} is no {'object' if kind is dict else 'text' if kind is str else 'number'}")
+            if kind is dict:
+                faults.append(_("{field} is no object", field=dotted))
+            else:
+                faults.append(_("{field} is no text", field=dotted) if kind is str else _("{field} is no number", field=dotted))
         elif isinstance(value, str) and (len(value) > _LONGEST_NAME or not value.isprintable()):
-            faults.append(f"{dotted} is no name")
+            faults.append(_("{field} is no name", field=dotted))
     files = manifest.get("files")
     for name, entry in files.items() if isinstance(files, dict) else ():
         whole = isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("bytes")) is int
         if not whole or not name.isprintable() or len(name) > _LONGEST_NAME:
-            faults.append(f"files: {name[:80]!r} has no sha256 and bytes")
+            faults.append(_("files: {name!r} has no sha256 and bytes", name=name[:80]))
     return faults
 
 
@@ -423,7 +437,9 @@ def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path
         path.mkdir(parents=True, exist_ok=True)
         with _held(path) as mine:
             if not mine:
-                raise OutputError("another job is writing here", where=path, action="wait for it, or choose another --out")
+                raise OutputError(
+                    _("another job is writing here"), where=path, action=_("wait for it, or choose another --out")
+                )
             for entry in path.iterdir():
                 if entry.name != MANIFEST:  # goes last: without it nobody would know whose the rest is
                     _remove(entry)
@@ -471,10 +487,13 @@ def check_names(folder: Path, kind: str, names: Sequence[str]) -> None:
     taken = [name for name in (*names, MANIFEST) if name not in ours and os.path.lexists(folder / name)]
     if taken or (os.path.lexists(folder) and not folder.is_dir()):
         raise OutputError(
-            f"there is something here that {WRITERS[kind]} did not write" + (f": {taken[0]!r}" if taken else ""),
+            _("there is something here that {kind} did not write", kind=WRITERS[kind])
+            + (_(": {taken!r}", taken=taken[0]) if taken else ""),
             where=folder,
-            expected=f"a folder without these files, or one in which {WRITERS[kind]} wrote them (they are replaced)",
-            action="name another folder as --out, or move what is here away",
+            expected=_(
+                "a folder without these files, or one in which {kind} wrote them (they are replaced)", kind=WRITERS[kind]
+            ),
+            action=_("name another folder as --out, or move what is here away"),
         )
 
 
@@ -493,20 +512,39 @@ def check_folder(path: Path, kind: str) -> None:
         if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
             return
         manifest = _manifest_of(path, kind) if path.is_dir() else None
+        if manifest is not None:
+            _refuse_training(path)
         others = list(_strangers(path, manifest)) if manifest is not None else []
     except OSError as error:
         raise _output_error(error, path) from error
     if manifest is not None and not others:
         return
-    named = ", ".join(repr(name) for name in others[:_NAMED_AT_MOST])
-    rest = f" and {len(others) - _NAMED_AT_MOST:,} more" if len(others) > _NAMED_AT_MOST else ""
+    named = listed(repr(name) for name in others[:_NAMED_AT_MOST])
+    rest = _(" and {count:,} more", count=len(others) - _NAMED_AT_MOST) if len(others) > _NAMED_AT_MOST else ""
     raise OutputError(
-        f"there is something here that {WRITERS[kind]} did not write"
-        + (f": {named}{rest}" if others else f": it holds no {kind} of this project's"),
+        _("there is something here that {kind} did not write", kind=WRITERS[kind])
+        + (_(": {named}{rest}", named=named, rest=rest) if others else _(": it holds no {kind} of this project's", kind=kind)),
         where=path,
-        expected=f"a new or empty folder, or one that {WRITERS[kind]} wrote and nobody added to (it is replaced)",
-        action="name another folder as --out, or move what is here away",
+        expected=_("a new or empty folder, or one that {kind} wrote and nobody added to (it is replaced)", kind=WRITERS[kind]),
+        action=_("name another folder as --out, or move what is here away"),
     )
+
+
+def _refuse_training(folder: Path) -> None:
+    """Refuses to replace a folder that a training writes to, or one above it.
+
+    Raises:
+        OutputError: A training is at work in it.
+    """
+    for lock in folder.rglob(TRAINING_LOCK):
+        with _held(lock) as mine:
+            if not mine and lock.is_file():
+                raise OutputError(
+                    _("a training is at work in {relative_to}", relative_to=lock.parent.relative_to(folder.parent)),
+                    where=folder,
+                    expected=_("a folder that nothing else writes to"),
+                    action=_("wait for it to end, or name another folder as --out"),
+                )
 
 
 def _manifest_of(folder: Path, kind: str) -> dict[str, Any] | None:
@@ -530,6 +568,8 @@ def _strangers(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         for entry in sorted(queue.pop().iterdir()):
             name = entry.relative_to(folder).as_posix()
             if name in files or name in parts or leftover.fullmatch(entry.name):
+                continue
+            if entry.name == TRAINING_LOCK and entry.is_file():  # nobody holds it: see `_refuse_training`
                 continue
             if entry.is_dir() and not entry.is_symlink() and name in folders:
                 queue.append(entry)
@@ -591,10 +631,10 @@ def _remove(path: Path) -> None:
 
 def _output_error(error: OSError, path: Path) -> OutputError:
     return OutputError(
-        f"cannot write ({error.strerror or error})",
+        _("cannot write ({reason})", reason=error.strerror or error),
         where=path,
-        expected="a writable place with enough free space",
-        action="free some space or choose another --out; nothing half-written was left behind",
+        expected=_("a writable place with enough free space"),
+        action=_("free some space or choose another --out; nothing half-written was left behind"),
     )
 
 
@@ -641,14 +681,17 @@ def check_manifest(folder: Path, names: Sequence[str]) -> dict[str, Any]:
         entry = (manifest.get("files") or {}).get(name)
         if entry is None or not (folder / name).is_file():
             raise DataError(
-                "the file is missing", where=folder / name, expected=f"a folder with {name}", action="prepare it again"
+                _("the file is missing"),
+                where=folder / name,
+                expected=_("a folder with {name}", name=name),
+                action=_("prepare it again"),
             )
         if (folder / name).stat().st_size != entry["bytes"] or sha256_file(folder / name) != entry["sha256"]:
             raise DataError(
-                "the file is not the one that its manifest describes",
+                _("the file is not the one that its manifest describes"),
                 where=folder / name,
-                expected=f"{entry['bytes']} bytes with sha256 {entry['sha256'][:12]}…",
-                action="prepare it again; edited data would make every later figure untraceable",
+                expected=_("{bytes} bytes with sha256 {sha256}…", bytes=entry["bytes"], sha256=entry["sha256"][:12]),
+                action=_("prepare it again; edited data would make every later figure untraceable"),
             )
     return manifest
 
@@ -668,8 +711,8 @@ def check_same_start(out: Path, begun: Mapping[str, Any], start: Mapping[str, An
     changed = [name for name in start if start[name] != begun.get(name)]
     if changed:
         raise RunError(
-            f"the run was begun with other settings ({', '.join(changed)})",
+            _("the run was begun with other settings ({changed})", changed=listed(changed)),
             where=out,
-            expected=f"the same {what} as when it was begun",
-            action="resume with the same options, or choose another --out",
+            expected=_("the same {what} as when it was begun", what=what),
+            action=_("resume with the same options, or choose another --out"),
         )

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from gemma_poetry.errors import RecipeError, UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -46,7 +47,7 @@ class Section(BaseModel):
         """True and false are numbers to Python; who writes `yes` for a number means something else."""
         kind = str(cls.model_fields[info.field_name or ""].annotation)
         if isinstance(value, bool) and "bool" not in kind and "Literal" not in kind:
-            raise ValueError("a number, a text or a list is expected, not true or false")
+            raise ValueError(_("a number, a text or a list is expected, not true or false"))
         return value
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
@@ -271,8 +272,8 @@ def load_recipe(recipe: str | Path | None = None, overrides: Sequence[str] = ())
             described.append(f"and {len(faults) - _MOST_FAULTS:,} more")
         raise RecipeError(
             "\n".join(described),
-            expected="the fields and types that docs/recipes.md lists",
-            action="mend the recipe or the --set options named above",
+            expected=_("the fields and types that docs/recipes.md lists"),
+            action=_("mend the recipe or the --set options named above"),
             where=where,
         ) from error
 
@@ -292,7 +293,9 @@ def recipe_with(recipe: str | Path | Recipe | None, settings: Mapping[str, Any] 
     if not isinstance(recipe, Recipe):
         return load_recipe(recipe, changes)
     if changes:
-        raise UsageError("settings are given beside a Recipe", expected="one of them", action="change the recipe itself")
+        raise UsageError(
+            _("settings are given beside a Recipe"), expected=_("one of them"), action=_("change the recipe itself")
+        )
     return recipe
 
 
@@ -310,25 +313,27 @@ def _read_tree(recipe: str | Path) -> dict[str, Any]:
     if path.suffix in {".yaml", ".yml"}:
         try:
             if path.exists() and (not path.is_file() or path.stat().st_size > _LONGEST_RECIPE):
-                raise OSError(f"no file of at most {_LONGEST_RECIPE:,} bytes")
+                raise OSError(_("no file of at most {most:,} bytes", most=_LONGEST_RECIPE))
             text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            raise RecipeError(f"the recipe cannot be read ({error})", where=path, action="name a UTF-8 YAML file") from error
+            raise RecipeError(
+                _("the recipe cannot be read ({error})", error=error), where=path, action=_("name a UTF-8 YAML file")
+            ) from error
     elif str(recipe) in recipe_names():
         text = (_recipe_folder() / f"{recipe}.yaml").read_text(encoding="utf-8")
     else:
         known = recipe_names()
         near = nearest_names(str(recipe), known)
         raise RecipeError(
-            f"no recipe is called {str(recipe)[:200]!r}",
-            expected=f"one of {', '.join(known)}, or a path that ends in .yaml",
-            action=f"did you mean {' or '.join(near)}?" if near else "choose one of these",
+            _("no recipe is called {recipe!r}", recipe=str(recipe)[:200]),
+            expected=_("one of {known}, or a path that ends in .yaml", known=listed(known)),
+            action=_("did you mean {near}?", near=listed(near, " or ")) if near else _("choose one of these"),
         )
     tree = _parse_yaml(text, str(path))
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise RecipeError("the recipe is no mapping of sections", where=path, expected="sections such as `train:`")
+        raise RecipeError(_("the recipe is no mapping of sections"), where=path, expected=_("sections such as `train:`"))
     return tree
 
 
@@ -355,7 +360,7 @@ class _RecipeLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _unused in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in seen:
                 fault = (
                     f"the key {key.value[:80]!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key that is no text"
@@ -392,13 +397,13 @@ def _parse_yaml(text: str, where: str) -> Any:
     try:
         return yaml.load(text, Loader=_RecipeLoader)
     except RecursionError as error:
-        raise RecipeError("it nests too deep", where=where, expected="sections of fields", action="mend it") from error
+        raise RecipeError(_("it nests too deep"), where=where, expected=_("sections of fields"), action=_("mend it")) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise RecipeError(
-            f"not valid YAML: {str(error)[:400]}",
+            _("not valid YAML: {error}", error=str(error)[:400]),
             where=where,
-            expected="sections of fields, each a number, a text or a [list]",
-            action="mend it",
+            expected=_("sections of fields, each a number, a text or a [list]"),
+            action=_("mend it"),
         ) from error
 
 
@@ -407,9 +412,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     keys = dotted.strip().split(".")
     if not separator or len(keys) != 2 or not all(keys):
         raise RecipeError(
-            f"cannot read the override {override[:200]!r}",
-            expected="--set section.key=value",
-            action="e.g. --set train.epochs=1",
+            _("cannot read the override {override!r}", override=override[:200]),
+            expected=_("--set section.key=value"),
+            action=_("e.g. --set train.epochs=1"),
         )
     parsed = _parse_yaml(value, f"--set {dotted.strip()[:80]}")
     if isinstance(parsed, str):
@@ -418,7 +423,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
             parsed = float(parsed)
     section = tree.setdefault(keys[0], {})
     if not isinstance(section, dict):
-        raise RecipeError(f"{keys[0]!r} is no section", expected="a mapping", where=dotted)
+        raise RecipeError(_("{keys!r} is no section", keys=keys[0]), expected=_("a mapping"), where=dotted)
     section[keys[1]] = parsed
 
 
@@ -426,10 +431,13 @@ def _describe_fault(fault: Any) -> str:
     location = [str(part) for part in fault["loc"]]
     dotted = ".".join(location)
     if fault["type"] != "extra_forbidden":
-        return f"{dotted[:200]}: {fault['msg']} (found {reprlib.repr(fault['input'])})"
+        shown = reprlib.repr(fault["input"])
+        return _("{field}: {message} (found {shown})", field=dotted[:200], message=fault["msg"], shown=shown)
     if len(location) == 1:
         known: Sequence[str] = list(Recipe.model_fields)
     else:
         known = list(getattr(Recipe(), location[0]).__class__.model_fields)
     near = nearest_names(location[-1], known)
-    return f"{dotted[:200]}: unknown field" + (f" (did you mean {' or '.join(near)}?)" if near else "")
+    if near:
+        return _("{field}: unknown field (did you mean {near}?)", field=dotted[:200], near=listed(near, " or "))
+    return _("{field}: unknown field", field=dotted[:200])

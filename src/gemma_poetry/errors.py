@@ -30,26 +30,10 @@ Out: one exception whose text a person can act on, and the exit status that the 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# Control characters but tab and line feed, marks that turn the direction of text, and halves of UTF-16 pairs.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def visible(text: str) -> str:
-    """A text of others as a terminal may have it: what would move, colour or hide text is written out (`\\x1b`).
-
-    Names that are not UTF-8 come from the file system with their bytes as halves of pairs; each is written as the byte.
-    """
-    return _UNSEEN.sub(_written_out, text)
-
-
-def _written_out(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+from gemma_poetry.languages import Language, _, localized, session_language, visible as visible
 
 
 class GemmaPoetryError(Exception):
@@ -69,14 +53,21 @@ class GemmaPoetryError(Exception):
         self.found, self.expected, self.action, self.where = map(visible, (found, expected, action, str(where)))
         super().__init__(self.describe())
 
-    def describe(self) -> str:
-        """The whole message: `where: found. Expected: … What to do: …`."""
-        parts = [f"{self.where}: {self.found}" if self.where else self.found]
+    def describe(self, language: Language = "en") -> str:
+        """The whole message in a language: `where: found. Expected: … What to do: …`."""
+        parts = [_("{where}: {found}", where=self.where, found=self.found) if self.where else self.found]
         if self.expected:
-            parts.append(f"Expected: {self.expected}")
+            parts.append(_("Expected: {expected}", expected=self.expected))
         if self.action:
-            parts.append(f"What to do: {self.action}")
-        return "\n".join(parts)
+            parts.append(_("What to do: {action}", action=self.action))
+        return "\n".join(localized(part, language) for part in parts)
+
+    def in_language(self, language: Language) -> str:
+        """The whole message, as a value of another message is asked for it."""
+        return self.describe(language)
+
+    def __str__(self) -> str:
+        return self.describe(session_language())
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling that worker processes use.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from gemma_poetry.errors import MissingExtraError
+from gemma_poetry.languages import _, listed
 
 DISTRIBUTION = "gemma-poetry"
 _REQUIREMENT = re.compile(r"""^([\w.-]+)\s*(?:\[([\w,\s-]+)\])?.*;.*extra\s*==\s*['"]([\w-]+)['"]""")
@@ -119,11 +120,20 @@ def _installed(distribution: str) -> bool:
 
 
 def _error(absent: list[str], extra: str, purpose: str = "", otherwise: str = "") -> MissingExtraError:
-    listed = " and ".join(filter(None, [", ".join(absent[:-1]), absent[-1]]))
-    verb = "is" if len(absent) == 1 else "are"
-    install = f"pip install '{DISTRIBUTION}[{extra}]'" if extra else f"pip install {' '.join(absent)}"
+    named = listed(filter(None, [listed(absent[:-1]), absent[-1]]), " and ")
+    install = (
+        _("pip install '{distribution}[{extra}]'", distribution=DISTRIBUTION, extra=extra)
+        if extra
+        else _("pip install {absent}", absent=" ".join(absent))
+    )
+    if len(absent) == 1:
+        found = _("{purpose} needs {named}, which is not installed", purpose=purpose, named=named)
+        found = found if purpose else _("{named} is not installed", named=named)
+    else:
+        found = _("{purpose} needs {named}, which are not installed", purpose=purpose, named=named)
+        found = found if purpose else _("{named} are not installed", named=named)
     return MissingExtraError(
-        f"{purpose} needs {listed}, which {verb} not installed" if purpose else f"{listed} {verb} not installed",
-        expected=f"the extra `{extra}`" if extra else "its packages beside this one",
-        action=f"{install}, or {otherwise}" if otherwise else install,
+        found,
+        expected=_("the extra `{extra}`", extra=extra) if extra else _("its packages beside this one"),
+        action=_("{install}, or {otherwise}", install=install, otherwise=otherwise) if otherwise else install,
     )

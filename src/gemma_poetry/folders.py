@@ -15,14 +15,15 @@ from typing import Any, Literal
 
 from gemma_poetry.artifacts import MANIFEST, read_json
 from gemma_poetry.errors import DataError, GemmaPoetryError, nearest_names
+from gemma_poetry.languages import _, listed
 
 Wanted = Literal["data", "model"]
 _RUNS = ("run", "keras-run")
 _KINDS = {
-    "data": "prepared data (DATA, from gemma-poetry prepare)",
-    "run": "a run (RUN, from gemma-poetry train)",
-    "keras-run": "a run (RUN, from gemma-poetry train --backend keras)",
-    "pretrained model": "a model (from gemma-poetry pretrain)",
+    "data": _("prepared data (DATA, from gemma-poetry prepare)"),
+    "run": _("a run (RUN, from gemma-poetry train)"),
+    "keras-run": _("a run (RUN, from gemma-poetry train --backend keras)"),
+    "pretrained model": _("a model (from gemma-poetry pretrain)"),
 }
 _NAMES_SHOWN = 6
 
@@ -48,26 +49,31 @@ def folder_kind(path: Path) -> str:
 def describe_folder(path: Path) -> str:
     """What lies at a path, in words."""
     if path.is_file():
-        return "a file"
+        return _("a file")
     if not path.is_dir():
-        return "no such folder"
+        return _("no such folder")
     kind = folder_kind(path)
     if kind in _KINDS and str(_manifest(path).get("kind", "")) == kind:
         return _KINDS[kind]
     told = {
-        "run": "a run that is not finished",
-        "data": "prepared data without its manifest",
-        "quickstart": "the folder of a quickstart, with DATA and RUN in it",
-        "adapter": "an adapter",
-        "model": "a model",
+        "run": _("a run that is not finished"),
+        "data": _("prepared data without its manifest"),
+        "quickstart": _("the folder of a quickstart, with DATA and RUN in it"),
+        "adapter": _("an adapter"),
+        "model": _("a model"),
     }
     if kind in told:
         return told[kind]
     names = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
     if not names:
-        return "an empty folder"
+        return _("an empty folder")
     more = " …" if len(names) > _NAMES_SHOWN else ""
-    return f"{f'a folder of the kind {kind!r}' if kind else 'a folder'} that holds {', '.join(names[:_NAMES_SHOWN])}{more}"
+    return _(
+        "{value} that holds {names}{more}",
+        value=_("a folder of the kind {kind!r}", kind=kind) if kind else _("a folder"),
+        names=listed(names[:_NAMES_SHOWN]),
+        more=more,
+    )
 
 
 def meant_folder(path: Path, wanted: Wanted) -> Path | None:
@@ -95,18 +101,22 @@ def check_data_folder(path: Path) -> None:
     meant = meant_folder(path, "data") if path.exists() else None
     near = nearest_folders(path, ("data", "quickstart"))
     if meant is not None:
-        action = f"name {meant}"
+        action = _("name {meant}", meant=meant)
     elif near:
-        action = f"did you mean {' or '.join(map(str, near))}?"
+        action = _("did you mean {near}?", near=listed(map(str, near), " or "))
     else:
-        action = "run gemma-poetry prepare first (--source SOURCE --out DATA), and name its DATA"
+        action = _("run gemma-poetry prepare first (--source SOURCE --out DATA), and name its DATA")
     missing = not path.exists() or kind == ""  # where a manifest is all that is missing, its name says most
     raise DataError(
-        ("no such file" if not path.is_dir() else f"no such file: this is {describe_folder(path)}")
+        (
+            _("no such file")
+            if not path.is_dir()
+            else _("no such file: this is {describe_folder}", describe_folder=describe_folder(path))
+        )
         if missing and not path.is_file()
-        else f"not prepared data: this is {describe_folder(path)}",
+        else _("not prepared data: this is {describe_folder}", describe_folder=describe_folder(path)),
         where=path / MANIFEST if missing and not path.is_file() else path,
-        expected="a DATA folder, with the manifest that gemma-poetry prepare wrote",
+        expected=_("a DATA folder, with the manifest that gemma-poetry prepare wrote"),
         action=action,
     )
 
@@ -115,15 +125,17 @@ def model_hint(path: Path) -> tuple[str, str]:
     """What a path that is no model is, and what to name as the model in its place; empty where there is nothing to say."""
     path = Path(path)
     if not path.exists():
+        if folder_kind(path.parent) in _RUNS and (path.parent / MANIFEST).is_file():
+            return _("no such folder"), _("name {parent}", parent=path.parent)
         near = nearest_folders(path, ("model", "adapter", "pretrained model", *_RUNS, "quickstart"))
-        return "no such folder", f"did you mean {' or '.join(map(str, near))}?" if near else ""
+        return _("no such folder"), _("did you mean {near}?", near=listed(map(str, near), " or ")) if near else ""
     meant = meant_folder(path, "model")
     kind = folder_kind(path)
     if path.is_file() and meant is None:
-        return "a file, not a folder", "name the folder that it lies in"
+        return _("a file, not a folder"), _("name the folder that it lies in")
     if kind in ("model", "adapter", "pretrained model") or (kind in _RUNS and (path / MANIFEST).is_file()):
         return "", ""
-    return describe_folder(path), f"name {meant}" if meant is not None else ""
+    return describe_folder(path), _("name {meant}", meant=meant) if meant is not None else ""
 
 
 def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:
@@ -136,16 +148,16 @@ def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:
 
 
 def is_local(spec: str) -> bool:
-    """Whether `owner/name` means a folder of this machine that is missing, not a repository of the Hub.
+    """Whether `owner/name` means something of this machine, there or missing, not a repository of the Hub.
 
-    It does where `owner` is `runs` or `data`, the places of the README, or a folder here with runs or data of ours in it.
+    It does where a file lies there, where `owner` is `runs` or `data`, the places of the README, and where `owner` is a folder
+    of ours, or one with runs or data of ours in it.
     """
-    owner, _, name = spec.partition("/")
-    if not name:
+    owner, _unused, name = spec.partition("/")
+    if not name or Path(spec).is_file():
         return True
-    return owner in ("runs", "data") or any(
-        folder_kind(folder) in ("data", "quickstart", "pretrained model", *_RUNS) for folder in _folders_in(Path(owner))
-    )
+    ours = ("data", "quickstart", "pretrained model", *_RUNS)
+    return owner in ("runs", "data") or any(folder_kind(folder) in ours for folder in (Path(owner), *_folders_in(Path(owner))))
 
 
 def _folders_in(folder: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     import pandas
@@ -24,6 +25,8 @@ def data_frame(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
         import pandas
     except ImportError as error:
         raise UsageError(
-            "a data frame needs pandas, which is not installed", expected="the package pandas", action="pip install pandas"
+            _("a data frame needs pandas, which is not installed"),
+            expected=_("the package pandas"),
+            action=_("pip install pandas"),
         ) from error
     return pandas.DataFrame([dict(row) for row in rows])

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
 from typing import TypeVar
 
+from gemma_poetry.languages import localized
+
 Item = TypeVar("Item")
 
 _SHOWN = ContextVar("shown", default=True)
@@ -40,7 +42,7 @@ def is_shown() -> bool:
 def say(sentence: str) -> None:
     """Says on standard error what is being done, where progress is shown."""
     if is_shown():
-        print(sentence, file=sys.stderr)
+        print(localized(sentence), file=sys.stderr)
 
 
 def track(items: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
@@ -98,7 +100,7 @@ def steps(description: str, total: float | None, *, bytes_: bool = False) -> Ite
         disable=not (is_shown() and console.is_terminal),
     )
     with progress:
-        task = progress.add_task(description, total=total)
+        task = progress.add_task(localized(description), total=total)
         yield lambda amount: progress.advance(task, amount)
 
 
@@ -109,7 +111,7 @@ def stage(description: str) -> Iterator[None]:
 
     console = Console(stderr=True)
     if is_shown() and console.is_terminal:
-        with console.status(description):
+        with console.status(localized(description)):
             yield
     else:
         yield

@@ -25,7 +25,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, check_same_start, read_json, write_json
+from gemma_poetry.artifacts import MANIFEST, TRAINING_LOCK, check_manifest, check_same_start, read_json, write_json
 from gemma_poetry.errors import (
     DataError,
     ExportError,
@@ -36,15 +36,15 @@ from gemma_poetry.errors import (
     ran_out_of_memory,
 )
 from gemma_poetry.folders import describe_folder
+from gemma_poetry.languages import _
 
-LOCK = ".training.lock"
 STARTED = "started.json"
 COMPLETE = "complete.json"
 KINDS = ("run", "keras-run", "pretrained model")
 """What the manifest of a finished training says that it is."""
 _FULL = 2**20
 """Free bytes below which a disk is called full."""
-_GO_ON = "go on with the same command and --resume"
+_GO_ON = _("go on with the same command and --resume")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -105,7 +105,7 @@ class RunFolder:
         if self._lock is None:
             return True  # another process of this training holds it, or the file system has no locks
         try:
-            held, lying = os.fstat(self._lock), os.stat(self.folder / LOCK)
+            held, lying = os.fstat(self._lock), os.stat(self.folder / TRAINING_LOCK)
         except OSError:
             return False
         return (held.st_dev, held.st_ino) == (lying.st_dev, lying.st_ino) and (self.folder / STARTED).is_file()
@@ -128,10 +128,12 @@ class RunFolder:
             step: The step whose state was written anew; `None` where nothing was kept.
         """
         return OutputError(
-            "the folder was deleted, emptied or moved away while it was trained in",
+            _("the folder was deleted, emptied or moved away while it was trained in"),
             where=self.folder,
-            expected="the folder of a run to stay where it is until the training ends",
-            action=f"step {step} was written there anew: {_GO_ON}" if step is not None else "train again",
+            expected=_("the folder of a run to stay where it is until the training ends"),
+            action=_("step {step} was written there anew: {go_on}", step=step, go_on=_GO_ON)
+            if step is not None
+            else _("train again"),
         )
 
     @contextlib.contextmanager
@@ -157,10 +159,15 @@ class RunFolder:
         """What is kept of the training, and how it goes on."""
         kept = newest_checkpoint(self.folder, self.complete)
         if kept is not None:
-            return f"{self.folder} keeps the training up to step {_step(kept)}: {_GO_ON}"
+            return _(
+                "{folder} keeps the training up to step {step}: {go_on}", folder=self.folder, step=_step(kept), go_on=_GO_ON
+            )
         if (self.folder / STARTED).is_file():
-            return f"no checkpoint was complete yet: begin again with the same command and --resume ({self.folder} is kept)"
-        return "nothing was written: give the same command again"
+            return _(
+                "no checkpoint was complete yet: begin again with the same command and --resume ({folder} is kept)",
+                folder=self.folder,
+            )
+        return _("nothing was written: give the same command again")
 
     def _cannot_write(self, error: Exception, path: Path) -> OutputError:
         lines = str(error).strip().splitlines()
@@ -169,21 +176,21 @@ class RunFolder:
             free = shutil.disk_usage(self.folder if self.folder.is_dir() else self.folder.parent).free
             if free < _FULL and not isinstance(error, OSError):  # PyTorch's writer does not say so
                 reason = f"{os.strerror(errno.ENOSPC)}: {reason}"
-            reason += f"; {free:,} bytes are free"
+            reason += _("; {free:,} bytes are free", free=free)
         return OutputError(
-            f"cannot write ({reason})",
+            _("cannot write ({reason})", reason=reason),
             where=path,
-            expected="a writable place with enough free space, until the training ends",
-            action=f"free some space. {self.how_to_go_on()}",
+            expected=_("a writable place with enough free space, until the training ends"),
+            action=_("free some space. {how_to_go_on}", how_to_go_on=self.how_to_go_on()),
         )
 
     def _release(self) -> None:
         if self._lock is None:
             return
         with contextlib.suppress(OSError):
-            held, lying = os.fstat(self._lock), os.stat(self.folder / LOCK)
+            held, lying = os.fstat(self._lock), os.stat(self.folder / TRAINING_LOCK)
             if (held.st_dev, held.st_ino) == (lying.st_dev, lying.st_ino):
-                os.unlink(self.folder / LOCK)
+                os.unlink(self.folder / TRAINING_LOCK)
         os.close(self._lock)
         self._lock = None
         with contextlib.suppress(OSError):
@@ -223,7 +230,7 @@ def at_work(
     if writes and resume and not folder.is_dir():
         raise _no_run(folder)
     run = RunFolder(folder, start, complete)
-    killed = (folder / LOCK).is_file()  # or alive: then the lock is refused
+    killed = (folder / TRAINING_LOCK).is_file()  # or alive: then the lock is refused
     if writes:
         run._lock = _acquire(folder)
     try:
@@ -240,11 +247,11 @@ def at_work(
     except OutputError as error:
         if _GO_ON in error.action or not (folder / STARTED).is_file():
             raise
-        action = f"free some space. {run.how_to_go_on()}"
+        action = _("free some space. {how_to_go_on}", how_to_go_on=run.how_to_go_on())
         raise OutputError(error.found, expected=error.expected, action=action, where=error.where) from error
     except GemmaPoetryError:
         # A training that was refused leaves nothing: mended, the same command is given again.
-        if writes and folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, STARTED}:
+        if writes and folder.is_dir() and {path.name for path in folder.iterdir()} <= {TRAINING_LOCK, STARTED}:
             (folder / STARTED).unlink(missing_ok=True)
         raise
     except (OSError, SafetensorError) as error:
@@ -255,11 +262,18 @@ def at_work(
         if not ran_out_of_memory(error):
             raise
         raise TrainingError(
-            f"memory ran out ({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__})",
-            expected="memory for the longest samples that go through the model at a time",
-            action=f"lower train.pass_tokens or train.max_tokens, set train.gradient_checkpointing=true, or take a smaller "
-            f"model (gemma-poetry doctor estimates what a training takes). {run.how_to_go_on()}; with other settings "
-            "choose another --out",
+            _(
+                "memory ran out ({error})",
+                error=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            ),
+            expected=_("memory for the longest samples that go through the model at a time"),
+            action=_(
+                "lower train.pass_tokens or train.max_tokens, set "
+                "train.gradient_checkpointing=true, or take a smaller model (gemma-poetry doctor "
+                "estimates what a training takes). {how_to_go_on}; with other settings choose "
+                "another --out",
+                how_to_go_on=run.how_to_go_on(),
+            ),
         ) from error
     finally:
         run._release()
@@ -272,7 +286,7 @@ def _find_start(run: RunFolder, *, resume: bool, writes: bool, killed: bool, wha
         RunError: See `at_work`.
     """
     folder = run.folder
-    names = {path.name for path in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
+    names = {path.name for path in folder.iterdir()} - {TRAINING_LOCK} if folder.is_dir() else set()
     if not resume:
         # Processes that share a training start at different moments: the one that writes alone judges the folder.
         if writes and names - {STARTED}:
@@ -316,22 +330,24 @@ def _finished(folder: Path) -> dict[str, Any] | None:
 
 def _no_run(folder: Path) -> RunError:
     return RunError(
-        f"there is no run to resume: {describe_folder(folder)}",
+        _("there is no run to resume: {describe_folder}", describe_folder=describe_folder(folder)),
         where=folder,
-        expected="the folder of a run that was begun",
-        action="leave --resume out to begin one, or name the --out that it was begun with",
+        expected=_("the folder of a run that was begun"),
+        action=_("leave --resume out to begin one, or name the --out that it was begun with"),
     )
 
 
 def _not_empty(folder: Path) -> RunError:
     if _kind(folder) in KINDS and _finished(folder) is not None:
-        found, action = "it holds a finished run", "choose another --out"
+        found, action = _("it holds a finished run"), _("choose another --out")
     elif (folder / STARTED).is_file():
-        found = "it holds a run that was begun and is not finished"
-        action = "add --resume to go on with the run that is there, or choose another --out"
+        found = _("it holds a run that was begun and is not finished")
+        action = _("add --resume to go on with the run that is there, or choose another --out")
     else:
-        found, action = describe_folder(folder), "choose another --out"
-    return RunError(f"the folder is not empty: {found}", where=folder, expected="a new or empty folder", action=action)
+        found, action = describe_folder(folder), _("choose another --out")
+    return RunError(
+        _("the folder is not empty: {found}", found=found), where=folder, expected=_("a new or empty folder"), action=action
+    )
 
 
 def _acquire(folder: Path) -> int | None:
@@ -346,7 +362,7 @@ def _acquire(folder: Path) -> int | None:
     except ImportError:  # Windows
         folder.mkdir(parents=True, exist_ok=True)
         return None
-    path = folder / LOCK
+    path = folder / TRAINING_LOCK
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -355,7 +371,10 @@ def _acquire(folder: Path) -> int | None:
             continue  # a training that was refused has just removed the folder
         except OSError as error:
             raise OutputError(
-                f"cannot write ({error.strerror})", where=folder, expected="a writable place", action="choose another --out"
+                _("cannot write ({reason})", reason=error.strerror),
+                where=folder,
+                expected=_("a writable place"),
+                action=_("choose another --out"),
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -363,10 +382,10 @@ def _acquire(folder: Path) -> int | None:
             owner = _owner(path)
             os.close(descriptor)
             raise RunError(
-                f"another training is at work in this folder: {owner}",
+                _("another training is at work in this folder: {owner}", owner=owner),
                 where=folder,
-                expected="one training at a time",
-                action="wait for it to end, end it, or choose another --out",
+                expected=_("one training at a time"),
+                action=_("wait for it to end, end it, or choose another --out"),
             ) from error
         except OSError:  # no locks on this file system
             os.close(descriptor)
@@ -388,6 +407,6 @@ def _owner(lock: Path) -> str:
     """Who holds a lock, as the file says."""
     try:
         owner = json.loads(lock.read_text(encoding="utf-8"))
-        return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+        return _("process {pid} on {host}, since {since}", pid=owner["pid"], host=owner["host"], since=owner["since"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "a process that did not leave its name"
+        return _("a process that did not leave its name")

@@ -106,6 +106,8 @@ LAYOUTS: list[tuple[str, str, str | bytes, str]] = [
     ("《title》：text", "p.txt", each(lambda t, e, a, x: f"《{t}》：{x}"), TITLES),
     ("《title》text", "p.txt", each(lambda t, e, a, x: f"《{t}》{x}"), TITLES),
     ("【title】text", "p.txt", each(lambda t, e, a, x: f"【{t}】{x}"), TITLES),
+    ("[author] title: text", "p.txt", each(lambda t, e, a, x: f"[{a}] {t}: {x}"), ALL),
+    ("（era）title：text", "p.txt", each(lambda t, e, a, x: f"（{e}）{t}：{x}"), TITLES),
     ("《title》author：text", "p.txt", each(lambda t, e, a, x: f"《{t}》{a}：{x}"), ALL),
     ("《title》（author）text", "p.txt", each(lambda t, e, a, x: f"《{t}》（{a}）{x}"), ALL),
     ("《title》 author text", "p.txt", each(lambda t, e, a, x: f"《{t}》 {a} {x}"), ALL),
@@ -268,6 +270,25 @@ def test_stanzas_are_no_poems(form: str, between: str) -> None:
         assert [poem.title for poem in found] == [title for title, *_ in poems]
 
 
+@pytest.mark.parametrize(
+    ("labels", "between"),
+    [
+        (("上片：", "下片："), "\n"),
+        (("【上片】", "【下片】"), "\n\n"),
+        (("上阕\n", "下阕\n"), "\n"),
+        (("前段:\n\n", "后段:\n\n"), "\n\n"),
+    ],
+)
+@pytest.mark.parametrize("form", ["《{t}》 {a}\n", "{t}\n{a}\n\n", ""])
+def test_labels_of_stanzas_are_no_titles(form: str, labels: tuple[str, str], between: str) -> None:
+    def text(title: str, author: str, halves: tuple[str, str]) -> str:
+        return form.format(t=title, a=author) + between.join(label + half for label, half in zip(labels, halves))
+
+    found = read("p.txt", "\n\n".join(text(*stanzas) for stanzas in STANZAS))
+    assert [clean_lines(poem.paragraphs)[0] for poem in found] == [lines_of("".join(halves)) for *_, halves in STANZAS]
+    assert [poem.title for poem in found] == [title if form else "" for title, *_ in STANZAS]
+
+
 ONE_RHYME = (
     "空山不见人，但闻人语响。返景入深林，复照青苔上。",
     "日照香炉生紫烟，遥看瀑布挂前川。飞流直下三千尺，疑是银河落九天。",
@@ -283,6 +304,28 @@ def test_poems_of_one_rhyme_are_poems(chosen: tuple[str, ...], between: str) -> 
     """A rhyme word that returns, or a first line that rhymes, begins another poem."""
     found = read("p.txt", between.join(chosen))
     assert [clean_lines(poem.paragraphs)[0] for poem in found] == [lines_of(text) for text in chosen]
+
+
+@pytest.mark.parametrize("marks", [True, False])
+@pytest.mark.parametrize(
+    ("why", "chosen", "told"),
+    [
+        ("three 绝句 that do not hang together", (ONE_RHYME[1], ONE_RHYME[2], "朝辞白帝彩云间，千里江陵一日还。两岸猿声啼不住，轻舟已过万重山。"), False),
+        ("two, of which the second begins with a rhyme", ONE_RHYME[3:5], False),
+        ("a rhyme word that returns", (ONE_RHYME[3],) * 3, False),
+        ("a 律诗", ("国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。", "烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。"), True),
+    ],
+)  # fmt: skip
+def test_rows_of_one_rhyme_that_may_be_several_poems_are_never_merged(
+    why: str, chosen: tuple[str, ...], told: bool, marks: bool
+) -> None:
+    """A line a row, without titles."""
+    content = "\n".join(rows_of_lines(text) if marks else unmarked(text) for text in chosen)
+    if told:
+        assert [clean_lines(poem.paragraphs)[0] for poem in read("p.txt", content)] == [lines_of("".join(chosen))], why
+    else:
+        with pytest.raises(SourceError, match="one poem or several"):
+            read("p.txt", content)
 
 
 QUATRAINS = [text for *_, text in POEMS if len(lines_of(text)) == 4]

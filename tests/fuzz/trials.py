@@ -28,6 +28,9 @@ PATIENCE = 180
 MEMORY = 4 * 2**30
 LONG = os.environ.get("GEMMA_POETRY_FUZZ") == "long"
 
+TALLY: list[tuple[str, str, float]] = []
+"""What was tried in this session: the work, its outcome, and how many seconds of processor time it took."""
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _BIG, _DEEP, _TWICE, _INFINITE = "@big@", "@deep@", "@twice@", "@infinite@"
 
@@ -55,13 +58,18 @@ def attempt(work: Callable[..., object], *given: Any) -> str:
     process.start()
     writer.close()
     try:
-        outcome = reader.recv() if reader.poll(PATIENCE) else f"hang: no answer after {PATIENCE} s on the clock"
+        if reader.poll(PATIENCE):
+            outcome, seconds = reader.recv()
+        else:
+            outcome, seconds = f"hang: no answer after {PATIENCE} s on the clock", float(PATIENCE)
     except EOFError:
         process.join(10)
         code = process.exitcode
         outcome = f"hang: {SECONDS} s of processor time" if code in (-signal.SIGXCPU, -signal.SIGKILL) else f"died: {code}"
+        seconds = float(SECONDS)
     process.kill()
     process.join()
+    TALLY.append((work.__name__, outcome, seconds))
     return str(outcome)
 
 
@@ -83,7 +91,8 @@ def _report(writer: Any, work: Callable[..., object], given: tuple[Any, ...]) ->
             outcome = "trace: the message cannot be printed"
     except BaseException:  # a panic of Rust is no Exception
         outcome = f"trace: {traceback.format_exc()[-3000:]}"
-    writer.send(outcome)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    writer.send((outcome, usage.ru_utime + usage.ru_stime))
 
 
 def is_sound(outcome: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,23 @@ def test_a_stretched_rotation_is_carried_over(folder):
 def test_what_is_no_plain_gemma_of_text_is_refused(folder, preset, named):
     with pytest.raises(ModelError, match=named):
         as_transformers(preset, folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"num_layers": 10**9}, "config.num_layers"),
+        ({"hidden_dim": "32"}, "config.hidden_dim"),
+        ({"intermediate_dim": [64]}, "config.intermediate_dim"),
+        ({"layer_norm_epsilon": -1.0}, "config.layer_norm_epsilon"),
+        ({"head_dim": None}, "config.head_dim"),
+        ({"dtype": {"auto_map": {"a": "evil.B"}}}, "auto_map"),
+    ],
+)
+def test_fields_that_no_preset_has_are_refused_before_keras_sees_them(folder, changes, named):
+    (folder / "config.json").write_text(json.dumps(written(GEMMA_3 | changes)))
+    with pytest.raises(ModelError, match=re.escape(named)):
+        find_base(str(folder), folder)
 
 
 def test_a_preset_without_weights_is_refused(tmp_path):

@@ -165,6 +165,19 @@ def test_a_spoilt_folder_is_refused(folder, spoil, error, message):
     assert raised.value.where.startswith(str(folder)) and raised.value.action
 
 
+def test_tokens_beyond_the_rows_of_the_model_are_refused_with_both_numbers(good, tmp_path):
+    shutil.copytree(good, tmp_path / "model")
+    tokenizer = load_tokenizer(str(tmp_path / "model"))
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<image_soft_token>"], special_tokens=True)  # as Gemma 3 has one more than its models of text
+    tokenizer.save_pretrained(tmp_path / "model")
+    assert load_model(str(tmp_path / "model"), device="cpu").tokenizer.convert_tokens_to_ids("<image_soft_token>") == rows
+    tokenizer.add_tokens(["<poem>", "<line>"])
+    tokenizer.save_pretrained(tmp_path / "model")
+    with pytest.raises(IncompleteModelError, match=rf"up to id {rows + 2} \('<line>'\), the model {rows} rows"):
+        load_model(str(tmp_path / "model"), device="cpu")
+
+
 def test_the_check_names_the_family(good):
     assert check_model_folder(good) in FAMILIES
 

@@ -15,11 +15,11 @@ from gemma_poetry.api import check_all
 from gemma_poetry.errors import GemmaPoetryError, ModelError, RunError
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.languages import _, localized
 from gemma_poetry.model import hub
 from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.model.loading import load_model, load_tokenizer, locate
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import _TEXTS, complaint, preferred_language, say, verdict_text
 
@@ -192,9 +192,9 @@ def test_what_keeps_a_model_of_the_hub_away_is_named_in_chinese(monkeypatch: pyt
 
 
 def test_a_reason_inside_a_message_is_said_in_chinese_too():
-    reason = "the base model's weights are others than those that it was trained on"
-    said = translated(f"the adapter does not fit the base model 'mini': {reason}", "zh")
-    assert said == "适配器与原模型「mini」不合：原模型的权重已非训练时的权重"
+    reason = _("the base model's weights are others than those that it was trained on")
+    found = _("the adapter does not fit the base model {base!r}: {reason}", base="mini", reason=reason)
+    assert localized(found, "zh") == "适配器与原模型「mini」不合：原模型的权重已非训练时的权重"
 
 
 @pytest.mark.parametrize(
@@ -216,14 +216,14 @@ def test_remarks_of_the_scansion_are_said_in_chinese():
     (octave,) = check_all(
         "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。", "auto"
     )
-    remarks = [translated(remark, "zh") for remark in octave.scansion.remarks]
+    remarks = [localized(remark, "zh") for remark in octave.scansion.remarks]
     assert remarks[0].startswith("第 3、4 句对仗")
     assert all(not re.search("[a-z]{3}", remark) for remark in remarks)
 
 
 def test_what_is_not_known_stays_as_it_is():
-    assert translated("some new message", "zh") == "some new message"
-    assert translated("the template is empty", "en") == "the template is empty"
+    assert localized("some new message", "zh") == localized(_("some new message"), "zh") == "some new message"
+    assert localized(_("the template is empty"), "en") == "the template is empty"
 
 
 def test_advice_of_the_command_line_is_turned_into_advice_for_the_page():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,7 +28,9 @@ from gemma_poetry.cli.commands.rate import rate
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
 from gemma_poetry.cli.commands.tunes import tunes
+from gemma_poetry.cli.language import OPTION, speak
 from gemma_poetry.extras import require_extra
+from gemma_poetry.languages import _, localized
 
 app = typer.Typer(
     name="gemma-poetry",
@@ -80,8 +82,13 @@ app.add_typer(tunes, name="tunes")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"gemma-poetry {__version__}")
+        print(localized(_("gemma-poetry {version}", version=__version__)))
         raise typer.Exit
+
+
+def _speak(language: Literal["zh", "en"] | None) -> None:
+    if language:
+        speak(language)
 
 
 @app.callback()
@@ -89,5 +96,11 @@ def _before_any_verb(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    _language: Annotated[
+        Literal["zh", "en"] | None,
+        typer.Option(
+            OPTION, callback=_speak, is_eager=True, expose_value=False, help="Language of help and messages; else as LANG says."
+        ),
+    ] = None,
 ) -> None:
     pass

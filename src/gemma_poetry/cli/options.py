@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help="A packaged recipe, or a YAML file.", metavar="NAME|FILE")]
 SetOption = Annotated[
@@ -56,4 +57,6 @@ def numbers_in(option: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"{option} cannot be {text!r}", expected="whole numbers with commas between them") from error
+        raise UsageError(
+            _("{option} cannot be {text!r}", option=option, text=text), expected=_("whole numbers with commas between them")
+        ) from error

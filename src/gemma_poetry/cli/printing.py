@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gemma_poetry.errors import visible
+from gemma_poetry.languages import localized
 
 READER_LEFT = 141
 """The exit status where the reader of a pipe left: what shells report of a program that SIGPIPE ended (128 + 13)."""
@@ -65,7 +66,7 @@ def print_all(items: Iterable[Any]) -> None:
     """Text as it is, records as JSON lines."""
     for item in items:
         if isinstance(item, str):
-            print(visible(item))
+            print(visible(localized(item)))
         else:
             print_json(item)
 
@@ -86,8 +87,8 @@ def print_rows(title: str, rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(visible(title)), show_header=False, title_justify="left")
+    table = Table(title=Text(visible(localized(title))), show_header=False, title_justify="left")
     for name, value in rows:
         # Text, not markup: `[/x]` in a name is a name.
-        table.add_row(Text(visible(name)), Text(visible(value)))
+        table.add_row(Text(visible(localized(name))), Text(visible(localized(value))))
     console().print(table)

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from gemma_poetry.errors import GemmaPoetryError, ran_out_of_memory
+from gemma_poetry.languages import _, localized
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -45,13 +46,16 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not ran_out_of_memory(error):
             raise
-        reason = str(error).strip().splitlines()
-        _end(
-            f"memory ran out ({reason[0] if reason else type(error).__name__})\nExpected: room for the model and for a batch\n"
-            "What to do: lower the batch (--set evaluate.batch_size=8, generate.batch_size=8, train.batch_size=4), choose a "
-            "smaller model (gemma-poetry models lists what fits), or end what else takes memory",
-            GemmaPoetryError.exit_status,
+        lines = str(error).strip().splitlines()
+        explained = GemmaPoetryError(
+            _("memory ran out ({reason})", reason=lines[0] if lines else type(error).__name__),
+            expected=_("room for the model and for a batch"),
+            action=_(
+                "lower the batch (--set evaluate.batch_size=8, generate.batch_size=8, train.batch_size=4), choose a smaller "
+                "model (gemma-poetry models lists what fits), or end what else takes memory"
+            ),
         )
+        _end(str(explained), explained.exit_status)
     finally:
         sys.stdout.flush()
 
@@ -68,6 +72,12 @@ def _run() -> None:
     # sixth of the time to the first poem.
     gc.set_threshold(100_000, 50, 100)
 
+    from gemma_poetry.cli.language import choose_language, with_language
+
+    choose_language(sys.argv[1:])
+
+    from typer.main import get_command
+
     from gemma_poetry.cli.application import app
     from gemma_poetry.cli.printing import end_with_reader
     from gemma_poetry.extras import naming_extras
@@ -76,11 +86,11 @@ def _run() -> None:
     for each in _SIGNALS:
         signal.signal(each, _interrupt)
     with naming_extras():
-        app()
+        with_language(get_command(app))()
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
-    os.write(2, f"\n{_INTERRUPTED[number]}\n".encode())
+    os.write(2, f"\n{localized(_INTERRUPTED[number])}\n".encode())
     os._exit(128 + number)
 
 
@@ -89,8 +99,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 _INTERRUPTED: dict[int, str] = {
-    signal.SIGINT: "gemma-poetry: interrupted",
-    signal.SIGTERM: "gemma-poetry: ended by a signal (SIGTERM)",
+    signal.SIGINT: _("gemma-poetry: interrupted"),
+    signal.SIGTERM: _("gemma-poetry: ended by a signal (SIGTERM)"),
 }
 
 
@@ -107,7 +117,8 @@ def _end_interrupted(interrupt: KeyboardInterrupt) -> None:
     for each in _SIGNALS:
         signal.signal(each, _end_at_once)
     notes = getattr(interrupt, "__notes__", [])
-    _end("\nWhat to do: ".join([f"\n{_INTERRUPTED[number]}", *notes]), 128 + number)
+    advice = [localized(_("What to do: {action}", action=note)) for note in notes]
+    _end("\n".join([f"\n{localized(_INTERRUPTED[number])}", *advice]), 128 + number)
 
 
 def _end(message: str, status: int) -> None:

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from gemma_poetry.corpus.stanzas import rhyme_together
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 from gemma_poetry.prosody.lines import settle_colons
@@ -36,24 +37,24 @@ _RUN_ON = {20: 5, 28: 7, 40: 5, 56: 7}
 _MAX_RUN_ON = 16
 
 
-class Rejection(str, Enum):
+class Rejection(Enum):
     """Why a poem is left out; the values are the keys of `rejected` in stats.json."""
 
-    EMPTY = "no text"
-    FRAGMENT = "fragment (句)"
-    LOST = "lost characters (□ ？ …)"
-    UNENCODED = "characters without a code ({…} ⿰…)"
-    DAMAGED = "damaged characters (mojibake)"
-    LATIN = "Latin letters or digits"
-    SYMBOLS = "symbols or emoji"
-    BRACKETS = "unbalanced brackets"
-    EDITORIAL = "editorial text among the lines"
-    GAP = "gap inside a line"
-    PROSE = f"prose (a line of more than {_MAX_LINE_CHARACTERS} characters)"
-    SHORT = "too short"
-    LONG = "too long"
-    DUPLICATE = "exact duplicate"
-    NOT_CHOSEN = "not chosen (form, era, author, title, number)"
+    EMPTY = _("no text")
+    FRAGMENT = _("fragment (句)")
+    LOST = _("lost characters (□ ？ …)")
+    UNENCODED = _("characters without a code ({…} ⿰…)")
+    DAMAGED = _("damaged characters (mojibake)")
+    LATIN = _("Latin letters or digits")
+    SYMBOLS = _("symbols or emoji")
+    BRACKETS = _("unbalanced brackets")
+    EDITORIAL = _("editorial text among the lines")
+    GAP = _("gap inside a line")
+    PROSE = _("prose (a line of more than {max_line_characters} characters)", max_line_characters=_MAX_LINE_CHARACTERS)
+    SHORT = _("too short")
+    LONG = _("too long")
+    DUPLICATE = _("exact duplicate")
+    NOT_CHOSEN = _("not chosen (form, era, author, title, number)")
 
 
 class RejectedError(Exception):
@@ -186,7 +187,7 @@ def strip_notes(text: str) -> str:
         RejectedError: A note says that text is missing here (下缺, 缺二字).
     """
     text = _FOOTNOTE.sub("", text)
-    for _ in range(_MAX_NESTED_NOTES):
+    for _unused in range(_MAX_NESTED_NOTES):
         for note in _NOTE.findall(text):
             if _LOSS_NOTE.search(note[1:-1]):
                 raise RejectedError(Rejection.LOST)

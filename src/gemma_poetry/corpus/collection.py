@@ -31,6 +31,7 @@ from gemma_poetry.corpus.titles import clean_author, clean_title, is_fragment
 from gemma_poetry.corpus.tune_names import TuneNames, split_tune, standard_tunes
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _, listed
 from gemma_poetry.progress import stage, track
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FORM_NAMES, FULL_STOP, SHORT_NAMES
@@ -125,7 +126,7 @@ class Reader(Protocol):
 class HanVerse:
     """The reader of classical Chinese poems."""
 
-    contents = "classical Chinese poems"
+    contents = _("classical Chinese poems")
 
     def open(self, source: str, sections: Sequence[str] = ()) -> Source:
         """See `sources.open_source`."""
@@ -177,7 +178,7 @@ def build_collection(source: str, settings: PrepareSettings, reader: Reader | No
     opened = reader.open(source, settings.sections)
     drafts, rejected = reader.read(opened)
     read = len(drafts) + rejected.total()
-    with stage("Finding near-duplicates"):
+    with stage(_("Finding near-duplicates")):
         clusters = find_clusters(reader.symbols(drafts), settings.near_duplicate_threshold)
     splits = assign_splits(
         clusters.ids,
@@ -188,10 +189,10 @@ def build_collection(source: str, settings: PrepareSettings, reader: Reader | No
     kept = _keep([reader.characters(draft) for draft in drafts], clusters, settings, rejected)
     if not kept:
         raise SourceError(
-            f"none of its {read} records can be kept ({_reasons(rejected)})",
+            _("none of its {read} records can be kept ({reasons})", read=read, reasons=_reasons(rejected)),
             where=source,
             expected=reader.contents,
-            action="check what the source holds, and prepare.min_characters and max_characters",
+            action=_("check what the source holds, and prepare.min_characters and max_characters"),
         )
     poems = reader.finish([drafts[index] for index in kept], [clusters.ids[index] for index in kept], settings)
     chosen = choose(poems, settings, source)
@@ -215,7 +216,7 @@ def _read_drafts(source: Source) -> tuple[list[_Draft], Counter[str]]:
     """All poems of a source that can be cleaned, in a fixed order, and how many could not, by reason."""
     rejected: Counter[str] = Counter()
     files: list[tuple[int, list[tuple[int, str]], list[_Draft]]] = []
-    for part, file in track(source.files(), "Reading and cleaning", source.file_count):
+    for part, file in track(source.files(), _("Reading and cleaning"), source.file_count):
         drafts = []
         for poem in read_poems(file):
             try:
@@ -272,7 +273,7 @@ def _finish(drafts: list[_Draft], cluster_ids: list[str], script: Script) -> lis
     authors = _in_script([draft.author for draft in drafts], drafts, script)
     tunes, names = _tunes(drafts, titles, script)
     poems = []
-    for index, draft in enumerate(track(drafts, "Classifying forms")):
+    for index, draft in enumerate(track(drafts, _("Classifying forms"))):
         tune, title = tunes[index], titles[index]
         lines = tuple(texts[index][:-1].replace(FULL_STOP, "，").split("，"))
         assert len(lines) == len(draft.lines), (lines, draft)
@@ -325,7 +326,7 @@ def _tunes(drafts: list[_Draft], titles: list[str], script: Script) -> tuple[lis
 
 
 def _reasons(rejected: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason}: {count}" for reason, count in rejected.items()) or "no records"
+    return listed(reason + f": {count}" for reason, count in rejected.items()) or _("no records")
 
 
 def iterate(collection: Collection) -> Iterator[tuple[str, Poem]]:

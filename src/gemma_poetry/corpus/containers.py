@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from gemma_poetry.errors import SourceError, visible
+from gemma_poetry.languages import _
 
 MAX_BYTES = 4 * 2**30
 MAX_FILE_BYTES = 512 * 2**20
@@ -68,10 +69,10 @@ def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
     """
     if not _exists(path):
         raise SourceError(
-            "no such file or folder",
+            _("no such file or folder"),
             where=path,
-            expected="a folder, a .tar.gz, .zip, .csv, .jsonl, .json or .txt file, `sample` or `chinese-poetry`",
-            action="check the path given as --source",
+            expected=_("a folder, a .tar.gz, .zip, .csv, .jsonl, .json or .txt file, `sample` or `chinese-poetry`"),
+            action=_("check the path given as --source"),
         )
     if path.is_dir():
         names = list(_in_folder(path))
@@ -83,10 +84,10 @@ def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
         names = [visible(path.name)]
     else:
         raise SourceError(
-            f"files that end in {path.suffix or 'nothing'!r} are not read",
+            _("files that end in {suffix!r} are not read", suffix=path.suffix or _("nothing")),
             where=path,
-            expected=f"one of {' '.join((*ARCHIVE_ENDINGS, *endings))}, or a folder of such files",
-            action="convert the collection to one of these",
+            expected=_("one of {value}, or a folder of such files", value=" ".join((*ARCHIVE_ENDINGS, *endings))),
+            action=_("convert the collection to one of these"),
         )
     return sorted(name for name in names if _is_data(name, endings))
 
@@ -176,15 +177,15 @@ def read_bytes(path: Path, *, pipes: bool = False) -> bytes:
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind) and not (pipes and stat.S_ISFIFO(kind) and path.parent in _DESCRIPTORS):
-            what = "a folder" if stat.S_ISDIR(kind) else "a pipe" if stat.S_ISFIFO(kind) else "no regular file"
-            raise SourceError(f"this is {what}", where=path, expected="a regular file", action="name a file")
+            what = _("a folder") if stat.S_ISDIR(kind) else _("a pipe") if stat.S_ISFIFO(kind) else _("no regular file")
+            raise SourceError(_("this is {what}", what=what), where=path, expected=_("a regular file"), action=_("name a file"))
         with open(path, "rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"cannot be read ({getattr(error, 'strerror', None) or error})",
+            _("cannot be read ({reason})", reason=getattr(error, "strerror", None) or error),
             where=path,
-            action="check the path and the permissions",
+            action=_("check the path and the permissions"),
         ) from error
     if len(content) > MAX_FILE_BYTES:
         raise _too_large(str(path), max(len(content), path.stat().st_size))
@@ -198,19 +199,19 @@ def _check_name(archive: Path, name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         raise SourceError(
-            f"the member {name!r} leads out of the archive",
+            _("the member {name!r} leads out of the archive", name=name),
             where=archive,
-            expected="members with relative paths and without `..`",
-            action="do not use this archive; nothing of it was read",
+            expected=_("members with relative paths and without `..`"),
+            action=_("do not use this archive; nothing of it was read"),
         )
 
 
 def _not_a_file(archive: Path, name: str, kind: str) -> SourceError:
     return SourceError(
-        f"the member {name!r} is a {kind}",
+        _("the member {name!r} is a {kind}", name=name, kind=kind),
         where=archive,
-        expected="files and folders only",
-        action="pack the collection anew without links and devices",
+        expected=_("files and folders only"),
+        action=_("pack the collection anew without links and devices"),
     )
 
 
@@ -218,26 +219,30 @@ def _bomb(archive: Path, found: str) -> SourceError:
     return SourceError(
         found,
         where=archive,
-        expected=f"text that unpacks to at most {MAX_RATIO} times its packed size and {MAX_BYTES >> 30} GiB",
-        action="do not use this archive; nothing of it was unpacked",
+        expected=_(
+            "text that unpacks to at most {max_ratio} times its packed size and {max_bytes} GiB",
+            max_ratio=MAX_RATIO,
+            max_bytes=MAX_BYTES >> 30,
+        ),
+        action=_("do not use this archive; nothing of it was unpacked"),
     )
 
 
 def _too_large(where: str, size: int) -> SourceError:
     return SourceError(
-        f"the file holds {size >> 20} MiB",
+        _("the file holds {size} MiB", size=size >> 20),
         where=where,
-        expected=f"files of at most {MAX_FILE_BYTES >> 20} MiB",
-        action="split the file",
+        expected=_("files of at most {max_file_bytes} MiB", max_file_bytes=MAX_FILE_BYTES >> 20),
+        action=_("split the file"),
     )
 
 
 def _cut(archive: Path, error: Exception) -> SourceError:
     return SourceError(
-        f"the archive is damaged or cut short ({error})",
+        _("the archive is damaged or cut short ({error})", error=error),
         where=archive,
-        expected="a complete archive",
-        action="fetch or pack it again",
+        expected=_("a complete archive"),
+        action=_("fetch or pack it again"),
     )
 
 
@@ -256,7 +261,7 @@ class _Gauge(io.RawIOBase):
         data = self._stream.read(min(size, 2**20) if size >= 0 else 2**20)
         self._unpacked += len(data)
         if self._unpacked > self._limit:
-            raise _bomb(self._archive, f"the archive unpacks to more than {self._limit >> 20} MiB")
+            raise _bomb(self._archive, _("the archive unpacks to more than {limit} MiB", limit=self._limit >> 20))
         return data
 
 
@@ -270,12 +275,12 @@ def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
                 for number, member in enumerate(archive, 1):
                     _check_name(path, member.name)
                     if number > MAX_MEMBERS:
-                        raise _bomb(path, f"the archive has more than {MAX_MEMBERS} members")
+                        raise _bomb(path, _("the archive has more than {max_members} members", max_members=MAX_MEMBERS))
                     if member.isdir():
                         continue
                     if not member.isreg() or member.issparse():
                         links = member.issym() or member.islnk()
-                        kind = "sparse file" if member.issparse() else "link" if links else "device"
+                        kind = _("sparse file") if member.issparse() else _("link") if links else _("device")
                         raise _not_a_file(path, member.name, kind)
                     if member.size > MAX_FILE_BYTES:
                         raise _too_large(f"{path}!{member.name}", member.size)
@@ -288,12 +293,14 @@ def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
     except (tarfile.TarError, gzip.BadGzipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+        raise SourceError(
+            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
+        ) from error
 
 
 def _refuse_irregular(path: Path) -> None:
     if not path.is_file():
-        raise SourceError("this is no regular file", where=path, expected="an archive", action="name a file or folder")
+        raise SourceError(_("this is no regular file"), where=path, expected=_("an archive"), action=_("name a file or folder"))
 
 
 def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
@@ -304,22 +311,28 @@ def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
     except (zipfile.BadZipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+        raise SourceError(
+            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
+        ) from error
     if len(members) > MAX_MEMBERS:
-        raise _bomb(path, f"the archive has more than {MAX_MEMBERS} members")
+        raise _bomb(path, _("the archive has more than {max_members} members", max_members=MAX_MEMBERS))
     for info in members:
         _check_name(path, info.filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _not_a_file(path, info.filename, "link" if kind == stat.S_IFLNK else "device")
+            raise _not_a_file(path, info.filename, _("link") if kind == stat.S_IFLNK else _("device"))
         if info.flag_bits & 1:
-            raise SourceError(f"the member {info.filename!r} is encrypted", where=path, action="unpack it and name the folder")
+            raise SourceError(
+                _("the member {filename!r} is encrypted", filename=info.filename),
+                where=path,
+                action=_("unpack it and name the folder"),
+            )
         if info.file_size > MAX_FILE_BYTES:
             raise _too_large(f"{path}!{info.filename}", info.file_size)
     total = sum(info.file_size for info in members)
     packed = path.stat().st_size
     if total > MAX_BYTES or total > max(_RATIO_FREE_BYTES, packed * MAX_RATIO):
-        raise _bomb(path, f"the archive of {packed} bytes unpacks to {total >> 20} MiB")
+        raise _bomb(path, _("the archive of {packed} bytes unpacks to {total} MiB", packed=packed, total=total >> 20))
     return [info for info in members if not info.is_dir()]
 
 

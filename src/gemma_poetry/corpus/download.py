@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gemma_poetry.artifacts import cache_folder
 from gemma_poetry.errors import OutputError, SourceError
+from gemma_poetry.languages import _
 from gemma_poetry.progress import steps
 
 _CHUNK_BYTES = 2**18
@@ -51,9 +52,13 @@ def fetch(address: str, name: str) -> Path:
                 if error.code == 416:
                     partial.unlink(missing_ok=True)
                 elif error.code < 500 and error.code != 429:
-                    raise _unreachable(address, f"the server answered {error.code} {error.reason}") from error
+                    raise _unreachable(
+                        address, _("the server answered {code} {reason}", code=error.code, reason=error.reason)
+                    ) from error
                 if attempt == _ATTEMPTS:
-                    raise _unreachable(address, f"the server answered {error.code} {error.reason}") from error
+                    raise _unreachable(
+                        address, _("the server answered {code} {reason}", code=error.code, reason=error.reason)
+                    ) from error
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 if attempt == _ATTEMPTS:
                     raise _unreachable(address, str(getattr(error, "reason", error))) from error
@@ -62,10 +67,10 @@ def fetch(address: str, name: str) -> Path:
         tag.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"the download cannot be kept ({error.strerror or error})",
+            _("the download cannot be kept ({reason})", reason=error.strerror or error),
             where=target,
-            expected="a writable cache folder with enough free space",
-            action="free some space or set GEMMA_POETRY_CACHE to another folder",
+            expected=_("a writable cache folder with enough free space"),
+            action=_("free some space or set GEMMA_POETRY_CACHE to another folder"),
         ) from error
     return target
 
@@ -91,20 +96,24 @@ def _continue_download(address: str, partial: Path, tag: Path) -> None:
         total = done + int(length) if length else None
         if total is not None and shutil.disk_usage(partial.parent).free < total - done:
             raise OSError(28, os.strerror(28))
-        with open(partial, "ab" if resumed else "wb") as stream, steps("Downloading", total, bytes_=True) as advance:
+        with open(partial, "ab" if resumed else "wb") as stream, steps(_("Downloading"), total, bytes_=True) as advance:
             advance(done)
             while chunk := response.read(_CHUNK_BYTES):
                 stream.write(chunk)
                 advance(len(chunk))
         if total is not None and partial.stat().st_size < total:
-            raise ConnectionError(f"the connection closed after {partial.stat().st_size} of {total} bytes")
+            raise ConnectionError(
+                _("the connection closed after {size} of {total} bytes", size=partial.stat().st_size, total=total)
+            )
 
 
 def _unreachable(address: str, found: str) -> SourceError:
     return SourceError(
         found,
         where=address,
-        expected="the collection's archive",
-        action="check the network and run the command again (it goes on where it stopped), "
-        "or download the archive elsewhere and name it as --source",
+        expected=_("the collection's archive"),
+        action=_(
+            "check the network and run the command again (it goes on where it "
+            "stopped), or download the archive elsewhere and name it as --source"
+        ),
     )

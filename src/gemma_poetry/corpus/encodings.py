@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,7 +57,7 @@ def decode(content: bytes, where: str) -> tuple[str, str]:
             raise _damaged(content, error, where) from error
     else:
         if "\x00" in text:
-            raise _unknown(where, "zero bytes, as in UTF-16 without a byte order mark")
+            raise _unknown(where, _("zero bytes, as in UTF-16 without a byte order mark"))
         return text, "utf-8"
     return _decode_legacy(content, where)
 
@@ -72,11 +73,11 @@ def _decode_legacy(content: bytes, where: str) -> tuple[str, str]:
         sample = [character for character in texts[encoding][:_SAMPLE_BYTES] if character > "\x7f"]
         scores[encoding] = sum(character in _COMMON for character in sample) / max(1, len(sample))
     if not scores:
-        raise _unknown(where, "bytes that are no UTF-8, GB18030 or Big5")
+        raise _unknown(where, _("bytes that are no UTF-8, GB18030 or Big5"))
     best = max(scores, key=scores.__getitem__)
     rival = max((score for encoding, score in scores.items() if encoding != best), default=0.0)
     if scores[best] < _MIN_SHARE or scores[best] < _MIN_LEAD * rival:
-        raise _unknown(where, "bytes that are no UTF-8, and no clear GB18030 or Big5")
+        raise _unknown(where, _("bytes that are no UTF-8, and no clear GB18030 or Big5"))
     return texts[best], best
 
 
@@ -84,16 +85,21 @@ def _unknown(where: str, found: str) -> SourceError:
     return SourceError(
         found,
         where=where,
-        expected="UTF-8; UTF-16 with a byte order mark; or unmistakable GB18030 or Big5",
-        action="convert the file, e.g. iconv -f GB18030 -t UTF-8 FILE > NEW",
+        expected=_("UTF-8; UTF-16 with a byte order mark; or unmistakable GB18030 or Big5"),
+        action=_("convert the file, e.g. iconv -f GB18030 -t UTF-8 FILE > NEW"),
     )
 
 
 def _damaged(content: bytes, error: UnicodeDecodeError, where: str) -> SourceError:
     line = content.count(b"\n", 0, error.start) + 1
     return SourceError(
-        f"byte {error.start + 1} of the file is no valid {error.encoding.upper()} ({error.reason})",
+        _(
+            "byte {start} of the file is no valid {encoding} ({reason})",
+            start=error.start + 1,
+            encoding=error.encoding.upper(),
+            reason=error.reason,
+        ),
         where=f"{where}:{line}",
-        expected="whole characters to the end of the file",
-        action="fetch the file again, or mend that line",
+        expected=_("whole characters to the end of the file"),
+        action=_("fetch the file again, or mend that line"),
     )

@@ -29,6 +29,7 @@ from gemma_poetry.corpus.records import ERAS, era_name, field_of, json_type, poe
 from gemma_poetry.corpus.stanzas import UntoldError
 from gemma_poetry.corpus.tables import delimited_records, table_records, with_header, without_header
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _
 
 Divide = Callable[[str, str], Iterator[SourcePoem]]
 """Divides a plain text, given with the name of its file, into poems."""
@@ -48,9 +49,11 @@ def read_poems(file: SourceFile, divide: Divide | None = None) -> Iterator[Sourc
     if ending == "json":
         yield from _of_records(file, _json_records(file))
         return
-    text, _ = decode(file.content, file.where)
+    text, _unused = decode(file.content, file.where)
     if not text.strip():
-        raise SourceError("the file is empty", where=file.where, expected="at least one poem", action="remove or fill the file")
+        raise SourceError(
+            _("the file is empty"), where=file.where, expected=_("at least one poem"), action=_("remove or fill the file")
+        )
     if ending in ("jsonl", "ndjson"):
         yield from _of_records(file, _json_line_records(file, text))
     elif ending in ("csv", "tsv"):
@@ -70,9 +73,9 @@ def _of_plain_text(file: SourceFile, text: str) -> Iterator[SourcePoem]:
         yield from list(divide_text(text, file.name))
     except UntoldError as error:
         raise SourceError(
-            f"the layout cannot be told from here on: {error.found}",
+            _("the layout cannot be told from here on: {found}", found=error.found),
             where=f"{file.where}:{error.row}",
-            expected="poems parted by blank rows, each under its title; or one poem a line",
+            expected=_("poems parted by blank rows, each under its title; or one poem a line"),
             action=error.action,
         ) from error
 
@@ -83,7 +86,7 @@ def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
-        content, _ = decode(file.content, file.where)
+        content, _unused = decode(file.content, file.where)
         try:
             value = orjson.loads(content)
         except orjson.JSONDecodeError as error:
@@ -95,10 +98,10 @@ def _json_records(file: SourceFile) -> Iterator[tuple[str, Any]]:
         yield f"{file.where} (record {number})", record
     if not _listed(value):
         raise SourceError(
-            "the file holds no poems",
+            _("the file holds no poems"),
             where=file.where,
-            expected="a list of objects, one a poem; or an object that maps titles to poems",
-            action='make each poem an object such as {"title": "…", "author": "…", "paragraphs": ["…，…。"]}',
+            expected=_("a list of objects, one a poem; or an object that maps titles to poems"),
+            action=_('make each poem an object such as {"title": "…", "author": "…", "paragraphs": ["…，…。"]}'),
         )
 
 
@@ -170,7 +173,7 @@ def _table(rows: list[list[str]]) -> list[Any]:
     places = [(str(number), row) for number, row in enumerate(rows, 1)]
     if rows and any(field_of(name) == "text" for name in rows[0]):
         return [record for _, record in with_header(rows[0], iter(places[1:]))]
-    return [record for _, record in without_header(places, "the list of lists", "none")]
+    return [record for _unused, record in without_header(places, "the list of lists", _("none"))]
 
 
 def _is_texts(value: Any) -> bool:
@@ -212,10 +215,10 @@ def _of_records(file: SourceFile, records: Iterator[tuple[str, Any]]) -> Iterato
             yield from poems_of(record, where, source_id)
         else:
             raise SourceError(
-                f"the record is a {json_type(record)}",
+                _("the record is a {json_type}", json_type=json_type(record)),
                 where=where,
-                expected="an object with the fields of one poem, or its text",
-                action="remove it, or put its text into a field `paragraphs`",
+                expected=_("an object with the fields of one poem, or its text"),
+                action=_("remove it, or put its text into a field `paragraphs`"),
             )
 
 
@@ -224,21 +227,21 @@ def _of_text(text: str, where: str, source_id: str) -> Iterator[SourcePoem]:
     try:
         poems = list(divide_text(text, source_id))
     except UntoldError as error:
-        raise SourceError(error.found, where=where, expected="one poem a text", action=error.action) from error
+        raise SourceError(error.found, where=where, expected=_("one poem a text"), action=error.action) from error
     if len(poems) > 1:
         raise SourceError(
-            f"the text holds {len(poems)} poems",
+            _("the text holds {count} poems", count=len(poems)),
             where=where,
-            expected="one poem a text",
-            action="make each poem a text of its own",
+            expected=_("one poem a text"),
+            action=_("make each poem a text of its own"),
         )
     yield from (replace(poem, source_id=source_id) for poem in poems)
 
 
 def _not_json(file: SourceFile, error: json.JSONDecodeError, line: int) -> SourceError:
     return SourceError(
-        f"not valid JSON ({error.msg})",
+        _("not valid JSON ({msg})", msg=error.msg),
         where=f"{file.where}:{line}",
-        expected="a complete JSON value" if file.name.lower().endswith(".json") else "one complete JSON object a line",
-        action="fetch the file again if it was cut short, else mend that place",
+        expected=_("a complete JSON value") if file.name.lower().endswith(".json") else _("one complete JSON object a line"),
+        action=_("fetch the file again if it was cut short, else mend that place"),
     )

@@ -36,6 +36,10 @@ _ATTRIBUTED = re.compile(
     r"^(?P<verse>.*[，。？！；,.?!;”』」])\s*(?:[—―─–-]{1,3}\s*(?P<dash>[^—―─–，。？！；-]{2,40})"
     r"|[（(](?P<brackets>[^（）()，。]{0,12}《[^《》]{1,40}》[^（）()，。]{0,8})[)）])$"
 )
+_NAME_FIRST = re.compile(r"^[\[（(〔](?P<author>[^\[\]（()）〔〕]{1,12})[\])）〕]\s*(?P<title>\S+)$")
+_STANZA = re.compile(
+    r"^[【\[（(]?(?:(?P<first>[上前][片阕闋段])|[下中后後][片阕闋段]|过片|過片)(?:[】\]）)]\s*[:：]?|[:：]|\s|$)\s*"
+)
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af]")
 _HEADING_FIELDS = 5
 
@@ -55,6 +59,14 @@ def without_bullet(row: str) -> str:
     """The row without what lists and Markdown put before it."""
     row = _BULLET.sub("", row)
     return row[2:-2] if len(row) > 4 and row.startswith("**") and row.endswith("**") else row
+
+
+def without_stanza_label(row: str) -> tuple[str, str]:
+    """The row without `上片：`, `【下片】` and the like, and which stanza that names: `first`, `later`, or none."""
+    match = _STANZA.match(row)
+    if not match:
+        return row, ""
+    return row[match.end() :], "first" if match["first"] else "later"
 
 
 def is_rule(row: str) -> bool:
@@ -162,6 +174,9 @@ def _title_and_author(row: str) -> tuple[str, str]:
     if match:
         author = (match["after"] or match["before"]).strip("·・:： ")
         return match["title"], _person(author) or author
+    match = _NAME_FIRST.match(row)
+    if match and (_person(match["author"]) or _ERA.fullmatch(match["author"])):
+        return match["title"], _person(match["author"])
     match = re.match(r"^(?P<title>[^\s（(]+)[（(](?P<author>[^（）()]{2,12})[)）]$", row)
     if match and _person(match["author"]) and not announced(match["author"]) and not match["author"].startswith(("其", "一作")):
         return match["title"], _person(match["author"])

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, copy_file, read_json, sha256_file
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 
 SHORTEST_LINE = 2
@@ -198,16 +199,19 @@ class KnownLines:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 if int(stored["version"]) != _VERSION:
-                    raise ValueError(f"version {int(stored['version'])}")
+                    raise ValueError(_("version {version}", version=int(stored["version"])))
                 bits, probes = stored["bits"], int(stored["probes"])
                 if bits.dtype != np.uint8 or bits.ndim != 1 or not len(bits) or not 1 <= probes <= _MOST_PROBES:
-                    raise ValueError(f"{probes} probes of {bits.dtype} {bits.shape}")
+                    raise ValueError(_("{probes} probes of {dtype} {shape}", probes=probes, dtype=bits.dtype, shape=bits.shape))
                 return cls(bits, probes, int(stored["lines"]), str(stored["provenance"]))
         except FileNotFoundError as error:
-            raise DataError("no such file", where=path, action="run prepare again") from error
+            raise DataError(_("no such file"), where=path, action=_("run prepare again")) from error
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
-                f"not a file of known lines ({error})", where=path, expected="what prepare wrote", action="run prepare again"
+                _("not a file of known lines ({error})", error=error),
+                where=path,
+                expected=_("what prepare wrote"),
+                action=_("run prepare again"),
             ) from error
 
 

@@ -30,11 +30,13 @@ from gemma_poetry.corpus.headings import (
     number_of,
     parted,
     without_bullet,
+    without_stanza_label,
 )
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, verse_lines
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.corpus.unmarked import MAX_HEADING_ROWS, headings_over_unmarked, unmarked_headings
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.tunes import find_tune
 
 _LINE_ENDS = re.compile("\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
@@ -112,7 +114,7 @@ _Found = tuple[str, str, str, Sequence[str]]
 
 def _rows(text: str) -> list[_Row]:
     rows: list[_Row] = []
-    gap, begins = 0, False
+    gap, begins, stanza = 0, False, ""
     for number, line in enumerate(_LINE_ENDS.sub("\n", text).split("\n"), 1):
         line = " ".join(line.strip(_EDGES).split())
         if not line:
@@ -121,7 +123,16 @@ def _rows(text: str) -> list[_Row]:
             begins = True
         else:
             heading = line.startswith("#")
-            bare = without_bullet(line)
+            bare, label = without_stanza_label(without_bullet(line))
+            stanza = label or stanza
+            if not bare:
+                continue
+            if stanza == "later" and rows:
+                # 下片 goes on with its poem, whatever stands between.
+                rows[-1].text += f" {bare}"
+                gap, begins, stanza = 0, False, ""
+                continue
+            begins, heading, stanza = begins or stanza == "first", heading and not stanza, ""
             rows.append(_Row(number, bare, gap, begins or heading, heading and not PAUSES.search(bare)))
             gap, begins = 0, False
     _take_numbers(rows)
@@ -138,7 +149,7 @@ def _take_numbers(rows: Sequence[_Row]) -> None:
     if len(counted) == 1 and not counted[0][0].text[:2].strip("（([【").isdigit() and not counted[0][0].text[0].isdigit():
         return
     of_lines = len(counted) == len(rows) and all(PAUSES.search(rest) and len(verse_lines(rest)) < 4 for _, _, rest in counted)
-    for row, _, rest in counted:
+    for row, _unused, rest in counted:
         row.text = rest.strip(_EDGES)
         row.begins = row.begins or not of_lines
 
@@ -173,7 +184,9 @@ def _labelled(rows: Sequence[_Row]) -> list[_Found]:
         elif current in (None, "title", "author", "era") and PAUSES.search(value) is not None:
             current = "text"
         elif current is None:
-            raise UntoldError(row.number, "a row outside the labelled fields", "give it a label, such as 题目： or 正文：")
+            raise UntoldError(
+                row.number, _("a row outside the labelled fields"), _("give it a label, such as 题目： or 正文：")
+            )
         if value:
             values.setdefault(current or "", []).append(value)
     close()
@@ -235,8 +248,11 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                 if len(entry.heading) > MAX_HEADING_ROWS:
                     raise UntoldError(
                         row.number,
-                        f"{len(entry.heading)} rows without pause marks, one below the other, in a text that has marks",
-                        "part lines by ， and 。 in all poems, or in none",
+                        _(
+                            "{count} rows without pause marks, one below the other, in a text that has marks",
+                            count=len(entry.heading),
+                        ),
+                        _("part lines by ， and 。 in all poems, or in none"),
                     )
                 continue
             first = not entry.blocks
@@ -246,7 +262,9 @@ def _marked_entries(rows: Sequence[_Row]) -> list[_Entry]:
                     own = None
                 elif len(own[0]) == len(verse_lines(own[2])[0]):
                     raise UntoldError(
-                        row.number, f"{own[0]!r} may be a title or a line of verse", "put titles on rows of their own"
+                        row.number,
+                        _("{own!r} may be a title or a line of verse", own=own[0]),
+                        _("put titles on rows of their own"),
                     )
             if own and (layout or begun or (first and not entry.heading) or (index == 0 and not headed)):
                 if entry.blocks or entry.heading:

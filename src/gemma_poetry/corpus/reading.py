@@ -13,6 +13,7 @@ import orjson
 from gemma_poetry.corpus.poem import FIELDS, Poem
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
+from gemma_poetry.languages import _, listed
 
 
 def load_poems(folder: Path, split: str, most: int | None = None) -> list[Poem]:
@@ -28,7 +29,9 @@ def load_poems(folder: Path, split: str, most: int | None = None) -> list[Poem]:
         DataError: The file is missing, or a line of it is no poem (the line is named).
     """
     if split not in SPLITS:
-        raise UsageError(f"no split is called {split!r}", expected=" or ".join(SPLITS), action="correct --split")
+        raise UsageError(
+            _("no split is called {split!r}", split=split), expected=listed(SPLITS, " or "), action=_("correct --split")
+        )
     path = Path(folder) / f"{split}.jsonl"
     poems: list[Poem] = []
     try:
@@ -39,9 +42,11 @@ def load_poems(folder: Path, split: str, most: int | None = None) -> list[Poem]:
                 if line.strip():
                     poems.append(_read_poem(line, f"{path}:{number}"))
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run gemma-poetry prepare first") from error
+        raise DataError(_("no such file"), where=path, action=_("run gemma-poetry prepare first")) from error
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", where=path, action="check the permissions") from error
+        raise DataError(
+            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
+        ) from error
     return poems
 
 
@@ -50,13 +55,13 @@ def _read_poem(line: bytes, where: str) -> Poem:
         record = orjson.loads(line)
         amiss = _amiss(record)
     except orjson.JSONDecodeError as error:
-        record, amiss = None, f"no JSON ({error})"
+        record, amiss = None, _("no JSON ({error})", error=error)
     if amiss:
         raise DataError(
-            f"not the record of a poem: {amiss}",
+            _("not the record of a poem: {amiss}", amiss=amiss),
             where=where,
-            expected="a JSON object with `lines` and `marks` of one length, as prepare writes it",
-            action="prepare the data again",
+            expected=_("a JSON object with `lines` and `marks` of one length, as prepare writes it"),
+            action=_("prepare the data again"),
         )
     return Poem.from_record(record)
 
@@ -64,11 +69,11 @@ def _read_poem(line: bytes, where: str) -> Poem:
 def _amiss(record: Any) -> str:
     """What keeps a JSON value from being the record of a poem; empty if nothing does."""
     if not isinstance(record, dict):
-        return f"it is no object but {type(record).__name__}"
+        return _("it is no object but {name}", name=type(record).__name__)
     lines = record.get("lines")
     if not isinstance(lines, list) or not all(isinstance(one, str) for one in lines):
-        return "it has no `lines`" if lines is None else "`lines` is no list of texts"
+        return _("it has no `lines`") if lines is None else _("`lines` is no list of texts")
     others = [name for name, value in record.items() if name in FIELDS and name != "lines" and not isinstance(value, str)]
     if others:
-        return f"`{others[0]}` is no text"
-    return "" if len(record.get("marks", lines)) == len(lines) else "there is not one mark a line"
+        return _("`{others}` is no text", others=others[0])
+    return "" if len(record.get("marks", lines)) == len(lines) else _("there is not one mark a line")

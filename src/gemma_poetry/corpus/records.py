@@ -18,6 +18,7 @@ from gemma_poetry.corpus.plain_text import divide_text
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.stanzas import UntoldError, verse_lines
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _, listed
 
 TEXT_COLUMNS = (
     "paragraphs", "lines", "content", "text", "para", "body", "poem", "正文", "内容", "內容", "诗文", "詩文", "原文", "全文",
@@ -96,7 +97,11 @@ def _turns(record: Mapping[str, Any], where: str) -> list[tuple[str, str]] | Non
         pairs, asked = [], ""
         for turn in turns:
             if not isinstance(turn, Mapping) or not isinstance(turn.get(content), str):
-                raise _wrong(f"a turn of {name!r} has no text {content!r}", where, "an object with who speaks and what is said")
+                raise _wrong(
+                    _("a turn of {name!r} has no text {content!r}", name=name, content=content),
+                    where,
+                    _("an object with who speaks and what is said"),
+                )
             speaker = str(turn.get(role, "")).lower()
             if speaker in _ANSWERS_AS:
                 pairs.append((asked, turn[content]))
@@ -104,7 +109,11 @@ def _turns(record: Mapping[str, Any], where: str) -> list[tuple[str, str]] | Non
                 asked = turn[content]
         if not pairs:
             speakers = ", ".join(sorted({str(turn.get(role)) for turn in turns}))[:100]
-            raise _wrong(f"no turn of {name!r} is an answer (found {speakers})", where, "a turn of `assistant` or `gpt`")
+            raise _wrong(
+                _("no turn of {name!r} is an answer (found {speakers})", name=name, speakers=speakers),
+                where,
+                _("a turn of `assistant` or `gpt`"),
+            )
         return pairs
     names = {str(name).strip().lower(): name for name in record}
     if any(_FIELD_OF.get(name) in ("title", "author", "tune") for name in names):
@@ -113,7 +122,9 @@ def _turns(record: Mapping[str, Any], where: str) -> list[tuple[str, str]] | Non
         if asked in names and answer in names:
             question, found = record[names[asked]], record[names[answer]]
             if not isinstance(found, str) or not isinstance(question, str | None):
-                raise _wrong(f"the fields {asked!r} and {answer!r} are no texts", where, "texts")
+                raise _wrong(
+                    _("the fields {asked!r} and {answer!r} are no texts", asked=asked, answer=answer), where, _("texts")
+                )
             more = record.get(names.get("input", ""), "") if asked != "input" else ""
             return [("\n".join(part for part in (question, more) if isinstance(part, str) and part), found)]
     return None
@@ -122,18 +133,20 @@ def _turns(record: Mapping[str, Any], where: str) -> list[tuple[str, str]] | Non
 def _answered(record: Mapping[str, Any], asked: str, answer: str, where: str, source_id: str) -> SourcePoem:
     if _is_opening(asked):
         raise _wrong(
-            "the question holds verse that the answer may go on with, so that the poem would be cut",
+            _("the question holds verse that the answer may go on with, so that the poem would be cut"),
             where,
-            "answers that are whole poems",
+            _("answers that are whole poems"),
         )
     # 好的，这是一首七言绝句：
     said = re.sub(r"^[^\n]{0,60}[:：]\s*\n", "", answer.strip())
     try:
         poems = list(divide_text(said, source_id))
     except UntoldError as error:
-        raise _wrong(f"the answer is no single poem ({error.found})", where, "one poem an answer") from error
+        raise _wrong(_("the answer is no single poem ({found})", found=error.found), where, _("one poem an answer")) from error
     if len(poems) > 1:
-        raise _wrong(f"the answer holds {len(poems)} texts", where, "one poem an answer, and nothing beside it")
+        raise _wrong(
+            _("the answer holds {count} texts", count=len(poems)), where, _("one poem an answer, and nothing beside it")
+        )
     if not poems:
         return SourcePoem((), source_id)
     match = _TITLE.search(asked)
@@ -157,16 +170,16 @@ def _poem_of(record: Mapping[str, Any], where: str, source_id: str) -> SourcePoe
         if field in ("", "text") or not value or field in values:
             continue
         if not isinstance(value, str):
-            raise _wrong(f"the field {name!r} is a {json_type(value)}", where, "a text")
+            raise _wrong(_("the field {name!r} is a {json_type}", name=name, json_type=json_type(value)), where, _("a text"))
         values[field] = value
     paragraphs = _paragraphs(record, where)
     marks = record.get("marks", "")
     if not isinstance(marks, str) or (marks and (len(marks) != len(paragraphs) or marks.strip("，。\n "))):
         raise SourceError(
-            f"the field 'marks' does not fit {len(paragraphs)} lines (found {marks!r})",
+            _("the field 'marks' does not fit {count} lines (found {marks!r})", count=len(paragraphs), marks=marks),
             where=where,
-            expected="one ， or 。 a line (or a line break or space)",
-            action="mend the field or leave it out",
+            expected=_("one ， or 。 a line (or a line break or space)"),
+            action=_("mend the field or leave it out"),
         )
     if "era" in values:
         values["era"] = era_name(values["era"])
@@ -194,21 +207,25 @@ def _paragraphs(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise _wrong(
-            f"the field {name!r} is a {json_type(value)}" + (" with other things than texts" if value else ""),
+            _("the field {name!r} is a {json_type}", name=name, json_type=json_type(value))
+            + (_(" with other things than texts") if value else ""),
             where,
-            "a text, or a list of texts",
+            _("a text, or a list of texts"),
         )
     raise SourceError(
-        f"the record has no text (found the fields {', '.join(map(str, record))[:200] or 'none'})",
+        _("the record has no text (found the fields {record})", record=", ".join(map(str, record))[:200] or _("none")),
         where=where,
-        expected=f"a field called one of {', '.join(TEXT_COLUMNS)}; or `messages`, `conversations`, `instruction` and `output`",
-        action="rename the field that holds the poem, or take files of other content out of the source",
+        expected=_(
+            "a field called one of {text_columns}; or `messages`, `conversations`, `instruction` and `output`",
+            text_columns=listed(TEXT_COLUMNS),
+        ),
+        action=_("rename the field that holds the poem, or take files of other content out of the source"),
     )
 
 
 def json_type(value: object) -> str:
     """What JSON calls a value."""
-    kinds = {dict: "object", list: "list", str: "text", bool: "truth value", int: "number", float: "number"}
+    kinds = {dict: "object", list: "list", str: "text", bool: _("truth value"), int: "number", float: "number"}
     return kinds.get(type(value), "null" if value is None else type(value).__name__)
 
 
@@ -218,4 +235,4 @@ def titled(title: str, value: Sequence[str] | str) -> dict[str, Any]:
 
 
 def _wrong(found: str, where: str, expected: str) -> SourceError:
-    return SourceError(found, where=where, expected=expected, action="mend the record")
+    return SourceError(found, where=where, expected=expected, action=_("mend the record"))

@@ -22,6 +22,7 @@ from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.splits import unit_draw
 from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.forms import form_name
 
 MEAN_TOLERANCE = 0.02
@@ -55,18 +56,20 @@ def choose(poems: Sequence[Poem], settings: PrepareSettings, source: str) -> lis
         asked = {name: getattr(settings, name) for name in ("forms", "eras", "authors", "title_words")}
         given = {f"prepare.{name}": " ".join(words) for name, words in asked.items() if words}
         raise UsageError(
-            f"no poem meets all of the forms, eras, authors and title words asked for "
-            f"({'; '.join(f'{name} {words}' for name, words in given.items())})",
+            _(
+                "no poem meets all of the forms, eras, authors and title words asked for ({given})",
+                given=listed((f"{name} {words}" for name, words in given.items()), "; "),
+            ),
             where=source,
-            expected="at least one poem that meets all of them",
-            action=f"widen {' or '.join(given)}",
+            expected=_("at least one poem that meets all of them"),
+            action=_("widen {given}", given=listed(given, " or ")),
         )
     if settings.max_poems is None:
         if settings.mean_characters is not None:
             raise UsageError(
-                "prepare.mean_characters is set without prepare.max_poems",
-                expected="a number of poems to draw",
-                action="set prepare.max_poems too",
+                _("prepare.mean_characters is set without prepare.max_poems"),
+                expected=_("a number of poems to draw"),
+                action=_("set prepare.max_poems too"),
             )
         return chosen
     return _draw(chosen, settings.max_poems, settings.mean_characters, settings.seed, source)
@@ -80,21 +83,23 @@ def _named(
     present = [known for known, _ in counts.most_common() if known]
     if not present:
         raise UsageError(
-            f"{field}s are asked for, and the collection names none",
+            _("{field}s are asked for, and the collection names none", field=field),
             where=source,
-            expected=f"poems that say their {field}",
-            action=f"leave prepare.{field}s (--{field}s) out, or name another --source",
+            expected=_("poems that say their {field}", field=field),
+            action=_("leave prepare.{field}s (--{field}s) out, or name another --source", field=field),
         )
     for name in wanted:
         if name not in counts:
             # A name of two or three characters is near where it shares one of them, the more the better.
             near = nearest_names(name, present) or [known for known in present if set(known) & set(name)][:3]
-            more = f" and {len(present) - _NAMES_SHOWN:,} others" if len(present) > _NAMES_SHOWN else ""
+            more = _(" and {count:,} others", count=len(present) - _NAMES_SHOWN) if len(present) > _NAMES_SHOWN else ""
             raise UsageError(
-                f"the collection has no poems of the {field} {name!r}",
+                _("the collection has no poems of the {field} {name!r}", field=field, name=name),
                 where=source,
-                expected=f"one of {' '.join(present[:_NAMES_SHOWN])}{more}",
-                action=f"did you mean {' or '.join(near)}?" if near else f"correct prepare.{field}s (--{field}s)",
+                expected=_("one of {present}{more}", present=" ".join(present[:_NAMES_SHOWN]), more=more),
+                action=_("did you mean {near}?", near=listed(near, " or "))
+                if near
+                else _("correct prepare.{field}s (--{field}s)", field=field),
             )
     return [poem for poem in chosen if getattr(poem, field) in wanted]
 
@@ -108,10 +113,10 @@ def _of_forms(poems: list[Poem], wanted: Sequence[str], source: str) -> list[Poe
             present = sorted(forms)
             near = nearest_names(name, present)
             raise UsageError(
-                f"the collection has no poems of the form {name!r}",
+                _("the collection has no poems of the form {name!r}", name=name),
                 where=source,
-                expected=f"one of {' '.join(present)}, or a tune of it",
-                action=f"did you mean {' or '.join(near)}?" if near else "correct prepare.forms",
+                expected=_("one of {present}, or a tune of it", present=" ".join(present)),
+                action=_("did you mean {near}?", near=listed(near, " or ")) if near else _("correct prepare.forms"),
             )
     return [poem for poem in poems if poem.form in names or poem.tune in names]
 
@@ -131,7 +136,7 @@ def _draw(poems: list[Poem], count: int, mean: float | None, seed: int, source: 
     rows = drawn(0.0)
     if mean is not None:
         low, high = -_MAX_TILT, _MAX_TILT
-        for _ in range(_BISECTIONS):
+        for _unused in range(_BISECTIONS):
             tilt = (low + high) / 2
             rows = drawn(tilt)
             reached = lengths[rows].mean()
@@ -141,9 +146,16 @@ def _draw(poems: list[Poem], count: int, mean: float | None, seed: int, source: 
         reached = float(lengths[rows].mean())
         if abs(reached - mean) > mean * MEAN_TOLERANCE:
             raise UsageError(
-                f"{count} of {len(poems)} poems with {mean:g} characters on average cannot be drawn (nearest: {reached:.1f})",
+                _(
+                    "{count} of {poems_count} poems with {mean:g} characters on "
+                    "average cannot be drawn (nearest: {reached:.1f})",
+                    count=count,
+                    poems_count=len(poems),
+                    mean=mean,
+                    reached=reached,
+                ),
                 where=source,
-                expected="a mean length that so many poems of the collection can have",
-                action="change prepare.mean_characters, lower prepare.max_poems, or widen prepare.forms",
+                expected=_("a mean length that so many poems of the collection can have"),
+                action=_("change prepare.mean_characters, lower prepare.max_poems, or widen prepare.forms"),
             )
     return [poems[row] for row in np.sort(rows)]

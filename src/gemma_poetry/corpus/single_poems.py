@@ -15,6 +15,7 @@ from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.errors import UnreadableError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import SHORT_NAMES, alternating_marks
@@ -34,9 +35,9 @@ def read_strictly(poem: SourcePoem) -> Poem:
         lines, marks = clean_lines(poem.paragraphs)
     except RejectedError as rejection:
         raise UnreadableError(
-            f"it cannot be read: {rejection}{_offending(poem.paragraphs)}",
-            expected="lines of Chinese characters, apart by punctuation or white space",
-            action="take everything else out",
+            _("it cannot be read: {rejection}{offending}", rejection=rejection, offending=_offending(poem.paragraphs)),
+            expected=_("lines of Chinese characters, apart by punctuation or white space"),
+            action=_("take everything else out"),
             where=f"《{poem.title}》" if poem.title else poem.source_id,
         ) from rejection
     return Poem(lines, marks, poem.title, poem.author, tune=_tune_of(poem, lines), script="", source_id=poem.source_id)
@@ -86,7 +87,16 @@ def _tune_of(poem: SourcePoem, lines: Sequence[str]) -> str:
 def _offending(paragraphs: Sequence[str]) -> str:
     """Where the first character stands that is neither Chinese nor a usual mark, as words."""
     number, position = offence(paragraphs)
-    return f" ({paragraphs[number - 1][position - 1]!r} in row {number}, position {position})" if number else ""
+    return (
+        _(
+            " ({paragraphs!r} in row {number}, position {position})",
+            paragraphs=paragraphs[number - 1][position - 1],
+            number=number,
+            position=position,
+        )
+        if number
+        else ""
+    )
 
 
 _USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'·・（）()〈〉【】〖〗〔〕[]［］ 　\t")

@@ -24,6 +24,7 @@ import orjson
 from gemma_poetry.corpus.containers import DATA_ENDINGS, SourceFile, common_folder, list_files, read_files
 from gemma_poetry.corpus.download import fetch, forget
 from gemma_poetry.errors import SourceError, UsageError, visible
+from gemma_poetry.languages import _, listed
 
 SAMPLE = "sample"
 CHINESE_POETRY = "chinese-poetry"
@@ -73,19 +74,19 @@ SECTIONS: dict[str, tuple[re.Pattern[str], Part]] = {
 PASSED_OVER: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(rf"(?:.*/)?{pattern}"), name, reason)
     for pattern, name, reason in (
-        (r"yuanqu\.json", "元曲", "speech, stage directions and verse run together; read with prepare.sections=[元曲]"),
-        (r"蒙学/.*", "蒙学", "primers and prose, damaged by an automatic conversion"),
-        (r"shuimotangshi\.json", "水墨唐诗", "a selection of 全唐诗"),
-        (r"唐诗三百首\.json", "唐诗三百首", "a selection of 全唐诗"),
-        (r"宋词三百首\.json", "宋词三百首", "a selection of 宋词"),
-        (r"唐诗补录\.json", "唐诗补录", "a supplement that 全唐诗 repeats"),
-        (r"表面结构字\.json", "表面结构字", "a table of glyphs"),
-        (r"(?:authors?\.\w+|authors|intro)\.json", "authors", "lives of authors"),
+        (r"yuanqu\.json", "元曲", _("speech, stage directions and verse run together; read with prepare.sections=[元曲]")),
+        (r"蒙学/.*", "蒙学", _("primers and prose, damaged by an automatic conversion")),
+        (r"shuimotangshi\.json", "水墨唐诗", _("a selection of 全唐诗")),
+        (r"唐诗三百首\.json", "唐诗三百首", _("a selection of 全唐诗")),
+        (r"宋词三百首\.json", "宋词三百首", _("a selection of 宋词")),
+        (r"唐诗补录\.json", "唐诗补录", _("a supplement that 全唐诗 repeats")),
+        (r"表面结构字\.json", "表面结构字", _("a table of glyphs")),
+        (r"(?:authors?\.\w+|authors|intro)\.json", "authors", _("lives of authors")),
         (r".*-preface\.json", "prefaces", "prose"),
     )
 )
 """(file names, what they are called in stats.json, why they are not read)"""
-_OTHER_FILES = ("other files", "no part of the collection; name their folder as a source of its own")
+_OTHER_FILES = ("other files", _("no part of the collection; name their folder as a source of its own"))
 _OWN_PART = Part(0)
 # A folder that `prepare` wrote can be prepared again (for another tokenizer): its records are read, nothing else of it.
 _DATA_RECORDS = ("test.jsonl", "train.jsonl", "val.jsonl")
@@ -146,10 +147,14 @@ class Source:
         if self._expected_sha256 and self._digest(digests, _CHINESE_POETRY_PARTS) != self._expected_sha256:
             forget(_cache_name())
             raise SourceError(
-                f"the downloaded collection is not the one expected (sha256 {self.info.sha256[:12]}…)",
+                _("the downloaded collection is not the one expected (sha256 {sha256}…)", sha256=self.info.sha256[:12]),
                 where=_address(),
-                expected=f"the files of commit {COMMIT[:12]} (sha256 {self._expected_sha256[:12]}…)",
-                action="run the command again: the download was removed from the cache and is fetched anew",
+                expected=_(
+                    "the files of commit {commit} (sha256 {expected_sha256}…)",
+                    commit=COMMIT[:12],
+                    expected_sha256=self._expected_sha256[:12],
+                ),
+                action=_("run the command again: the download was removed from the cache and is fetched anew"),
             )
 
     def _stored(self) -> Iterator[SourceFile]:
@@ -184,7 +189,9 @@ def open_source(source: str, endings: Sequence[str] = DATA_ENDINGS, sections: Se
     for section in sections:
         if section not in SECTIONS:
             raise UsageError(
-                f"no section is called {section!r}", expected=f"one of {' '.join(SECTIONS)}", action="correct prepare.sections"
+                _("no section is called {section!r}", section=section),
+                expected=_("one of {sections}", sections=" ".join(SECTIONS)),
+                action=_("correct prepare.sections"),
             )
     if source == SAMPLE:
         opened = _open_path(_sample_folder(), SAMPLE, sections=sections)
@@ -218,10 +225,10 @@ def _open_path(path: Path, name: str, endings: Sequence[str] = DATA_ENDINGS, sec
     stored = list_files(path, endings)
     if not stored:
         raise SourceError(
-            "it holds no file that could hold poems",
+            _("it holds no file that could hold poems"),
             where=path,
-            expected=f"files that end in {', '.join(endings)}",
-            action="check the path given as --source",
+            expected=_("files that end in {endings}", endings=listed(endings)),
+            action=_("check the path given as --source"),
         )
     top = common_folder(stored) if not path.is_dir() else ""
     names = [entry.removeprefix(top) for entry in stored]
@@ -233,10 +240,10 @@ def _open_path(path: Path, name: str, endings: Sequence[str] = DATA_ENDINGS, sec
     for section in sections:
         if not any(SECTIONS[section][0].fullmatch(entry) for entry in names):
             raise UsageError(
-                f"the source has no section {section}",
+                _("the source has no section {section}", section=section),
                 where=path,
-                expected="the chinese-poetry collection",
-                action="leave prepare.sections out",
+                expected=_("the chinese-poetry collection"),
+                action=_("leave prepare.sections out"),
             )
     others = frozenset(names) - parts.keys() if parts else frozenset()
     if parts:
@@ -259,5 +266,5 @@ def _cache_name() -> str:
 def _sample_folder() -> Path:
     path = Path(str(resources.files("gemma_poetry") / "assets" / "sample"))
     if not path.is_dir():
-        raise SourceError("the embedded sample is missing", where=path, action="install the package again")
+        raise SourceError(_("the embedded sample is missing"), where=path, action=_("install the package again"))
     return path

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 SPLITS = ("train", "val", "test")
 
@@ -38,9 +39,13 @@ def assign_splits(cluster_ids: Iterable[str], *, validation_share: float, test_s
     """
     if validation_share + test_share >= 1:
         raise UsageError(
-            f"validation_share {validation_share} and test_share {test_share} leave nothing to train on",
-            expected="shares that add up to less than 1",
-            action="lower prepare.validation_share or prepare.test_share",
+            _(
+                "validation_share {validation_share} and test_share {test_share} leave nothing to train on",
+                validation_share=validation_share,
+                test_share=test_share,
+            ),
+            expected=_("shares that add up to less than 1"),
+            action=_("lower prepare.validation_share or prepare.test_share"),
         )
     draws = sorted((unit_draw(seed, cluster), cluster) for cluster in set(cluster_ids))
     splits = {

@@ -16,11 +16,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
+from gemma_poetry.prosody.verdicts import regulated_verdict
 
 _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
 _BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
@@ -33,6 +35,7 @@ _QUATRAIN = 4
 _MOST = 0.8
 _USUALLY = 0.6
 _FEW = 0.2
+_HALF = 0.5
 _UNRHYMED = 0.25
 _UNRHYMED_TITLED = 12
 
@@ -142,7 +145,7 @@ def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: 
     if all(row.is_whole for row in rows) and _is_one(rows):
         if len(rows) > 2 and all(map(_is_complete, rows)):
             # A 排律 with four lines a row, or 绝句 that were written on one rhyme.
-            raise _untold(rows[1], len(rows), "rows that all rhyme with each other")
+            raise _untold(rows[1], len(rows), _("rows that all rhyme with each other"))
         return [joined(rows)]
     own = [row for row in rows if _is_complete(row)]
     if len(own) >= _MOST * len(rows) or (len(rows) > _MAX_STANZAS and len(own) >= len(rows) / 2):
@@ -164,7 +167,7 @@ def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> lis
     if is_even_verse(first.lines) and _is_complete(first) and not fits_a_tune(one.lines):
         for unit in units[1:]:
             if unit.lines and len(unit.lines[0]) != len(first.lines[0]):
-                raise _untold(unit, len(units), "stanzas of different lines under one title")
+                raise _untold(unit, len(units), _("stanzas of different lines under one title"))
     if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
         _refuse_patchwork(one, titled=True)
         return [one]
@@ -174,7 +177,7 @@ def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> lis
         return list(units)
     if kept <= _FEW:
         return [one]
-    raise _untold(units[1], len(units), "stanzas under one title")
+    raise _untold(units[1], len(units), _("stanzas under one title"))
 
 
 def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
@@ -190,7 +193,7 @@ def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
         # Blank rows between complete poems part them; only of two halves of a 律诗 nothing tells.
         halves = len(units) == 2 and _is_one(units) and not _begin_anew(units)
         if halves and _keeps_tones(joined(units).lines):
-            raise _untold(units[1], 2, "blocks of one rhyme")
+            raise _untold(units[1], 2, _("blocks of one rhyme"))
         return list(units)
     if len(units) > 1 and _is_one(units):
         return [joined(units)]
@@ -292,22 +295,44 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
     near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
     if titled:
         if len(near) >= _UNRHYMED_TITLED and sum(near) < _UNRHYMED * len(near):
-            raise _untold(poem, len(poem.rows), "rows that do not rhyme with each other")
+            raise _untold(poem, len(poem.rows), _("rows that do not rhyme with each other"))
         return
     heard = Counter(sound for end in ends for sound in _sounds(end))
     if len(lines) > 2 * _QUATRAIN and max(heard.values(), default=0) < _USUALLY * len(ends):
-        raise _untold(poem, len(poem.rows), "rows without one rhyme")
+        raise _untold(poem, len(poem.rows), _("rows without one rhyme"))
     quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
     own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
     if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in pairwise(quatrains)):
-        raise _untold(poem, len(poem.rows), "rows whose rhyme changes every four lines")
+        raise _untold(poem, len(poem.rows), _("rows whose rhyme changes every four lines"))
+    if own and len(quatrains) > 1 and _may_be_quatrains(lines, quatrains):
+        raise _untold(poem, len(poem.rows), _("rows of one rhyme, of which each four keep the tones by themselves"))
+    runs = [list(run) for _length, run in groupby(lines, len)]
+    if len(runs) > 1 and all(is_even_verse(run) and len(run) % _QUATRAIN == 0 for run in runs):
+        raise _untold(poem, len(poem.rows), _("rows of verse whose length changes"))
+
+
+def _may_be_quatrains(lines: Sequence[str], quatrains: Sequence[Sequence[str]]) -> bool:
+    """Whether lines of one rhyme may be 绝句 (or 律诗) that follow each other, in place of one 排律 or 古诗.
+
+    The lines of a 律诗 or 排律 hang together (粘), none but the even ones rhymes, and no rhyme word returns. 绝句 one after the
+    other keep the tones each, and break one of these sooner or later; but eight lines that only hang together badly are a 律诗
+    that somebody got wrong.
+    """
+    kept = sum(regulated_verdict(quatrain).passes for quatrain in quatrains) / len(quatrains)
+    again = len({line[-1] for line in lines[1::2]}) < len(lines) // 2
+    if regulated_verdict(lines).passes:
+        return again and len(quatrains) > 2
+    anew = again or any(rhyme_together(quatrain[:2]) for quatrain in quatrains[1:])
+    if len(quatrains) == 2:
+        return anew and kept == 1
+    return kept > _FEW if anew else kept >= _HALF
 
 
 def _untold(piece: Piece, count: int, what: str) -> UntoldError:
     return UntoldError(
         piece.row,
-        f"{count} {what}: they may be one poem or several",
-        "put a title above each poem, or write 题目:正文 with one poem a line",
+        _("{count} {what}: they may be one poem or several", count=count, what=what),
+        _("put a title above each poem, or write 题目:正文 with one poem a line"),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, iterate
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.languages import _, localized
 
 _LARGEST_CLUSTER_SAMPLE = 5
 _SCANNED_POEMS = 1000
@@ -95,78 +96,85 @@ def prosody_stats(poems: Sequence[Poem]) -> dict[str, Any]:
 def dataset_card(collection: Collection, stats: Mapping[str, Any], settings: PrepareSettings, tokenizer_name: str) -> str:
     """The README.md of a prepared folder."""
     source = collection.source
-    origin = f"`{source.name}`" + (f" at commit `{source.commit}`" if source.commit else "")
+    origin = f"`{source.name}`" + (_(" at commit `{commit}`", commit=source.commit) if source.commit else "")
     duplicates, splits = stats["duplicates"], stats["splits"]
     example = next(iter(collection.train or collection.val or collection.test))
-    return f"""# Prepared poems
-
-{stats["kept"]:,} poems, {stats["mean_characters"]:.1f} Han characters a poem on average, in {settings.script} characters,
-from {origin} ({source.files} files, content sha256 `{source.sha256}`). Written by `gemma-poetry prepare`; `manifest.json`
-holds recipe, seed, versions and the sha256 of every file.
-
-## Files
-
-| file | contents |
-|---|---|
-| `train.txt` `val.txt` `test.txt` | one poem a line as pieces of the tokenizer of `{tokenizer_name}`: prompt, TAB, completion |
-| `train.jsonl` `val.jsonl` `test.jsonl` | the same poems in the same order as records |
-| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new poems |
-| `stats.json` | all figures of this page |
-
-A record: title, author, era, form (体裁), tune (词牌), lines, marks (one closing mark a line), script, source_id (file and
-number in the source) and cluster_id (near-duplicates share it). Unknown fields are empty. For example:
-
-> {_one_line(example)}
-
-## Splits
-
-{_table(("split", "poems"), splits.items())}
-
-Held-out poems were drawn by cluster of near-duplicates with seed {settings.seed}, from the whole source, before any choice
-of forms, eras or a number of poems. Clusters that span two splits: {stats["leakage"]["clusters_in_two_splits"]}.
-
-## Duplicates
-
-Two poems count as near-duplicates if the Jaccard similarity of their character bigrams is at least
-{settings.near_duplicate_threshold:g} or if they have two lines of five or more characters in common; script, glyph variants,
-punctuation, title and author do not matter. Exact duplicates were dropped, near-duplicates kept in one split.
-
-{
-        _table(
-            ("", "count"),
+    return _(
+        "# Prepared poems\n\n"
+        "{kept:,} poems, {mean_characters:.1f} Han characters a poem on average, in {script} characters,\n"
+        "from {origin} ({files} files, content sha256 `{sha256}`). Written by `gemma-poetry prepare`; "
+        "`manifest.json`\n"
+        "holds recipe, seed, versions and the sha256 of every file.\n\n"
+        "## Files\n\n"
+        "| file | contents |\n"
+        "|---|---|\n"
+        "| `train.txt` `val.txt` `test.txt` | one poem a line as pieces of the tokenizer of `{tokenizer_name}`: "
+        "prompt, TAB, completion |\n"
+        "| `train.jsonl` `val.jsonl` `test.jsonl` | the same poems in the same order as records |\n"
+        "| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new poems "
+        "|\n"
+        "| `stats.json` | all figures of this page |\n\n"
+        "A record: title, author, era, form (体裁), tune (词牌), lines, marks (one closing mark a line), script, "
+        "source_id (file and\n"
+        "number in the source) and cluster_id (near-duplicates share it). Unknown fields are empty. For "
+        "example:\n\n"
+        "> {one_line}\n\n"
+        "## Splits\n\n"
+        "{table}\n\n"
+        "Held-out poems were drawn by cluster of near-duplicates with seed {seed}, from the whole source, before "
+        "any choice\n"
+        "of forms, eras or a number of poems. Clusters that span two splits: {clusters_in_two_splits}.\n\n"
+        "## Duplicates\n\n"
+        "Two poems count as near-duplicates if the Jaccard similarity of their character bigrams is at least\n"
+        "{near_duplicate_threshold:g} or if they have two lines of five or more characters in common; script, "
+        "glyph variants,\n"
+        "punctuation, title and author do not matter. Exact duplicates were dropped, near-duplicates kept in one "
+        "split.\n\n"
+        "{table_2}\n\n"
+        "## Forms and eras\n\n"
+        "{table_3}\n\n"
+        "{table_4}\n\n"
+        "## Left out\n\n"
+        "{read:,} records were read; {read_2:,} of them were left out:\n\n"
+        "{table_5}\n\n"
+        "Files of the source that were passed over:\n\n"
+        "{passed_over}\n\n"
+        "## Limits\n\n"
+        "Titles lost their serial numbers and notes, and those of more than thirty characters were dropped. "
+        "Notes in the text were\n"
+        "removed; a poem with a character that is lost or has no code was left out, never repaired. Attributions "
+        "are those of\n"
+        "the source. Forms were assigned by rule, not by an editor.\n",
+        kept=stats["kept"],
+        mean_characters=stats["mean_characters"],
+        script=settings.script,
+        origin=origin,
+        files=source.files,
+        sha256=source.sha256,
+        tokenizer_name=tokenizer_name,
+        one_line=_one_line(example),
+        table=_table((_("split"), _("poems")), splits.items()),
+        seed=settings.seed,
+        clusters_in_two_splits=stats["leakage"]["clusters_in_two_splits"],
+        near_duplicate_threshold=settings.near_duplicate_threshold,
+        table_2=_table(
+            ("", _("count")),
             (
-                ("exact duplicates dropped", duplicates["exact_dropped"]),
-                ("pairs above the similarity threshold", duplicates["similar_pairs"]),
-                ("pairs with two lines in common", duplicates["excerpt_pairs"]),
-                ("clusters", stats["clusters"]),
-                ("poems kept that have near-duplicates", duplicates["poems_with_near_duplicates"]),
-                ("poems in the largest cluster", duplicates["largest_cluster"]["poems"]),
+                (_("exact duplicates dropped"), duplicates["exact_dropped"]),
+                (_("pairs above the similarity threshold"), duplicates["similar_pairs"]),
+                (_("pairs with two lines in common"), duplicates["excerpt_pairs"]),
+                (_("clusters"), stats["clusters"]),
+                (_("poems kept that have near-duplicates"), duplicates["poems_with_near_duplicates"]),
+                (_("poems in the largest cluster"), duplicates["largest_cluster"]["poems"]),
             ),
-        )
-    }
-
-## Forms and eras
-
-{_table(("form", "poems"), stats["by_form"].items())}
-
-{_table(("era", "poems"), stats["by_era"].items())}
-
-## Left out
-
-{stats["read"]:,} records were read; {stats["read"] - stats["kept"]:,} of them were left out:
-
-{_table(("reason", "records"), stats["rejected"].items())}
-
-Files of the source that were passed over:
-
-{_passed_over(stats["passed_over"])}
-
-## Limits
-
-Titles lost their serial numbers and notes, and those of more than thirty characters were dropped. Notes in the text were
-removed; a poem with a character that is lost or has no code was left out, never repaired. Attributions are those of
-the source. Forms were assigned by rule, not by an editor.
-"""
+        ),
+        table_3=_table((_("form"), _("poems")), stats["by_form"].items()),
+        table_4=_table((_("era"), _("poems")), stats["by_era"].items()),
+        read=stats["read"],
+        read_2=stats["read"] - stats["kept"],
+        table_5=_table((_("reason"), _("records")), stats["rejected"].items()),
+        passed_over=_passed_over(stats["passed_over"]),
+    )
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
@@ -175,16 +183,30 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 def _one_line(poem: Poem) -> str:
     name = poem.title or poem.kind
-    return f"{name}{f' ({poem.author})' if poem.author else ''}: {poem.text[:60]}"
+    return _(
+        "{name}{value}: {text}",
+        name=name,
+        value=_(" ({author})", author=poem.author) if poem.author else "",
+        text=poem.text[:60],
+    )
 
 
 def _passed_over(parts: Mapping[str, Mapping[str, Any]]) -> str:
     rows = (
-        f"- {name}: {part['files']:,} files, {part['records']:,} records ({part['reason']})" for name, part in parts.items()
+        localized(
+            _(
+                "- {name}: {files:,} files, {records:,} records ({reason})",
+                name=name,
+                files=part["files"],
+                records=part["records"],
+                reason=part["reason"],
+            )
+        )
+        for name, part in parts.items()
     )
-    return "\n".join(rows) or "none"
+    return "\n".join(rows) or localized(_("none"))
 
 
 def _table(header: tuple[str, str], rows: Iterable[tuple[str, int]]) -> str:
-    body = "\n".join(f"| {name} | {count:,} |" for name, count in rows)
-    return f"| {header[0]} | {header[1]} |\n|---|---:|\n{body}" if body else "none"
+    body = "\n".join(f"| {localized(name)} | {count:,} |" for name, count in rows)
+    return f"| {localized(header[0])} | {localized(header[1])} |\n|---|---:|\n{body}" if body else localized(_("none"))

@@ -18,8 +18,9 @@ from gemma_poetry.corpus.headings import PAUSES
 from gemma_poetry.corpus.records import COLUMNS, ERAS, TEXT_COLUMNS, field_of
 from gemma_poetry.corpus.stanzas import verse_lines
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _, listed
 
-DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar"}
+DELIMITERS = {",": _("comma"), "\t": _("tab"), ";": _("semicolon"), "|": _("vertical bar")}
 _TEXT_DELIMITERS = ("::", "：：", "\t", "||", "|", "｜", "##", "$$", "@@", "#", ";", ",")
 _MOST = 0.9
 _SAMPLE = 2000
@@ -49,10 +50,10 @@ def table_records(text: str, where: str, delimiter: str = "") -> Records:
     found = {own: _first_row(text, own) for own in order}
     if max(map(len, found.values())) > _MAX_COLUMNS:
         raise SourceError(
-            "a table of more than 1,000 columns",
+            _("a table of more than 1,000 columns"),
             where=f"{where}:{skipped + 1}",
-            expected="a column of poems",
-            action="check the file",
+            expected=_("a column of poems"),
+            action=_("check the file"),
         )
     named = [own for own, row in found.items() if any(field_of(name) == "text" for name in row)]
     if named:
@@ -67,9 +68,9 @@ def table_records(text: str, where: str, delimiter: str = "") -> Records:
             return
     best = max(found, key=lambda own: len(found[own]))
     if len(found[best]) == 1 and _verse_columns([found[best]]):
-        yield from without_header(list(_read(text, where, best, skipped)), where, "none")
+        yield from without_header(list(_read(text, where, best, skipped)), where, _("none"))
         return
-    raise _no_text(where, skipped + 1, found[best], DELIMITERS.get(best, best) if len(found[best]) > 1 else "none")
+    raise _no_text(where, skipped + 1, found[best], DELIMITERS.get(best, best) if len(found[best]) > 1 else _("none"))
 
 
 def delimited_records(text: str, where: str) -> Records | None:
@@ -118,11 +119,15 @@ def without_header(rows: Sequence[tuple[str, list[str]]], where: str, delimiter:
     verse = _verse_columns([row for _, row in rows])
     if len(verse) != 1:
         raise SourceError(
-            f"a table without a header of which {len(verse) or 'no'} columns hold verse "
-            f"(delimiter: {delimiter}; {width} columns)",
+            _(
+                "a table without a header of which {count} columns hold verse (delimiter: {delimiter}; {width} columns)",
+                count=len(verse) or _("no"),
+                delimiter=delimiter,
+                width=width,
+            ),
             where=where,
-            expected="one column of poems",
-            action=f"add a header line with names such as {_known()}",
+            expected=_("one column of poems"),
+            action=_("add a header line with names such as {known}", known=_known()),
         )
     rest = [index for index in range(width) if index not in verse and any(columns[index])]
     names = {verse[0]: "text"}
@@ -135,10 +140,14 @@ def without_header(rows: Sequence[tuple[str, list[str]]], where: str, delimiter:
             rest.remove(index)
     if len(rest) > 2:
         raise SourceError(
-            f"a table without a header whose columns cannot be told (delimiter: {delimiter}; {width} columns)",
+            _(
+                "a table without a header whose columns cannot be told (delimiter: {delimiter}; {width} columns)",
+                delimiter=delimiter,
+                width=width,
+            ),
             where=where,
-            expected="beside the poems a title and an author, an era, numbers",
-            action=f"add a header line with names such as {_known()}",
+            expected=_("beside the poems a title and an author, an era, numbers"),
+            action=_("add a header line with names such as {known}", known=_known()),
         )
     if len(rest) == 2:
         first, second = (len(set(columns[index])) for index in rest)
@@ -158,10 +167,10 @@ def _read(text: str, where: str, delimiter: str, skipped: int) -> Iterator[tuple
             yield f"{where}:{rows.line_num + skipped}", row
     except csv.Error as error:
         raise SourceError(
-            f"not valid CSV ({error}; delimiter: {DELIMITERS.get(delimiter, delimiter)})",
+            _("not valid CSV ({error}; delimiter: {delimiters})", error=error, delimiters=DELIMITERS.get(delimiter, delimiter)),
             where=f"{where}:{rows.line_num + skipped}",
-            expected="fields with matching double quotes",
-            action="mend that row",
+            expected=_("fields with matching double quotes"),
+            action=_("mend that row"),
         ) from error
 
 
@@ -208,22 +217,33 @@ def _fitting(row: list[str], width: int, place: str) -> list[str]:
         row = row[:-1]
     if len(row) != width:
         raise SourceError(
-            f"the row has {len(row)} fields",
+            _("the row has {count} fields", count=len(row)),
             where=place,
-            expected=f"{width} fields, as the first row has",
-            action="put fields that hold the delimiter or a line break into double quotes",
+            expected=_("{width} fields, as the first row has", width=width),
+            action=_("put fields that hold the delimiter or a line break into double quotes"),
         )
     return row
 
 
 def _no_text(where: str, line: int, found: Sequence[str], delimiter: str) -> SourceError:
     return SourceError(
-        f"the header names no text column (delimiter: {delimiter}; columns found: {', '.join(found)[:200]})",
+        _(
+            "the header names no text column (delimiter: {delimiter}; columns found: {found})",
+            delimiter=delimiter,
+            found=", ".join(found)[:200],
+        ),
         where=f"{where}:{line}",
-        expected=f"a column of poems called one of {', '.join(TEXT_COLUMNS)}; beside it {_known()}",
-        action="add a header line, or rename the column that holds the poems",
+        expected=_(
+            "a column of poems called one of {text_columns}; beside it {known}",
+            text_columns=listed(TEXT_COLUMNS),
+            known=_known(),
+        ),
+        action=_("add a header line, or rename the column that holds the poems"),
     )
 
 
 def _known() -> str:
-    return ", ".join(f"{names[0]} or {next(name for name in names if not name.isascii())}" for names in COLUMNS.values())
+    return listed(
+        _("{names} or {names_2}", names=names[0], names_2=next(name for name in names if not name.isascii()))
+        for names in COLUMNS.values()
+    )

@@ -27,6 +27,7 @@ from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.sources import SAMPLE, Source, open_source
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
+from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.check_result import CheckResult
 
@@ -78,10 +79,10 @@ class DomainTexts:
         folder = self.domain.sample()
         if folder is None or not folder.is_dir():
             raise SourceError(
-                f"the domain {self.domain.name} has no sample",
+                _("the domain {name} has no sample", name=self.domain.name),
                 where=folder or "",
-                expected="a domain that brings one, or a source of one's own",
-                action="name a folder or file as --source",
+                expected=_("a domain that brings one, or a source of one's own"),
+                action=_("name a folder or file as --source"),
             )
         opened = open_source(str(folder), self.domain.endings)
         opened.info.name = SAMPLE
@@ -91,7 +92,7 @@ class DomainTexts:
         """The texts that can be kept, by file name and place, and how many cannot, by reason."""
         refused: Counter[str] = Counter()
         files: list[tuple[list[tuple[int, str]], list[Poem]]] = []
-        for _, file in track(source.files(), "Reading and cleaning", source.file_count):
+        for _unused, file in track(source.files(), _("Reading and cleaning"), source.file_count):
             kept = []
             for record in read_poems(file, self.domain.divide):
                 try:
@@ -165,7 +166,7 @@ def texts_stats(collection: Collection, domain: TextDomain) -> dict[str, Any]:
     poems = [poem for members in collection.splits.values() for poem in members]
     verdicts: dict[str, Counter[str]] = {}
     unknown: Counter[str] = Counter()
-    for poem in track(poems, "Checking forms"):
+    for poem in track(poems, _("Checking forms")):
         found = domain.check(poem.lines, poem.form)
         verdicts.setdefault(poem.form, Counter())[found.verdict.value] += 1
         unknown.update(one.word for one in found.unknown)
@@ -189,46 +190,58 @@ def texts_card(collection: Collection, stats: Mapping[str, Any], settings: Prepa
     source = collection.source
     example = next(iter(collection.train or collection.val or collection.test))
     shown = "\n".join(f"> {line}" for line in example.lines[:8])
-    return f"""# Prepared texts of the domain {stats["domain"]}
-
-{stats["kept"]:,} texts, {stats["mean_characters"]:.1f} characters a text on average, {stats["units"]:,} units of perplexity
-({stats["unit"]}), from `{source.name}` ({source.files} files, content sha256 `{source.sha256}`). Written by
-`gemma-poetry prepare --domain {stats["domain"]}`; `manifest.json` holds recipe, seed, versions and the sha256 of every file.
-
-| file | contents |
-|---|---|
-| `train.txt` `val.txt` `test.txt` | one text a line as pieces of the tokenizer of `{tokenizer_name}`: prompt, TAB, completion |
-| `train.jsonl` `val.jsonl` `test.jsonl` | the same texts in the same order as records |
-| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new texts |
-| `stats.json` | all figures of this page |
-
-For example ({example.form}):
-
-{shown}
-
-## Splits
-
-{_table(("split", "texts"), stats["splits"])}
-
-Held-out texts were drawn by cluster of near-duplicates with seed {settings.seed}. Clusters that span two splits:
-{stats["leakage"]["clusters_in_two_splits"]}. Two texts are near-duplicates if the Jaccard similarity of their pairs of
-symbols (words or characters, as the domain says) is at least {settings.near_duplicate_threshold:g}, or if they share two
-lines of five symbols or more.
-
-## Forms
-
-{_table(("form", "texts"), stats["by_form"])}
-
-{_table(("form: verdict of its check", "share"), _shares(stats["checks"]))}
-
-Words that no dictionary has: {stats["unknown_words"]["count"]:,}. They are reported, and nothing is guessed of them.
-
-## Left out
-
-{stats["read"]:,} records were read; {stats["read"] - stats["kept"]:,} of them were left out:
-
-{_table(("reason", "records"), stats["rejected"])}
-"""
+    return _(
+        "# Prepared texts of the domain {domain}\n\n"
+        "{kept:,} texts, {mean_characters:.1f} characters a text on average, {units:,} units of perplexity\n"
+        "({unit}), from `{name}` ({files} files, content sha256 `{sha256}`). Written by\n"
+        "`gemma-poetry prepare --domain {domain}`; `manifest.json` holds recipe, seed, versions and the sha256 of "
+        "every file.\n\n"
+        "| file | contents |\n"
+        "|---|---|\n"
+        "| `train.txt` `val.txt` `test.txt` | one text a line as pieces of the tokenizer of `{tokenizer_name}`: "
+        "prompt, TAB, completion |\n"
+        "| `train.jsonl` `val.jsonl` `test.jsonl` | the same texts in the same order as records |\n"
+        "| `known_lines.npz` | hashes of the lines of the training split: `generate` keeps them out of new texts "
+        "|\n"
+        "| `stats.json` | all figures of this page |\n\n"
+        "For example ({form}):\n\n"
+        "{shown}\n\n"
+        "## Splits\n\n"
+        "{table}\n\n"
+        "Held-out texts were drawn by cluster of near-duplicates with seed {seed}. Clusters that span two splits:\n"
+        "{clusters_in_two_splits}. Two texts are near-duplicates if the Jaccard similarity of their pairs of\n"
+        "symbols (words or characters, as the domain says) is at least {near_duplicate_threshold:g}, or if they "
+        "share two\n"
+        "lines of five symbols or more.\n\n"
+        "## Forms\n\n"
+        "{table_2}\n\n"
+        "{table_3}\n\n"
+        "Words that no dictionary has: {count:,}. They are reported, and nothing is guessed of them.\n\n"
+        "## Left out\n\n"
+        "{read:,} records were read; {read_2:,} of them were left out:\n\n"
+        "{table_4}\n",
+        domain=stats["domain"],
+        kept=stats["kept"],
+        mean_characters=stats["mean_characters"],
+        units=stats["units"],
+        unit=stats["unit"],
+        name=source.name,
+        files=source.files,
+        sha256=source.sha256,
+        tokenizer_name=tokenizer_name,
+        form=example.form,
+        shown=shown,
+        table=_table((_("split"), _("texts")), stats["splits"]),
+        seed=settings.seed,
+        clusters_in_two_splits=stats["leakage"]["clusters_in_two_splits"],
+        near_duplicate_threshold=settings.near_duplicate_threshold,
+        table_2=_table((_("form"), _("texts")), stats["by_form"]),
+        table_3=_table((_("form: verdict of its check"), _("share")), _shares(stats["checks"])),
+        count=stats["unknown_words"]["count"],
+        read=stats["read"],
+        read_2=stats["read"] - stats["kept"],
+        table_4=_table((_("reason"), _("records")), stats["rejected"]),
+    )
 
 
 def _shares(checks: Mapping[str, Any]) -> dict[str, str]:
@@ -241,4 +254,4 @@ def _shares(checks: Mapping[str, Any]) -> dict[str, str]:
 
 def _table(header: tuple[str, str], rows: Mapping[str, Any]) -> str:
     body = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    return f"| {header[0]} | {header[1]} |\n|---|---:|\n{body}" if body else "none"
+    return f"| {localized(header[0])} | {localized(header[1])} |\n|---|---:|\n{body}" if body else localized(_("none"))

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from gemma_poetry.corpus.stanzas import UntoldError, fits_a_tune, is_even_verse, rhyme_together
 from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.tunes import find_tune
 
 MAX_HEADING_ROWS = 3
@@ -74,8 +75,8 @@ def unmarked_headings(block: Sequence[str], number: int, usual: Mapping[int, int
     if len(block) > MAX_HEADING_ROWS:
         raise UntoldError(
             number,
-            f"{len(block)} rows without pause marks and of different lengths",
-            "part lines by ， and 。, and poems by a blank row and a title",
+            _("{count} rows without pause marks and of different lengths", count=len(block)),
+            _("part lines by ， and 。, and poems by a blank row and a title"),
         )
     return [False] * len(block)
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _, reason_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,7 +63,7 @@ def chat_frame(tokenizer: PreTrainedTokenizerBase) -> ChatFrame:
     try:
         template: Any = tokenizer.get_chat_template()
     except ValueError as error:
-        raise _refusal("there are several templates, none of them the default") from error
+        raise _refusal(_("there are several templates, none of them the default")) from error
     # Templates of the published checkpoints write BOS themselves; it is added once, by the encoding, for all of them.
     variables = json.dumps(tokenizer.special_tokens_map, default=str, sort_keys=True)
     return _found_frame(str(template), variables, str(tokenizer.bos_token or ""))
@@ -77,9 +78,9 @@ def _found_frame(template: str, variables: str, bos: str) -> ChatFrame:
         frame = ChatFrame(before, after, trimmed)
         if found and [frame.around(trial) for trial in _TRIALS] == texts:
             if len(before) + len(after) > LONGEST_FRAME:
-                raise _refusal(f"it puts {len(before) + len(after):,} characters around a prompt")
+                raise _refusal(_("it puts {count:,} characters around a prompt", count=len(before) + len(after)))
             return frame
-    raise _refusal("it does not put the message, as it is, between two texts")
+    raise _refusal(_("it does not put the message, as it is, between two texts"))
 
 
 def _render(template: str, variables: str) -> list[str]:
@@ -89,12 +90,12 @@ def _render(template: str, variables: str) -> list[str]:
     try:
         done = subprocess.run(program, input=task.encode(), capture_output=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired as error:
-        raise _refusal("it does not come to an end") from error
+        raise _refusal(_("it does not come to an end")) from error
     except (OSError, UnicodeEncodeError) as error:
-        raise _refusal(str(error)[:200]) from error
+        raise _refusal(reason_of(error)) from error
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() if done.returncode > 0 else []
-        raise _refusal(said[-1][:200] if said else "it takes more than the time and memory that any template needs")
+        raise _refusal(said[-1][:200] if said else _("it takes more than the time and memory that any template needs"))
     answer: dict[str, Any] = json.loads(done.stdout)
     if "fault" in answer:
         raise _refusal(str(answer["fault"]))
@@ -103,9 +104,10 @@ def _render(template: str, variables: str) -> list[str]:
 
 
 def _refusal(reason: str) -> ModelError:
-    printable = "".join(char if char.isprintable() else " " for char in reason)
+    if not reason.isprintable():  # it is the template's own
+        reason = "".join(char if char.isprintable() else " " for char in reason)
     return ModelError(
-        f"the chat template cannot be used: {printable}",
-        expected="a template that puts a user's message between two texts, as those of Gemma do",
-        action="download the checkpoint's tokenizer files again, or take its chat template away",
+        _("the chat template cannot be used: {reason}", reason=reason),
+        expected=_("a template that puts a user's message between two texts, as those of Gemma do"),
+        action=_("download the checkpoint's tokenizer files again, or take its chat template away"),
     )

@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 from gemma_poetry.artifacts import write_json, write_jsonl, write_text
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
+from gemma_poetry.languages import _, listed, localized
 
 Format = Literal["arrow", "parquet", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -56,7 +57,7 @@ def write_exports(
         target = folder / EXPORTS / name
         target.mkdir(parents=True)
         writers[name](target, named)
-        write_text(target / "README.md", _card(name, named, seed, languages))
+        write_text(target / "README.md", localized(_card(name, named, seed, languages)))
     written = (folder / EXPORTS).rglob("*") if (folder / EXPORTS).is_dir() else ()
     return sorted(path.relative_to(folder).as_posix() for path in written if path.is_file())
 
@@ -123,26 +124,18 @@ def _silent_datasets() -> Iterator[None]:
 
 
 _USE = {
-    "arrow": """```python
-from datasets import load_from_disk
-
-poems = load_from_disk("FOLDER")  # a DatasetDict
-```""",
-    "parquet": """```python
-from datasets import load_dataset
-
-poems = load_dataset("FOLDER")
-```""",
-    "jsonl": """TRL takes `prompt` and `completion` as they are, with the loss on completions alone:
-
-```python
-from datasets import load_dataset
-from trl import SFTTrainer
-
-SFTTrainer(model="MODEL", train_dataset=load_dataset("FOLDER", split="train"))
-```
-
-LLaMA-Factory: `dataset_dir: FOLDER` and `dataset: poems_train`; `dataset_info.json` names the columns.""",
+    "arrow": _('```python\nfrom datasets import load_from_disk\n\npoems = load_from_disk("FOLDER")  # a DatasetDict\n```'),
+    "parquet": _('```python\nfrom datasets import load_dataset\n\npoems = load_dataset("FOLDER")\n```'),
+    "jsonl": _(
+        "TRL takes `prompt` and `completion` as they are, with the loss on completions alone:\n\n"
+        "```python\n"
+        "from datasets import load_dataset\n"
+        "from trl import SFTTrainer\n\n"
+        'SFTTrainer(model="MODEL", train_dataset=load_dataset("FOLDER", split="train"))\n'
+        "```\n\n"
+        "LLaMA-Factory: `dataset_dir: FOLDER` and `dataset: poems_train`; `dataset_info.json` names the "
+        "columns."
+    ),
 }
 
 
@@ -157,39 +150,38 @@ def _card(name: str, splits: Mapping[str, Rows], seed: int, languages: Sequence[
     front.append("---")
     counts = "\n".join(f"| {split} | {len(rows):,} |" for split, rows in splits.items())
     conditions, poem = next(iter(splits.values()))[0]
-    fields = "`prompt` and `completion`"
+    fields = _("`prompt` and `completion`")
     if name != "jsonl":
-        fields += ", and the fields of the poem's record: " + ", ".join(f"`{field}`" for field in poem.to_record())
+        fields += _(", and the fields of the poem's record: ") + listed(f"`{field}`" for field in poem.to_record())
     prompt, completion = (text.rstrip("\n").replace("\n", "\n    ") for text in (conditions.prompt(), poem.text))
-    return (
-        "\n".join(front)
-        + f"""
-
-# Prepared poems
-
-Written by `gemma-poetry prepare`; how the poems were cleaned, deduplicated and split, and from what source, stands in
-the `README.md` two folders above, with every figure.
-
-| split | poems |
-|---|---:|
-{counts}
-
-Columns: {fields}. In the training split titles and authors are left out of some prompts at random (seed {seed}).
-
-A prompt:
-
-    {prompt}
-
-and its completion:
-
-    {completion}
-
-## How to read it
-
-{_USE[name]}
-
-Prompt and completion follow each other without a space. The text is plain: for an instruction-tuned model the trainer must put
-it into the model's chat template. BOS and the terminator are the trainer's to add; the exact ids that `gemma-poetry train`
-uses stand in the `.txt` files two folders above.
-"""
+    head = "\n".join(front)
+    return _(
+        "{head}\n\n"
+        "# Prepared poems\n\n"
+        "Written by `gemma-poetry prepare`; how the poems were cleaned, deduplicated and split, and from what "
+        "source, stands in\n"
+        "the `README.md` two folders above, with every figure.\n\n"
+        "| split | poems |\n"
+        "|---|---:|\n"
+        "{counts}\n\n"
+        "Columns: {fields}. In the training split titles and authors are left out of some prompts at random "
+        "(seed {seed}).\n\n"
+        "A prompt:\n\n    "
+        "{prompt}\n\n"
+        "and its completion:\n\n    "
+        "{completion}\n\n"
+        "## How to read it\n\n"
+        "{name}\n\n"
+        "Prompt and completion follow each other without a space. The text is plain: for an instruction-tuned "
+        "model the trainer must put\n"
+        "it into the model's chat template. BOS and the terminator are the trainer's to add; the exact ids "
+        "that `gemma-poetry train`\n"
+        "uses stand in the `.txt` files two folders above.\n",
+        head=head,
+        counts=counts,
+        fields=fields,
+        seed=seed,
+        prompt=prompt,
+        completion=completion,
+        name=_USE[name],
     )

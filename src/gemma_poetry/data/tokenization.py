@@ -26,6 +26,7 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.data.prompts import CHINESE, Conditions, Template, conditions_of, dropped_conditions
 from gemma_poetry.errors import DataError, ModelError, TokenizerMismatchError, UsageError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,13 +63,13 @@ def terminator_id(tokenizer: PreTrainedTokenizerBase) -> int:
             index = _piece_id(tokenizer, piece)
             if index is None:
                 raise ModelError(
-                    f"the chat template ends turns with {piece}, which is no piece of the tokenizer",
-                    expected="template and tokenizer of one checkpoint",
-                    action="download the checkpoint's tokenizer files again",
+                    _("the chat template ends turns with {piece}, which is no piece of the tokenizer", piece=piece),
+                    expected=_("template and tokenizer of one checkpoint"),
+                    action=_("download the checkpoint's tokenizer files again"),
                 )
             return index
     if tokenizer.eos_token_id is None:
-        raise ModelError("the tokenizer has no end-of-sequence token", expected="an <eos> token, as every Gemma has")
+        raise ModelError(_("the tokenizer has no end-of-sequence token"), expected=_("an <eos> token, as every Gemma has"))
     return int(tokenizer.eos_token_id)
 
 
@@ -108,16 +109,16 @@ def _with_bos(bos: int, prompt: list[int]) -> tuple[int, ...]:
     """A prompt with its one BOS; a title that spells out `<bos>` would make it two."""
     if bos in prompt:
         raise UsageError(
-            "the prompt has a begin-of-sequence token in its middle",
-            expected="title, author and form without the model's control tokens",
-            action="take <bos> out of the title",
+            _("the prompt has a begin-of-sequence token in its middle"),
+            expected=_("title, author and form without the model's control tokens"),
+            action=_("take <bos> out of the title"),
         )
     return (bos, *prompt)
 
 
 def _bos(tokenizer: PreTrainedTokenizerBase) -> int:
     if tokenizer.bos_token_id is None:
-        raise ModelError("the tokenizer has no begin-of-sequence token", expected="a <bos> token, as every Gemma has")
+        raise ModelError(_("the tokenizer has no begin-of-sequence token"), expected=_("a <bos> token, as every Gemma has"))
     return int(tokenizer.bos_token_id)
 
 
@@ -226,10 +227,10 @@ def read_tokenized(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[Token
                 prompt, tab, completion = line.rstrip("\n").partition("\t")
                 if not tab or not completion:
                     raise DataError(
-                        "the line has no TAB between prompt and completion",
+                        _("the line has no TAB between prompt and completion"),
                         where=f"{path}:{number}",
-                        expected="prompt pieces, TAB, completion pieces",
-                        action="prepare the data again",
+                        expected=_("prompt pieces, TAB, completion pieces"),
+                        action=_("prepare the data again"),
                     )
                 try:
                     samples.append(
@@ -240,15 +241,15 @@ def read_tokenized(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[Token
                     )
                 except KeyError as error:
                     raise TokenizerMismatchError(
-                        f"the piece {error.args[0]!r} is not in the model's vocabulary",
+                        _("the piece {reason!r} is not in the model's vocabulary", reason=error.args[0]),
                         where=f"{path}:{number}",
-                        expected="data that was prepared with this model's tokenizer",
-                        action="run prepare again with --model set to the model that you train",
+                        expected=_("data that was prepared with this model's tokenizer"),
+                        action=_("run prepare again with --model set to the model that you train"),
                     ) from None
     except FileNotFoundError as error:
-        raise DataError("no such file", where=path, action="run gemma-poetry prepare first") from error
+        raise DataError(_("no such file"), where=path, action=_("run gemma-poetry prepare first")) from error
     except UnicodeDecodeError as error:
-        raise DataError("not UTF-8", where=path, action="prepare the data again") from error
+        raise DataError(_("not UTF-8"), where=path, action=_("prepare the data again")) from error
     return samples
 
 
@@ -291,11 +292,14 @@ def check_tokenizer(manifest: dict[str, Any], tokenizer: PreTrainedTokenizerBase
     fingerprint = tokenizer_fingerprint(tokenizer)
     if made_with.get("fingerprint") != fingerprint:
         raise TokenizerMismatchError(
-            f"the data was tokenized for {made_with.get('name', 'another model')!r} "
-            f"(tokenizer {str(made_with.get('fingerprint'))[:12]}…)",
+            _(
+                "the data was tokenized for {made_with!r} (tokenizer {made_with_made_with}…)",
+                made_with=made_with.get("name", _("another model")),
+                made_with_made_with=str(made_with.get("fingerprint"))[:12],
+            ),
             where=folder,
-            expected=f"the tokenizer of the model given (fingerprint {fingerprint[:12]}…)",
-            action="run prepare again with --model set to the model that you train",
+            expected=_("the tokenizer of the model given (fingerprint {fingerprint}…)", fingerprint=fingerprint[:12]),
+            action=_("run prepare again with --model set to the model that you train"),
         )
 
 

@@ -24,6 +24,7 @@ from gemma_poetry.doctor.memory_checks import check_memory, step_memory
 from gemma_poetry.doctor.sample_checks import check_stops, usable
 from gemma_poetry.doctor.step_checks import check_modules, check_reload, check_step
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 from gemma_poetry.model.free_memory import available_memory
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.model.reference_loss import probe_batch
@@ -78,10 +79,10 @@ def diagnose(
     try:
         adapted, names = add_adapter(model, recipe.lora, recipe.train.seed)
     except UsageError as error:
-        yield fault_of("LoRA modules", error)
+        yield fault_of(_("LoRA modules"), error)
         return
     yield check_modules(adapted, names)
-    yield check_embeddings(adapted, check="trained embeddings")
+    yield check_embeddings(adapted, check=_("trained embeddings"))
     yield from check_step(adapted, batch, recipe)
     yield check_reload(adapted, batch)
     estimate = step_memory(adapted, fitting, recipe, vocabulary_rows)

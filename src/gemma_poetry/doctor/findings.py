@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gemma_poetry.errors import GemmaPoetryError
+from gemma_poetry.languages import _
 
 Verdict = Literal["ok", "warning", "fault"]
 
@@ -44,7 +45,7 @@ def judge(check: str, good: bool, found: str, expected: str, action: str, *, oth
 
 def fault_of(check: str, error: GemmaPoetryError) -> Finding:
     """The fault that one of our own errors tells of."""
-    found = f"{error.where}: {error.found}" if error.where else error.found
+    found = _("{where}: {found}", where=error.where, found=error.found) if error.where else error.found
     return Finding(check, "fault", found, error.expected, error.action)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.families import cpu_has_bfloat16
 
 _FLASH_HEAD_SIZE = 256
@@ -19,20 +20,27 @@ _FLASH_HEAD_SIZE = 256
 def check_dtype(model: Any) -> Finding:
     """The arithmetic, for this family and device: Gemma 3's activations reach 800,000, float16 ends at 65,504."""
     dtype, device, family = model.dtype, model.device, model.config.get_text_config().model_type
-    found = f"{str(dtype).removeprefix('torch.')} on {device.type}"
-    expected = "bfloat16 on GPUs that have it, else float32"
+    found = _("{dtype} on {type}", dtype=str(dtype).removeprefix("torch."), type=device.type)
+    expected = _("bfloat16 on GPUs that have it, else float32")
     if dtype == torch.float16:
         early = family in ("gemma", "gemma2")
-        return judge("dtype", False, found, expected, "set train.dtype to auto", otherwise="warning" if early else "fault")
+        return judge(
+            _("dtype"), False, found, expected, _("set train.dtype to auto"), otherwise="warning" if early else "fault"
+        )
     if device.type == "cpu":
         able = cpu_has_bfloat16()
         if able and dtype == torch.float32:
-            found += "; this processor has bfloat16 too: --set train.dtype=bfloat16 is about twice as fast for large models"
-        wasteful, action = dtype == torch.bfloat16 and not able, "set train.dtype to auto; bfloat16 is slow on this processor"
+            found += _("; this processor has bfloat16 too: --set train.dtype=bfloat16 is about twice as fast for large models")
+        wasteful, action = (
+            dtype == torch.bfloat16 and not able,
+            _("set train.dtype to auto; bfloat16 is slow on this processor"),
+        )
     else:
         wasteful = (dtype == torch.float32) == torch.cuda.is_bf16_supported()
-        action = "set train.dtype to auto; " + ("float32 doubles memory" if wasteful else "bfloat16 is slow") + " here"
-    return judge("dtype", not wasteful, found, expected, action, otherwise="warning")
+        action = (
+            _("set train.dtype to auto; ") + (_("float32 doubles memory") if wasteful else _("bfloat16 is slow")) + _(" here")
+        )
+    return judge(_("dtype"), not wasteful, found, expected, action, otherwise="warning")
 
 
 def check_attention(model: Any) -> Finding:
@@ -42,19 +50,21 @@ def check_attention(model: Any) -> Finding:
     cap = getattr(text, "attn_logit_softcapping", None)
     # Gemma 4's global layers have larger heads than its configuration's head_dim: the layers themselves know.
     heads = max(int(module.head_dim) for module in model.modules() if hasattr(module, "q_proj") and hasattr(module, "head_dim"))
-    found = f"{kernel}, heads of {heads}" + (f", soft-cap {cap:g}" if cap else ", no soft-cap")
+    found = _("{kernel}, heads of {heads}", kernel=kernel, heads=heads) + (
+        _(", soft-cap {cap:g}", cap=cap) if cap else _(", no soft-cap")
+    )
     loses_cap = bool(cap) and kernel == "sdpa"
     too_large = heads > _FLASH_HEAD_SIZE and kernel.startswith("flash_attention")
     return judge(
-        "attention",
+        _("attention"),
         not loses_cap and not too_large,
         found,
-        "a kernel that keeps the soft-cap and takes heads of this size",
-        f"load the model with attn_implementation {'eager' if loses_cap else 'sdpa'}",
+        _("a kernel that keeps the soft-cap and takes heads of this size"),
+        _("load the model with attn_implementation {detail}", detail="eager" if loses_cap else "sdpa"),
     )
 
 
-def check_embeddings(model: Any, check: str = "embeddings") -> Finding:
+def check_embeddings(model: Any, check: str = _("embeddings")) -> Finding:
     """Tied embeddings are one tensor, and none of its copies is trained apart (unsloth#9331).
 
     Args:
@@ -70,25 +80,27 @@ def check_embeddings(model: Any, check: str = "embeddings") -> Finding:
         for name, weight in model.named_parameters()
         if hasattr(model, "peft_config") and weight.requires_grad and any(part in name for part in ("embed_tokens", "lm_head"))
     ]
-    found = ("tied, one tensor" if same else "tied by the configuration, but two tensors") if tied else "not tied"
+    found = (_("tied, one tensor") if same else _("tied by the configuration, but two tensors")) if tied else _("not tied")
     if trained:
-        found += f"; trained in a copy of their own: {', '.join(trained[:2])}"
+        found += _("; trained in a copy of their own: {trained}", trained=listed(trained[:2]))
     good = not tied or (same and not trained)
     return judge(
         check,
         good,
         found,
-        "tied embeddings as one tensor that the adapter leaves alone",
-        "take embed_tokens and lm_head out of modules_to_save (a merge would drop one of the copies)"
+        _("tied embeddings as one tensor that the adapter leaves alone"),
+        _("take embed_tokens and lm_head out of modules_to_save (a merge would drop one of the copies)")
         if trained
-        else "download the checkpoint again: its head is not the one that its configuration tells of",
+        else _("download the checkpoint again: its head is not the one that its configuration tells of"),
     )
 
 
 def check_weights(model: Any) -> Finding:
     """No weight is infinite or not a number."""
     broken = [name for name, weight in model.named_parameters() if not bool(torch.isfinite(weight.sum(dtype=torch.float32)))]
-    found = f"{sum(weight.numel() for weight in model.parameters()):,} parameters"
+    found = _("{parameters:,} parameters", parameters=sum(weight.numel() for weight in model.parameters()))
     if broken:
-        found += f"; not finite: {', '.join(broken[:3])}" + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
-    return judge("weights", not broken, found, "finite numbers", "download the checkpoint again")
+        found += _("; not finite: {broken}", broken=listed(broken[:3])) + (
+            _(" and {count} more", count=len(broken) - 3) if len(broken) > 3 else ""
+        )
+    return judge(_("weights"), not broken, found, _("finite numbers"), _("download the checkpoint again"))

@@ -18,13 +18,14 @@ from gemma_poetry.data.dataset import pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.doctor.findings import Finding, judge
 from gemma_poetry.errors import TrainingError
+from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.model.free_memory import gib
 from gemma_poetry.model.memory import MemoryEstimate, estimate_memory, read_shape
 
 _FULL_MEMORY_SHARE = 0.9
-_SMALLER = (
-    "lower train.batch_size (and raise train.gradient_accumulation), lower train.max_tokens, or set "
-    "train.gradient_checkpointing=true"
+_SMALLER = _(
+    "lower train.batch_size (and raise train.gradient_accumulation), lower "
+    "train.max_tokens, or set train.gradient_checkpointing=true"
 )
 
 
@@ -65,13 +66,13 @@ def step_memory(
 
 def check_memory(estimate: MemoryEstimate, available: int) -> Finding:
     """What a step takes against what there is."""
-    parts = ", ".join(f"{part.name} {getattr(estimate, part.name) / 2**30:.2f}" for part in fields(estimate))
-    found = f"{gib(estimate.total)} wanted ({parts}), {gib(available)} free"
-    expected = "a step that fits"
+    parts = listed(f"{part.name} {getattr(estimate, part.name) / 2**30:.2f}" for part in fields(estimate))
+    found = _("{total} wanted ({parts}), {available} free", total=gib(estimate.total), parts=parts, available=gib(available))
+    expected = _("a step that fits")
     action = _SMALLER
     if estimate.total > available:
-        return Finding("memory", "fault", found, expected, action)
-    return judge("memory", estimate.total <= _FULL_MEMORY_SHARE * available, found, expected, action, otherwise="warning")
+        return Finding(_("memory"), "fault", found, expected, action)
+    return judge(_("memory"), estimate.total <= _FULL_MEMORY_SHARE * available, found, expected, action, otherwise="warning")
 
 
 def require_memory(
@@ -93,7 +94,12 @@ def require_memory(
     if estimate.total - estimate.heap - estimate.runtime > available:  # the libraries are loaded already
         finding = check_memory(estimate, available)
         raise TrainingError(
-            f"the training wants more memory than there is: {finding.found}", expected=finding.expected, action=_SMALLER
+            _("the training wants more memory than there is: {found}", found=finding.found),
+            expected=finding.expected,
+            action=_SMALLER,
         )
     if estimate.total > available:
-        print(f"gemma-poetry: note: memory may not suffice: {check_memory(estimate, available).found}", file=sys.stderr)
+        print(
+            localized(_("gemma-poetry: note: memory may not suffice: {found}", found=check_memory(estimate, available).found)),
+            file=sys.stderr,
+        )

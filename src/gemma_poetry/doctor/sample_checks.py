@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.data.tokenization import TokenizedPoem, is_instruction_tuned, stop_ids, terminator_id
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # Losing more poems than this to the length limit is worth a word.
 _TOLERATED_SHARE_LEFT_OUT = 0.05
-_PREPARE = "run prepare again with --model set to the model that you train"
+_PREPARE = _("run prepare again with --model set to the model that you train")
 
 
 def check_samples(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Iterator[Finding]:
@@ -49,10 +50,17 @@ def _check_bos(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerB
     first = sum(sample.prompt_ids[:1] == (bos,) for sample in samples)
     missing, doubled = sum(count == 0 for count in counts), sum(count > 1 for count in counts)
     return judge(
-        "BOS",
+        _("BOS"),
         not missing and not doubled and first == len(samples),
-        f"{first:,} of {len(samples):,} samples begin with {tokenizer.bos_token}; {missing:,} have none, {doubled:,} several",
-        "exactly one in each sample, in front",
+        _(
+            "{first:,} of {count:,} samples begin with {bos_token}; {missing:,} have none, {doubled:,} several",
+            first=first,
+            count=len(samples),
+            bos_token=tokenizer.bos_token,
+            missing=missing,
+            doubled=doubled,
+        ),
+        _("exactly one in each sample, in front"),
         _PREPARE,
     )
 
@@ -62,13 +70,20 @@ def _check_terminator(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTok
     ended = sum(sample.completion_ids[-1:] == (terminator,) for sample in samples)
     early = sum(not stops.isdisjoint(sample.completion_ids[:-1]) for sample in samples)
     piece = tokenizer.convert_ids_to_tokens(terminator)
-    kind = "a turn" if is_instruction_tuned(tokenizer) else "a text"
+    kind = _("a turn") if is_instruction_tuned(tokenizer) else _("a text")
     return judge(
-        "terminator",
+        _("terminator"),
         ended == len(samples) and not early,
-        f"{ended:,} of {len(samples):,} completions end with {piece} (id {terminator}), labelled; {early:,} hold a stop inside",
-        f"each completion ends once, with the piece that ends {kind} for this model",
-        f"a model trained so never stops, or stops too soon; {_PREPARE}",
+        _(
+            "{ended:,} of {count:,} completions end with {piece} (id {terminator}), labelled; {early:,} hold a stop inside",
+            ended=ended,
+            count=len(samples),
+            piece=piece,
+            terminator=terminator,
+            early=early,
+        ),
+        _("each completion ends once, with the piece that ends {kind} for this model", kind=kind),
+        _("a model trained so never stops, or stops too soon; {prepare}", prepare=_PREPARE),
     )
 
 
@@ -77,23 +92,36 @@ def _check_labels(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokeniz
     bare = sum(stops.issuperset(sample.completion_ids) for sample in samples)
     labels = sum(len(sample.completion_ids) for sample in samples)
     return judge(
-        "labels",
+        _("labels"),
         bool(samples) and not bare,
-        f"{labels:,} labelled tokens in {len(samples):,} samples; {bare:,} samples without a poem",
-        "a poem behind every prompt",
-        f"the loss falls on nothing there; {_PREPARE}",
+        _(
+            "{labels:,} labelled tokens in {count:,} samples; {bare:,} samples without a poem",
+            labels=labels,
+            count=len(samples),
+            bare=bare,
+        ),
+        _("a poem behind every prompt"),
+        _("the loss falls on nothing there; {prepare}", prepare=_PREPARE),
     )
 
 
 def _check_lengths(samples: Sequence[TokenizedPoem], max_tokens: int) -> Finding:
     left_out = len(samples) - len(usable(samples, max_tokens))
     longest = max(map(len, samples), default=0)
-    found = f"{left_out:,} of {len(samples):,} samples are longer than {max_tokens} tokens (the longest has {longest})"
-    expected = "samples that fit train.max_tokens; longer ones are left out"
-    action = f"raise --set train.max_tokens={longest}, or prepare with a smaller prepare.max_characters"
+    found = _(
+        "{left_out:,} of {count:,} samples are longer than {max_tokens} tokens (the longest has {longest})",
+        left_out=left_out,
+        count=len(samples),
+        max_tokens=max_tokens,
+        longest=longest,
+    )
+    expected = _("samples that fit train.max_tokens; longer ones are left out")
+    action = _("raise --set train.max_tokens={longest}, or prepare with a smaller prepare.max_characters", longest=longest)
     if left_out == len(samples):
-        return Finding("length", "fault", found, expected, action)
-    return judge("length", left_out <= _TOLERATED_SHARE_LEFT_OUT * len(samples), found, expected, action, otherwise="warning")
+        return Finding(_("length"), "fault", found, expected, action)
+    return judge(
+        _("length"), left_out <= _TOLERATED_SHARE_LEFT_OUT * len(samples), found, expected, action, otherwise="warning"
+    )
 
 
 def check_stops(model: Any, tokenizer: PreTrainedTokenizerBase) -> Finding:
@@ -103,10 +131,11 @@ def check_stops(model: Any, tokenizer: PreTrainedTokenizerBase) -> Finding:
     present = [ends] if isinstance(ends, int) else list(ends or [])
     missing = [str(tokenizer.convert_ids_to_tokens(index)) for index in wanted if index not in present]
     return judge(
-        "stops",
+        _("stops"),
         not missing,
-        f"the checkpoint's generation_config stops at {present}" + (f", not at {', '.join(missing)}" if missing else ""),
-        f"stops at {wanted}",
-        "nothing here (this project stops at both, and export writes both); other programs need the stop given",
+        _("the checkpoint's generation_config stops at {present}", present=present)
+        + (_(", not at {missing}", missing=listed(missing)) if missing else ""),
+        _("stops at {wanted}", wanted=wanted),
+        _("nothing here (this project stops at both, and export writes both); other programs need the stop given"),
         otherwise="warning",
     )

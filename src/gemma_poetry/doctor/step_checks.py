@@ -18,6 +18,7 @@ import torch
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.reference_loss import Batch, plain_loss, tolerance
 
 _STEP_RATE = 1e-2
@@ -37,13 +38,13 @@ def check_modules(model: Any, names: Sequence[str]) -> Finding:
         if isinstance(module, torch.nn.Linear) and "lora_" not in name and not name.endswith("base_layer")
     )
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    found = ", ".join(f"{short} {count}" for short, count in counts.items()) + f": {trainable:,} parameters"
+    found = listed(f"{short} {count}" for short, count in counts.items()) + _(": {trainable:,} parameters", trainable=trainable)
     if others:
-        found += f"; {others} of the same names left out (towers, other layers)"
+        found += _("; {others} of the same names left out (towers, other layers)", others=others)
     stray = sorted(set(wrapped) ^ set(names))
     if stray:
-        found += f"; not as meant: {', '.join(stray[:3])}"
-    return judge("LoRA modules", not stray, found, "the language model's projections alone", "name other lora.targets")
+        found += _("; not as meant: {stray}", stray=listed(stray[:3]))
+    return judge(_("LoRA modules"), not stray, found, _("the language model's projections alone"), _("name other lora.targets"))
 
 
 def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
@@ -67,18 +68,24 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
         loss.backward()
     except (RuntimeError, ValueError) as error:
         text = str(error).splitlines()[0] if str(error) else repr(error)
-        yield Finding("step", "fault", text, "a forward and a backward pass", "see the message; upgrade transformers")
+        yield Finding(_("step"), "fault", text, _("a forward and a backward pass"), _("see the message; upgrade transformers"))
         return
     norm = float(torch.nn.utils.get_total_norm([weight.grad for weight in trained if weight.grad is not None]))
     reached = sum(weight.grad is not None for weight in trained)
     loss_value = float(loss.detach())
     del loss
     yield judge(
-        "step",
+        _("step"),
         math.isfinite(loss_value) and math.isfinite(norm) and norm > 0 and reached == len(trained),
-        f"loss {loss_value:.4f}, gradient norm {norm:.3g} over {reached} of {len(trained)} matrices",
-        "a finite loss, and a finite gradient on every matrix of the adapter",
-        "train in bfloat16 or float32; check lora.targets and lora.layers",
+        _(
+            "loss {loss_value:.4f}, gradient norm {norm:.3g} over {reached} of {count} matrices",
+            loss_value=loss_value,
+            norm=norm,
+            reached=reached,
+            count=len(trained),
+        ),
+        _("a finite loss, and a finite gradient on every matrix of the adapter"),
+        _("train in bfloat16 or float32; check lora.targets and lora.layers"),
     )
     optimizer.step()
     optimizer.zero_grad()
@@ -86,11 +93,15 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
     if recipe.train.gradient_checkpointing:
         model.gradient_checkpointing_disable()
     yield judge(
-        "training mode",
+        _("training mode"),
         abs(loss_value - before) <= tolerance(model),
-        f"loss {loss_value:.4f} in training mode, {before:.4f} in evaluation mode, the adapter still zero",
-        "the same: nothing but the adapter's dropout differs",
-        "upgrade transformers: this family is computed otherwise in training",
+        _(
+            "loss {loss_value:.4f} in training mode, {before:.4f} in evaluation mode, the adapter still zero",
+            loss_value=loss_value,
+            before=before,
+        ),
+        _("the same: nothing but the adapter's dropout differs"),
+        _("upgrade transformers: this family is computed otherwise in training"),
     )
     yield check_on_off(model, batch, before)
 
@@ -108,11 +119,11 @@ def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
         with model.disable_adapter():
             off = float(plain_loss(model, batch))
     return judge(
-        "adapter",
+        _("adapter"),
         on != off and abs(off - before) <= tolerance(model),
-        f"{on:.4f} nats a token with it, {off:.4f} without, {before:.4f} before the step",
-        "with it another loss than without, and without it the base's",
-        "the adapter does nothing, or the base was trained too: check lora.targets and the PEFT version",
+        _("{on:.4f} nats a token with it, {off:.4f} without, {before:.4f} before the step", on=on, off=off, before=before),
+        _("with it another loss than without, and without it the base's"),
+        _("the adapter does nothing, or the base was trained too: check lora.targets and the PEFT version"),
     )
 
 
@@ -138,13 +149,18 @@ def check_reload(model: Any, batch: Batch, folder: Path | None = None) -> Findin
         model.delete_adapter(name)
     missing = [key for key in getattr(result, "missing_keys", []) if "lora_" in key]
     stray = list(getattr(result, "unexpected_keys", []))
-    found = f"{again:.4f} nats a token loaded again, {trained:.4f} as trained"
+    found = _("{again:.4f} nats a token loaded again, {trained:.4f} as trained", again=again, trained=trained)
     if missing or stray:
-        found += f"; {len(missing)} keys missing, {len(stray)} unknown: {', '.join([*missing, *stray][:2])}"
+        found += _(
+            "; {count} keys missing, {stray_count} unknown: {value}",
+            count=len(missing),
+            stray_count=len(stray),
+            value=listed([*missing, *stray][:2]),
+        )
     return judge(
-        "reload",
+        _("reload"),
         not missing and not stray and abs(again - trained) <= tolerance(model),
         found,
-        "the same loss, no key missing or left over",
-        "the adapter's keys do not fit the model class: check the PEFT and transformers versions",
+        _("the same loss, no key missing or left over"),
+        _("the adapter's keys do not fit the model class: check the PEFT and transformers versions"),
     )

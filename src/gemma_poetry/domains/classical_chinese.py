@@ -14,6 +14,7 @@ from typing import ClassVar
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.data.prompts import CHINESE, Conditions, Template
 from gemma_poetry.domains.domain import Domain
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES
@@ -30,7 +31,7 @@ class ClassicalChinese(Domain):
     """
 
     name = "classical-chinese"
-    description = "Classical Chinese poems (诗 词): tones, rhymes and tunes"
+    description = _("Classical Chinese poems (诗 词): tones, rhymes and tunes")
     forms = FORM_NAMES
     languages = ("lzh",)
     template: ClassVar[Template] = CHINESE

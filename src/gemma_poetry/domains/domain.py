@@ -29,6 +29,7 @@ from gemma_poetry.data.prompts import Conditions, Template
 from gemma_poetry.domains.scripts import normal_text, single_spaces
 from gemma_poetry.errors import UnknownFormError, UsageError, nearest_names
 from gemma_poetry.extras import require
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, split_measured
 from gemma_poetry.prosody.rules import Verdict
@@ -102,7 +103,7 @@ class Domain(ABC):
         Raises:
             MissingExtraError: One is missing; the error says how it is installed.
         """
-        require(*self.packages, extra=self.extra, purpose=f"the domain {self.name}")
+        require(*self.packages, extra=self.extra, purpose=_("the domain {name}", name=self.name))
 
     def form_name(self, name: str) -> str:
         """The name of a form as the domain writes it.
@@ -116,9 +117,9 @@ class Domain(ABC):
                 return form
         near = nearest_names(wanted, self.forms)
         raise UnknownFormError(
-            f"{self.name} knows no form {name!r}",
-            expected=f"one of {', '.join(self.forms)}",
-            action=f"did you mean {' or '.join(near)}?" if near else "choose a name of the list",
+            _("{name} knows no form {name_2!r}", name=self.name, name_2=name),
+            expected=_("one of {forms}", forms=listed(self.forms)),
+            action=_("did you mean {near}?", near=listed(near, " or ")) if near else _("choose a name of the list"),
         )
 
     def by_book(self, name: str) -> Domain:
@@ -130,9 +131,9 @@ class Domain(ABC):
         if not name:
             return self
         raise UsageError(
-            f"{self.name} has no rhyme books (found {name!r})",
-            expected="the domain classical-chinese, whose rhymes go by a book",
-            action="leave --book out",
+            _("{domain} has no rhyme books (found {name!r})", domain=self.name, name=name),
+            expected=_("the domain classical-chinese, whose rhymes go by a book"),
+            action=_("leave --book out"),
         )
 
     def divide(self, text: str, name: str) -> Iterator[SourcePoem]:
@@ -195,8 +196,8 @@ class Domain(ABC):
             UsageError: The domain has none, or none of that name.
         """
         raise UsageError(
-            f"{self.name} has nothing to be asked for beside form, title and author (found {wish!r})",
-            action="leave --feature out",
+            _("{name} has nothing to be asked for beside form, title and author (found {wish!r})", name=self.name, wish=wish),
+            action=_("leave --feature out"),
         )
 
     def narrowed(self, measure: Measure, feature: str) -> Measure:
@@ -238,7 +239,7 @@ class Domain(ABC):
         Raises:
             ConstraintError: The vocabulary cannot spell enough of them.
         """
-        raise UsageError(f"{self.name} cannot say what a word costs", expected="a form without counted lines")
+        raise UsageError(_("{name} cannot say what a word costs", name=self.name), expected=_("a form without counted lines"))
 
     def lines_of(self, text: str, form: str) -> tuple[tuple[str, ...], str]:
         """The lines and closing marks of a running text of a form."""

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gemma_poetry.errors import ConstraintError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.measures import Unit
 from gemma_poetry.prosody.wordstock import Wordstock
 
@@ -92,7 +93,7 @@ def english_wordstock(characters: frozenset[str]) -> Wordstock:
 
     pronouncing.init_cmu()
     if " " not in characters:
-        raise ConstraintError("the vocabulary has no piece for a space", expected="a tokenizer that can write English")
+        raise ConstraintError(_("the vocabulary has no piece for a space"), expected=_("a tokenizer that can write English"))
     units: dict[str, Unit] = {}
     for word in pronouncing.lookup:
         if not _LETTERS.fullmatch(word) or not re.search("[aeiouy]", word):

@@ -27,6 +27,7 @@ from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, faul
 from gemma_poetry.domains.english_sounds import Pronunciation, pronunciations, words_of, wordstock
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, single_spaces
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import STRONG, WEAK, Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
@@ -45,7 +46,7 @@ class EnglishVerse(Domain):
     """Sonnet, common metre, haiku."""
 
     name = "english-verse"
-    description = "English verse: sonnet, common metre, haiku (syllables, metre, rhyme)"
+    description = _("English verse: sonnet, common metre, haiku (syllables, metre, rhyme)")
     forms = (SONNET, COMMON_METRE, HAIKU, FREE_VERSE)
     languages = ("en",)
     template: ClassVar[Template] = Template("Form: ", "\nTitle: ", "\nPoet: ", "\nPoem:\n")
@@ -66,9 +67,9 @@ class EnglishVerse(Domain):
         refuse_other_scripts(text, {"Latin"})
         words = [word for line in lines for _, word in words_of(line)]
         if not words:
-            raise RefusedError("no text")
+            raise RefusedError(_("no text"))
         if sum(bool(pronunciations(word)) for word in words) < _KNOWN_SHARE * len(words):
-            raise RefusedError("not English (too many words are in no dictionary)")
+            raise RefusedError(_("not English (too many words are in no dictionary)"))
         form = source.form if source.form in self.forms else self._form_of(lines)
         return cleaned_text(source, lines, form)
 
@@ -88,7 +89,7 @@ class EnglishVerse(Domain):
         period = len(_SYLLABLES[form])
         whole = bool(lines) and (len(lines) % period == 0 if form == COMMON_METRE else len(lines) == period)
         if not whole:
-            return check_result(form, lines, [fault(0, 0, "lines", period, len(lines))])
+            return check_result(form, lines, [fault(0, 0, _("lines"), period, len(lines))])
         faults, unknowns, licences = [], [], []
         certain = True
         endings: list[tuple[str, set[str]]] = []
@@ -199,9 +200,9 @@ def _check_rhymes(endings: Sequence[tuple[str, set[str]]], form: str, period: in
             if not rhymes or not others:
                 certain = False
             elif word == other:
-                faults.append(fault(number + 1, 0, "rhyme word repeated", f"another word than {other}", word))
+                faults.append(fault(number + 1, 0, _("rhyme word repeated"), f"another word than {other}", word))
             elif not rhymes & others:
-                faults.append(fault(number + 1, 0, "rhyme", f"a rhyme to {other} (line {earlier + 1})", word))
+                faults.append(fault(number + 1, 0, _("rhyme"), f"a rhyme to {other} (line {earlier + 1})", word))
             else:
                 certain &= len(rhymes | others) == 1
     return faults, certain

@@ -31,6 +31,7 @@ from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, re
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
 from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.check_result import CheckResult, Finding, UnknownWord
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import Wordstock
@@ -63,13 +64,13 @@ class JapaneseHaiku(Domain):
     """俳句, 有季俳句, 自由律俳句."""
 
     name = "japanese-haiku"
-    description = "Japanese haiku: 5-7-5 morae, season words (季語)"
+    description = _("Japanese haiku: 5-7-5 morae, season words (季語)")
     forms = (HAIKU, SEASONAL_HAIKU, FREE_HAIKU)
     languages = ("ja",)
     template: ClassVar[Template] = Template(
         "形式：", "\n題：", "\n作者：", "\n句：\n", "\n季語：", lambda poem: first_season_word(poem.lines)
     )
-    feature = "a season word (季語) of the list, or a season: 春 夏 秋 冬 新年"
+    feature = _("a season word (季語) of the list, or a season: 春 夏 秋 冬 新年")
     extra = "japanese"
     symbol = "characters"
     max_tokens = 60
@@ -95,7 +96,7 @@ class JapaneseHaiku(Domain):
             lines = re.split(r"\s+", lines[0])
         lines = [re.sub(r"\s", "", line) for line in lines]
         if not lines:
-            raise RefusedError("no text")
+            raise RefusedError(_("no text"))
         refuse_other_scripts("".join(lines), _SCRIPTS)
         form = source.form if source.form in self.forms else self._form_of(lines)
         return cleaned_text(source, [without_readings(line) for line in lines], form)
@@ -103,7 +104,7 @@ class JapaneseHaiku(Domain):
     def _form_of(self, lines: Sequence[str]) -> str:
         found = self.check(lines, HAIKU)
         if found.unknown:
-            raise RefusedError("a word whose reading is not known (kanji are read with the extra `japanese`)")
+            raise RefusedError(_("a word whose reading is not known (kanji are read with the extra `japanese`)"))
         if found.faults:
             return FREE_HAIKU
         return SEASONAL_HAIKU if found.details["season_words"] else HAIKU
@@ -113,12 +114,12 @@ class JapaneseHaiku(Domain):
         faults, unknowns, readings, licences = [], [], [], []
         certain, counted = True, form != FREE_HAIKU
         if counted and len(lines) != len(MORAE):
-            faults.append(fault(0, 0, "lines", len(MORAE), len(lines)))
+            faults.append(fault(0, 0, _("lines"), len(MORAE), len(lines)))
             counted = False
         for number, line in enumerate(lines, 1):
             foreign = sorted(scripts_of(line) - _SCRIPTS)
             if foreign:
-                faults.append(fault(number, 0, "script", "kana and kanji", " ".join(foreign)))
+                faults.append(fault(number, 0, _("script"), "kana and kanji", " ".join(foreign)))
                 readings.append("")
                 continue
             read = read_line(line)
@@ -128,14 +129,14 @@ class JapaneseHaiku(Domain):
                 wanted = MORAE[number - 1]
                 certain &= list(read.by_morae) == [wanted]
                 if wanted not in read.by_morae:
-                    faults.append(fault(number, 0, "morae", wanted, "/".join(map(str, read.by_morae))))
+                    faults.append(fault(number, 0, _("morae"), wanted, "/".join(map(str, read.by_morae))))
                 elif read.morae != wanted:
                     taken = read.by_morae[wanted]
-                    licences.append(fault(number, 0, "reading", read.kana, taken))
+                    licences.append(fault(number, 0, _("reading"), read.kana, taken))
             readings.append(taken)
         seasons = season_words("\n".join(map(without_readings, lines)))
         if form == SEASONAL_HAIKU and not seasons:
-            faults.append(fault(0, 0, "season word", "a season word of the list", "none"))
+            faults.append(fault(0, 0, _("season word"), "a season word of the list", "none"))
         return check_result(
             form,
             lines,
@@ -172,9 +173,11 @@ class JapaneseHaiku(Domain):
         known = [spelling for entry in season_list() for spelling in entry.spellings]
         near = nearest_names(wanted, known)
         raise UsageError(
-            f"the list of season words has no {wish!r}",
+            _("the list of season words has no {wish!r}", wish=wish),
             expected=self.feature,
-            action=f"did you mean {' or '.join(near)}?" if near else "name a season, or leave the season word out",
+            action=_("did you mean {near}?", near=listed(near, " or "))
+            if near
+            else _("name a season, or leave the season word out"),
         )
 
     def narrowed(self, measure: Measure, feature: str) -> Measure:
@@ -188,9 +191,9 @@ class JapaneseHaiku(Domain):
                 lines[number] = MeasuredLine(MORAE[number], lines[number].mark, rhyme=_SEASON, groups=names)
                 return Measure(measure.name, tuple(lines))
         raise ConstraintError(
-            f"no line can be made to end in {feature}",
-            expected="a season word of at most seven morae whose kana have no っ",
-            action="name another season word, or the season alone",
+            _("no line can be made to end in {feature}", feature=feature),
+            expected=_("a season word of at most seven morae whose kana have no っ"),
+            action=_("name another season word, or the season alone"),
         )
 
     def feature_faults(self, lines: Sequence[str], feature: str) -> list[Finding]:
@@ -198,7 +201,7 @@ class JapaneseHaiku(Domain):
         text = "\n".join(map(without_readings, lines))
         if any(spelling in text for entry in _of_feature(feature) for spelling in entry.spellings):
             return []
-        return [fault(0, 0, "season word", feature, " ".join(word for word, _ in season_words(text)) or "none")]
+        return [fault(0, 0, _("season word"), feature, " ".join(word for word, _ in season_words(text)) or "none")]
 
     def wordstock(self, characters: Collection[str]) -> Wordstock:
         """Kana; the spellings of each season word are a rhyme group, so that a line can be made to end in one."""
@@ -227,7 +230,7 @@ def first_season_word(lines: Sequence[str]) -> str:
     found = season_words("\n".join(lines))
     if not found:
         return ""
-    word, _ = found[0]
+    word, _unused = found[0]
     return next(entry.name for entry in season_list() if word in entry.spellings)
 
 

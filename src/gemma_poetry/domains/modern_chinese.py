@@ -17,6 +17,7 @@ from gemma_poetry.data.prompts import Template
 from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, script_of, single_spaces
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult
 
 FREE_VERSE, SHORT_POEM, PROSE_POEM = "现代诗", "小诗", "散文诗"
@@ -32,7 +33,7 @@ class ModernChinesePoetry(Domain):
     """现代诗, 小诗, 散文诗."""
 
     name = "modern-chinese-poetry"
-    description = "Modern Chinese poetry (现代诗): free lines and stanzas"
+    description = _("Modern Chinese poetry (现代诗): free lines and stanzas")
     forms = (FREE_VERSE, SHORT_POEM, PROSE_POEM)
     languages = ("zh",)
     template: ClassVar[Template] = Template("诗体：", "\n题目：", "\n作者：", "\n诗：\n")
@@ -49,9 +50,9 @@ class ModernChinesePoetry(Domain):
         lines = re.sub(r"\n{3,}", "\n\n", text).strip("\n").split("\n")
         letters = [char for line in lines for char in line if script_of(char)]
         if not letters:
-            raise RefusedError("no text")
+            raise RefusedError(_("no text"))
         if sum(script_of(char) == "Han" for char in letters) * 2 < len(letters):
-            raise RefusedError("not Chinese")
+            raise RefusedError(_("not Chinese"))
         # A poem may name an email or a pop song; other scripts are damage or another language.
         refuse_other_scripts(text, {"Han", "Latin"})
         form = source.form if source.form in self.forms else form_of(lines)
@@ -63,17 +64,17 @@ class ModernChinesePoetry(Domain):
         for number, line in enumerate(lines, 1):
             long = len(line) > LINE_CHARACTERS
             if long and form != PROSE_POEM:
-                faults.append(fault(number, 0, "line", f"at most {LINE_CHARACTERS} characters", len(line)))
+                faults.append(fault(number, 0, _("line"), f"at most {LINE_CHARACTERS} characters", len(line)))
             for position, char in enumerate(line, 1):
                 if script_of(char) not in ("", "Han", "Latin"):
-                    faults.append(fault(number, position, "script", "Han", f"{char} ({script_of(char)})"))
+                    faults.append(fault(number, position, _("script"), "Han", f"{char} ({script_of(char)})"))
         full = [line for line in lines if line.strip()]
         if form == SHORT_POEM and len(full) > SHORT_LINES:
-            faults.append(fault(0, 0, "lines", f"at most {SHORT_LINES}", len(full)))
+            faults.append(fault(0, 0, _("lines"), f"at most {SHORT_LINES}", len(full)))
         if form == FREE_VERSE and len(full) < 2:
-            faults.append(fault(0, 0, "lines", "at least 2", len(full)))
+            faults.append(fault(0, 0, _("lines"), "at least 2", len(full)))
         if not any(script_of(char) == "Han" for line in full for char in line):
-            faults.append(fault(0, 0, "script", "Han", "none"))
+            faults.append(fault(0, 0, _("script"), "Han", "none"))
         return check_result(form, lines, faults)
 
     def symbols(self, line: str) -> Sequence[str]:

@@ -20,6 +20,7 @@ from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
 from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, scripts_of
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult
 
 PROSE, MARKDOWN, TECHNICAL = "prose", "markdown", "technical"
@@ -38,7 +39,7 @@ class Prose(Domain):
     """Any plain text, in any language."""
 
     name = "prose"
-    description = "Prose in any language: plain text, Markdown, technical text"
+    description = _("Prose in any language: plain text, Markdown, technical text")
     forms = (PROSE, MARKDOWN, TECHNICAL)
     endings: ClassVar[tuple[str, ...]] = (*Domain.endings, ".md", ".markdown", ".rst")
     max_tokens = 400
@@ -72,7 +73,7 @@ class Prose(Domain):
         while lines and not lines[-1]:
             lines.pop()
         if not any(unicodedata.category(char).startswith("L") for line in lines for char in line):
-            raise RefusedError("no text")
+            raise RefusedError(_("no text"))
         form = source.form if source.form in self.forms else form_of(lines)
         return cleaned_text(source, lines, form)
 
@@ -84,10 +85,10 @@ class Prose(Domain):
             if _FENCE.match(line):
                 opened = 0 if opened else number
         if opened:
-            faults.append(fault(opened, 0, "code fence", "a closing fence", "the end of the text"))
+            faults.append(fault(opened, 0, _("code fence"), "a closing fence", "the end of the text"))
         found = form_of(lines)
         if form != found and form == TECHNICAL:
-            faults.append(fault(0, 0, "form", form, found))
+            faults.append(fault(0, 0, _("form"), form, found))
         scripts = sorted(scripts_of("".join(lines)))
         return check_result(form, lines, faults, judged=form == TECHNICAL, scripts=scripts, direction=direction(lines))
 

@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 
 GROUP = "gemma_poetry.domains"
 DEFAULT = "classical-chinese"
@@ -100,13 +101,15 @@ def _load(name: str) -> Domain:
         known = domain_names()
         near = nearest_names(name, known)
         raise UsageError(
-            f"no domain is called {name!r}",
-            expected=f"one of {', '.join(known)}",
-            action=f"did you mean {' or '.join(near)}?" if near else "choose one of these, or install the package that has it",
+            _("no domain is called {name!r}", name=name),
+            expected=_("one of {known}", known=listed(known)),
+            action=_("did you mean {near}?", near=listed(near, " or "))
+            if near
+            else _("choose one of these, or install the package that has it"),
         )
     try:
         if target is not None:
-            module, _, attribute = target.partition(":")
+            module, _unused, attribute = target.partition(":")
             kind = getattr(importlib.import_module(module), attribute)
         else:
             assert entry is not None
@@ -114,16 +117,26 @@ def _load(name: str) -> Domain:
         domain = kind()
     except Exception as error:  # A stranger's module may raise anything while it is imported.
         raise UsageError(
-            f"the domain {name!r} of {_package(name) or 'an unknown package'} cannot be loaded "
-            f"({type(error).__name__}: {error})",
-            expected=f"an entry point of the group {GROUP} that names a class of Domain without arguments",
-            action="mend or remove that package; the other domains are not touched by it",
+            _(
+                "the domain {name!r} of {package} cannot be loaded ({type_name}: {error})",
+                name=name,
+                package=_package(name) or _("an unknown package"),
+                type_name=type(error).__name__,
+                error=error,
+            ),
+            expected=_("an entry point of the group {group} that names a class of Domain without arguments", group=GROUP),
+            action=_("mend or remove that package; the other domains are not touched by it"),
             where=entry.value if entry is not None else target or "",
         ) from error
     if not isinstance(domain, Domain):
         raise UsageError(
-            f"the domain {name!r} of {_package(name) or 'an unknown package'} is a {type(domain).__name__}",
-            expected="a class derived from gemma_poetry.domains.domain.Domain",
-            action="derive it from Domain (see docs/extending.md)",
+            _(
+                "the domain {name!r} of {package} is a {type_name}",
+                name=name,
+                package=_package(name) or _("an unknown package"),
+                type_name=type(domain).__name__,
+            ),
+            expected=_("a class derived from gemma_poetry.domains.domain.Domain"),
+            action=_("derive it from Domain (see docs/extending.md)"),
         )
     return domain

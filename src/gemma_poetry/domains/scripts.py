@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from gemma_poetry.corpus.poem import RefusedError
+from gemma_poetry.languages import _, listed
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _DAMAGED = re.compile("[\ufffd\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ud800-\udfff]")
@@ -29,7 +30,7 @@ def normal_text(text: str) -> str:
     """
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     if _DAMAGED.search(text):
-        raise RefusedError("damaged characters")
+        raise RefusedError(_("damaged characters"))
     return text
 
 
@@ -59,4 +60,4 @@ def refuse_other_scripts(text: str, allowed: set[str]) -> None:
     """
     foreign = sorted(scripts_of(text) - allowed)
     if foreign:
-        raise RefusedError(f"mixed scripts ({', '.join(foreign)})")
+        raise RefusedError(_("mixed scripts ({foreign})", foreign=listed(foreign)))

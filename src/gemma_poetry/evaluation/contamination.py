@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.evaluation.corpus_index import SHORTEST_LINE
+from gemma_poetry.languages import _
 
 KNOWN_SHARE = 0.5
 """A poem counts as known if more than this share of its lines stands in the training lines."""
@@ -87,21 +88,27 @@ def find_contamination(
     named = next((split for split, found in clusters.items() if found == digest), "")
     if named and named != "train":
         return Contamination(
-            Verdict.KEPT_OUT, len(poems), None, f"The poems are those that {base} was kept from: its manifest names them."
+            Verdict.KEPT_OUT,
+            len(poems),
+            None,
+            _("The poems are those that {base} was kept from: its manifest names them.", base=base),
         )
     if known_lines is not None:
         return look_up(poems, base, known_lines)
     if named:
         return Contamination(
-            Verdict.SEEN, len(poems), len(poems), f"{base} was trained on these very poems: its manifest says so."
+            Verdict.SEEN, len(poems), len(poems), _("{base} was trained on these very poems: its manifest says so.", base=base)
         )
     return Contamination(
         Verdict.UNKNOWN,
         len(poems),
         None,
-        f"What {base} was pretrained on is not recorded. A model that has read the web has very likely read what is published"
-        " there: perplexity and BLEU may be partly memory, for base and tuned alike. New texts (evaluate --data of one's own)"
-        " are free of this.",
+        _(
+            "What {base} was pretrained on is not recorded. A model that has read the web has very "
+            "likely read what is published there: perplexity and BLEU may be partly memory, for base "
+            "and tuned alike. New texts (evaluate --data of one's own) are free of this.",
+            base=base,
+        ),
     )
 
 
@@ -115,16 +122,19 @@ def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool)
         same_data: Whether the run was trained on the very DATA that the poems are from.
     """
     if not same_data:
-        sentence = (
-            f"{run} was fine-tuned on other data than the poems are from: whether they were in it is not known."
-            " Evaluate with the DATA that it was trained on."
+        sentence = _(
+            "{run} was fine-tuned on other data than the poems are from: whether they were "
+            "in it is not known. Evaluate with the DATA that it was trained on.",
+            run=run,
         )
         return Contamination(Verdict.UNKNOWN, poems, None, sentence)
     if split == "train":
         return Contamination(
-            Verdict.SEEN, poems, poems, f"{run} was fine-tuned on these very poems: they are its training split."
+            Verdict.SEEN, poems, poems, _("{run} was fine-tuned on these very poems: they are its training split.", run=run)
         )
-    return Contamination(Verdict.KEPT_OUT, poems, None, f"The {split} split took no part in the fine-tuning of {run}.")
+    return Contamination(
+        Verdict.KEPT_OUT, poems, None, _("The {split} split took no part in the fine-tuning of {run}.", split=split, run=run)
+    )
 
 
 def look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Contamination:
@@ -138,18 +148,27 @@ def look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Conta
     judged = [lines for poem in poems if (lines := [line for line in poem.lines if len(line) >= SHORTEST_LINE])]
     known = sum(sum(line in known_lines for line in lines) > KNOWN_SHARE * len(lines) for lines in judged)
     share = known / len(judged) if judged else 0.0
-    found = f"of {len(judged):,} poems {known:,} ({share:.1%}) have more than half of their lines in it"
+    found = _(
+        "of {count:,} poems {known:,} ({share:.1%}) have more than half of their lines in it",
+        count=len(judged),
+        known=known,
+        share=share,
+    )
     if share > TOLERATED_SHARE:
         return Contamination(
             Verdict.SEEN,
             len(judged),
             known,
-            f"{base} has read poems that it is judged on. Looked up in the lines of its training: {found}. Its perplexity on"
-            " them is partly memory; judge it on poems that it was kept from.",
+            _(
+                "{base} has read poems that it is judged on. Looked up in the lines of its training: {found}. "
+                "Its perplexity on them is partly memory; judge it on poems that it was kept from.",
+                base=base,
+                found=found,
+            ),
         )
     return Contamination(
         Verdict.KEPT_OUT,
         len(judged),
         known,
-        f"The poems were looked up in the training of {base}: {found}; it was kept from them.",
+        _("The poems were looked up in the training of {base}: {found}; it was kept from them.", base=base, found=found),
     )

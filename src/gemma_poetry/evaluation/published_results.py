@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gemma_poetry.languages import _
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedResult:
@@ -26,17 +28,22 @@ class PublishedResult:
 
 
 DESCRIBED = (
-    PublishedResult("perplexity", 15.2, ("ppl_token",), "unit, tokenizer and test poems are not known; read here as a token's"),
+    PublishedResult(
+        "perplexity", 15.2, ("ppl_token",), _("unit, tokenizer and test poems are not known; read here as a token's")
+    ),
     PublishedResult(
         "BLEU-4",
         0.48,
         ("bleu4_title", "bleu4_couplet"),
-        "scale, references and protocol are not known; drawn here on the scale of 0 to 100, 48 would be its place if 0 to 1 was"
-        " meant",
+        _(
+            "scale, references and protocol are not known; drawn here on the scale "
+            "of 0 to 100, 48 would be its place if 0 to 1 was meant"
+        ),
     ),
 )
 
-CAVEAT = (
-    "The described results (perplexity 15.2, BLEU-4 0.48) were reported for another model, with protocols that are not known:"
-    " they stand here for orientation, and are no target that a figure of this page can be held against."
+CAVEAT = _(
+    "The described results (perplexity 15.2, BLEU-4 0.48) were reported for another "
+    "model, with protocols that are not known: they stand here for orientation, and "
+    "are no target that a figure of this page can be held against."
 )

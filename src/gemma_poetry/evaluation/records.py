@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _, listed
 
 LIKELIHOODS = "likelihoods.jsonl"
 GENERATIONS = "generations.jsonl"
@@ -183,9 +184,15 @@ def _read(path: Path, kind: type[_Record]) -> list[_Record]:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
             raise DataError(
-                f"record {number} is no {kind.__name__.lower()} ({field}: {first['msg'].lower()})",
+                _(
+                    "record {number} is no {name} ({field}: {msg})",
+                    number=number,
+                    name=kind.__name__.lower(),
+                    field=field,
+                    msg=first["msg"].lower(),
+                ),
                 where=path,
-                expected=f"the fields {', '.join(kind.__dataclass_fields__)}",
-                action="evaluate again",
+                expected=_("the fields {dataclass_fields}", dataclass_fields=listed(kind.__dataclass_fields__)),
+                action=_("evaluate again"),
             ) from error
     return found

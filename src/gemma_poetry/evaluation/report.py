@@ -26,6 +26,7 @@ from gemma_poetry.evaluation.report_figures import colours, form_panels, metric_
 from gemma_poetry.evaluation.report_poems import REFERENCE, SamplePoem, sample_titles
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.table import COMPARISON_HEADS, SYSTEM_HEADS, comparison_rows, plain_sentence, system_rows
+from gemma_poetry.languages import Message, _, localized, session_language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,24 +34,30 @@ if TYPE_CHECKING:
 SAMPLE_TITLES = 6
 COPIED_SPANS = 3
 _ALWAYS_NOTED = (
-    "Intervals are 95% bootstrap intervals over poems, near-duplicates drawn together; those of distinct characters and"
-    " pairs come from leaving out one poem at a time.",
-    "n counts the poems that a figure can judge: a poem in a form without known rules is in no figure of metre.",
+    _(
+        "Intervals are 95% bootstrap intervals over poems, near-duplicates drawn together; those "
+        "of distinct characters and pairs come from leaving out one poem at a time."
+    ),
+    _("n counts the poems that a figure can judge: a poem in a form without known rules is in no figure of metre."),
 )
 NOTES = (
     *_ALWAYS_NOTED,
-    "The human of BLEU and chrF is another poet's poem to the same or the nearest title; in all other rows it is the held-out"
-    " poem itself.",
-    "Retrieval is the poem of the corpus that scores best against the reference: a ceiling for copying, not a system.",
-    "BLEU and chrF count Han characters; closing marks follow from the form and are left out.",
-    "Lines and lengths: both are given to a model when it writes, so that BLEU compares words and not lengths. Tones and"
-    " rhyme are left to the model here; `generate` guarantees them.",
+    _(
+        "The human of BLEU and chrF is another poet's poem to the same or the "
+        "nearest title; in all other rows it is the held-out poem itself."
+    ),
+    _("Retrieval is the poem of the corpus that scores best against the reference: a ceiling for copying, not a system."),
+    _("BLEU and chrF count Han characters; closing marks follow from the form and are left out."),
+    _(
+        "Lines and lengths: both are given to a model when it writes, so that BLEU compares words and not "
+        "lengths. Tones and rhyme are left to the model here; `generate` guarantees them."
+    ),
 )
 TEXT_NOTES = (
     *_ALWAYS_NOTED,
-    "The human of chrF is another text to the same or the nearest title; in all other rows it is the held-out text itself.",
-    "Copied spans and distinct n-grams count what the name of the figure says; the corpus is that of the other splits.",
-    "Where the domain says what words cost, counted lines, rhyme and metre are kept by construction, whatever the model.",
+    _("The human of chrF is another text to the same or the nearest title; in all other rows it is the held-out text itself."),
+    _("Copied spans and distinct n-grams count what the name of the figure says; the corpus is that of the other splits."),
+    _("Where the domain says what words cost, counted lines, rhyme and metre are kept by construction, whatever the model."),
 )
 """The notes of a report on another domain than classical Chinese."""
 
@@ -141,9 +148,13 @@ def poems_html(poems: Sequence[SamplePoem]) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    # A message stands in the page in the reader's language; so does every text of the template itself, `{{ _("...") }}`.
+    environment.finalize = lambda value: localized(value) if isinstance(value, Message) else value
+    environment.globals |= {"_": _, "page_language": session_language}
+    return environment
 
 
 def _asset(name: str) -> str:

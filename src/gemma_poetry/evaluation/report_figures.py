@@ -18,31 +18,32 @@ from gemma_poetry.evaluation.results import Results
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.statistics import Estimate
 from gemma_poetry.evaluation.table import METRICS, estimate_text, metric_names, metric_text
+from gemma_poetry.languages import _
 
 GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("Likelihood", "困惑度", "How well the held-out poems are foreseen.", ("ppl_token", "ppl_char")),
+    (_("Likelihood"), "困惑度", _("How well the held-out poems are foreseen."), ("ppl_token", "ppl_char")),
     (
-        "Against the poem itself",
+        _("Against the poem itself"),
         "似原作",
-        "The share of n-grams that the poem to the same title holds too. For people it is small as well: look at the human.",
+        _("The share of n-grams that the poem to the same title holds too. For people it is small as well: look at the human."),
         ("bleu4_title", "chrf_title", "bleu4_couplet", "chrf_couplet"),
     ),
     (
-        "Form and sound",
+        _("Form and sound"),
         "格律",
-        "Under the best choice of readings, and under every one. The human is the held-out poem: real ones break rules too.",
+        _("Under the best choice of readings, and under every one. The human is the held-out poem: real ones break rules too."),
         ("form", "tones", "rhyme", "metre_any", "metre_every", "conforms", "conforms_every"),
     ),
     (
-        "Craft",
+        _("Craft"),
         "章法",
-        "The own title among ten, and the better answer among ten: 10% by chance.",
+        _("The own title among ten, and the better answer among ten: 10% by chance."),
         ("title_first", "title_reciprocal_rank", "parallel", "parallel_classes"),
     ),
     (
-        "Variety and novelty",
+        _("Variety and novelty"),
         "新意",
-        "Whether one poem is written many times, and what of it the corpus has already.",
+        _("Whether one poem is written many times, and what of it the corpus has already."),
         ("distinct_1", "distinct_2", "self_bleu", "copied_lines", "longest_span", "nearest_line"),
     ),
 )
@@ -242,7 +243,7 @@ def _bars(name: str, figures: Mapping[str, Estimate | None], results: Results) -
     for system, figure in figures.items():
         if figure is None or not math.isfinite(figure.value):
             continue
-        value, _, interval = estimate_text(name, figure).partition(" ")
+        value, _unused, interval = estimate_text(name, figure).partition(" ")
         low, high, place = (
             100 * min(max(end if math.isfinite(end) else figure.value, 0.0), top) / top
             for end in (figure.low, figure.high, figure.value)

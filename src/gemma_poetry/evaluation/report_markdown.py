@@ -25,6 +25,7 @@ from gemma_poetry.evaluation.table import (
     plain_sentence,
     system_rows,
 )
+from gemma_poetry.languages import _, listed, localized
 
 _BY_FORM = ("ppl_", "metre_any", "metre_every", "rhyme", "conforms")
 
@@ -36,27 +37,29 @@ def report_markdown(report: Report) -> str:
     if report.subtitle:
         parts.append(_cell(report.subtitle))
     parts += [f"> {_cell(record['sentence'])}" for record in results.exposure]
-    parts += ["## Figures", _table([*SYSTEM_HEADS, *results.systems], system_rows(results))]
-    parts.append("\n".join(f"- {note}" for note in (*report.notes, *([CAVEAT] if report.described else []))))
+    parts += [localized(_("## Figures")), _table([*SYSTEM_HEADS, *results.systems], system_rows(results))]
+    parts.append("\n".join(f"- {localized(note)}" for note in (*report.notes, *([CAVEAT] if report.described else []))))
     for comparison in results.comparisons:
-        parts.append(f"## {_cell(comparison.system)} less {_cell(comparison.against)}")
+        parts.append(
+            localized(_("## {system} less {against}", system=_cell(comparison.system), against=_cell(comparison.against)))
+        )
         parts.append(_table(COMPARISON_HEADS, comparison_rows(comparison)))
         parts.append(_cell(plain_sentence(results, comparison)))
     rows = _form_rows(results)
     if rows:
-        parts += ["## By form", _table(["form", "metric", *results.by_form], rows)]
+        parts += [localized(_("## By form")), _table([_("form"), _("metric"), *results.by_form], rows)]
     samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge, report.book)
     if samples:
-        parts.append("## Poems")
+        parts.append(localized(_("## Poems")))
     for sample in samples:
         parts.append(f"### {_cell(sample.title)} ({_cell(sample.form)})")
         for poem in sample.poems:
             heading = " ".join(part for part in (poem.system, poem.source) if part)
-            told = ", ".join(part for part in (poem.verdict, poem.rhyme) if part)
+            told = listed(part for part in (poem.verdict, poem.rhyme) if part)
             parts.append(f"{_cell(heading)}: {_cell(poem.text)} ({_cell(told)})")
     copied = [[one["system"], one["text"], one["source"]] for one in copied_spans(results)]
     if copied:
-        parts += ["## Longest copied spans", _table(("system", "span", "source"), copied)]
+        parts += [localized(_("## Longest copied spans")), _table((_("system"), _("span"), _("source")), copied)]
     for heading, value in report.details.items():
         parts += [f"## {_cell(heading)}", "\n".join(f"    {line}" for line in _json(value).splitlines())]
     return "\n\n".join(parts) + "\n"
@@ -86,7 +89,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+    return html.escape(localized(text), quote=False).replace("|", "\\|").replace("\n", " ")
 
 
 def _json(value: Any) -> str:

@@ -16,6 +16,7 @@ from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.evaluation.conformity import Judge
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult, ScansionResult
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import alternating_marks
@@ -134,7 +135,7 @@ def _forms_in_turn(poems: Sequence[list[Generation]]) -> Iterator[list[Generatio
         form = own[0].form
         seen[form] = seen.get(form, 0) + 1
         rounds.append((-len(own), _length(own[0]) > _LONGEST_SAMPLE, seen[form], place))
-    for *_, place in sorted(rounds):
+    for *_unused, place in sorted(rounds):
         yield poems[place]
 
 
@@ -203,7 +204,8 @@ def _judged(lines: Sequence[str], marks: str, found: CheckResult, system: str, s
         for number, line in enumerate(lines, 1)
     )
     told = tuple(
-        (f"line {one.line}: " if one.line else "") + f"{one.rule}: expected {one.expected}, found {one.actual}"
+        (_("line {line}: ", line=one.line) if one.line else "")
+        + _("{rule}: expected {expected}, found {actual}", rule=one.rule, expected=one.expected, actual=one.actual)
         for one in found.faults
     )
     passes = None if found.verdict is Verdict.NOT_JUDGED else found.passes

@@ -24,6 +24,7 @@ from gemma_poetry.errors import SourceError
 from gemma_poetry.evaluation.records import Generation, Protocol, read_generations
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
+from gemma_poetry.languages import _
 
 _NOBODYS = (HUMAN, RETRIEVAL)
 _RESERVED = ("base", "tuned", *_NOBODYS)
@@ -49,7 +50,7 @@ def read_system_outputs(
     reader = reader or HanVerse()
     records = list(reader.records(SourceFile(path.name, str(path), content)))
     if not records:
-        raise SourceError("the file holds no poems", where=path, expected="at least one poem")
+        raise SourceError(_("the file holds no poems"), where=path, expected=_("at least one poem"))
     return _generations(name, reader.leniently(records, judged), judged)
 
 

@@ -6,12 +6,13 @@ In: a `Results`. Out: cells such as `12.3 [11.9, 12.8]`, metrics in a fixed orde
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.statistics import Difference, Estimate
+from gemma_poetry.languages import _, listed, localized
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,13 +36,13 @@ class MetricText:
 
 
 METRICS: dict[str, MetricText] = {
-    "ppl_token": MetricText("perplexity a token", "lower", digits=2),
-    "ppl_char": MetricText("perplexity a character", "lower", digits=2),
-    "log_ppl_token": MetricText("log perplexity a token (nats)", "lower", digits=4),
-    "log_ppl_char": MetricText("log perplexity a character (nats)", "lower", digits=4),
+    "ppl_token": MetricText(_("perplexity a token"), "lower", digits=2),
+    "ppl_char": MetricText(_("perplexity a character"), "lower", digits=2),
+    "log_ppl_token": MetricText(_("log perplexity a token (nats)"), "lower", digits=4),
+    "log_ppl_char": MetricText(_("log perplexity a character (nats)"), "lower", digits=4),
     **{
-        f"{metric}_{protocol}": MetricText(f"{label}, {given}", "higher", digits=2)
-        for protocol, given in (("title", "title → poem"), ("couplet", "couplet → rest"))
+        f"{metric}_{protocol}": MetricText(_("{label}, {given}", label=label, given=given), "higher", digits=2)
+        for protocol, given in (("title", _("title → poem")), ("couplet", _("couplet → rest")))
         for metric, label in (
             ("bleu1", "BLEU-1"),
             ("bleu2", "BLEU-2"),
@@ -50,32 +51,32 @@ METRICS: dict[str, MetricText] = {
             ("chrf", "chrF"),
         )
     },
-    "conforms": MetricText("form kept, some pronunciation", "higher", percent=True),
-    "conforms_every": MetricText("form kept, every pronunciation", "higher", percent=True),
-    "form": MetricText("lines and lengths kept", "higher", percent=True),
-    "tones": MetricText("tones kept", "higher", percent=True),
-    "rhyme": MetricText("rhyme kept", "higher", percent=True),
-    "metre_any": MetricText("metre kept, some reading", "higher", percent=True),
-    "metre_every": MetricText("metre kept, every reading", "higher", percent=True),
-    "parallel": MetricText("middle couplets answer best of ten", "higher", percent=True),
-    "parallel_classes": MetricText("middle couplets parallel by class", "higher", percent=True),
-    "title_first": MetricText("own title ranked first of ten", "higher", percent=True),
-    "title_reciprocal_rank": MetricText("own title, reciprocal rank", "higher", digits=3),
-    "distinct_1": MetricText("distinct characters", percent=True),
-    "distinct_2": MetricText("distinct pairs", percent=True),
-    "self_bleu": MetricText("self-BLEU", digits=2),
-    "copied_lines": MetricText("lines that the corpus has", "lower", percent=True),
-    "longest_span": MetricText("longest copied span (characters)", "lower", digits=2),
-    "nearest_line": MetricText("shared with the nearest line", "lower", percent=True),
+    "conforms": MetricText(_("form kept, some pronunciation"), "higher", percent=True),
+    "conforms_every": MetricText(_("form kept, every pronunciation"), "higher", percent=True),
+    "form": MetricText(_("lines and lengths kept"), "higher", percent=True),
+    "tones": MetricText(_("tones kept"), "higher", percent=True),
+    "rhyme": MetricText(_("rhyme kept"), "higher", percent=True),
+    "metre_any": MetricText(_("metre kept, some reading"), "higher", percent=True),
+    "metre_every": MetricText(_("metre kept, every reading"), "higher", percent=True),
+    "parallel": MetricText(_("middle couplets answer best of ten"), "higher", percent=True),
+    "parallel_classes": MetricText(_("middle couplets parallel by class"), "higher", percent=True),
+    "title_first": MetricText(_("own title ranked first of ten"), "higher", percent=True),
+    "title_reciprocal_rank": MetricText(_("own title, reciprocal rank"), "higher", digits=3),
+    "distinct_1": MetricText(_("distinct characters"), percent=True),
+    "distinct_2": MetricText(_("distinct pairs"), percent=True),
+    "self_bleu": MetricText(_("self-BLEU"), digits=2),
+    "copied_lines": MetricText(_("lines that the corpus has"), "lower", percent=True),
+    "longest_span": MetricText(_("longest copied span (characters)"), "lower", digits=2),
+    "nearest_line": MetricText(_("shared with the nearest line"), "lower", percent=True),
 }
 
 
-_COUNTED = (
-    ("log_ppl_", MetricText("log perplexity a {} (nats)", "lower", digits=4)),
-    ("ppl_", MetricText("perplexity a {}", "lower", digits=2)),
-    ("distinct_1_", MetricText("distinct {}", percent=True)),
-    ("distinct_2_", MetricText("distinct pairs of {}", percent=True)),
-    ("longest_span_", MetricText("longest copied span ({})", "lower", digits=2)),
+_COUNTED: tuple[tuple[str, Callable[[str], MetricText]], ...] = (
+    ("log_ppl_", lambda unit: MetricText(_("log perplexity a {unit} (nats)", unit=unit), "lower", digits=4)),
+    ("ppl_", lambda unit: MetricText(_("perplexity a {unit}", unit=unit), "lower", digits=2)),
+    ("distinct_1_", lambda unit: MetricText(_("distinct {unit}", unit=unit), percent=True)),
+    ("distinct_2_", lambda unit: MetricText(_("distinct pairs of {unit}", unit=unit), percent=True)),
+    ("longest_span_", lambda unit: MetricText(_("longest copied span ({unit})", unit=unit), "lower", digits=2)),
 )
 """Metrics that end in the name of what a domain counts: a word, a syllable, ..."""
 
@@ -86,7 +87,7 @@ def metric_text(name: str) -> MetricText:
         return METRICS[name]
     for begin, text in _COUNTED:
         if name.startswith(begin):
-            return replace(text, label=text.label.format(name.removeprefix(begin).replace("_", " ")))
+            return text(name.removeprefix(begin).replace("_", " "))
     return MetricText(name)
 
 
@@ -150,11 +151,11 @@ def comparison_rows(comparison: Comparison) -> list[list[str]]:
 def verdict(name: str, difference: Difference) -> str:
     """What the interval of a difference says."""
     if not difference.excludes_zero:
-        return "not told apart"
+        return _("not told apart")
     better = metric_text(name).better
     if not better:
-        return "differs"
-    return "better" if (difference.value < 0) == (better == "lower") else "worse"
+        return _("differs")
+    return _("better") if (difference.value < 0) == (better == "lower") else _("worse")
 
 
 _HEADLINES = ("ppl_char", "ppl_word", "bleu4", "conforms_every", "metre_every", "parallel", "title_reciprocal", "copied_lines")
@@ -178,16 +179,19 @@ def plain_sentence(results: Results, comparison: Comparison) -> str:
         found = verdict(name, difference)
         if found in told and plain in ours and plain in theirs:
             before, after = (estimate_text(plain, own[plain]).split(" [")[0] for own in (theirs, ours))
-            told[found].append(f"{metric_text(plain).label} {before} -> {after}")
+            label = metric_text(plain).label
+            told[found].append(_("{label} {before} -> {after}", label=label, before=before, after=after))
         open_ += found == "not told apart"
         judged += 1
-    parts = [f"{found.capitalize()} at {'; '.join(names)}" for found, names in told.items() if names]
-    parts += [f"Not told apart: {open_} of {judged}"] if open_ else []
-    return f"{comparison.system} against {comparison.against}: {'. '.join(parts) or 'no figures'}."
+    parts = [_("Better at {names}", names=listed(told["better"], "; "))] if told["better"] else []
+    parts += [_("Worse at {names}", names=listed(told["worse"], "; "))] if told["worse"] else []
+    parts += [_("Not told apart: {count} of {judged}", count=open_, judged=judged)] if open_ else []
+    said = listed(parts, ". ") if parts else _("no figures")
+    return _("{system} against {against}: {said}.", system=comparison.system, against=comparison.against, said=said)
 
 
-SYSTEM_HEADS = ("metric", "n")
-COMPARISON_HEADS = ("metric", "n", "difference", "verdict", "wins")
+SYSTEM_HEADS = (_("metric"), "n")
+COMPARISON_HEADS = (_("metric"), "n", _("difference"), _("verdict"), _("wins"))
 
 
 def terminal_tables(results: Results) -> list[Table]:
@@ -195,12 +199,12 @@ def terminal_tables(results: Results) -> list[Table]:
     from rich.text import Text
 
     # An interval under its value: four systems stand side by side in eighty columns.
-    stacked = [[cell.replace(" [", "\n[") for cell in row] for row in system_rows(results)]
-    tables = [_table("Value, 95% interval", [*SYSTEM_HEADS, *results.systems], stacked)]
+    stacked = [[localized(cell).replace(" [", "\n[") for cell in row] for row in system_rows(results)]
+    tables = [_table(_("Value, 95% interval"), [*SYSTEM_HEADS, *results.systems], stacked)]
     for comparison in results.comparisons:
-        title = f"{comparison.system} less {comparison.against}"
+        title = _("{system} less {against}", system=comparison.system, against=comparison.against)
         table = _table(title, COMPARISON_HEADS, comparison_rows(comparison))
-        table.caption, table.caption_justify = Text(plain_sentence(results, comparison)), "left"
+        table.caption, table.caption_justify = Text(localized(plain_sentence(results, comparison))), "left"
         tables.append(table)
     return tables
 
@@ -209,12 +213,15 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> T
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=localized(title), title_justify="left")
     for number, head in enumerate(heads):
         table.add_column(
-            Text(head), justify="left" if number == 0 else "right", no_wrap=number > 0, ratio=1 if number == 0 else None
+            Text(localized(head)),
+            justify="left" if number == 0 else "right",
+            no_wrap=number > 0,
+            ratio=1 if number == 0 else None,
         )
     for row in rows:
         # Text objects: a bracketed interval would be read as markup.
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(localized(cell)) for cell in row))
     return table

@@ -24,6 +24,7 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
 from gemma_poetry.folders import model_hint
+from gemma_poetry.languages import _
 from gemma_poetry.model.loading import ADAPTER, LoadedModel, is_run, load_model
 from gemma_poetry.model.towers import restore_towers
 
@@ -113,10 +114,10 @@ def open_run(run: Path) -> ExportSource:
     if not is_run(run):
         found, action = model_hint(run)
         raise RunError(
-            f"the folder is no finished run{f': {found}' if found else ''}",
+            _("the folder is no finished run{detail}", detail=_(": {found}", found=found) if found else ""),
             where=run,
-            expected="a RUN folder with adapter/ and manifest.json",
-            action=action or "name the folder that gemma-poetry train wrote",
+            expected=_("a RUN folder with adapter/ and manifest.json"),
+            action=action or _("name the folder that gemma-poetry train wrote"),
         )
     loaded = load_model(str(run), device="cpu", dtype="float32")
     tuned = score_fixed_poems(loaded.model, loaded.tokenizer)
@@ -151,15 +152,20 @@ def compare(reference: Reference, exported: Sequence[float], dtype: str, where: 
     check = ExportCheck(len(exported), _mean(reference.tuned), _mean(exported), difference, effect, tolerance)
     if not difference <= tolerance:
         nearer_to_base = max(abs(ours - base) for ours, base in zip(exported, reference.base)) < difference
-        action = "report it with the versions of torch, transformers and peft"
+        action = _("report it with the versions of torch, transformers and peft")
         if dtype != "float32" and difference <= TOLERANCES[dtype]:
-            action = f"the adapter changes less than {dtype} can hold: add --dtype float32"
+            action = _("the adapter changes less than {dtype} can hold: add --dtype float32", dtype=dtype)
         raise ExportError(
-            f"the export differs from the run by up to {difference:.4f} nats a token"
-            + ("; it is the base model without the adapter" if nearer_to_base else ""),
+            _("the export differs from the run by up to {difference:.4f} nats a token", difference=difference)
+            + (_("; it is the base model without the adapter") if nearer_to_base else ""),
             where=where,
-            expected=f"at most {tolerance:.4f} on {check.poems} fixed poems (the adapter changes {effect:.4f})",
-            action=f"{action}; nothing was left behind",
+            expected=_(
+                "at most {tolerance:.4f} on {poems} fixed poems (the adapter changes {effect:.4f})",
+                tolerance=tolerance,
+                poems=check.poems,
+                effect=effect,
+            ),
+            action=_("{action}; nothing was left behind", action=action),
         )
     return check
 
@@ -203,7 +209,9 @@ def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: Gener
     try:
         model.to(torch.bfloat16 if dtype == "bfloat16" else torch.float32).save_pretrained(str(folder))
     except SafetensorError as error:
-        raise OutputError(f"cannot write the weights ({error})", where=folder, action="free some space") from error
+        raise OutputError(
+            _("cannot write the weights ({error})", error=error), where=folder, action=_("free some space")
+        ) from error
     restore_towers(source.loaded.folder, folder)
     source.loaded.tokenizer.save_pretrained(str(folder))
     for name in _TOKENIZER_FILES:  # converters to other formats ask for it
@@ -224,7 +232,9 @@ def merge(source: ExportSource) -> Any:
         return source.loaded.model.merge_and_unload(safe_merge=True)
     except ValueError as error:
         raise ExportError(
-            f"the adapter cannot be merged ({error})", where=source.run, action="train again; the adapter holds broken numbers"
+            _("the adapter cannot be merged ({error})", error=error),
+            where=source.run,
+            action=_("train again; the adapter holds broken numbers"),
         ) from error
 
 

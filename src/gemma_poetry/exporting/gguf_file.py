@@ -27,6 +27,7 @@ from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, UsageError
 from gemma_poetry.exporting.export import FIXED_POEMS
 from gemma_poetry.extras import require
+from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,7 +39,7 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 # llama.cpp's token types.
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE_TYPE = 1, 2, 3, 4, 5, 6
 _BLANK = "▁"
-_CONVERTER = "llama.cpp's convert_hf_to_gguf.py on a folder of `gemma-poetry export --to merged`"
+_CONVERTER = _("llama.cpp's convert_hf_to_gguf.py on a folder of `gemma-poetry export --to merged`")
 
 
 def gguf_installed() -> bool:
@@ -58,21 +59,21 @@ def require_gguf(config: Any) -> None:
         MissingExtraError: `gguf` is not installed.
         UsageError: The model is not what llama.cpp computes as gemma3.
     """
-    require("gguf", extra="gguf", otherwise=f"run {_CONVERTER}")
+    require("gguf", extra="gguf", otherwise=_("run {converter}", converter=_CONVERTER))
     if config is None:
         return
     if config.model_type != "gemma3_text":
         raise UsageError(
-            f"a model of type {config.model_type!r} is not written as GGUF here",
-            expected="a Gemma 3 text model (270M, 1B, or one of pretrain)",
-            action=f"run {_CONVERTER}",
+            _("a model of type {model_type!r} is not written as GGUF here", model_type=config.model_type),
+            expected=_("a Gemma 3 text model (270M, 1B, or one of pretrain)"),
+            action=_("run {converter}", converter=_CONVERTER),
         )
     other = _differences(config)
     if other:
         raise UsageError(
-            f"llama.cpp would compute this model otherwise: {'; '.join(other)}",
-            expected="the layout of the published Gemma 3 text models",
-            action="serve it with transformers or vLLM",
+            _("llama.cpp would compute this model otherwise: {other}", other=listed(other, "; ")),
+            expected=_("the layout of the published Gemma 3 text models"),
+            action=_("serve it with transformers or vLLM"),
         )
 
 
@@ -84,11 +85,11 @@ def _differences(config: Any) -> list[str]:
     found = {
         "layer_types": list(config.layer_types) != pattern[: config.num_hidden_layers],
         "query_pre_attn_scalar": config.query_pre_attn_scalar != config.head_dim,
-        "rope of sliding layers": local.get("rope_theta") != _LOCAL_ROPE or local.get("rope_type") != "default",
-        "rope of global layers": whole.get("rope_type") != "default",
+        _("rope of sliding layers"): local.get("rope_theta") != _LOCAL_ROPE or local.get("rope_type") != "default",
+        _("rope of global layers"): whole.get("rope_type") != "default",
         "soft-caps": bool(config.attn_logit_softcapping or config.final_logit_softcapping),
-        "attention biases": bool(config.attention_bias),
-        "an untied head": not config.tie_word_embeddings,
+        _("attention biases"): bool(config.attention_bias),
+        _("an untied head"): not config.tie_word_embeddings,
     }
     return [name for name, differs in found.items() if differs]
 
@@ -217,7 +218,9 @@ def read_gguf(path: Path, config: Any) -> Any:
     parsed = load_gguf_checkpoint(str(path))["config"]
     other = [name for name, value in parsed.items() if name in _SHAPE and getattr(config, name) != value]
     if other:
-        raise ExportError(f"the file tells of another shape ({', '.join(other)})", where=path, expected="that of the run")
+        raise ExportError(
+            _("the file tells of another shape ({other})", other=listed(other)), where=path, expected=_("that of the run")
+        )
     with torch.device("meta"):
         empty = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     with contextlib.redirect_stderr(io.StringIO()):  # its bar counts tensors of a file that is read in a moment
@@ -226,7 +229,9 @@ def read_gguf(path: Path, config: Any) -> Any:
     result = model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
     missing = [name for name in result.missing_keys if name != "lm_head.weight"]
     if missing or result.unexpected_keys:
-        raise ExportError(f"tensors are missing or left over: {[*missing, *result.unexpected_keys][:3]}", where=path)
+        raise ExportError(
+            _("tensors are missing or left over: {value}", value=[*missing, *result.unexpected_keys][:3]), where=path
+        )
     model.tie_weights()
     return model.eval()
 
@@ -254,10 +259,10 @@ def check_tokens(path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
             cut = cutter.cut(str(text))
             if cut != list(ids):
                 raise ExportError(
-                    f"llama.cpp would cut {poem.title} into other tokens",
+                    _("llama.cpp would cut {title} into other tokens", title=poem.title),
                     where=path,
-                    expected=f"{list(ids)[:8]}…, found {cut[:8]}…",
-                    action="serve this model with transformers or vLLM: its tokenizer is not of the SentencePiece kind",
+                    expected=_("{ids}…, found {cut}…", ids=list(ids)[:8], cut=cut[:8]),
+                    action=_("serve this model with transformers or vLLM: its tokenizer is not of the SentencePiece kind"),
                 )
 
 

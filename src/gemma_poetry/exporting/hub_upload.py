@@ -15,6 +15,7 @@ from gemma_poetry.data.prompts import CHINESE, Conditions
 from gemma_poetry.data.tokenization import is_instruction_tuned, stop_ids
 from gemma_poetry.errors import ExportError, ModelAccessError, UsageError
 from gemma_poetry.exporting.export import ExportCheck
+from gemma_poetry.languages import _, listed, localized
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -57,42 +58,66 @@ def model_card(
         "---",
     ]
     rows = {
-        "base model": f"{base['name']}" + (f" at {base['revision']}" if base.get("revision") else ""),
-        "training poems": f"{manifest['data']['train_poems']:,}",
-        "data": f"manifest sha256 {manifest['data']['manifest_sha256']}",
-        "LoRA": f"rank {lora['rank']}, alpha {lora['alpha']:g}, on {', '.join(lora['targets'])}",
-        "training": f"{manifest['steps']:,} steps, batch {train['batch_size']}, peak rate {train['learning_rate']:g}, "
-        f"seed {manifest['seed']}",
-        **{f"validation {name}": f"{value:.2f}" for name, value in manifest.get("validation", {}).items()},
-        "this export": f"{check.poems} fixed poems: {check.export:.4f} nats a token, {check.run:.4f} by the run "
-        f"(widest difference {check.difference:.1e})",
+        _("base model"): _("{name} at {revision}", name=base["name"], revision=base["revision"])
+        if base.get("revision")
+        else base["name"],
+        _("training poems"): f"{manifest['data']['train_poems']:,}",
+        _("data"): _("manifest sha256 {sha256}", sha256=manifest["data"]["manifest_sha256"]),
+        "LoRA": _(
+            "rank {rank}, alpha {alpha:g}, on {targets}",
+            rank=lora["rank"],
+            alpha=lora["alpha"],
+            targets=listed(lora["targets"]),
+        ),
+        _("training"): _(
+            "{steps:,} steps, batch {batch_size}, peak rate {learning_rate:g}, seed {seed}",
+            steps=manifest["steps"],
+            batch_size=train["batch_size"],
+            learning_rate=train["learning_rate"],
+            seed=manifest["seed"],
+        ),
+        **{_("validation {name}", name=name): f"{value:.2f}" for name, value in manifest.get("validation", {}).items()},
+        _("this export"): _(
+            "{poems} fixed poems: {export:.4f} nats a token, {run:.4f} by the run (widest difference {difference:.1e})",
+            poems=check.poems,
+            export=check.export,
+            run=check.run,
+            difference=check.difference,
+        ),
     }
-    stops = ", ".join(f"`{tokenizer.convert_ids_to_tokens(index)}` ({index})" for index in stop_ids(tokenizer))
-    inside = " inside the chat template, as the user's message" if is_instruction_tuned(tokenizer) else ""
-    return "\n".join(
-        [
-            *header,
-            "",
-            f"# {base['name']}, fine-tuned on poems",
-            "",
-            "A LoRA fine-tuning made with `gemma-poetry`" + (", merged into the base model." if merged else "."),
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in rows.items()),
-            "",
-            f"The prompt{inside}, with one BOS in front; title and author may be left out:",
-            "",
-            "```text",
-            example.prompt(),
-            "```",
-            "",
-            f"Generation ends at {stops}. Form, tones and rhyme are promised only by `gemma-poetry generate`, which constrains",
-            "decoding; sampled without it, the model may break them.",
-            *([] if own_base else ["", "Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms)."]),
-            "",
-        ]
-    )
+    stops = listed(f"`{tokenizer.convert_ids_to_tokens(index)}` ({index})" for index in stop_ids(tokenizer))
+    body = [
+        "",
+        _("# {name}, fine-tuned on poems", name=base["name"]),
+        "",
+        _("A LoRA fine-tuning made with `gemma-poetry`, merged into the base model.")
+        if merged
+        else _("A LoRA fine-tuning made with `gemma-poetry`."),
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {localized(name)} | {localized(value)} |" for name, value in rows.items()),
+        "",
+        _(
+            "The prompt inside the chat template, as the user's message, with one BOS in front; title and author may be "
+            "left out:"
+        )
+        if is_instruction_tuned(tokenizer)
+        else _("The prompt, with one BOS in front; title and author may be left out:"),
+        "",
+        "```text",
+        example.prompt(),
+        "```",
+        "",
+        _(
+            "Generation ends at {stops}. Form, tones and rhyme are promised only by `gemma-poetry generate`, which "
+            "constrains\ndecoding; sampled without it, the model may break them.",
+            stops=stops,
+        ),
+        *([] if own_base else ["", _("Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms).")]),
+        "",
+    ]
+    return "\n".join([*header, *map(localized, body)])
 
 
 def is_hub_id(spec: str) -> bool:
@@ -120,7 +145,11 @@ def upload(folder: Path, repository: str, *, private: bool) -> str:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if len(repository.split("/")) != _HUB_ID_PARTS:
-        raise UsageError(f"{repository!r} is no repository", expected="owner/name", action="e.g. --repo my-name/poems")
+        raise UsageError(
+            _("{repository!r} is no repository", repository=repository),
+            expected="owner/name",
+            action=_("e.g. --repo my-name/poems"),
+        )
     api = HfApi()
     try:
         api.create_repo(repository, private=private, exist_ok=True)
@@ -131,13 +160,17 @@ def upload(folder: Path, repository: str, *, private: bool) -> str:
             api.snapshot_download(repository, revision=commit.oid, local_dir=fetched)
             _compare_files(folder, Path(fetched), repository)
     except HFValidationError as error:
-        raise UsageError(f"{repository!r} is no repository name ({error})", expected="owner/name") from error
+        raise UsageError(
+            _("{repository!r} is no repository name ({error})", repository=repository, error=error), expected="owner/name"
+        ) from error
     except (HfHubHTTPError, OSError) as error:
         raise ModelAccessError(
-            f"the Hub does not take the upload ({str(error).splitlines()[0] if str(error) else error!r})",
+            _("the Hub does not take the upload ({error!r})", error=str(error).splitlines()[0] if str(error) else error),
             where=repository,
-            expected="a repository that the token in HF_TOKEN may write to",
-            action="make a token with write access at https://huggingface.co/settings/tokens, set HF_TOKEN, check the network",
+            expected=_("a repository that the token in HF_TOKEN may write to"),
+            action=_(
+                "make a token with write access at https://huggingface.co/settings/tokens, set HF_TOKEN, check the network"
+            ),
         ) from error
     return str(commit.oid)
 
@@ -147,8 +180,8 @@ def _compare_files(sent: Path, arrived: Path, repository: str) -> None:
         other = arrived / path.name
         if not other.is_file() or sha256_file(other) != sha256_file(path):
             raise ExportError(
-                f"{path.name} did not arrive as it was sent",
+                _("{name} did not arrive as it was sent", name=path.name),
                 where=repository,
-                expected=f"sha256 {sha256_file(path)[:12]}…",
-                action="run the export again; the repository holds a broken commit until then",
+                expected=_("sha256 {sha256_file}…", sha256_file=sha256_file(path)[:12]),
+                action=_("run the export again; the repository holds a broken commit until then"),
             )

@@ -23,6 +23,7 @@ from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.languages import _
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.prosody.forms import Form
 
@@ -64,7 +65,10 @@ def alternatives(
         ConstraintError: There is no such place, the character was asked for, or the poem does not grant the request.
     """
     if not (1 <= line <= len(poem.lines) and 1 <= position <= len(poem.lines[line - 1])):
-        raise ConstraintError(f"the poem has no character {position} in line {line}", action="choose a place of the poem")
+        raise ConstraintError(
+            _("the poem has no character {position} in line {line}", position=position, line=line),
+            action=_("choose a place of the poem"),
+        )
     places = _places_that_repeat(_form_of(generator, request, poem), line, position)
     wish = replace(request, template=blanked(poem, places))
     prescription, plan = generator.planner.plan(wish)
@@ -72,7 +76,8 @@ def alternatives(
     first = min(places)
     if form.lines[first[0] - 1][first[1] - 1].char is not None:
         raise ConstraintError(
-            f"line {line}, character {position} was asked for", action="take it out of what is asked for, or choose another"
+            _("line {line}, character {position} was asked for", line=line, position=position),
+            action=_("take it out of what is asked for, or choose another"),
         )
     conditions = generator.planner.conditions(wish, prescription)
     prompt = encode_prompt(generator.tokenizer, conditions)
@@ -116,21 +121,21 @@ def blanked(poem: Poem, places: set[tuple[int, int]]) -> str:
 
 
 def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form:
-    prescription, _ = generator.planner.plan(request)
+    prescription, _unused = generator.planner.plan(request)
     lengths = tuple(map(len, poem.lines))
     for form in prescription.forms:
         if form.line_lengths == lengths:
             return form
     raise ConstraintError(
-        f"the poem has lines of {'/'.join(map(str, lengths))} characters",
-        expected=f"the lines of {prescription.forms[0].name} that was asked for",
+        _("the poem has lines of {lengths} characters", lengths="/".join(map(str, lengths))),
+        expected=_("the lines of {name} that was asked for", name=prescription.forms[0].name),
     )
 
 
 def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, int]]:
     """The place and all that repeat it or that it repeats (叠句)."""
     places = {(line, position)}
-    for _ in form.echoes:
+    for _unused in form.echoes:
         for late, early in form.echoes:
             shift = form.line_lengths[early - 1] - form.line_lengths[late - 1]
             for number, place in list(places):

@@ -19,6 +19,7 @@ from gemma_poetry.generation.logits_processor import Plan, retrace
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import split_lines
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FREE, Form
 
 
@@ -78,7 +79,9 @@ def _read(generator: PoemGenerator, wish: Continuation, plan: Plan, tokens: Sequ
     track = retrace(plan, tokens)
     text = decode_poem(generator.tokenizer, tokens)
     if track.state == NOWHERE or not track.ended or track.text != text:
-        raise GenerationError(f"decoding met a dead end behind {wish.opening + text!r}", expected="a whole poem")
+        raise GenerationError(
+            _("decoding met a dead end behind {opening!r}", opening=wish.opening + text), expected=_("a whole poem")
+        )
     lines = split_lines(text, _rest(wish))
     assert lines is not None, text
     return lines

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.piece_trie import Runs, TokenRuns
 from gemma_poetry.generation.slot_automaton import NOWHERE, Outlook
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.measures import Measure, MeasuredLine
 from gemma_poetry.prosody.wordstock import NOTHING, Closers, Wordstock
 
@@ -66,9 +67,13 @@ class CountAutomaton:
                 groups = self._groups[line.rhyme] = stock.groups_for(measure.rhyming(line.rhyme))
                 if not groups:
                     raise ConstraintError(
-                        f"{measure.name}: no rhyme group has words for all lines that rhyme as {line.rhyme!r}",
-                        expected="words of the vocabulary that rhyme",
-                        action="use a model whose tokenizer can spell more words",
+                        _(
+                            "{name}: no rhyme group has words for all lines that rhyme as {rhyme!r}",
+                            name=measure.name,
+                            rhyme=line.rhyme,
+                        ),
+                        expected=_("words of the vocabulary that rhyme"),
+                        action=_("use a model whose tokenizer can spell more words"),
                     )
         self._places: list[_Place] = []
         self._numbers: dict[_Place, int] = {}
@@ -181,9 +186,9 @@ class CountMasks:
         missing = sorted({line.mark for line in automaton.measure.lines} - runs.index.characters)
         if missing:
             raise ConstraintError(
-                f"the vocabulary has no piece for {' '.join(map(repr, missing))}, which closes lines",
-                expected="a tokenizer that can write line breaks",
-                action="use a published Gemma checkpoint, or train the tokenizer on text with line breaks",
+                _("the vocabulary has no piece for {missing}, which closes lines", missing=" ".join(map(repr, missing))),
+                expected=_("a tokenizer that can write line breaks"),
+                action=_("use a published Gemma checkpoint, or train the tokenizer on text with line breaks"),
             )
         self.index = runs.index
         self.automaton = automaton

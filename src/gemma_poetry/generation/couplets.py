@@ -6,6 +6,7 @@ In: an upper line (上联). Out: forms of two lines, the first given, the second
 from __future__ import annotations
 
 from gemma_poetry.errors import ConstraintError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme_book import RhymeBook
@@ -39,8 +40,10 @@ def answering_forms(upper: str, book: RhymeBook = PINGSHUI, *, free: bool = Fals
     strange = [char for char in line if not is_han(char)]
     if strange or not 1 <= len(line) <= _LONGEST:
         raise ConstraintError(
-            f"the upper line has {strange[0]!r} in it" if strange else f"the upper line has {len(line)} characters",
-            expected=f"one line of 1 to {_LONGEST} Han characters",
+            _("the upper line has {strange!r} in it", strange=strange[0])
+            if strange
+            else _("the upper line has {count} characters", count=len(line)),
+            expected=_("one line of 1 to {longest} Han characters", longest=_LONGEST),
         )
     name = _PROMPT_FORMS.get(len(line), "杂言诗")
     given = tuple(Slot(char=char) for char in line)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gemma_poetry.errors import ConstraintError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Form, Slot
 
 
@@ -76,6 +77,8 @@ def _meet(early: Slot, late: Slot, earlier: int, line: int) -> tuple[Slot, Slot]
     tones = {slot.tone for slot in (early, late)} - {None}
     chars = {slot.char for slot in (early, late)} - {None}
     if len(tones) > 1 or len(chars) > 1 or (early.rhyme and late.rhyme and early.rhyme != late.rhyme):
-        raise ConstraintError(f"line {line} repeats line {earlier}, but other characters or tones are asked of them")
+        raise ConstraintError(
+            _("line {line} repeats line {earlier}, but other characters or tones are asked of them", line=line, earlier=earlier)
+        )
     tone, char = next(iter(tones), None), next(iter(chars), None)
     return Slot(tone, early.rhyme or late.rhyme, char), Slot(tone, late.rhyme, char)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import ConstraintError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, alternating_marks
 
@@ -55,15 +56,15 @@ def parse_template(text: str) -> Template:
             line += BLANK if char in _BLANKS else char
         else:
             raise ConstraintError(
-                f"the template has {char!r} at character {place}",
-                expected="Han characters, □ for blanks, ， and 。",
+                _("the template has {char!r} at character {place}", char=char, place=place),
+                expected=_("Han characters, □ for blanks, ， and 。"),
                 action="e.g. 空山□□□，□□□□秋。",
             )
     if line:
         lines.append(line)
         marks.append("")
     if not lines:
-        raise ConstraintError("the template is empty", expected="at least one line", action="e.g. 空山□□□，□□□□秋。")
+        raise ConstraintError(_("the template is empty"), expected=_("at least one line"), action="e.g. 空山□□□，□□□□秋。")
     alternating = alternating_marks(len(lines))
     return Template(tuple(lines), "".join(mark or usual for mark, usual in zip(marks, alternating)))
 
@@ -78,7 +79,17 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
     for line, position, char, wish in _given(form, request, template):
         other = fixed.setdefault((line, position), (char, wish))
         if other[0] != char:
-            raise ConstraintError(f"line {line}, character {position}: {wish} asks for {char}, {other[1]} for {other[0]}")
+            raise ConstraintError(
+                _(
+                    "line {line}, character {position}: {wish} asks for {char}, {other} for {other_other}",
+                    line=line,
+                    position=position,
+                    wish=wish,
+                    char=char,
+                    other=other[1],
+                    other_other=other[0],
+                )
+            )
     lines = tuple(
         tuple(
             replace(slot, char=fixed[line, position][0]) if (line, position) in fixed else slot
@@ -93,20 +104,33 @@ def _given(form: Form, request: PoemRequest, template: Template | None) -> Itera
     """(line, position, character, wish) of every character that is given, after its length has been checked."""
     first_line = request.first_line.strip().rstrip(_COMMAS + _STOPS)
     if first_line:
-        _check_han(first_line, "the first line")
+        _check_han(first_line, _("the first line"))
         if len(first_line) != form.line_lengths[0]:
             raise ConstraintError(
-                f"the first line has {len(first_line)} characters, line 1 of {form.name} has {form.line_lengths[0]}"
+                _(
+                    "the first line has {count} characters, line 1 of {name} has {line_lengths}",
+                    count=len(first_line),
+                    name=form.name,
+                    line_lengths=form.line_lengths[0],
+                )
             )
         for position, char in enumerate(first_line, 1):
-            yield 1, position, char, "the first line"
+            yield 1, position, char, _("the first line")
     for chars, last, wish in (
-        (request.acrostic, False, "the acrostic"),
-        (request.acrostic_end, True, "the acrostic of last characters"),
+        (request.acrostic, False, _("the acrostic")),
+        (request.acrostic_end, True, _("the acrostic of last characters")),
     ):
         _check_han(chars, wish)
         if len(chars) > len(form.lines):
-            raise ConstraintError(f"{wish} has {len(chars)} characters, {form.name} has {len(form.lines)} lines")
+            raise ConstraintError(
+                _(
+                    "{wish} has {count} characters, {name} has {lines_count} lines",
+                    wish=wish,
+                    count=len(chars),
+                    name=form.name,
+                    lines_count=len(form.lines),
+                )
+            )
         for line, char in enumerate(chars, 1):
             yield line, form.line_lengths[line - 1] if last else 1, char, wish
     if template:
@@ -120,31 +144,57 @@ def _given(form: Form, request: PoemRequest, template: Template | None) -> Itera
 def _check_han(text: str, wish: str) -> None:
     for place, char in enumerate(text, 1):
         if not is_han(char):
-            raise ConstraintError(f"{wish} has {char!r} at character {place}", expected="Han characters only")
+            raise ConstraintError(
+                _("{wish} has {char!r} at character {place}", wish=wish, char=char, place=place),
+                expected=_("Han characters only"),
+            )
 
 
 def _template_characters(form: Form, template: Template) -> Iterator[tuple[int, int, str, str]]:
     if len(template.lines) > len(form.lines):
-        raise ConstraintError(f"the template has {len(template.lines)} lines, {form.name} has {len(form.lines)}")
+        raise ConstraintError(
+            _(
+                "the template has {count} lines, {name} has {lines_count}",
+                count=len(template.lines),
+                name=form.name,
+                lines_count=len(form.lines),
+            )
+        )
     for line, (text, length) in enumerate(zip(template.lines, form.line_lengths), 1):
         if len(text) != length:
-            raise ConstraintError(f"line {line} of the template has {len(text)} characters, {form.name} has {length} there")
+            raise ConstraintError(
+                _(
+                    "line {line} of the template has {count} characters, {name} has {length} there",
+                    line=line,
+                    count=len(text),
+                    name=form.name,
+                    length=length,
+                )
+            )
         for position, char in enumerate(text, 1):
             if char != BLANK:
-                yield line, position, char, "the template"
+                yield line, position, char, _("the template")
 
 
 def _placed_word(form: Form, word: str, line: int, position: int) -> Iterator[tuple[int, int, str, str]]:
-    wish = f"the word {word}"
+    wish = _("the word {word}", word=word)
     _check_han(word, wish)
     if not 1 <= line <= len(form.lines) or not 1 <= position <= form.line_lengths[line - 1] - len(word) + 1:
-        raise ConstraintError(f"{form.name} has no room for {wish} at character {position} of line {line}")
+        raise ConstraintError(
+            _(
+                "{name} has no room for {wish} at character {position} of line {line}",
+                name=form.name,
+                wish=wish,
+                position=position,
+                line=line,
+            )
+        )
     for place, char in enumerate(word, position):
         yield line, place, char, wish
 
 
 def _rhyme_words(form: Form, words: str) -> Iterator[tuple[int, int, str, str]]:
-    _check_han(words, "the rhyme words")
+    _check_han(words, _("the rhyme words"))
     repeating = {line for line, _ in form.echoes}
     places = [
         (line, position)
@@ -153,6 +203,13 @@ def _rhyme_words(form: Form, words: str) -> Iterator[tuple[int, int, str, str]]:
         if slot.rhyme and line not in repeating
     ]
     if len(places) != len(words):
-        raise ConstraintError(f"{len(words)} rhyme words are given, {form.pattern or form.name} rhymes {len(places)} times")
+        raise ConstraintError(
+            _(
+                "{count} rhyme words are given, {pattern} rhymes {places_count} times",
+                count=len(words),
+                pattern=form.pattern or form.name,
+                places_count=len(places),
+            )
+        )
     for (line, position), char in zip(places, words):
-        yield line, position, char, "the rhyme words"
+        yield line, position, char, _("the rhyme words")

@@ -21,6 +21,7 @@ from gemma_poetry.data.words import pair_places
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.prescription import admitted_forms, wished_rhymes
 from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form, Slot
@@ -69,7 +70,7 @@ def place_words(request: PoemRequest, *, count: int = 1, seed: int = 0) -> list[
     simple = simplify(request)
     for word in simple.must:
         if not word or not all(map(is_han, word)):
-            raise ConstraintError(f"the word {word!r} is asked for", expected="words of Han characters only")
+            raise ConstraintError(_("the word {word!r} is asked for", word=word), expected=_("words of Han characters only"))
     forms, book = admitted_forms(simple)
     searches = [_Search(form, simple, book) for form in forms]
     usable = [search for search in searches if search.possible]
@@ -93,9 +94,13 @@ def place_words(request: PoemRequest, *, count: int = 1, seed: int = 0) -> list[
             found.setdefault((placed, pattern), replace(request, placed=placed, pattern=pattern))
     if not found:
         raise ConstraintError(
-            f"{simple.form or 'the poem'} has a place for each of {' '.join(simple.must)}, but not for all of them together",
-            expected="words that leave room for each other",
-            action="ask for fewer words, or for a longer form",
+            _(
+                "{form} has a place for each of {must}, but not for all of them together",
+                form=simple.form or _("the poem"),
+                must=" ".join(simple.must),
+            ),
+            expected=_("words that leave room for each other"),
+            action=_("ask for fewer words, or for a longer form"),
         )
     return list(found.values())
 
@@ -249,22 +254,30 @@ def _refusal(request: PoemRequest, searches: Sequence[_Search], book: RhymeBook)
         unknown = [char for char in word if not BookSounds(book, "any").known(char)]
         lengths = [length for search in searches for length in search.form.line_lengths]
         if unknown and any(search.sounding for search in searches):
-            reason = f"{unknown[0]} has no known reading, so no tone can be kept with it"
+            reason = _("{unknown} has no known reading, so no tone can be kept with it", unknown=unknown[0])
         elif len(word) > max(lengths):
-            reason = f"the word {word} is longer than every line of {name}"
+            reason = _("the word {word} is longer than every line of {name}", word=word, name=name)
         elif any(_Search(_emptied(search.form), replace(request, rhymes=()), book).places[number] for search in searches):
-            reason = f"every place of {name} whose tones the word {word} has is taken or rhymes otherwise by what else is asked"
+            reason = _(
+                "every place of {name} whose tones the word {word} has is taken or rhymes otherwise by what else is asked",
+                name=name,
+                word=word,
+            )
         else:
-            told = _tones_of(word, book)
-            reason = f"the word {word} fits no place of {name}: its tones{told} do not go there under every reading"
-        action = "choose another word, form or pattern"
+            reason = _(
+                "the word {word} fits no place of {name}: its tones{tones_of} do not go there under every reading",
+                word=word,
+                name=name,
+                tones_of=_tones_of(word, book),
+            )
+        action = _("choose another word, form or pattern")
         if request.polyphones == "every" and not unknown:
-            action += "; or polyphones any, so that one reading is enough"
-        return ConstraintError(reason, expected="words that the form has a place for", action=action)
+            action += _("; or polyphones any, so that one reading is enough")
+        return ConstraintError(reason, expected=_("words that the form has a place for"), action=action)
     return ConstraintError(
-        f"no pattern of {name} has a place for each of {' '.join(request.must)}",
-        expected="words that one pattern has places for",
-        action="ask for fewer words, or choose another form",
+        _("no pattern of {name} has a place for each of {must}", name=name, must=" ".join(request.must)),
+        expected=_("words that one pattern has places for"),
+        action=_("ask for fewer words, or choose another form"),
     )
 
 

@@ -19,6 +19,7 @@ from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import BookSounds, Polyphones
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
@@ -77,9 +78,9 @@ class Planner:
         """
         if request.novel and not self.guards:
             raise ConstraintError(
-                "new lines are asked for, and no list of known lines is at hand",
-                expected="the lines that the model was trained on, as `guards`",
-                action="take them from generation.carried_lines.find_guards(MODEL, DATA), or ask with novel=False",
+                _("new lines are asked for, and no list of known lines is at hand"),
+                expected=_("the lines that the model was trained on, as `guards`"),
+                action=_("take them from generation.carried_lines.find_guards(MODEL, DATA), or ask with novel=False"),
             )
         if request.must and not request.placed:
             request = self.place(request, 1)[0]
@@ -140,9 +141,17 @@ class Planner:
             if char not in self.index.characters:
                 spelt = not self._spells and char in _known_characters()
                 raise ConstraintError(
-                    f"line {line}, character {position}: {char!r} cannot be written with the model's vocabulary",
-                    expected=f"a character with a piece of its own{', or leave to spell it by bytes' if spelt else ''}",
-                    action="add --byte-characters (byte_characters=True)" if spelt else "choose another character",
+                    _(
+                        "line {line}, character {position}: {char!r} cannot be written with the model's vocabulary",
+                        line=line,
+                        position=position,
+                        char=char,
+                    ),
+                    expected=_(
+                        "a character with a piece of its own{value}",
+                        value=_(", or leave to spell it by bytes") if spelt else "",
+                    ),
+                    action=_("add --byte-characters (byte_characters=True)") if spelt else _("choose another character"),
                 )
 
     def plan_form(self, form: Form) -> Plan:

@@ -36,6 +36,7 @@ from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -216,9 +217,9 @@ class PoemGenerator:
             for draft in batch:
                 if draft.done is None:
                     raise GenerationError(
-                        f"{draft.prescription.form} met a dead end {ATTEMPTS + 1} times",
-                        expected="a way to finish the poem under all that was asked of it",
-                        action="ask for less at once, try another seed, or allow more characters or known lines",
+                        _("{form} met a dead end {attempts} times", form=draft.prescription.form, attempts=ATTEMPTS + 1),
+                        expected=_("a way to finish the poem under all that was asked of it"),
+                        action=_("ask for less at once, try another seed, or allow more characters or known lines"),
                     )
             done = [draft.done for draft in batch if draft.done is not None]
             yield from self._assess(done) if assess else done

@@ -19,6 +19,7 @@ from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
 from gemma_poetry.generation.request import PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
+from gemma_poetry.languages import _, listed, reason_of
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
@@ -95,7 +96,7 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], RhymeBook]:
     if request.answer:
         return list(_prescribe_answer(request).forms), rhyme_book(request.book)
     template = parse_template(request.template) if request.template else None
-    _, tune, groups = _base_forms(request, template)
+    _unused, tune, groups = _base_forms(request, template)
     fitting: list[Form] = []
     obstacles: list[tuple[Form, str]] = []
     for form in itertools.chain.from_iterable(groups):
@@ -113,9 +114,9 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
     if not request.form:
         if template is None:
             raise ConstraintError(
-                "neither a form nor a template nor an upper line is given",
-                expected=f"one of {' '.join([*FIXED_SHAPES, '词牌'])}",
-                action="name a form, e.g. --form 七言绝句",
+                _("neither a form nor a template nor an upper line is given"),
+                expected=_("one of {value}", value=" ".join([*FIXED_SHAPES, "词牌"])),
+                action=_("name a form, e.g. --form 七言绝句"),
             )
         name = classify(template.lines)
         if name not in FIXED_SHAPES:
@@ -124,38 +125,41 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
     else:
         name = SHORT_NAMES.get(request.form, request.form)
     if name in _OTHER_WISHES:
-        raise UnknownFormError(f"{name} is not the name of one form", **_OTHER_WISHES[name])
+        raise UnknownFormError(_("{name} is not the name of one form", name=name), **_OTHER_WISHES[name])
     if name not in FORM_NAMES:
         return _tune_forms(name, request)
     if request.lines is not None and not (1 <= request.lines <= _MOST_LINES):
-        raise ConstraintError(f"a poem of {request.lines} lines is asked for", expected=f"1 to {_MOST_LINES} lines")
+        raise ConstraintError(
+            _("a poem of {lines} lines is asked for", lines=request.lines),
+            expected=_("1 to {most_lines} lines", most_lines=_MOST_LINES),
+        )
     if name in FIXED_SHAPES or name in _EXTENDED:
         return name, "", [_regulated(name, request)]
     if name not in _OPEN_SHAPES:
         raise ConstraintError(
-            f"{name} has no shape of its own",
-            expected="a form with a shape, a 词牌, or a template that gives the shape",
-            action="give --template, e.g. □□□□，□□□□□□。, or choose another form",
+            _("{name} has no shape of its own", name=name),
+            expected=_("a form with a shape, a 词牌, or a template that gives the shape"),
+            action=_("give --template, e.g. □□□□，□□□□□□。, or choose another form"),
         )
     lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
     return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
 
 
 _COUPLET = {
-    "expected": "the upper line (上联), which decides the form of its answer",
-    "action": "--answer in place of --form, e.g. --answer 春风得意马蹄疾",
+    "expected": _("the upper line (上联), which decides the form of its answer"),
+    "action": _("--answer in place of --form, e.g. --answer 春风得意马蹄疾"),
 }
 _ACROSTIC = {
-    "expected": "a form, and the characters that its lines begin with",
-    "action": "e.g. --form 七言绝句 --acrostic 春江花月",
+    "expected": _("a form, and the characters that its lines begin with"),
+    "action": _("e.g. --form 七言绝句 --acrostic 春江花月"),
 }
 _TUNE = {
-    "expected": "the name of a tune (词牌)",
-    "action": "e.g. --form 菩萨蛮; `gemma-poetry tunes list` has the others",
+    "expected": _("the name of a tune (词牌)"),
+    "action": _("e.g. --form 菩萨蛮; `gemma-poetry tunes list` has the others"),
 }
 _VERSE = {
-    "expected": f"one of {' '.join([*FIXED_SHAPES, *_EXTENDED, *_OPEN_SHAPES])}",
-    "action": "say how many characters a line has, e.g. --form 七言绝句",
+    "expected": _("one of {value}", value=" ".join([*FIXED_SHAPES, *_EXTENDED, *_OPEN_SHAPES])),
+    "action": _("say how many characters a line has, e.g. --form 七言绝句"),
 }
 _OTHER_WISHES = {
     **dict.fromkeys(("对联", "对子", "对句", "春联", "楹联", "下联"), _COUPLET),
@@ -170,10 +174,10 @@ def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
     try:
         forms = regulated_forms(name, request.lines)
     except ValueError as error:
-        raise ConstraintError(str(error), action="leave the number of lines out, or choose another form") from error
+        raise ConstraintError(reason_of(error), action=_("leave the number of lines out, or choose another form")) from error
     if request.metre == "free":
         if request.pattern:
-            raise ConstraintError("a pattern is asked for, and free metre too", action="leave one of them out")
+            raise ConstraintError(_("a pattern is asked for, and free metre too"), action=_("leave one of them out"))
         free = shape(name, len(forms[0].lines), len(forms[0].lines[0]))
         return (_rhymed(free, request),)
     return _matching(forms, request.pattern)
@@ -191,9 +195,9 @@ def _matching(forms: Sequence[Form], pattern: str) -> tuple[Form, ...]:
     chosen = tuple(form for form in forms if all(_holds(form.pattern, word) for word in words))
     if not chosen:
         raise ConstraintError(
-            f"no pattern is called {pattern!r}",
+            _("no pattern is called {pattern!r}", pattern=pattern),
             expected=" / ".join(form.pattern for form in forms),
-            action="choose one of these, or a word of its name",
+            action=_("choose one of these, or a word of its name"),
         )
     return chosen
 
@@ -213,9 +217,11 @@ def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tup
         known = [*FIXED_SHAPES, *_EXTENDED, *_OPEN_SHAPES, *SHORT_NAMES, *table.judged]
         near = nearest_names(name, known)
         raise UnknownFormError(
-            f"no form or tune (词牌) is called {name!r}",
-            expected=f"one of {' '.join(FIXED_SHAPES)}, or one of {len(table.judged)} tunes",
-            action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+            _("no form or tune (词牌) is called {name!r}", name=name),
+            expected=_(
+                "one of {fixed_shapes}, or one of {count} tunes", fixed_shapes=" ".join(FIXED_SHAPES), count=len(table.judged)
+            ),
+            action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
         )
     forms = _matching(tune_forms(tune.name), request.pattern)
     if request.metre == "free":
@@ -252,18 +258,23 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) 
     variables = list(dict.fromkeys(slot.rhyme for slots in forms[0].lines for slot in slots if slot.rhyme))
     if len(request.rhymes) > len(variables):
         raise ConstraintError(
-            f"{len(request.rhymes)} rhymes are asked for, {forms[0].name} has {len(variables)}",
-            expected=f"at most {len(variables)}",
-            action="leave some out" if variables else "leave the rhyme out",
+            _(
+                "{count} rhymes are asked for, {name} has {variables_count}",
+                count=len(request.rhymes),
+                name=forms[0].name,
+                variables_count=len(variables),
+            ),
+            expected=_("at most {count}", count=len(variables)),
+            action=_("leave some out") if variables else _("leave the rhyme out"),
         )
     groups = [book.find(name) for name in request.rhymes]
     for group, variable in zip(groups, variables):
         tones = {slot.tone for slots in forms[0].lines for slot in slots if slot.rhyme == variable}
         if tones == {Tone.LEVEL} and not book.is_level(group):
             raise ConstraintError(
-                f"{group} is no level rhyme",
-                expected=f"a level rhyme, as {forms[0].name} has",
-                action=f"choose one of {' '.join(book.level_rhymes)}",
+                _("{group} is no level rhyme", group=group),
+                expected=_("a level rhyme, as {name} has", name=forms[0].name),
+                action=_("choose one of {rhymes}", rhymes=" ".join(book.level_rhymes)),
             )
     return {variable: frozenset({group}) for variable, group in zip(variables, groups)}
 
@@ -275,9 +286,9 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
     ]  # fmt: skip
     if other:
         raise ConstraintError(
-            f"an upper line is given, and also {', '.join(other)}",
-            expected="the upper line alone: it decides the form of its answer",
-            action="leave one of them out",
+            _("an upper line is given, and also {other}", other=listed(other)),
+            expected=_("the upper line alone: it decides the form of its answer"),
+            action=_("leave one of them out"),
         )
     book = rhyme_book(request.book)
     name, forms = answering_forms(request.answer, book, free=request.metre == "free")

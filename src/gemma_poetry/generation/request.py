@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.words import MOST_WORDS, offer_words
 from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.character_sounds import Polyphones
 
 
@@ -99,11 +100,11 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
     known = [field.name for field in fields(PoemRequest)]
     for name in wishes:
         if name not in known:
-            near = " or ".join(nearest_names(name, known))
+            near = listed(nearest_names(name, known), " or ")
             raise UsageError(
-                f"no wish is called {name!r}",
-                expected=f"one of {', '.join(known)}",
-                action=f"did you mean {near}?" if near else "choose a name of the list",
+                _("no wish is called {name!r}", name=name),
+                expected=_("one of {known}", known=listed(known)),
+                action=_("did you mean {near}?", near=near) if near else _("choose a name of the list"),
             )
     if isinstance(form, str):
         rhymes = wishes.get("rhymes", ())
@@ -113,7 +114,9 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
             given[name] = split_words(value) if isinstance(value, str) else tuple(value)
         return [PoemRequest(form, **given)]
     if wishes:
-        raise UsageError(f"{', '.join(wishes)} is given beside a request", action="make it part of the request")
+        raise UsageError(
+            _("{wishes} is given beside a request", wishes=listed(wishes)), action=_("make it part of the request")
+        )
     return [form] if isinstance(form, PoemRequest) else list(form)
 
 

@@ -27,6 +27,7 @@ from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
+from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -91,7 +92,7 @@ class PoemServer:
         Raises:
             UsageError: The request cannot be read or met.
         """
-        request, prescription, _ = self._read(text)
+        request, prescription, _unused = self._read(text)
         return encode_prompt(self.tokenizer, self._planner.conditions(request, prescription))
 
     def stops(self) -> list[int]:
@@ -129,10 +130,14 @@ def read_request(text: str) -> PoemRequest:
     try:
         fields: Any = json.loads(text)
     except (TypeError, json.JSONDecodeError) as error:
-        raise UsageError(f"the request is no JSON ({error})", expected='e.g. {"form": "七言绝句", "title": "秋夜"}') from error
+        raise UsageError(
+            _("the request is no JSON ({error})", error=error), expected=_('e.g. {"form": "七言绝句", "title": "秋夜"}')
+        ) from error
     if not isinstance(fields, dict) or not _FIELDS.issuperset(fields):
         unknown = sorted(set(fields) - _FIELDS) if isinstance(fields, dict) else [type(fields).__name__]
-        raise UsageError(f"the request has unknown fields: {', '.join(unknown)}", expected=", ".join(sorted(_FIELDS)))
+        raise UsageError(
+            _("the request has unknown fields: {unknown}", unknown=listed(unknown)), expected=listed(sorted(_FIELDS))
+        )
     for name in _LISTS:
         if name in fields:
             fields[name] = tuple(fields[name])
@@ -143,7 +148,9 @@ def read_request(text: str) -> PoemRequest:
         if not isinstance(value, int if name == "lines" else type(getattr(defaults, name)))
     ]
     if wrong:
-        raise UsageError(f"fields of another type: {', '.join(wrong)}", expected="text, true or false, a number of lines")
+        raise UsageError(
+            _("fields of another type: {wrong}", wrong=listed(wrong)), expected=_("text, true or false, a number of lines")
+        )
     return PoemRequest(**fields)
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet, CharacterClass
 from gemma_poetry.generation.form_layout import Cell, flatten
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.forms import Form, Slot
 
 NOWHERE = -1
@@ -70,11 +71,11 @@ def refusal(obstacles: Sequence[tuple[Form, str]]) -> ConstraintError:
     for form, reason in obstacles:
         patterns.setdefault(reason, []).append(form.pattern or form.name)
     every = len({form.pattern for form, _ in obstacles})
-    reasons = [reason if len(against) == every else f"{reason} ({', '.join(against)})" for reason, against in patterns.items()]
+    reasons = [reason if len(against) == every else f"{reason} ({listed(against)})" for reason, against in patterns.items()]
     return ConstraintError(
-        f"{obstacles[0][0].name} cannot be written so: " + "; ".join(reasons),
-        expected="wishes that at least one pattern of the form can meet",
-        action="change the wish that is named, or choose another form or pattern",
+        _("{name} cannot be written so: ", name=obstacles[0][0].name) + listed(reasons, "; "),
+        expected=_("wishes that at least one pattern of the form can meet"),
+        action=_("change the wish that is named, or choose another form or pattern"),
     )
 
 
@@ -144,47 +145,59 @@ class SlotAutomaton:
         """
         rhyming: dict[str, list[Cell]] = {}
         for cell in cells:
-            slot, place = cell.slot, f"line {cell.line}, character {cell.position}"
+            slot, place = cell.slot, _("line {line}, character {position}", line=cell.line, position=cell.position)
             if slot.rhyme and not cell.echo:
                 rhyming.setdefault(slot.rhyme, []).append(cell)
             if slot.char and slot.char not in self._class_of_fixed:
-                raise ConstraintError(f"{place}: {slot.char!r} cannot be written with the model's vocabulary")
+                raise ConstraintError(
+                    _("{place}: {char!r} cannot be written with the model's vocabulary", place=place, char=slot.char)
+                )
             if not self._fits(cell, None).any():
-                raise ConstraintError(f"{place}: {self._misfit(cell)}")
+                raise ConstraintError(_("{place}: {misfit}", place=place, misfit=self._misfit(cell)))
         bindings = []
         for variable, places in sorted(rhyming.items()):
-            lines = ", ".join(str(cell.line) for cell in places)
+            lines = listed(str(cell.line) for cell in places)
             given = [cell.slot.char for cell in places if cell.slot.char]
             if len(set(given)) < len(given):
-                raise ConstraintError(f"lines {lines}: a rhyme word comes twice in {' '.join(given)}")
+                raise ConstraintError(
+                    _("lines {lines}: a rhyme word comes twice in {given}", lines=lines, given=" ".join(given))
+                )
             groups = self._viable_groups(places)
             if not groups:
-                words = f" with {' '.join(given)}" if given else ""
-                raise ConstraintError(f"lines {lines}: no rhyme group has words for all of them{words}")
+                words = _(" with {given}", given=" ".join(given)) if given else ""
+                raise ConstraintError(
+                    _("lines {lines}: no rhyme group has words for all of them{words}", lines=lines, words=words)
+                )
             if variable in wished:
                 groups &= wished[variable]
                 if not groups:
                     names = "/".join(sorted(wished[variable]))
-                    words = f"{' '.join(given)} is not in it" if given else "it has too few words at hand"
-                    raise ConstraintError(f"lines {lines}: cannot rhyme in {names}: {words}")
+                    words = _("{given} is not in it", given=" ".join(given)) if given else _("it has too few words at hand")
+                    raise ConstraintError(
+                        _("lines {lines}: cannot rhyme in {names}: {words}", lines=lines, names=names, words=words)
+                    )
             bindings.append((variable, groups))
         return tuple(bindings)
 
     def _misfit(self, cell: Cell) -> str:
         """Why no character at hand fits a cell."""
         slot = cell.slot
-        wanted = f"the tone {slot.tone.value}" if slot.tone else "a rhyme"
+        wanted = _("the tone {value}", value=slot.tone.value) if slot.tone else _("a rhyme")
         if slot.char is None:
-            return f"no character at hand has {wanted}"
+            return _("no character at hand has {wanted}", wanted=wanted)
         sounds = self.alphabet.sounds
         if sounds is None or not sounds.known(slot.char):
-            return f"{slot.char} has no known reading, {wanted} is asked for"
+            return _("{char} has no known reading, {wanted} is asked for", char=slot.char, wanted=wanted)
         heard = sounds.tones(slot.char, cell.last)
         if not heard:
-            return f"{slot.char} is read 平 and 仄, {wanted} is asked for (one reading is enough with polyphones any)"
+            return _(
+                "{char} is read 平 and 仄, {wanted} is asked for (one reading is enough with polyphones any)",
+                char=slot.char,
+                wanted=wanted,
+            )
         if slot.tone in heard:
-            return f"{slot.char} has readings in several rhymes (one is enough with polyphones any)"
-        return f"{slot.char} does not have {wanted}"
+            return _("{char} has readings in several rhymes (one is enough with polyphones any)", char=slot.char)
+        return _("{char} does not have {wanted}", char=slot.char, wanted=wanted)
 
     def _viable_groups(self, places: Sequence[Cell]) -> frozenset[str]:
         """The groups that hold, at each of these places, at least as many words as there are places.

@@ -29,6 +29,7 @@ from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenText
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.measures import Measure
 
 if TYPE_CHECKING:
@@ -52,11 +53,10 @@ class _Draft:
 class TextWriter(Writer):
     """Texts of any language; what is worked out for a measure or for the tokenizer is kept between calls."""
 
-    no_guards = "in the domain {domain} new lines are not promised"
     guarded = False
 
     def __init__(
-        self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, *, beams: int = 1, **_: Any
+        self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, *, beams: int = 1, **_unused: Any
     ) -> None:
         from gemma_poetry.generation.decoder import Decoder
 
@@ -65,6 +65,11 @@ class TextWriter(Writer):
         self._runs: TokenRuns | None = None
         self._plans: dict[Measure, CountedPlan] = {}
         self._decoder = Decoder(self.model, self.tokenizer, self._spelling, settings, beams=beams)
+
+    @staticmethod
+    def no_guards(domain: str) -> str:
+        """See `Writer`."""
+        return _("in the domain {domain} new lines are not promised", domain=domain)
 
     @staticmethod
     def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:
@@ -77,9 +82,9 @@ class TextWriter(Writer):
         ]
         if wished or options:
             raise UsageError(
-                f"the domain {domain.name} has no {', '.join([*wished, *options])}",
-                expected="--form, --title, --author, --feature, -n, --best-of, --beams, --seed, --annotate, --json, --out",
-                action="leave these options out: they are of classical Chinese poems",
+                _("the domain {name} has no {value}", name=domain.name, value=listed([*wished, *options])),
+                expected=_("--form, --title, --author, --feature, -n, --best-of, --beams, --seed, --annotate, --json, --out"),
+                action=_("leave these options out: they are of classical Chinese poems"),
             )
         _measure_of(domain, domain.form_name(request.form), domain.feature_name(feature) if feature else "")
 
@@ -152,8 +157,8 @@ class TextWriter(Writer):
         if track.state == NOWHERE or not track.ended or track.text != text:
             # The look-ahead of the wordstock rules dead ends out; a tokenizer that decodes otherwise than it spells does not.
             raise GenerationError(
-                f"decoding left the measure behind {track.text!r} (the tokenizer reads {text!r})",
-                expected="a tokenizer whose pieces join to the text that they spell",
+                _("decoding left the measure behind {text!r} (the tokenizer reads {text_2!r})", text=track.text, text_2=text),
+                expected=_("a tokenizer whose pieces join to the text that they spell"),
             )
         return text
 

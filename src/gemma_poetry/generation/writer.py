@@ -21,6 +21,7 @@ from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
 from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenPoem
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
@@ -33,7 +34,6 @@ class PoemWriter(Writer):
         generator: The engine.
     """
 
-    no_guards = "no list of known lines is at hand, so new lines are not promised (give --data)"
     guarded = True
 
     def __init__(self, domain: WritableDomain, loaded: LoadedModel, settings: GenerateSettings, **engine: Any) -> None:
@@ -41,6 +41,11 @@ class PoemWriter(Writer):
 
         self.domain = domain
         self.generator = PoemGenerator(loaded.model, loaded.tokenizer, settings, **engine)
+
+    @staticmethod
+    def no_guards(domain: str) -> str:
+        """See `Writer`."""
+        return _("no list of known lines is at hand, so new lines are not promised (give --data)")
 
     @staticmethod
     def check_request(domain: WritableDomain, request: PoemRequest, feature: str = "", options: Sequence[str] = ()) -> None:

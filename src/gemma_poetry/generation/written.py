@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Template
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
@@ -167,7 +168,7 @@ class WrittenText(Written):
     def text(self, notes: Sequence[str] = ()) -> str:
         """Title and author where given, then the lines."""
         head = " — ".join(part for part in (self.poem.title, self.poem.author) if part)
-        broken_off = [] if self.complete else ["[broken off at the most tokens]"]
+        broken_off = [] if self.complete else [localized(_("[broken off at the most tokens]"))]
         return "\n".join([*([head] if head else []), self.poem.text.rstrip("\n"), *notes, *broken_off])
 
 
@@ -177,12 +178,15 @@ class Writer(ABC):
     Attributes:
         domain: The domain.
         guarded: Whether it keeps known lines out.
-        no_guards: What a person is told who asks for new lines that cannot be promised.
     """
 
     domain: WritableDomain
     guarded: ClassVar[bool]
-    no_guards: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def no_guards(domain: str) -> str:
+        """What a person is told who asks for new lines that cannot be promised in a domain of that name."""
 
     @staticmethod
     @abstractmethod

@@ -17,6 +17,7 @@ from typing import Any
 from gemma_poetry.artifacts import atomic_folder, read_json, write_json
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.keras_backend.model import updated_layers
+from gemma_poetry.languages import _
 from gemma_poetry.runs import RunFolder, checkpoints
 
 _PROGRESS, _STATE = "progress.json", "state.safetensors"
@@ -76,17 +77,17 @@ def load_checkpoint(folder: Path, model: Any) -> Progress:
         progress = Progress(**read_json(folder / _PROGRESS))
     except (OSError, SafetensorError, DataError, TypeError) as error:
         raise RunError(
-            f"the checkpoint cannot be read ({str(error).splitlines()[0]})",
+            _("the checkpoint cannot be read ({error})", error=str(error).splitlines()[0]),
             where=folder,
-            action="remove it; --resume takes the one before it",
+            action=_("remove it; --resume takes the one before it"),
         ) from error
     variables = _variables(model)
     amiss = [name for name in variables if name not in tensors or tensors[name].shape != tuple(variables[name].shape)]
     if amiss or len(tensors) != len(variables):
         raise RunError(
-            f"the checkpoint is another model's (first: {amiss[0] if amiss else 'more variables'})",
+            _("the checkpoint is another model's (first: {amiss})", amiss=amiss[0] if amiss else _("more variables")),
             where=folder,
-            action="choose another --out",
+            action=_("choose another --out"),
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _, listed
 
 _TANH_GELU = "gelu_pytorch_tanh"
 # Settings with one value that KerasHub has built in, whatever the family.
@@ -85,18 +86,21 @@ def check_configuration(config: Mapping[str, Any], where: str | Path) -> None:
     family = _FAMILIES.get(str(config.get("model_type")))
     if family is None:
         raise ModelError(
-            f"the KerasHub backend does not take models of type {config.get('model_type')!r}",
+            _("the KerasHub backend does not take models of type {config!r}", config=config.get("model_type")),
             where=where,
-            expected=f"{', '.join(FAMILIES)}: the families whose logits and export are proven equal to those of transformers",
-            action="train it with the default backend",
+            expected=_(
+                "{families}: the families whose logits and export are proven equal to those of transformers",
+                families=listed(FAMILIES),
+            ),
+            action=_("train it with the default backend"),
         )
     faults = list(_faults(config, family))
     if faults:
         raise ModelError(
-            "KerasHub would compute this model otherwise: " + "; ".join(faults),
+            _("KerasHub would compute this model otherwise: ") + listed(faults, "; "),
             where=where,
-            expected=f"the published recipe of {config['model_type']}",
-            action="train it with the default backend",
+            expected=_("the published recipe of {model_type}", model_type=config["model_type"]),
+            action=_("train it with the default backend"),
         )
 
 
@@ -104,10 +108,14 @@ def _faults(config: Mapping[str, Any], family: _Family) -> Iterator[str]:
     if family.period > 1:
         yield from _window_faults(config, family.period)
     if family.scaled_by_head and config.get("query_pre_attn_scalar") != config.get("head_dim"):
-        yield f"query_pre_attn_scalar: {config.get('query_pre_attn_scalar')}, not the head size {config.get('head_dim')}"
+        yield _(
+            "query_pre_attn_scalar: {config}, not the head size {config_2}",
+            config=config.get("query_pre_attn_scalar"),
+            config_2=config.get("head_dim"),
+        )
     for setting, known in {**_BUILT_IN, **family.built_in}.items():
         if setting in config and config[setting] not in known:
-            yield f"{setting}: {config[setting]}, not {known[0]}"
+            yield _("{setting}: {config}, not {known}", setting=setting, config=config[setting], known=known[0])
     yield from _rotation_faults(config, family)
 
 
@@ -117,11 +125,11 @@ def _window_faults(config: Mapping[str, Any], period: int) -> Iterator[str]:
     found = config.get("layer_types") or stock
     if found != stock:
         layer = next((place for place, (kind, usual) in enumerate(zip(found, stock)) if kind != usual), len(found))
-        yield f"layer_types: layer {layer} is not as in {period - 1} sliding to one full"
+        yield _("layer_types: layer {layer} is not as in {period} sliding to one full", layer=layer, period=period - 1)
     if int(config.get("sliding_window_pattern", config.get("_sliding_window_pattern", period)) or 0) != period:
-        yield f"sliding_window_pattern: not {period}"
+        yield _("sliding_window_pattern: not {period}", period=period)
     if not config.get("sliding_window"):
-        yield "sliding_window: none"
+        yield _("sliding_window: none")
 
 
 def _rotation_faults(config: Mapping[str, Any], family: _Family) -> Iterator[str]:
@@ -129,7 +137,7 @@ def _rotation_faults(config: Mapping[str, Any], family: _Family) -> Iterator[str
     written = config.get("rope_parameters")
     older = {"sliding_attention": "rope_local_base_freq", "full_attention": "rope_theta", "": "rope_theta"}
     if config.get("rope_scaling"):
-        yield "rope_scaling: not none"
+        yield _("rope_scaling: not none")
     for kind, base in family.rotations.items():
         if written:
             entry = (written.get(kind) or {}) if kind else written
@@ -137,7 +145,12 @@ def _rotation_faults(config: Mapping[str, Any], family: _Family) -> Iterator[str
             entry = {"rope_theta": config.get(older[kind], base)}
         name = f"rope_parameters.{kind}" if kind else "rope_parameters"
         if float(entry.get("rope_theta", base)) != base:
-            yield f"{name}.rope_theta: {entry['rope_theta']}, not {base:g}"
+            yield _("{name}.rope_theta: {rope_theta}, not {base:g}", name=name, rope_theta=entry["rope_theta"], base=base)
         known = ("default", "linear") if kind in family.stretched else ("default",)
         if entry.get("rope_type", "default") not in known:
-            yield f"{name}.rope_type: {entry['rope_type']}, not {' or '.join(known)}"
+            yield _(
+                "{name}.rope_type: {rope_type}, not {known}",
+                name=name,
+                rope_type=entry["rope_type"],
+                known=listed(known, " or "),
+            )

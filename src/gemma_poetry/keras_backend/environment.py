@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _, listed
 
 BACKENDS = ("torch", "jax")
 
@@ -26,14 +27,14 @@ def import_keras() -> Any:
         import keras_hub
     except ImportError as error:
         raise UsageError(
-            f"the KerasHub backend is not installed ({error})",
-            expected="keras and keras-hub, in an environment of their own",
-            action="run make keras, then .venv-keras/bin/gemma-poetry train --backend keras",
+            _("the KerasHub backend is not installed ({error})", error=error),
+            expected=_("keras and keras-hub, in an environment of their own"),
+            action=_("run make keras, then .venv-keras/bin/gemma-poetry train --backend keras"),
         ) from error
     if keras.backend.backend() not in BACKENDS:
         raise UsageError(
-            f"Keras runs on {keras.backend.backend()}",
-            expected=f"one of {', '.join(BACKENDS)}",
-            action="set KERAS_BACKEND=torch or jax",
+            _("Keras runs on {backend}", backend=keras.backend.backend()),
+            expected=_("one of {backends}", backends=listed(BACKENDS)),
+            action=_("set KERAS_BACKEND=torch or jax"),
         )
     return keras_hub

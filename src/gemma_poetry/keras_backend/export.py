@@ -22,6 +22,7 @@ from gemma_poetry.errors import ModelError
 from gemma_poetry.keras_backend.layout import checkpoint_tensors
 from gemma_poetry.keras_backend.model import logits_of, read_configuration, special_ids
 from gemma_poetry.keras_backend.presets import is_preset
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -51,10 +52,10 @@ def prove_base(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, probe
     """
     mine = logits_of(model, probes)
     if not is_preset(read_json(base / "config.json")):
-        return _compared(mine, base, probes, base, "KerasHub computes the model otherwise than transformers: by")
+        return _compared(mine, base, probes, base, _("KerasHub computes the model otherwise than transformers: by"))
     with tempfile.TemporaryDirectory() as folder:
         _write(model, base, tokenizer, Path(folder))
-        return _compared(mine, Path(folder), probes, base, "the preset's export differs from the preset by")
+        return _compared(mine, Path(folder), probes, base, _("the preset's export differs from the preset by"))
 
 
 def export(model: Any, base: Path, out: Path, probes: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> float:
@@ -77,7 +78,7 @@ def export(model: Any, base: Path, out: Path, probes: Sequence[Sequence[int]], t
     trained = logits_of(model, probes)
     with atomic_folder(out) as folder:
         _write(model, base, tokenizer, folder)
-        return _compared(trained, folder, probes, out, "the exported model differs from the trained one by")
+        return _compared(trained, folder, probes, out, _("the exported model differs from the trained one by"))
 
 
 def _write(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -107,10 +108,10 @@ def _compared(mine: Sequence[Any], folder: Path, probes: Sequence[Sequence[int]]
     bound = PARITY * max(1.0, *(float(numpy.abs(scores).max()) for scores in theirs))
     if not difference <= bound:
         raise ModelError(
-            f"{what} {difference:.2g} in its logits",
+            _("{what} {difference:.2g} in its logits", what=what, difference=difference),
             where=where,
-            expected=f"at most {bound:.2g}",
-            action="train with the default backend; nothing was written here",
+            expected=_("at most {bound:.2g}", bound=bound),
+            action=_("train with the default backend; nothing was written here"),
         )
     return difference
 

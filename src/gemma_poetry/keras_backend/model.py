@@ -20,6 +20,7 @@ from gemma_poetry.keras_backend.batches import bucket
 from gemma_poetry.keras_backend.configuration import backbone_name, check_configuration
 from gemma_poetry.keras_backend.environment import import_keras
 from gemma_poetry.keras_backend.presets import as_transformers, is_preset
+from gemma_poetry.languages import _, listed
 
 # What PEFT and the recipes call a projection -> what KerasHub calls it.
 PROJECTIONS = {
@@ -60,10 +61,10 @@ def load_causal_lm(folder: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:
         lines = str(error).strip().splitlines() or [repr(error)]
         raise IncompleteModelError(
-            f"KerasHub cannot read the weights ({lines[0]})",
+            _("KerasHub cannot read the weights ({lines})", lines=lines[0]),
             where=folder,
-            expected="configuration and weights of one and the same model, complete",
-            action="download or save the model again",
+            expected=_("configuration and weights of one and the same model, complete"),
+            action=_("download or save the model again"),
         ) from error
     return getattr(models, f"{name}CausalLM")(backbone=backbone, preprocessor=None)
 
@@ -80,13 +81,16 @@ def enable_lora(model: Any, settings: LoraSettings) -> list[str]:
     backbone = model.backbone
     unknown = [name for name in settings.targets if name not in PROJECTIONS]
     if unknown:
-        raise UsageError(f"lora.targets: {', '.join(unknown)}", expected=f"some of {', '.join(PROJECTIONS)}")
+        raise UsageError(
+            _("lora.targets: {unknown}", unknown=listed(unknown)),
+            expected=_("some of {projections}", projections=listed(PROJECTIONS)),
+        )
     absent = [layer for layer in settings.layers or () if not 0 <= layer < backbone.num_layers]
     if absent or settings.layers == ():
         raise UsageError(
-            f"lora.layers: {list(settings.layers or ())}",
-            expected=f"some of the layers 0 to {backbone.num_layers - 1}",
-            action="change --set lora.layers=[...], or leave it out for all",
+            _("lora.layers: {layers}", layers=list(settings.layers or ())),
+            expected=_("some of the layers 0 to {num_layers}", num_layers=backbone.num_layers - 1),
+            action=_("change --set lora.layers=[...], or leave it out for all"),
         )
     backbone.enable_lora(settings.rank, target_layer_names=[PROJECTIONS[name] for name in settings.targets])
     for layer in _layers_with_updates(backbone):

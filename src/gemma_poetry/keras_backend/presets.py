@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import IncompleteModelError, ModelAccessError, ModelError, nearest_names
+from gemma_poetry.languages import _, listed
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
 _BACKBONES = {"keras_hub>GemmaBackbone": "Gemma", "keras_hub>Gemma3Backbone": "Gemma3"}
@@ -84,9 +85,13 @@ def fetch_preset(spec: str) -> Path:
         if spec not in names:
             near = nearest_names(spec, names)
             raise ModelError(
-                f"no model is called {spec!r}",
-                expected="`mini`, a model folder, a Hub id, a KerasHub preset folder, kaggle://…, hf://…, or a KerasHub preset",
-                action=f"did you mean {' or '.join(near)}?" if near else "check the name; a folder must exist",
+                _("no model is called {spec!r}", spec=spec),
+                expected=_(
+                    "`mini`, a model folder, a Hub id, a KerasHub preset folder, kaggle://…, hf://…, or a KerasHub preset"
+                ),
+                action=_("did you mean {near}?", near=listed(near, " or "))
+                if near
+                else _("check the name; a folder must exist"),
             )
         handle = names[spec]
     try:
@@ -107,22 +112,30 @@ def _unreachable(spec: str, handle: str, error: Exception) -> ModelAccessError:
     on_kaggle = handle.startswith(KAGGLE)
     place = "https://www.kaggle.com/models/" + "/".join(handle.removeprefix(KAGGLE).split("/")[:2])
     return ModelAccessError(
-        f"the preset {spec} cannot be downloaded ({type(error).__name__}: {lines[0] if lines else 'no reason given'})",
-        where=handle,
-        expected="a network connection"
-        + (
-            f", and Kaggle credentials (KAGGLE_USERNAME and KAGGLE_KEY, or ~/.kaggle/kaggle.json) of an account that accepted "
-            f"the terms at {place}"
-            if on_kaggle
-            else ", and HF_TOKEN for a gated repository"
+        _(
+            "the preset {spec} cannot be downloaded ({name}: {lines})",
+            spec=spec,
+            name=type(error).__name__,
+            lines=lines[0] if lines else _("no reason given"),
         ),
-        action="download it on a machine that has them ("
+        where=handle,
+        expected=_("a network connection")
         + (
-            f'python -c "import kagglehub; print(kagglehub.model_download({handle.removeprefix(KAGGLE)!r}))"'
+            _(
+                ", and Kaggle credentials (KAGGLE_USERNAME and KAGGLE_KEY, or "
+                "~/.kaggle/kaggle.json) of an account that accepted the terms at {place}",
+                place=place,
+            )
             if on_kaggle
-            else f"hf download {handle.removeprefix(HUGGING_FACE)}"
+            else _(", and HF_TOKEN for a gated repository")
+        ),
+        action=_("download it on a machine that has them (")
+        + (
+            _('python -c "import kagglehub; print(kagglehub.model_download({handle!r}))"', handle=handle.removeprefix(KAGGLE))
+            if on_kaggle
+            else _("hf download {handle}", handle=handle.removeprefix(HUGGING_FACE))
         )
-        + ") and name the folder with --model, or name the same model in the format of transformers",
+        + _(") and name the folder with --model, or name the same model in the format of transformers"),
     )
 
 
@@ -146,31 +159,38 @@ def as_transformers(preset: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     backbone = _BACKBONES.get(str(preset.get("registered_name")))
     if backbone is None or not isinstance(settings, dict):
         raise ModelError(
-            f"the preset is of the class {preset.get('registered_name')!r}",
+            _("the preset is of the class {preset!r}", preset=preset.get("registered_name")),
             where=folder,
-            expected=f"{' or '.join(_BACKBONES)}: Gemma 1, 2 and 3",
-            action="name the preset of a Gemma of text",
+            expected=_("{backbones}: Gemma 1, 2 and 3", backbones=listed(_BACKBONES, " or ")),
+            action=_("name the preset of a Gemma of text"),
         )
     objects = [name for name, value in settings.items() if name != "dtype" and isinstance(value, (dict, list))]
     wanted: dict[str, Any] = _GEMMA_3
     if backbone == "Gemma":
         wanted = dict(_LATER if settings.get("use_post_ffw_norm") else _GEMMA_1)
-    faults = [f"{name}: an object" for name in objects]
+    faults = [_("{name}: an object", name=name) for name in objects]
     plain = {name: value for name, value in settings.items() if name not in objects}
-    faults += [f"{name}: {plain[name]}, not {value}" for name, value in wanted.items() if plain.get(name, value) != value]
-    faults += [f"{name}: missing" for name in (*_SHARED, "intermediate_dim") if name not in settings]
+    faults += [
+        _("{name}: {plain}, not {value}", name=name, plain=plain[name], value=value)
+        for name, value in wanted.items()
+        if plain.get(name, value) != value
+    ]
+    faults += [_("{name}: missing", name=name) for name in (*_SHARED, "intermediate_dim") if name not in settings]
     if settings.get("dropout"):
-        faults.append(f"dropout: {settings['dropout']}, not 0")
+        faults.append(_("dropout: {dropout}, not 0", dropout=settings["dropout"]))
     if faults:
         raise ModelError(
-            "the preset is no plain Gemma of text: " + "; ".join(faults),
+            _("the preset is no plain Gemma of text: ") + listed(faults, "; "),
             where=folder,
-            expected="the preset of a Gemma without vision (gemma3_1b, gemma3_4b_text, …)",
-            action="name such a preset",
+            expected=_("the preset of a Gemma without vision (gemma3_1b, gemma3_4b_text, …)"),
+            action=_("name such a preset"),
         )
     if not any((folder / name).is_file() for name in _WEIGHTS):
         raise IncompleteModelError(
-            "the preset has no weights", where=folder, expected=" or ".join(_WEIGHTS), action="download the preset again"
+            _("the preset has no weights"),
+            where=folder,
+            expected=listed(_WEIGHTS, " or "),
+            action=_("download the preset again"),
         )
     return _configuration(backbone, settings)
 

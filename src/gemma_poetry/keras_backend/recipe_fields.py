@@ -13,6 +13,7 @@ from typing import Any
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _, listed
 
 HONOURED = frozenset(
     {
@@ -57,14 +58,14 @@ class _Limit:
 
 
 LIMITED = {
-    "train.dtype": _Limit(("auto", "float32"), "in bfloat16 its logits are not proven equal to those of transformers"),
-    "train.gradient_checkpointing": _Limit((False,), "its layers keep their activations"),
-    "train.pass_tokens": _Limit((None,), "a batch goes through the model as a whole"),
-    "train.vocabulary": _Limit(("auto", "whole"), "its vocabulary is not pruned"),
-    "train.compile": _Limit(("auto",), "the backend of Keras decides: JAX compiles, PyTorch does not"),
-    "lora.dropout": _Limit((0.0,), "its updates are added to the kernels, and have no dropout"),
-    "lora.dora": _Limit((False,), "its updates are plain LoRA"),
-    "lora.four_bit": _Limit((False,), "an export of 4-bit kernels is not proven"),
+    "train.dtype": _Limit(("auto", "float32"), _("in bfloat16 its logits are not proven equal to those of transformers")),
+    "train.gradient_checkpointing": _Limit((False,), _("its layers keep their activations")),
+    "train.pass_tokens": _Limit((None,), _("a batch goes through the model as a whole")),
+    "train.vocabulary": _Limit(("auto", "whole"), _("its vocabulary is not pruned")),
+    "train.compile": _Limit(("auto",), _("the backend of Keras decides: JAX compiles, PyTorch does not")),
+    "lora.dropout": _Limit((0.0,), _("its updates are added to the kernels, and have no dropout")),
+    "lora.dora": _Limit((False,), _("its updates are plain LoRA")),
+    "lora.four_bit": _Limit((False,), _("an export of 4-bit kernels is not proven")),
 }
 """Fields of which KerasHub can do some values only."""
 
@@ -85,20 +86,27 @@ def check_fields(recipe: Recipe) -> list[str]:
     refused = [(name, value) for name, value, chosen in beyond if chosen]
     if refused:
         raise UsageError(
-            "the KerasHub backend cannot do "
-            + "; ".join(f"{name}={value} ({LIMITED[name].reason})" for name, value in refused),
-            expected=", ".join(f"{name}={' or '.join(map(str, LIMITED[name].taken))}" for name, _ in refused),
-            action="change these fields (--set), or train with the default backend",
+            _("the KerasHub backend cannot do ")
+            + listed((f"{name}={value} ({LIMITED[name].reason})" for name, value in refused), "; "),
+            expected=listed(f"{name}={listed(map(str, LIMITED[name].taken), ' or ')}" for name, _ in refused),
+            action=_("change these fields (--set), or train with the default backend"),
         )
     return [
-        f"{name}={LIMITED[name].taken[0]} in place of the default {value}: {LIMITED[name].reason}" for name, value, _ in beyond
+        _(
+            "{name}={taken} in place of the default {value}: {reason}",
+            name=name,
+            taken=LIMITED[name].taken[0],
+            value=value,
+            reason=LIMITED[name].reason,
+        )
+        for name, value, _unused in beyond
     ]
 
 
 def taken_fields(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """The `train` and `lora` sections as they were trained with, for the manifest."""
     sections = {"train": recipe.train.model_dump(mode="json"), "lora": recipe.lora.model_dump(mode="json")}
-    for name, _, _ in _beyond(recipe):
+    for name, _unused, _unused2 in _beyond(recipe):
         section, field = name.split(".")
         sections[section][field] = LIMITED[name].taken[0]
     return sections

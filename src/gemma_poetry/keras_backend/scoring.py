@@ -16,6 +16,7 @@ import numpy
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.evaluation.metrics import ppl_char, ppl_token
 from gemma_poetry.keras_backend.batches import make_batch
+from gemma_poetry.languages import _
 from gemma_poetry.progress import track
 
 _CHUNK_BYTES = 256 * 2**20
@@ -31,7 +32,7 @@ def completion_nats(model: Any, samples: Sequence[TokenizedPoem], *, pad_id: int
     order = sorted(range(len(samples)), key=lambda index: -len(samples[index]))
     nats = [0.0] * len(samples)
     groups = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    for group in track(groups, "Scoring with KerasHub"):
+    for group in track(groups, _("Scoring with KerasHub")):
         batch = make_batch([samples[index] for index in group], pad_id, batch_size)
         hidden = ops.convert_to_numpy(model.backbone.predict_on_batch(batch.inputs))
         chosen = batch.weights > 0

@@ -40,6 +40,7 @@ from gemma_poetry.keras_backend.export import export, prove_base
 from gemma_poetry.keras_backend.model import enable_lora, load_causal_lm, read_configuration, save_updates
 from gemma_poetry.keras_backend.recipe_fields import check_fields, taken_fields
 from gemma_poetry.keras_backend.scoring import perplexities
+from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 from gemma_poetry.runs import RunFolder, at_work
 
@@ -109,13 +110,13 @@ def train_keras(
     backend = {"keras": keras.__version__, "arithmetic": keras.backend.backend()}
     data_sha256 = sha256_file(data / MANIFEST)
     start = {"data_manifest_sha256": data_sha256, "base": dict(base.identity), "backend": backend, **taken_fields(recipe)}
-    what = "data, model, recipe and backend of Keras"
+    what = _("data, model, recipe and backend of Keras")
     with at_work(out, start, resume=resume, what=what, complete=is_complete) as run:
         if run.manifest is not None:
-            print(f"{out}: the run is finished, and stays as it is", file=sys.stderr)
+            print(localized(_("{out}: the run is finished, and stays as it is", out=out)), file=sys.stderr)
             return run.manifest
         for line in replaced:
-            print(f"KerasHub: {line}", file=sys.stderr)
+            print(localized(_("KerasHub: {line}", line=line)), file=sys.stderr)
         return _train(data, data_manifest, base, run, recipe, recipe_name, counting, replaced)
 
 
@@ -137,7 +138,7 @@ def _train(
     read_configuration(base.folder)
     samples = [sample for sample in read_tokenized(data / "train.txt", tokenizer) if len(sample) <= settings.max_tokens]
     if not samples:
-        raise TrainingError("no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens")
+        raise TrainingError(_("no sample is left to train on"), where=data / "train.txt", action=_("raise train.max_tokens"))
     pad_id = padding_id(tokenizer)
     limits = {"val": settings.evaluation_poems, "test": recipe.evaluate.perplexity_poems}
     held_out = {name: _held_out(data, name, tokenizer, settings.max_tokens, most, counting) for name, most in limits.items()}
@@ -286,7 +287,7 @@ def _fit(
             return batch.inputs, batch.targets, batch.weights
 
     stretches = range(done, steps, settings.logging_steps)
-    for start in track(stretches, "Training with KerasHub"):
+    for start in track(stretches, _("Training with KerasHub")):
         wanted = min(settings.logging_steps, steps - start)
         batches = Stretch([next(order) for _ in range(wanted)])
         # KerasHub's own `fit` would send the arrays through tf.data.
@@ -294,9 +295,9 @@ def _fit(
         loss = float(history.history["loss"][-1])
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss became {loss} before step {start + wanted}",
-                expected="a finite loss",
-                action="lower train.learning_rate",
+                _("the loss became {loss} before step {start}", loss=loss, start=start + wanted),
+                expected=_("a finite loss"),
+                action=_("lower train.learning_rate"),
             )
         rate = learning_rate(start + wanted - 1, steps, settings)
         yield {"step": start + wanted, "loss": loss, "learning_rate": rate}

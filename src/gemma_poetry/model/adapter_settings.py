@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import RunError
+from gemma_poetry.languages import _, listed
 
 _COPIED = ("revision", "r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "fan_in_fan_out", "lora_bias", "bias")
 _PATTERNS = ("exclude_modules", "layers_to_transform", "layers_pattern")
@@ -52,9 +53,13 @@ def adapter_settings(settings: Mapping[str, Any], shapes: Mapping[str, Sequence[
     from peft import LoraConfig, TaskType
 
     if settings["peft_type"] != "LORA" or settings.get("task_type") not in (None, "CAUSAL_LM"):
-        raise _refusal(folder, f"it is a {settings['peft_type']} for {settings.get('task_type')}")
+        raise _refusal(
+            folder, _("it is a {peft_type} for {settings}", peft_type=settings["peft_type"], settings=settings.get("task_type"))
+        )
     if settings.get("init_lora_weights", True) not in _STARTS:
-        raise _refusal(folder, f"its start {settings['init_lora_weights']!r} changes the base model")
+        raise _refusal(
+            folder, _("its start {init_lora_weights!r} changes the base model", init_lora_weights=settings["init_lora_weights"])
+        )
     defaults = {field.name: field.default for field in dataclasses.fields(LoraConfig)}
     understood = (*_COPIED, *_PATTERNS, *_OF_ITSELF, *_KNOWN_APART)
     further = [
@@ -63,7 +68,7 @@ def adapter_settings(settings: Mapping[str, Any], shapes: Mapping[str, Sequence[
         if name in defaults and name not in understood and value and value != defaults[name] and not _is_plain(name, value)
     ]
     if further:
-        raise _refusal(folder, f"it asks for {', '.join(further[:5])}")
+        raise _refusal(folder, _("it asks for {further}", further=listed(further[:5])))
     updated = {match[1]: shape[0] for name, shape in shapes.items() if (match := _UPDATE.fullmatch(name)) and shape}
     targets = settings.get("target_modules")
     if not isinstance(targets, list) or any(settings.get(name) for name in _PATTERNS):
@@ -72,10 +77,12 @@ def adapter_settings(settings: Mapping[str, Any], shapes: Mapping[str, Sequence[
     names = [*targets, *(settings.get("modules_to_save") or ()), *patterns["rank_pattern"], *patterns["alpha_pattern"]]
     odd = [name for name in names if not _NAME.fullmatch(name)]
     if odd:
-        raise _refusal(folder, f"{odd[0][:80]!r} is no name of a module")
+        raise _refusal(folder, _("{odd!r} is no name of a module", odd=odd[0][:80]))
     if not targets or not set(updated.values()) <= {settings["r"], *patterns["rank_pattern"].values()}:
-        ranks = ", ".join(map(str, sorted(set(updated.values()))))
-        raise _refusal(folder, f"its tensors have the ranks {ranks or 'of none'}, its settings r {settings['r']}")
+        ranks = listed(map(str, sorted(set(updated.values()))))
+        raise _refusal(
+            folder, _("its tensors have the ranks {ranks}, its settings r {r}", ranks=ranks or _("of none"), r=settings["r"])
+        )
     return LoraConfig(
         **{name: settings[name] for name in _COPIED if name in settings},
         **patterns,
@@ -94,8 +101,8 @@ def _is_plain(name: str, value: Any) -> bool:
 
 def _refusal(folder: Path, reason: str) -> RunError:
     return RunError(
-        f"the adapter cannot be used: {reason}",
+        _("the adapter cannot be used: {reason}", reason=reason),
         where=folder,
-        expected="LoRA on named modules of a causal language model, as `gemma-poetry train` and plain PEFT write it",
-        action="train again, or convert the adapter to plain LoRA with PEFT",
+        expected=_("LoRA on named modules of a causal language model, as `gemma-poetry train` and plain PEFT write it"),
+        action=_("train again, or convert the adapter to plain LoRA with PEFT"),
     )

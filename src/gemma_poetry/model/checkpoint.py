@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import parse_json, read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
+from gemma_poetry.languages import _, listed, reason_of
 from gemma_poetry.model.configuration_fields import (
     check_configuration,
     check_entries,
@@ -67,19 +68,19 @@ def check_model_folder(folder: Path) -> str:
     model_type = check_config(folder)
     if (folder / "adapter_config.json").exists():
         raise ModelError(
-            "an adapter lies in the model's folder, which transformers would load with it",
+            _("an adapter lies in the model's folder, which transformers would load with it"),
             where=folder / "adapter_config.json",
-            expected="the model and the adapter in folders of their own",
-            action="move adapter_config.json and adapter_model.safetensors into a folder of their own, and name that",
+            expected=_("the model and the adapter in folders of their own"),
+            action=_("move adapter_config.json and adapter_model.safetensors into a folder of their own, and name that"),
         )
     weights = weight_files(folder)
     if not weights:
         refuse_pickled((path.name for path in folder.iterdir()), folder)
         raise IncompleteModelError(
-            "the folder has no weights",
+            _("the folder has no weights"),
             where=folder,
-            expected="model.safetensors, or its shards with their index",
-            action="download the checkpoint again",
+            expected=_("model.safetensors, or its shards with their index"),
+            action=_("download the checkpoint again"),
         )
     shards = _check_shards(folder, {path.name for path in weights})
     shapes: dict[str, Sequence[int]] = {}
@@ -89,9 +90,14 @@ def check_model_folder(folder: Path) -> str:
         missing = sorted(shards.get(path.name, set()) - tensors.keys())
         if missing:
             raise IncompleteModelError(
-                f"{len(missing)} tensors that {INDEX} promises are not in it: {', '.join(missing[:3])}",
+                _(
+                    "{count} tensors that {index} promises are not in it: {missing}",
+                    count=len(missing),
+                    index=INDEX,
+                    missing=listed(missing[:3]),
+                ),
                 where=path,
-                action="download the checkpoint again",
+                action=_("download the checkpoint again"),
             )
     check_extent(_read_config(folder), shapes, folder)
     check_other_settings(folder)
@@ -109,17 +115,17 @@ def check_config(folder: Path) -> str:
     model_type = str(config.get("model_type", ""))
     if "registered_name" in config:
         raise NotAGemmaError(
-            "the folder is a KerasHub preset, in the format of Keras",
+            _("the folder is a KerasHub preset, in the format of Keras"),
             where=folder,
-            expected="a checkpoint in the format of transformers",
-            action="train on it with --backend keras: RUN/merged is then such a checkpoint",
+            expected=_("a checkpoint in the format of transformers"),
+            action=_("train on it with --backend keras: RUN/merged is then such a checkpoint"),
         )
     if model_type not in FAMILIES:
         raise NotAGemmaError(
-            f"the model is of type {model_type[:80]!r}",
+            _("the model is of type {model_type!r}", model_type=model_type[:80]),
             where=folder,
-            expected=f"one of {', '.join(FAMILIES)}",
-            action="name a Gemma checkpoint",
+            expected=_("one of {families}", families=listed(FAMILIES)),
+            action=_("name a Gemma checkpoint"),
         )
     check_configuration(config, FAMILIES[model_type], folder)
     return model_type
@@ -131,10 +137,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
         refuse_code(config, folder)
     except DataError as error:
         raise NotAGemmaError(
-            f"the folder has no readable config.json ({error.found})",
+            _("the folder has no readable config.json ({found})", found=error.found),
             where=folder,
-            expected="a Gemma checkpoint folder",
-            action="name the folder that config.json lies in, or download the checkpoint again",
+            expected=_("a Gemma checkpoint folder"),
+            action=_("name the folder that config.json lies in, or download the checkpoint again"),
         ) from error
     return config if isinstance(config, dict) else {}
 
@@ -148,10 +154,10 @@ def refuse_pickled(names: Iterable[str], where: Path | str) -> None:
     pickled = sorted(name for name in names if name.endswith(_PICKLED) and name != "training_args.bin")
     if pickled:
         raise UnsafeModelError(
-            f"the weights are pickled ({', '.join(pickled[:3])})",
+            _("the weights are pickled ({pickled})", pickled=listed(pickled[:3])),
             where=where,
-            expected="*.safetensors; unpickling can run any code",
-            action="convert them with safetensors in a sandbox, or get a safetensors copy",
+            expected=_("*.safetensors; unpickling can run any code"),
+            action=_("convert them with safetensors in a sandbox, or get a safetensors copy"),
         )
 
 
@@ -173,10 +179,15 @@ def _check_shards(folder: Path, present: set[str]) -> dict[str, set[str]]:
     missing = sorted(named - present)
     if missing:
         raise IncompleteModelError(
-            f"{len(missing)} of {len(named)} shards are missing: {', '.join(missing[:3])}",
+            _(
+                "{count} of {named_count} shards are missing: {missing}",
+                count=len(missing),
+                named_count=len(named),
+                missing=listed(missing[:3]),
+            ),
             where=folder,
-            expected="all shards of the checkpoint",
-            action="download the checkpoint again",
+            expected=_("all shards of the checkpoint"),
+            action=_("download the checkpoint again"),
         )
     return expected
 
@@ -190,14 +201,14 @@ def _weight_map(index: Path) -> dict[str, str]:
     try:
         found = read_json(index)["weight_map"]
         if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in found.values()):
-            raise ValueError("a place that is no name of a safetensors file")
+            raise ValueError(_("a place that is no name of a safetensors file"))
         mapping: dict[str, str] = dict(found)
     except (DataError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise IncompleteModelError(
-            f"the index of the shards cannot be read ({str(error)[:200]})",
+            _("the index of the shards cannot be read ({error})", error=reason_of(error)),
             where=index,
-            expected="a weight_map from tensors to the files beside it",
-            action="download it again",
+            expected=_("a weight_map from tensors to the files beside it"),
+            action=_("download it again"),
         ) from error
     return mapping
 
@@ -210,19 +221,30 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """
     try:
         if not path.is_file():
-            raise ValueError("no file")
+            raise ValueError(_("no file"))
         with open(path, "rb") as stream:
-            (header_bytes,) = struct.unpack("<Q", stream.read(8))
+            begin = stream.read(8)
+            if len(begin) < 8:
+                raise ValueError(_("it ends before the length of its header"))
+            (header_bytes,) = struct.unpack("<Q", begin)
             if header_bytes > min(path.stat().st_size - 8, LARGEST_HEADER):
-                raise ValueError(f"a header of {header_bytes:,} bytes, longer than the file or than {LARGEST_HEADER:,}")
+                raise ValueError(
+                    _(
+                        "a header of {header_bytes:,} bytes, longer than the file or than {largest_header:,}",
+                        header_bytes=header_bytes,
+                        largest_header=LARGEST_HEADER,
+                    )
+                )
             header = parse_json(stream.read(header_bytes))
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         if not all(isinstance(value, str) for value in header.get("__metadata__", {}).values()):
-            raise ValueError("what it says of itself is no text")
+            raise ValueError(_("what it says of itself is no text"))
         end = _end_of(tensors)
     except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IncompleteModelError(
-            f"the file has no readable safetensors header ({str(error)[:200]})", where=path, action="download it again"
+            _("the file has no readable safetensors header ({error})", error=reason_of(error)),
+            where=path,
+            action=_("download it again"),
         ) from error
     return tensors, 8 + header_bytes + end
 
@@ -238,11 +260,13 @@ def _end_of(tensors: Mapping[str, Any]) -> int:
         begin, end = entry["data_offsets"]
         shape = entry["shape"]
         if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
-            raise ValueError(f"tensor {name[:80]!r} has a size that is no number")
+            raise ValueError(_("tensor {name!r} has a size that is no number", name=name[:80]))
         if entry["dtype"] not in _BITS:
-            raise ValueError(f"tensor {name[:80]!r} is of the unknown type {str(entry['dtype'])[:20]!r}")
+            raise ValueError(
+                _("tensor {name!r} is of the unknown type {dtype!r}", name=name[:80], dtype=str(entry["dtype"])[:20])
+            )
         if begin != place or (end - begin) * 8 != math.prod(shape) * _BITS[entry["dtype"]]:
-            raise ValueError(f"tensor {name[:80]!r} does not lie where its size and the others say")
+            raise ValueError(_("tensor {name!r} does not lie where its size and the others say", name=name[:80]))
         place = end
     return place
 
@@ -253,7 +277,10 @@ def _check_safetensors(path: Path) -> dict[str, Sequence[int]]:
     size = path.stat().st_size
     if size != expected:
         raise IncompleteModelError(
-            f"the file has {size} bytes", where=path, expected=f"{expected} bytes", action="download it again"
+            _("the file has {size} bytes", size=size),
+            where=path,
+            expected=_("{expected} bytes", expected=expected),
+            action=_("download it again"),
         )
     return {name: entry["shape"] for name, entry in header.items()}
 
@@ -311,8 +338,13 @@ def refuse_not_finite(model: torch.nn.Module, where: str) -> None:
     broken = [name for name, whole in zip(names, torch.stack(finite).tolist()) if not whole] if finite else []
     if broken:
         raise ModelError(
-            f"{len(broken)} of {len(names)} weights hold NaN or an infinity, the first of them {broken[0]}",
+            _(
+                "{count} of {names_count} weights hold NaN or an infinity, the first of them {broken}",
+                count=len(broken),
+                names_count=len(names),
+                broken=broken[0],
+            ),
             where=where,
-            expected="finite weights",
-            action="download the checkpoint again, or go back to the checkpoint that it was trained from",
+            expected=_("finite weights"),
+            action=_("download the checkpoint again, or go back to the checkpoint that it was trained from"),
         )

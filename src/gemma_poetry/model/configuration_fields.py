@@ -14,12 +14,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
+from gemma_poetry.languages import _, listed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _DEEPEST, _LONGEST, _MOST, _LARGEST = 12, 10_000, 50_000, 2**31
 _MOST_LABELS = 10_000
@@ -86,6 +90,33 @@ class _Configuration(_Fields):
     text_config: _Configuration | None = None
     vision_config: _Configuration | None = None
     audio_config: _Configuration | None = None
+
+
+class _Backbone(_Fields):
+    """What a KerasHub preset's `config.json` says of its backbone."""
+
+    vocabulary_size: Extent
+    num_layers: Count
+    num_query_heads: Count
+    num_key_value_heads: Count
+    hidden_dim: Width
+    intermediate_dim: Annotated[int, Field(ge=1, le=2**21)]
+    head_dim: Width
+    layer_norm_epsilon: Positive
+    sliding_window_size: Extent | None = None
+    use_post_ffw_norm: bool = False
+    query_head_dim_normalize: bool = True
+    attention_logit_soft_cap: Positive | None = None
+    final_logit_soft_cap: Positive | None = None
+    global_rope_scaling_factor: Positive = 1.0
+    dropout: Fraction = 0.0
+
+
+class _Preset(_Fields):
+    """`config.json` of a KerasHub preset."""
+
+    registered_name: Word
+    config: _Backbone
 
 
 class _Generation(_Fields):
@@ -155,10 +186,10 @@ def check_configuration(config: Mapping[str, Any], family: str, folder: Path) ->
     faults = _faults(_Configuration, config)
     if faults:
         raise NotAGemmaError(
-            f"config.json cannot be read as a {family} configuration ({faults})",
+            _("config.json cannot be read as a {family} configuration ({faults})", family=family, faults=faults),
             where=folder,
-            expected="the configuration of a Gemma checkpoint, or one that transformers wrote",
-            action="download config.json again",
+            expected=_("the configuration of a Gemma checkpoint, or one that transformers wrote"),
+            action=_("download config.json again"),
         )
 
 
@@ -181,25 +212,82 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
         if name.endswith("embed_tokens.weight") and len(shape) == 2:
             found |= {"vocab_size": shape[0], "hidden_size": shape[1]}
     wrong = [
-        f"{name} {text[name]:,}, the weights have {size:,}" for name, size in found.items() if text.get(name, size) != size
+        _("{name} {text:,}, the weights have {size:,}", name=name, text=text[name], size=size)
+        for name, size in found.items()
+        if text.get(name, size) != size
     ]
     layers = {int(match[1]) for name in shapes if (match := _LAYER.match(name))}
     told = text.get("num_hidden_layers")
     if layers and told is not None and told > len(layers):
-        wrong.append(f"num_hidden_layers {told:,}, the weights have {len(layers):,}")
+        wrong.append(_("num_hidden_layers {told:,}, the weights have {count:,}", told=told, count=len(layers)))
     types = text.get("layer_types")
     if types is not None and told is not None and len(types) != told:
-        wrong.append(f"{len(types):,} layer_types for num_hidden_layers {told:,}")
+        wrong.append(_("{count:,} layer_types for num_hidden_layers {told:,}", count=len(types), told=told))
     if wrong:
         raise IncompleteModelError(
-            f"config.json tells of {'; '.join(wrong)}",
+            _("config.json tells of {wrong}", wrong=listed(wrong, "; ")),
             where=folder,
-            expected="config.json and weights of one and the same checkpoint, complete",
-            action="download the whole checkpoint again",
+            expected=_("config.json and weights of one and the same checkpoint, complete"),
+            action=_("download the whole checkpoint again"),
         )
 
 
 _LAYER = re.compile(r"(?:model\.)?(?:language_model\.)?(?:model\.)?layers\.(\d{1,6})\.")
+
+
+def check_preset(folder: Path) -> None:
+    """Looks at the files of a KerasHub preset, before Keras builds what they describe.
+
+    Raises:
+        UnsafeModelError: A setting names code.
+        ModelError: A file is none, or the backbone has a field of the wrong kind or beyond all bounds.
+    """
+    check_entries(folder)
+    _check_file(_Preset, folder / "config.json")
+
+
+def check_tokenizer_rows(tokenizer: PreTrainedTokenizerBase, rows: int, folder: Path) -> None:
+    """Refuses a tokenizer with tokens beyond the last row of the model's embedding.
+
+    Args:
+        tokenizer: The tokenizer.
+        rows: Rows of the embedding.
+        folder: The model folder.
+
+    Raises:
+        IncompleteModelError: It has such tokens, others than those that stand for pictures and sound: of these the published
+            tokenizers of Gemma 3 have one more than its models of text have rows, and no text holds it.
+    """
+    # Added tokens may leave ids out: the last is not always the number of tokens.
+    beyond = {
+        number: token.content
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if number >= rows and not token.content.endswith(_SOFT_TOKEN)
+    }
+    if tokenizer.vocab_size > rows and not beyond:
+        beyond = {tokenizer.vocab_size - 1: str(tokenizer.convert_ids_to_tokens(tokenizer.vocab_size - 1))}
+    if beyond:
+        last = max(beyond)
+        raise IncompleteModelError(
+            _(
+                "the tokenizer has tokens up to id {last:,} ({beyond!r}), the model {rows:,} rows for them",
+                last=last,
+                beyond=beyond[last][:40],
+                rows=rows,
+            ),
+            where=folder,
+            expected=_(
+                "a tokenizer whose ids end at {rows:,}, or a model that was resized for the tokens that were added",
+                rows=rows - 1,
+            ),
+            action=_(
+                "use the tokenizer that the weights were saved with, or save model and "
+                "tokenizer again after model.resize_token_embeddings(len(tokenizer))"
+            ),
+        )
+
+
+_SOFT_TOKEN = "_soft_token>"
 
 
 def check_other_settings(folder: Path) -> None:
@@ -225,10 +313,10 @@ def check_tokenizer_files(folder: Path) -> None:
         _check_file(_Fields, folder / name)
     if (folder / "tokenizer.json").is_file() and _PATTERN.search((folder / "tokenizer.json").read_bytes()):
         raise UnsafeModelError(
-            "the tokenizer cuts texts by a regular expression, which can take for ever",
+            _("the tokenizer cuts texts by a regular expression, which can take for ever"),
             where=folder / "tokenizer.json",
-            expected="a tokenizer of Gemma, which has none",
-            action="download the tokenizer of the original checkpoint",
+            expected=_("a tokenizer of Gemma, which has none"),
+            action=_("download the tokenizer of the original checkpoint"),
         )
 
 
@@ -242,12 +330,18 @@ def check_entries(folder: Path) -> None:
         for path in folder.iterdir():
             read = path.suffix in _READ
             if read and not path.is_file():
-                raise ModelError("no file, though it is called as one", where=path, action="download it again")
+                raise ModelError(_("no file, though it is called as one"), where=path, action=_("download it again"))
             if read and path.suffix != ".safetensors" and path.stat().st_size > _LARGEST_FILE:
-                raise ModelError(f"a file of more than {_LARGEST_FILE:,} bytes", where=path, action="download it again")
+                raise ModelError(
+                    _("a file of more than {largest_file:,} bytes", largest_file=_LARGEST_FILE),
+                    where=path,
+                    action=_("download it again"),
+                )
     except OSError as error:
         raise ModelError(
-            f"the folder cannot be read ({error.strerror or error})", where=folder, action="check its permissions"
+            _("the folder cannot be read ({reason})", reason=error.strerror or error),
+            where=folder,
+            action=_("check its permissions"),
         ) from error
 
 
@@ -278,28 +372,28 @@ def refuse_code(value: Any, where: Path) -> None:
         inner, depth = waiting.pop()
         fault = ""
         if isinstance(inner, (dict, list)) and (len(inner) > _MOST or depth > _DEEPEST):
-            fault = "too many entries" if len(inner) > _MOST else "lists and objects that nest too deep"
+            fault = _("too many entries") if len(inner) > _MOST else _("lists and objects that nest too deep")
         elif isinstance(inner, dict):
             for name in _CODE:
                 if inner.get(name):
                     raise UnsafeModelError(
-                        f"the configuration asks for code from its repository ({name})",
+                        _("the configuration asks for code from its repository ({name})", name=name),
                         where=where,
-                        expected="a model class that transformers itself has",
-                        action="use the original Gemma checkpoint",
+                        expected=_("a model class that transformers itself has"),
+                        action=_("use the original Gemma checkpoint"),
                     )
             waiting += [(key, depth + 1) for key in inner]
             waiting += [(item, depth + 1) for key, item in inner.items() if key != "chat_template"]
         elif isinstance(inner, list):
             waiting += [(item, depth + 1) for item in inner]
         elif isinstance(inner, str):
-            fault = "a text that is too long" if len(inner) > _LONGEST else ""
+            fault = _("a text that is too long") if len(inner) > _LONGEST else ""
         elif isinstance(inner, float):
-            fault = "" if math.isfinite(inner) else "a number that is not finite"
+            fault = "" if math.isfinite(inner) else _("a number that is not finite")
         elif isinstance(inner, int) and abs(inner) > _LARGEST and inner != _NO_LENGTH:
-            fault = "a number that is too large"
+            fault = _("a number that is too large")
         if fault:
-            raise ModelError(f"the settings have {fault}", where=where, action="download the file again")
+            raise ModelError(_("the settings have {fault}", fault=fault), where=where, action=_("download the file again"))
 
 
 _NO_LENGTH = int(1e30)
@@ -314,16 +408,19 @@ def _check_file(kind: type[_Fields], path: Path) -> dict[str, Any]:
         settings = read_json(path)
     except DataError as error:
         raise ModelError(
-            f"the file cannot be read: {error.found}", where=path, expected="a JSON file", action="download it again"
+            _("the file cannot be read: {found}", found=error.found),
+            where=path,
+            expected=_("a JSON file"),
+            action=_("download it again"),
         ) from error
     refuse_code(settings, path)
     faults = _faults(kind, settings)
     if faults:
         raise ModelError(
-            f"settings that no Gemma has: {faults}",
+            _("settings that no Gemma has: {faults}", faults=faults),
             where=path,
-            expected="the file of a Gemma checkpoint, or one that PEFT or transformers wrote",
-            action="download it again",
+            expected=_("the file of a Gemma checkpoint, or one that PEFT or transformers wrote"),
+            action=_("download it again"),
         )
     found: dict[str, Any] = settings
     return found
@@ -335,5 +432,5 @@ def _faults(kind: type[_Fields], settings: Any) -> str:
         kind.model_validate(settings)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"[:200] for fault in error.errors()]
-        return "; ".join(dict.fromkeys(faults[:6])) + ("; and more" if len(faults) > 6 else "")
+        return listed(dict.fromkeys(faults[:6]), "; ") + (_("; and more") if len(faults) > 6 else "")
     return ""

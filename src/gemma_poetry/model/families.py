@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
 from gemma_poetry.extras import require
+from gemma_poetry.languages import _, listed
 from gemma_poetry.progress import say
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 # `model_type` of a configuration -> the family's name. Multimodal types are used for their text part only.
 FAMILIES: dict[str, str] = {
-    "gemma": "Gemma 1",
-    "gemma2": "Gemma 2",
-    "gemma3": "Gemma 3",
-    "gemma3_text": "Gemma 3",
-    "gemma3n": "Gemma 3n",
-    "gemma3n_text": "Gemma 3n",
-    "gemma4": "Gemma 4",
-    "gemma4_text": "Gemma 4",
+    "gemma": _("Gemma 1"),
+    "gemma2": _("Gemma 2"),
+    "gemma3": _("Gemma 3"),
+    "gemma3_text": _("Gemma 3"),
+    "gemma3n": _("Gemma 3n"),
+    "gemma3n_text": _("Gemma 3n"),
+    "gemma4": _("Gemma 4"),
+    "gemma4_text": _("Gemma 4"),
 }
 _FLOAT16_FAMILIES = ("gemma", "gemma2")
 FASTEST = "fastest"
@@ -87,15 +88,17 @@ def choose_dtype(
     if wanted in ("auto", FASTEST):
         return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if wanted not in known:
-        raise UsageError(f"no dtype is called {wanted!r}", expected=f"auto, {', '.join(known)}")
+        raise UsageError(_("no dtype is called {wanted!r}", wanted=wanted), expected=_("auto, {known}", known=listed(known)))
     if wanted == "float16" and model_type not in _FLOAT16_FAMILIES:
         raise UsageError(
-            f"float16 was asked for, in which {FAMILIES.get(model_type, model_type)} overflows to NaN",
-            expected="bfloat16, or float32 where the GPU has no bfloat16 (float16 ends at 65,504; activations go beyond)",
-            action="leave the dtype at auto",
+            _("float16 was asked for, in which {families} overflows to NaN", families=FAMILIES.get(model_type, model_type)),
+            expected=_("bfloat16, or float32 where the GPU has no bfloat16 (float16 ends at 65,504; activations go beyond)"),
+            action=_("leave the dtype at auto"),
         )
     if wanted == "float16" and not on_gpu:
-        raise UsageError("float16 was asked for on a CPU", expected="bfloat16 or float32", action="leave the dtype at auto")
+        raise UsageError(
+            _("float16 was asked for on a CPU"), expected=_("bfloat16 or float32"), action=_("leave the dtype at auto")
+        )
     return known[wanted]
 
 
@@ -126,8 +129,12 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
     share = fastest[torch.bfloat16] / fastest[torch.float32]
     chosen = share < _WORTHWHILE
     say(
-        f"training in {'bfloat16' if chosen else 'float32'}: a product of the model's size takes {share:.2f} of the time in "
-        "bfloat16 on this processor (train.dtype decides otherwise)"
+        _(
+            "training in {detail}: a product of the model's size takes {share:.2f} of the "
+            "time in bfloat16 on this processor (train.dtype decides otherwise)",
+            detail="bfloat16" if chosen else "float32",
+            share=share,
+        )
     )
     return chosen
 
@@ -149,11 +156,11 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
     chosen = choose_device(device)
     if not chosen.startswith("cuda"):
         raise UsageError(
-            f"4-bit weights (lora.four_bit) were asked for on {chosen}",
-            expected="a CUDA device",
-            action="leave lora.four_bit out; a pruned vocabulary and train.gradient_checkpointing save memory everywhere",
+            _("4-bit weights (lora.four_bit) were asked for on {chosen}", chosen=chosen),
+            expected=_("a CUDA device"),
+            action=_("leave lora.four_bit out; a pruned vocabulary and train.gradient_checkpointing save memory everywhere"),
         )
-    require("bitsandbytes", extra="qlora", purpose="the setting lora.four_bit")
+    require("bitsandbytes", extra="qlora", purpose=_("the setting lora.four_bit"))
     import torch
     from transformers import BitsAndBytesConfig
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import IncompleteModelError, ModelError, NotAGemmaError
+from gemma_poetry.languages import _, listed
 
 MAGIC = b"GGUF"
 ARCHITECTURES: dict[str, str] = {
@@ -35,7 +36,7 @@ _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _ALIGNMENT, _DIMENSIONS = 32, 4
 _PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
-_QUANTIZED_ANEW = "download a file in F32, F16, BF16, Q8_0 or a K-quant (Q4_K_M, Q6_K, ...)"
+_QUANTIZED_ANEW = _("download a file in F32, F16, BF16, Q8_0 or a K-quant (Q4_K_M, Q6_K, ...)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +107,22 @@ def read_gguf_header(path: Path) -> GgufHeader:
 
     size = path.stat().st_size
     if size < 24:
-        raise _damaged(path, f"it has {size} bytes")
+        raise _damaged(path, _("it has {size} bytes", size=size))
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content[:4] != MAGIC:
             raise ModelError(
-                "the file does not begin as GGUF files do", where=path, expected="a GGUF file", action="name a .gguf file"
+                _("the file does not begin as GGUF files do"),
+                where=path,
+                expected=_("a GGUF file"),
+                action=_("name a .gguf file"),
             )
         version, tensor_count, value_count = struct.unpack_from("<IQQ", content, 4)
         if version not in _VERSIONS:
             raise ModelError(
-                f"the file is of GGUF version {version if version < 2**16 else 'in big-endian order'}",
+                _("the file is of GGUF version {version}", version=version if version < 2**16 else _("in big-endian order")),
                 where=path,
-                expected=f"version {' or '.join(map(str, _VERSIONS))}, little-endian",
-                action="download a newer file",
+                expected=_("version {versions}, little-endian", versions=listed(map(str, _VERSIONS), " or ")),
+                action=_("download a newer file"),
             )
         reader = _Reader(content, 24)
         try:
@@ -128,23 +132,30 @@ def read_gguf_header(path: Path) -> GgufHeader:
         except (struct.error, IndexError, ValueError, UnicodeDecodeError, OverflowError) as error:
             if isinstance(error, ModelError):
                 raise
-            raise _damaged(path, f"its header ends or breaks off at byte {reader.place:,} of {size:,}") from error
+            raise _damaged(
+                path, _("its header ends or breaks off at byte {place:,} of {size:,}", place=reader.place, size=size)
+            ) from error
     alignment = metadata.get("general.alignment", _ALIGNMENT)
     if not isinstance(alignment, int) or alignment < 1:
-        raise _damaged(path, f"its alignment is {alignment!r}")
+        raise _damaged(path, _("its alignment is {alignment!r}", alignment=alignment))
     begin = -(-reader.place // alignment) * alignment
     tensors: dict[str, GgufTensor] = {}
     for name, shape, kind, offset in table:
         tensor = GgufTensor(name, shape, kind, begin + offset, _bytes(path, name, shape, kind))
         if tensor.start + tensor.size > size:
             raise IncompleteModelError(
-                f"the file has {size:,} bytes, and its tensor {name} ends at byte {tensor.start + tensor.size:,}",
+                _(
+                    "the file has {size:,} bytes, and its tensor {name} ends at byte {start:,}",
+                    size=size,
+                    name=name,
+                    start=tensor.start + tensor.size,
+                ),
                 where=path,
-                expected="the whole file",
-                action="download it again",
+                expected=_("the whole file"),
+                action=_("download it again"),
             )
         if name in tensors:
-            raise _damaged(path, f"it has two tensors called {name}")
+            raise _damaged(path, _("it has two tensors called {name}", name=name))
         tensors[name] = tensor
     return GgufHeader(path, metadata, tensors)
 
@@ -165,7 +176,7 @@ class _Reader:
         length = self._number("Q")
         end = self.place + length
         if end > len(self._content):
-            raise ValueError("a string beyond the end")
+            raise ValueError(_("a string beyond the end"))
         text = self._content[self.place : end].decode("utf-8")
         self.place = end
         return str(text)
@@ -179,11 +190,11 @@ class _Reader:
         element, count = self._number("I"), self._number("Q")
         if element == _STRING:
             if count * 8 > len(self._content) - self.place:
-                raise ValueError("an array beyond the end")
+                raise ValueError(_("an array beyond the end"))
             return [self.string() for _ in range(count)]
         layout = self._layout(element)
         if count * struct.calcsize("<" + layout) > len(self._content) - self.place:
-            raise ValueError("an array beyond the end")
+            raise ValueError(_("an array beyond the end"))
         values = list(struct.unpack_from(f"<{count}{layout}", self._content, self.place))
         self.place += count * struct.calcsize("<" + layout)
         return values
@@ -191,14 +202,14 @@ class _Reader:
     @staticmethod
     def _layout(kind: int) -> str:
         if kind not in _NUMBERS:
-            raise ValueError("an unknown type of value")
+            raise ValueError(_("an unknown type of value"))
         return _NUMBERS[kind]
 
     def tensor(self) -> tuple[str, tuple[int, ...], int, int]:
         name = self.string()
         dimensions = self._number("I")
         if not 0 < dimensions <= _DIMENSIONS:
-            raise ValueError("a tensor of so many dimensions")
+            raise ValueError(_("a tensor of so many dimensions"))
         sizes = [self._number("Q") for _ in range(dimensions)]
         return name, tuple(reversed(sizes)), self._number("I"), self._number("Q")
 
@@ -215,15 +226,26 @@ def _bytes(path: Path, name: str, shape: tuple[int, ...], kind: int) -> int:
     plain = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
     if known is None or (known not in plain and known not in _type_traits):
         raise ModelError(
-            f"the tensor {name} is in the quantization {known.name if known is not None else f'of number {kind}'}, which is "
-            "not known here",
+            _(
+                "the tensor {name} is in the quantization {name_2}, which is not known here",
+                name=name,
+                name_2=known.name if known is not None else _("of number {kind}", kind=kind),
+            ),
             where=path,
-            expected="F32, F16, BF16, Q8_0, a K-quant, or another that the package gguf unpacks",
+            expected=_("F32, F16, BF16, Q8_0, a K-quant, or another that the package gguf unpacks"),
             action=_QUANTIZED_ANEW,
         )
     elements, size = GGML_QUANT_SIZES[known]
     if shape[-1] % elements:
-        raise _damaged(path, f"its tensor {name} has rows of {shape[-1]} values in blocks of {elements}")
+        raise _damaged(
+            path,
+            _(
+                "its tensor {name} has rows of {shape} values in blocks of {elements}",
+                name=name,
+                shape=shape[-1],
+                elements=elements,
+            ),
+        )
     return prod(shape) // elements * size
 
 
@@ -232,38 +254,41 @@ def _refuse_others(path: Path, metadata: dict[str, Any]) -> None:
     kind, architecture = metadata.get("general.type"), metadata.get("general.architecture")
     if kind == "adapter" or "adapter.type" in metadata:
         raise NotAGemmaError(
-            "the file is an adapter in GGUF, for llama.cpp",
+            _("the file is an adapter in GGUF, for llama.cpp"),
             where=path,
-            expected="a model, or an adapter in PEFT's format",
-            action="name the RUN folder, or the PEFT folder, that the adapter was made from",
+            expected=_("a model, or an adapter in PEFT's format"),
+            action=_("name the RUN folder, or the PEFT folder, that the adapter was made from"),
         )
     part = _PART.search(path.name)
     parts = metadata.get("split.count") or (int(part[2]) if part else 0)
     if isinstance(parts, int) and parts > 1:
         number = int(metadata.get("split.no", int(part[1]) - 1 if part else 0)) + 1
         raise IncompleteModelError(
-            f"the file is part {number} of {parts} of a split model",
+            _("the file is part {number} of {parts} of a split model", number=number, parts=parts),
             where=path,
-            expected="one file",
-            action="join the parts with llama.cpp's llama-gguf-split --merge, then name the joined file",
+            expected=_("one file"),
+            action=_("join the parts with llama.cpp's llama-gguf-split --merge, then name the joined file"),
         )
     if kind == "mmproj" or architecture == "clip":
         raise NotAGemmaError(
-            "the file is the tower for pictures or sound of a model",
+            _("the file is the tower for pictures or sound of a model"),
             where=path,
-            expected="the language model",
-            action="name the file without mmproj in its name",
+            expected=_("the language model"),
+            action=_("name the file without mmproj in its name"),
         )
     if architecture not in ARCHITECTURES:
         raise NotAGemmaError(
-            f"the model is of the architecture {architecture!r}",
+            _("the model is of the architecture {architecture!r}", architecture=architecture),
             where=path,
-            expected=f"one of {', '.join(ARCHITECTURES)}",
-            action="name a Gemma",
+            expected=_("one of {architectures}", architectures=listed(ARCHITECTURES)),
+            action=_("name a Gemma"),
         )
 
 
 def _damaged(path: Path, reason: str) -> IncompleteModelError:
     return IncompleteModelError(
-        f"the GGUF file is cut short or damaged: {reason}", where=path, expected="the whole file", action="download it again"
+        _("the GGUF file is cut short or damaged: {reason}", reason=reason),
+        where=path,
+        expected=_("the whole file"),
+        action=_("download it again"),
     )

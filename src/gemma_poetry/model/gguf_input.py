@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, atomic_folder, cache_folder, read_json, write_json, write_manifest
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, UsageError
+from gemma_poetry.languages import _
 from gemma_poetry.model.checkpoint import INDEX
 from gemma_poetry.model.gguf_header import GgufHeader, GgufTensor, read_gguf_header
 from gemma_poetry.model.gguf_settings import gguf_names, is_shifted, model_settings
@@ -59,7 +60,7 @@ def _converted(path: Path, size: int, changed: int) -> Path:
     from importlib.util import find_spec
 
     if find_spec("gguf") is None:
-        raise UsageError("the package gguf is not installed", action="pip install 'gemma-poetry[gguf]'")
+        raise UsageError(_("the package gguf is not installed"), action=_("pip install 'gemma-poetry[gguf]'"))
     digest = file_digest([path])
     return find_converted(digest) or convert_gguf(path, digest, path.stem)
 
@@ -71,7 +72,7 @@ def file_digest(paths: list[Path]) -> str:
         paths: The files, in their order.
     """
     digest = hashlib.sha256()
-    with steps("Checking the file", sum(path.stat().st_size for path in paths), bytes_=True) as advance:
+    with steps(_("Checking the file"), sum(path.stat().st_size for path in paths), bytes_=True) as advance:
         for path in paths:
             with open(path, "rb") as stream:
                 while block := stream.read(_READ_BYTES):
@@ -112,7 +113,7 @@ def convert_gguf(path: Path, digest: str, name: str) -> Path:
     _check_rows(header, len(tokenizer))
     names = _plan(header, config)
     folder = cache_folder() / CONVERTED / f"{name}-{digest[:16]}"
-    say(f"turning {path.name} into safetensors, once: {folder}")
+    say(_("turning {name} into safetensors, once: {folder}", name=path.name, folder=folder))
     with atomic_folder(folder) as partial:
         config.save_pretrained(partial)
         ends = [tokenizer.convert_tokens_to_ids(end) for end in _ENDS if end in tokenizer.get_vocab()]
@@ -162,9 +163,9 @@ def _configuration(header: GgufHeader) -> Any:
         config = AutoConfig.for_model(**settings)
     except Exception as error:  # strict configurations raise classes of their own
         raise ModelError(
-            f"the file's values make no configuration of transformers ({str(error).splitlines()[0]})",
+            _("the file's values make no configuration of transformers ({error})", error=str(error).splitlines()[0]),
             where=header.path,
-            action="download it again, or another conversion of the same model",
+            action=_("download it again, or another conversion of the same model"),
         ) from error
     config.dtype = "bfloat16"
     return config
@@ -174,10 +175,10 @@ def _check_rows(header: GgufHeader, pieces: int) -> None:
     rows = header.tensors["token_embd.weight"].shape[0]
     if pieces > rows:
         raise IncompleteModelError(
-            f"the tokenizer has {pieces:,} pieces, and the embedding {rows:,} rows",
+            _("the tokenizer has {pieces:,} pieces, and the embedding {rows:,} rows", pieces=pieces, rows=rows),
             where=header.path,
-            expected="a row for each piece",
-            action="download the file again",
+            expected=_("a row for each piece"),
+            action=_("download the file again"),
         )
 
 
@@ -198,10 +199,10 @@ def _plan(header: GgufHeader, config: Any) -> dict[str, tuple[GgufTensor, int | 
         found = tensor.shape if row is None else tensor.shape[1:]
         if found != shapes[name] or (row is not None and row >= tensor.shape[0]):
             raise IncompleteModelError(
-                f"the tensor {known} has the shape {found}",
+                _("the tensor {known} has the shape {found}", known=known, found=found),
                 where=header.path,
-                expected=f"{shapes[name]}, by the file's own values",
-                action="download it again, or another conversion of the same model",
+                expected=_("{shapes}, by the file's own values", shapes=shapes[name]),
+                action=_("download it again, or another conversion of the same model"),
             )
         planned[name] = tensor, row
     return planned
@@ -224,7 +225,7 @@ def _write_weights(folder: Path, header: GgufHeader, planned: dict[str, tuple[Gg
     if len(shards) == 1:
         files = ["model.safetensors"]
     total = sum(_count(tensor, row) for tensor, row in planned.values())
-    with steps(f"Turning {header.path.name} into safetensors", 2 * total, bytes_=True) as advance:
+    with steps(_("Turning {name} into safetensors", name=header.path.name), 2 * total, bytes_=True) as advance:
         for file, shard in zip(files, shards):
             weights = {name: _unpack(header, name, *planned[name], advance) for name in shard}
             save_file(weights, folder / file, metadata={"format": "pt"})

@@ -14,6 +14,7 @@ from statistics import NormalDist
 from typing import Any
 
 from gemma_poetry.errors import IncompleteModelError, NotAGemmaError
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.gguf_header import ARCHITECTURES, GgufHeader
 
 _WINDOW, _GLOBAL = "sliding_attention", "full_attention"
@@ -37,10 +38,10 @@ def model_settings(header: GgufHeader) -> dict[str, Any]:
     """
     if header.value("expert_count"):
         raise NotAGemmaError(
-            "the model is a mixture of experts",
+            _("the model is a mixture of experts"),
             where=header.path,
-            expected="a dense Gemma",
-            action="name another size (gemma-poetry models lists them)",
+            expected=_("a dense Gemma"),
+            action=_("name another size (gemma-poetry models lists them)"),
         )
     heads, layers = _needed(header, "attention.head_count"), _needed(header, "block_count")
     hidden, head_size = _needed(header, "embedding_length"), _needed(header, "attention.key_length")
@@ -103,14 +104,19 @@ def gguf_names(header: GgufHeader, names: Iterable[str]) -> dict[str, tuple[str,
             missing.append(name)
     left = sorted(set(header.tensors) - {known for known, _ in found.values()} - set(_unused(header)))
     if missing or left:
-        faults = [f"{len(missing)} tensors are missing (first: {missing[0]})"] if missing else []
-        faults += [f"{len(left)} have no place (first: {left[0]})"] if left else []
+        faults = (
+            [_("{count} tensors are missing (first: {missing})", count=len(missing), missing=missing[0])] if missing else []
+        )
+        faults += [_("{count} have no place (first: {left})", count=len(left), left=left[0])] if left else []
         raise IncompleteModelError(
-            f"the file's tensors are not those of the {ARCHITECTURES[header.architecture]} that it describes: "
-            + ", ".join(faults),
+            _(
+                "the file's tensors are not those of the {architecture} that it describes: ",
+                architecture=ARCHITECTURES[header.architecture],
+            )
+            + listed(faults),
             where=header.path,
-            expected="the file as llama.cpp's converter writes it",
-            action="download it again, or another conversion of the same model",
+            expected=_("the file as llama.cpp's converter writes it"),
+            action=_("download it again, or another conversion of the same model"),
         )
     return found
 
@@ -247,27 +253,27 @@ def _each(header: GgufHeader, name: str, layers: int) -> list[Any]:
     value = _needed(header, name)
     values = list(value) if isinstance(value, list) else [value] * layers
     if len(values) != layers:
-        raise _lacking(header, f"{len(values)} values of {name} for {layers} layers")
+        raise _lacking(header, _("{count} values of {name} for {layers} layers", count=len(values), name=name, layers=layers))
     return values
 
 
 def _needed(header: GgufHeader, name: str) -> Any:
     value = header.value(name)
     if value is None:
-        raise _lacking(header, f"no {header.architecture}.{name}")
+        raise _lacking(header, _("no {architecture}.{name}", architecture=header.architecture, name=name))
     return value
 
 
 def _rows(header: GgufHeader, name: str) -> int:
     if name not in header.tensors:
-        raise _lacking(header, f"no tensor {name}")
+        raise _lacking(header, _("no tensor {name}", name=name))
     return header.tensors[name].shape[0]
 
 
 def _lacking(header: GgufHeader, what: str) -> IncompleteModelError:
     return IncompleteModelError(
-        f"the file has {what}",
+        _("the file has {what}", what=what),
         where=header.path,
-        expected=f"a complete {header.architecture} as llama.cpp's converter writes it",
-        action="download it again, or another conversion of the same model",
+        expected=_("a complete {architecture} as llama.cpp's converter writes it", architecture=header.architecture),
+        action=_("download it again, or another conversion of the same model"),
     )

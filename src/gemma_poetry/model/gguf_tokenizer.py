@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import IncompleteModelError, ModelError
+from gemma_poetry.languages import _
 from gemma_poetry.model.gguf_header import GgufHeader
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def gguf_tokenizer(header: GgufHeader) -> PreTrainedTokenizerBase:
     pieces, types = _table(header)
     ids = {piece: index for index, piece in enumerate(pieces)}
     if len(ids) != len(pieces):
-        raise _broken(header, "has one piece under two ids")
+        raise _broken(header, _("has one piece under two ids"))
     special = _special_pieces(header, pieces)
     merges = _stored_merges(header) or _merges(header, pieces, types, ids)
     tokenizer = Tokenizer(BPE(vocab=ids, merges=merges, fuse_unk=True, unk_token=special["unk_token"], byte_fallback=True))
@@ -78,16 +79,16 @@ def _table(header: GgufHeader) -> tuple[list[str], list[int]]:
     kind = header.metadata.get("tokenizer.ggml.model")
     if kind not in _KINDS:
         raise ModelError(
-            f"the tokenizer in the file is of the kind {kind!r}",
+            _("the tokenizer in the file is of the kind {kind!r}", kind=kind),
             where=header.path,
-            expected="a SentencePiece tokenizer, as every published Gemma has",
-            action="name a file that llama.cpp's converter made from a Gemma",
+            expected=_("a SentencePiece tokenizer, as every published Gemma has"),
+            action=_("name a file that llama.cpp's converter made from a Gemma"),
         )
     pieces, types = (header.metadata.get(f"tokenizer.ggml.{name}") for name in ("tokens", "token_type"))
     if not isinstance(pieces, list) or not isinstance(types, list) or len(pieces) != len(types):
-        raise _broken(header, "lacks pieces or types")
+        raise _broken(header, _("lacks pieces or types"))
     if not all(isinstance(piece, str) for piece in pieces):
-        raise _broken(header, "has pieces that are no text")
+        raise _broken(header, _("has pieces that are no text"))
     # llama.cpp's converter writes runs of blanks, which are user-defined, with the blanks that they stand for.
     return [piece.replace(" ", _BLANK) if kind == _USER_DEFINED else piece for piece, kind in zip(pieces, types)], types
 
@@ -99,7 +100,7 @@ def _special_pieces(header: GgufHeader, pieces: list[str]) -> dict[str, str]:
     for name, (key, published) in keys.items():
         index = header.metadata.get(f"tokenizer.ggml.{key}_token_id", published)
         if not isinstance(index, int) or not 0 <= index < len(pieces):
-            raise _broken(header, f"names {index!r} as its {name}")
+            raise _broken(header, _("names {index!r} as its {name}", index=index, name=name))
         found[name] = pieces[index]
     return found
 
@@ -110,7 +111,7 @@ def _stored_merges(header: GgufHeader) -> list[tuple[str, str]]:
     for merge in header.metadata.get("tokenizer.ggml.merges") or ():
         left, separator, right = str(merge).partition(" ")
         if not separator or not left or not right:
-            raise _broken(header, f"has the merge {merge!r}")
+            raise _broken(header, _("has the merge {merge!r}", merge=merge))
         merges.append((left, right))
     return merges
 
@@ -119,7 +120,7 @@ def _merges(header: GgufHeader, pieces: list[str], types: list[int], ids: dict[s
     """Every way to form a normal piece from two, by falling score, the longer first part first."""
     scores = header.metadata.get("tokenizer.ggml.scores")
     if not isinstance(scores, list) or len(scores) != len(pieces):
-        raise _broken(header, "lacks scores")
+        raise _broken(header, _("lacks scores"))
     normal = {piece for piece, kind in zip(pieces, types) if kind == _NORMAL}
     order = sorted((piece for piece in normal if len(piece) > 1), key=lambda piece: (-scores[ids[piece]], ids[piece]))
     return [
@@ -132,8 +133,8 @@ def _merges(header: GgufHeader, pieces: list[str], types: list[int], ids: dict[s
 
 def _broken(header: GgufHeader, what: str) -> IncompleteModelError:
     return IncompleteModelError(
-        f"the tokenizer in the file {what}",
+        _("the tokenizer in the file {what}", what=what),
         where=header.path,
-        expected="pieces, scores and types of a SentencePiece model, one each",
-        action="download the file again, or another conversion of the same model",
+        expected=_("pieces, scores and types of a SentencePiece model, one each"),
+        action=_("download the file again, or another conversion of the same model"),
     )

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from gemma_poetry.errors import ModelAccessError
+from gemma_poetry.languages import _
 from gemma_poetry.model.checkpoint import refuse_pickled, weight_files
 
 _TEXTS = ["*.json", "*.model", "*.jinja", "*.txt", "known_lines*.npz"]
@@ -56,16 +57,20 @@ def fetch(repository: str, *, revision: str | None = None, weights: bool = True)
         raise _gated(repository) from error
     except RevisionNotFoundError as error:
         raise ModelAccessError(
-            f"{repository} has no revision {revision!r}", expected="a branch, tag or commit of it", action="check the revision"
+            _("{repository} has no revision {revision!r}", repository=repository, revision=revision),
+            expected=_("a branch, tag or commit of it"),
+            action=_("check the revision"),
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelAccessError(
-            f"{repository} is not on the Hub, or is private",
-            expected="a public repository, or one that your token may read",
-            action="check the spelling; for a private repository set HF_TOKEN to a read token",
+            _("{repository} is not on the Hub, or is private", repository=repository),
+            expected=_("a public repository, or one that your token may read"),
+            action=_("check the spelling; for a private repository set HF_TOKEN to a read token"),
         ) from error
     except HFValidationError as error:
-        raise ModelAccessError(f"{repository!r} is no name of a Hub repository", expected="owner/name") from error
+        raise ModelAccessError(
+            _("{repository!r} is no name of a Hub repository", repository=repository), expected="owner/name"
+        ) from error
     except LocalEntryNotFoundError as error:
         raise _unreachable(repository, error) from error
     except HfHubHTTPError as error:
@@ -95,26 +100,34 @@ def _gated(repository: str) -> ModelAccessError:
     page = f"{constants.ENDPOINT}/{repository}"
     if get_token() is None:
         return ModelAccessError(
-            f"{repository} is gated, and no token is set",
-            expected="an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)",
-            action=f"accept the terms at {page}, then set HF_TOKEN to a read token of that account "
-            f"({constants.ENDPOINT}/settings/tokens)",
+            _("{repository} is gated, and no token is set", repository=repository),
+            expected=_("an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)"),
+            action=_(
+                "accept the terms at {page}, then set HF_TOKEN to a read token of that account ({endpoint}/settings/tokens)",
+                page=page,
+                endpoint=constants.ENDPOINT,
+            ),
         )
     return ModelAccessError(
-        f"{repository} is gated, and the account of the token in use may not read it",
-        expected="an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)",
-        action=f"accept the terms at {page} with the account that HF_TOKEN belongs to; a fine-grained token also needs "
-        "the permission to read gated repositories",
+        _("{repository} is gated, and the account of the token in use may not read it", repository=repository),
+        expected=_("an account that accepted its terms (for google/gemma-*: Google's Gemma Terms of Use)"),
+        action=_(
+            "accept the terms at {page} with the account that HF_TOKEN belongs to; a "
+            "fine-grained token also needs the permission to read gated repositories",
+            page=page,
+        ),
     )
 
 
 def _unreachable(repository: str, error: Exception) -> ModelAccessError:
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     text = str(error).strip().splitlines()
-    reason = "HF_HUB_OFFLINE is set" if offline else (text[0] if text else repr(error))
+    reason = _("HF_HUB_OFFLINE is set") if offline else (text[0] if text else repr(error))
     return ModelAccessError(
-        f"{repository} cannot be reached, and is not complete in the cache ({reason})",
-        expected="a network connection, or the checkpoint in a folder",
-        action="check the name and the network (HF_ENDPOINT for a mirror), or download the checkpoint elsewhere and name "
-        "its folder",
+        _("{repository} cannot be reached, and is not complete in the cache ({reason})", repository=repository, reason=reason),
+        expected=_("a network connection, or the checkpoint in a folder"),
+        action=_(
+            "check the name and the network (HF_ENDPOINT for a mirror), or "
+            "download the checkpoint elsewhere and name its folder"
+        ),
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.errors import DataError, ModelError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -46,10 +47,10 @@ def preset_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     if not (folder / SENTENCEPIECE).is_file():
         raise ModelError(
-            "the preset has no tokenizer",
+            _("the preset has no tokenizer"),
             where=folder / SENTENCEPIECE,
-            expected="a preset that was saved from a model with its preprocessor",
-            action="save it again with its tokenizer, or download the whole preset",
+            expected=_("a preset that was saved from a model with its preprocessor"),
+            action=_("save it again with its tokenizer, or download the whole preset"),
         )
     with tempfile.TemporaryDirectory() as beside:
         # transformers knows the file by this name alone.
@@ -58,10 +59,10 @@ def preset_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             tokenizer: PreTrainedTokenizerBase = GemmaTokenizer.from_pretrained(beside)
         except Exception as error:  # protobuf and the tokenizers library raise bare exceptions
             raise ModelError(
-                f"the preset's tokenizer cannot be read ({type(error).__name__})",
+                _("the preset's tokenizer cannot be read ({name})", name=type(error).__name__),
                 where=folder / SENTENCEPIECE,
-                expected="a SentencePiece model",
-                action="download the preset again",
+                expected=_("a SentencePiece model"),
+                action=_("download the preset again"),
             ) from error
     tokenizer.name_or_path = str(folder)
     return tokenizer
@@ -80,7 +81,16 @@ def difference(preset: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase, 
     ours, theirs = preset.get_vocab(), other.get_vocab()
     moved = sorted(piece for piece, index in ours.items() if theirs.get(piece) != index)
     if moved:
-        return f"has {len(moved):,} pieces under other ids, {moved[0]!r} for one"
+        return _("has {count:,} pieces under other ids, {moved!r} for one", count=len(moved), moved=moved[0])
     cuts = [tokenizer(list(texts), add_special_tokens=False)["input_ids"] for tokenizer in (preset, other)]
     apart = [text for text, mine, yours in zip(texts, *cuts) if mine != yours]
-    return f"cuts {len(apart):,} of {len(texts):,} texts otherwise, {apart[0][:20]!r} for one" if apart else ""
+    return (
+        _(
+            "cuts {count:,} of {texts_count:,} texts otherwise, {apart!r} for one",
+            count=len(apart),
+            texts_count=len(texts),
+            apart=apart[0][:20],
+        )
+        if apart
+        else ""
+    )

@@ -22,6 +22,7 @@ from gemma_poetry.artifacts import read_json, read_manifest
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
 from gemma_poetry.folders import folder_kind, is_local, model_hint
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
@@ -31,7 +32,7 @@ from gemma_poetry.model.checkpoint import (
     weight_files,
     weights_fingerprint,
 )
-from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files
+from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files, check_tokenizer_rows
 from gemma_poetry.model.families import (
     FAMILIES,
     choose_attention,
@@ -173,9 +174,9 @@ def locate(spec: str, *, weights: bool = True) -> str:
         return spec
     found, action = model_hint(path) if "/" in spec or path.exists() else ("", "")
     raise ModelError(
-        f"no model is called {spec[:200]!r}{f' ({found})' if found else ''}",
-        expected="`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt",
-        action=action or "check the name; a folder or file must exist",
+        _("no model is called {spec!r}{detail}", spec=spec[:200], detail=_(" ({found})", found=found) if found else ""),
+        expected=_("`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt"),
+        action=action or _("check the name; a folder or file must exist"),
     )
 
 
@@ -190,10 +191,10 @@ def _refuse_other_folder(path: Path) -> None:
     if found and (action or kind in ("data", "run", "keras-run")):
         unfinished = kind in ("run", "keras-run")
         raise ModelError(
-            f"the folder is no model: {found}",
+            _("the folder is no model: {found}", found=found),
             where=path,
-            expected="`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m",
-            action=action or ("end its training: the same command with --resume" if unfinished else "name a RUN"),
+            expected=_("`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m"),
+            action=action or (_("end its training: the same command with --resume") if unfinished else _("name a RUN")),
         )
 
 
@@ -213,10 +214,11 @@ def _base_entry(run: Path) -> dict[str, Any]:
             raise KeyError("spec")
     except (DataError, KeyError) as error:
         raise RunError(
-            "the run has no manifest that names its base model" + (f" ({error.found})" if isinstance(error, DataError) else ""),
+            _("the run has no manifest that names its base model")
+            + (_(" ({found})", found=error.found) if isinstance(error, DataError) else ""),
             where=run,
-            expected="a run whose training has ended: the manifest is written last",
-            action="end its training (gemma-poetry train with the same options and --resume), or name another run",
+            expected=_("a run whose training has ended: the manifest is written last"),
+            action=_("end its training (gemma-poetry train with the same options and --resume), or name another run"),
         ) from error
     return entry
 
@@ -231,7 +233,9 @@ def _find_adapter(path: Path) -> _Adapter | None:
         base = config.get("base_model_name_or_path")
         if not base:
             raise RunError(
-                f"{_ADAPTER_CONFIG} names no base model", where=path, action="name the RUN folder that the adapter is from"
+                _("{adapter_config} names no base model", adapter_config=_ADAPTER_CONFIG),
+                where=path,
+                action=_("name the RUN folder that the adapter is from"),
             )
         return _Adapter(path, str(base), config.get("revision"), None)
     return None
@@ -282,13 +286,15 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise
     except BaseException as error:  # the tokenizers library raises bare exceptions, and panics that are none
         raise ModelError(
-            f"the tokenizer cannot be read ({_first_line(error)})",
+            _("the tokenizer cannot be read ({first_line})", first_line=_first_line(error)),
             where=folder,
-            expected="tokenizer.json or tokenizer.model of a Gemma checkpoint",
-            action="download the checkpoint's tokenizer files again",
+            expected=_("tokenizer.json or tokenizer.model of a Gemma checkpoint"),
+            action=_("download the checkpoint's tokenizer files again"),
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
-        raise ModelError("the folder's tokenizer is none of texts", where=folder, action="download the tokenizer files again")
+        raise ModelError(
+            _("the folder's tokenizer is none of texts"), where=folder, action=_("download the tokenizer files again")
+        )
     # A template that can loop or fails is told now, not in the middle of the work.
     chat_frame(tokenizer)
     return tokenizer
@@ -328,7 +334,9 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
         commit = found.revision
         if commit is not None:
             model.name_or_path = found.repository
-    return LoadedModel(model.eval(), _read_tokenizer(folder), name, spec, False, folder, commit)
+    tokenizer = _read_tokenizer(folder)
+    check_tokenizer_rows(tokenizer, model.get_input_embeddings().num_embeddings, folder)
+    return LoadedModel(model.eval(), tokenizer, name, spec, False, folder, commit)
 
 
 def _load_weights(folder: Path, device: str | None, dtype: str, quantization: dict[str, Any] | None = None) -> Any:
@@ -350,9 +358,13 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
         attention = choose_attention(config)
     except Exception as error:  # strict configurations raise classes of their own
         raise NotAGemmaError(
-            f"config.json cannot be read as a {FAMILIES[model_type]} configuration ({_first_line(error)})",
+            _(
+                "config.json cannot be read as a {model_type} configuration ({first_line})",
+                model_type=FAMILIES[model_type],
+                first_line=_first_line(error),
+            ),
             where=folder,
-            action="download config.json again",
+            action=_("download config.json again"),
         ) from error
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -369,9 +381,15 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
         raise _unfitting(folder, model_type, _first_line(error)) from error
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing or unexpected:
-        faults = [f"{len(missing)} weights are missing (first: {missing[0]})"] if missing else []
-        faults += [f"{len(unexpected)} have no place (first: {unexpected[0]})"] if unexpected else []
-        raise _unfitting(folder, model_type, ", ".join(faults))
+        faults = (
+            [_("{count} weights are missing (first: {missing})", count=len(missing), missing=missing[0])] if missing else []
+        )
+        faults += (
+            [_("{count} have no place (first: {unexpected})", count=len(unexpected), unexpected=unexpected[0])]
+            if unexpected
+            else []
+        )
+        raise _unfitting(folder, model_type, listed(faults))
     if not sharded and quantization is None:
         model = model.to(choose_device(device))
     refuse_not_finite(model, str(folder))
@@ -398,7 +416,7 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
     except Exception as error:
         raise _unfitting(folder, model_type, _first_line(error)) from error
     if not finite:
-        raise _unfitting(folder, model_type, "what it computes of a token is no finite number")
+        raise _unfitting(folder, model_type, _("what it computes of a token is no finite number"))
 
 
 def _widths(folder: Path) -> tuple[int, int] | None:
@@ -416,19 +434,23 @@ def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) ->
     free = available_memory(device)
     if wanted > free:
         raise ModelError(
-            f"the weights want {gib(wanted)}, and {gib(free)} are free on {device}",
+            _("the weights want {wanted}, and {free} are free on {device}", wanted=gib(wanted), free=gib(free), device=device),
             where=folder,
-            expected="room for the weights, and for what is done with them (gemma-poetry doctor estimates a training)",
-            action="choose a smaller model (gemma-poetry models lists what fits), or a machine with more memory",
+            expected=_("room for the weights, and for what is done with them (gemma-poetry doctor estimates a training)"),
+            action=_("choose a smaller model (gemma-poetry models lists what fits), or a machine with more memory"),
         )
 
 
 def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelError:
     return IncompleteModelError(
-        f"the weights are not those of the {FAMILIES[model_type]} model that config.json describes: {reason}",
+        _(
+            "the weights are not those of the {model_type} model that config.json describes: {reason}",
+            model_type=FAMILIES[model_type],
+            reason=reason,
+        ),
         where=folder,
-        expected="config.json and weights of one and the same checkpoint, complete",
-        action="download the whole checkpoint again",
+        expected=_("config.json and weights of one and the same checkpoint, complete"),
+        action=_("download the whole checkpoint again"),
     )
 
 
@@ -437,7 +459,7 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
 
     if not (adapter.folder / _ADAPTER_WEIGHTS).is_file():
         raise RunError(
-            "the adapter has no weights", where=adapter.folder, expected=_ADAPTER_WEIGHTS, action="resume the training"
+            _("the adapter has no weights"), where=adapter.folder, expected=_ADAPTER_WEIGHTS, action=_("resume the training")
         )
     settings = check_adapter_configuration(adapter.folder / _ADAPTER_CONFIG)
     shapes = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
@@ -445,7 +467,7 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
     config = adapter_settings(settings, shapes, adapter.folder)
     base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
     if adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder):
-        raise _misfit(adapter, base, "the base model's weights are others than those that it was trained on")
+        raise _misfit(adapter, base, _("the base model's weights are others than those that it was trained on"))
     try:
         model = PeftModel.from_pretrained(base.model, str(adapter.folder), config=config)
     except Exception as error:  # as above
@@ -457,17 +479,22 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
         raise _misfit(
             adapter,
             base,
-            f"{len(wanted - found)} tensors are missing and {len(found - wanted)} have no place, the first of them {amiss[0]}",
+            _(
+                "{count} tensors are missing and {found_count} have no place, the first of them {amiss}",
+                count=len(wanted - found),
+                found_count=len(found - wanted),
+                amiss=amiss[0],
+            ),
         )
     return LoadedModel(model.eval(), base.tokenizer, path.resolve().name, base.base, True, base.folder, base.revision)
 
 
 def _misfit(adapter: _Adapter, base: LoadedModel, reason: str) -> RunError:
     return RunError(
-        f"the adapter does not fit the base model {base.base!r}: {reason}",
+        _("the adapter does not fit the base model {base!r}: {reason}", base=base.base, reason=reason),
         where=adapter.folder,
-        expected=f"{adapter.base!r} as it was when the adapter was trained on it",
-        action="put that base model back in its place, or train again on the one that is there",
+        expected=_("{base!r} as it was when the adapter was trained on it", base=adapter.base),
+        action=_("put that base model back in its place, or train again on the one that is there"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import RunError, UsageError
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.families import language_model_prefix
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -45,13 +46,22 @@ def matched_modules(model: Any, settings: LoraSettings) -> list[str]:
     idle = [target for target in settings.targets if target not in {_short(name) for name in matched}]
     idle_layers = sorted(set(settings.layers or ()) - {linear[name] for name in matched})
     if idle or idle_layers:
-        what = [f"the targets {idle}"] if idle else []
-        what += [f"the layers {idle_layers}"] if idle_layers else []
+        what = [_("the targets {idle}", idle=idle)] if idle else []
+        what += [_("the layers {idle_layers}", idle_layers=idle_layers)] if idle_layers else []
         present, last = sorted(set(map(_short, linear))), max(linear.values(), default=-1)
         raise UsageError(
-            f"{' and '.join(what)} match nothing (lora.targets {list(settings.targets)}, lora.layers {settings.layers})",
-            expected=f"some of {', '.join(present)} in layers 0 to {last}; embeddings and head are tied and never trained",
-            action="change --set lora.targets=[...] or lora.layers",
+            _(
+                "{what} match nothing (lora.targets {targets}, lora.layers {layers})",
+                what=listed(what, " and "),
+                targets=list(settings.targets),
+                layers=settings.layers,
+            ),
+            expected=_(
+                "some of {present} in layers 0 to {last}; embeddings and head are tied and never trained",
+                present=listed(present),
+                last=last,
+            ),
+            action=_("change --set lora.targets=[...] or lora.layers"),
         )
     return matched
 
@@ -69,8 +79,13 @@ def describe_matches(names: Sequence[str]) -> str:
             spans[-1][1] = layer
         else:
             spans.append([layer, layer])
-    ranges = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
-    return f"{len(names)}: {', '.join(dict.fromkeys(map(_short, names)))} of layers {ranges}"
+    ranges = listed(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return _(
+        "{count}: {fromkeys} of layers {ranges}",
+        count=len(names),
+        fromkeys=listed(dict.fromkeys(map(_short, names))),
+        ranges=ranges,
+    )
 
 
 def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | None = None) -> tuple[Any, list[str]]:
@@ -168,7 +183,8 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
     amiss = sorted(places.keys() ^ weights.keys())
     if amiss:
         raise RunError(
-            f"the weights fit another adapter (first: {amiss[0]})", action="resume with the recipe that the run was begun with"
+            _("the weights fit another adapter (first: {amiss})", amiss=amiss[0]),
+            action=_("resume with the recipe that the run was begun with"),
         )
     with torch.no_grad():
         for name, place in places.items():

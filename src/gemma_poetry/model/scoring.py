@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
 
 
@@ -80,9 +81,9 @@ def score_completions(
     broken = sum(score.nll != score.nll for score in done)
     if broken:
         raise ModelError(
-            f"the likelihood of {broken} of {len(done)} poems is not a number",
-            expected="finite activations",
-            action="load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights",
+            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(done)),
+            expected=_("finite activations"),
+            action=_("load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights"),
         )
     return done
 

@@ -36,6 +36,7 @@ import torch
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem, read_tokenized, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class KeptVocabulary:
         rows = self.row_of_id.to(ids.device)[ids]
         if bool((rows == DROPPED).any()):
             raise UsageError(
-                f"the id {int(ids[rows == DROPPED][0])} has no row in the pruned model",
-                expected=f"text that its {self.kept:,} kept pieces cover",
-                action="train with --keep-vocabulary",
+                _("the id {ids} has no row in the pruned model", ids=int(ids[rows == DROPPED][0])),
+                expected=_("text that its {kept:,} kept pieces cover", kept=self.kept),
+                action=_("train with --keep-vocabulary"),
             )
         return rows
 
@@ -186,9 +187,9 @@ def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> K
     rows = int(model.get_input_embeddings().weight.shape[0])
     if not len(kept) or int(kept[-1]) >= rows:
         raise ModelError(
-            f"the data has the id {int(kept[-1]) if len(kept) else None}, the model {rows} rows",
-            expected="data that was prepared with this model's tokenizer",
-            action="run prepare again with --model set to the model that you train",
+            _("the data has the id {kept}, the model {rows} rows", kept=int(kept[-1]) if len(kept) else None, rows=rows),
+            expected=_("data that was prepared with this model's tokenizer"),
+            action=_("run prepare again with --model set to the model that you train"),
         )
     dropped = pruned_parameters(model, kept)
     head = model.get_output_embeddings().weight
@@ -272,9 +273,9 @@ def _tables(model: Any) -> Iterator[Any]:
     for module in (embedding, head, *per_layer):
         if not isinstance(module, torch.nn.Embedding) and type(module) is not torch.nn.Linear:
             raise ModelError(
-                f"the vocabulary lies in a {type(module).__name__}, which cannot be pruned",
-                expected="plain matrices",
-                action="train with --keep-vocabulary",
+                _("the vocabulary lies in a {name}, which cannot be pruned", name=type(module).__name__),
+                expected=_("plain matrices"),
+                action=_("train with --keep-vocabulary"),
             )
         yield module
 

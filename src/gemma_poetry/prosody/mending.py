@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
@@ -199,12 +200,21 @@ def _advice(scansion: Scansion, fault: Fault) -> str:
         rhymed = fault.rule is Rule.CONTRAST
         first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.rhymed) == (fault.expected, rhymed))
         if rhymed:
-            return f"build line {fault.line} as {strict_pattern(first, characters)}"
+            return _("build line {line} as {strict_pattern}", line=fault.line, strict_pattern=strict_pattern(first, characters))
         second = next(kind for kind in LINE_TYPES if kind.rhymed and kind.lead(characters) != fault.expected)
         patterns = " ".join(strict_pattern(kind, characters) for kind in (first, second))
-        return f"build lines {fault.line} and {fault.line + 1} as {patterns}, or those before them on the other pattern"
+        return _(
+            "build lines {line} and {line_2} as {patterns}, or those before them on the other pattern",
+            line=fault.line,
+            line_2=fault.line + 1,
+            patterns=patterns,
+        )
     if fault.rule is Rule.CHARACTER:
-        return f"put {fault.expected} there"
+        return _("put {expected} there", expected=fault.expected)
     if fault.position and fault.expected in (Tone.LEVEL.value, Tone.OBLIQUE.value):
-        return f"build line {fault.line} as {''.join(place.expected for place in scansion.places[fault.line - 1])}"
+        return _(
+            "build line {line} as {places}",
+            line=fault.line,
+            places="".join(place.expected for place in scansion.places[fault.line - 1]),
+        )
     return ""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 
 TABLE = "assets/prosody/modern.txt"
 
@@ -77,12 +78,12 @@ def parse_modern_table(text: str) -> ModernTable:
         if line[0] == "[":
             section = line
             continue
-        key, _, value = line.partition("\t")
+        key, value = line.partition("\t")[::2]
         if not value or section not in ("[readings]", "[words]"):
             raise DataError(
-                f"no table of modern readings: {line[:20]!r}",
-                expected="the file that scripts/build_modern_readings.py writes",
-                action="install the package again",
+                _("no table of modern readings: {line!r}", line=line[:20]),
+                expected=_("the file that scripts/build_modern_readings.py writes"),
+                action=_("install the package again"),
                 where=f"{TABLE}:{number}",
             )
         if section == "[readings]":

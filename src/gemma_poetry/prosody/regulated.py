@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FIXED_SHAPES, Form, Slot, Tone, alternating_marks, form_name
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 
@@ -172,16 +173,16 @@ def regulated_forms(name: str, lines: int | None = None) -> tuple[Form, ...]:
     """
     full = form_name(name)
     if full not in REGULATED_CHARACTERS:
-        raise ValueError(f"{full} is no regulated form")
+        raise ValueError(_("{full} is no regulated form", full=full))
     characters = REGULATED_CHARACTERS[full]
     if full in FIXED_SHAPES:
         count = FIXED_SHAPES[full][0]
         if lines not in (None, count):
-            raise ValueError(f"{full} has {count} lines, not {lines}")
+            raise ValueError(_("{full} has {count} lines, not {lines}", full=full, count=count, lines=lines))
     else:
         count = _EXAMINATION_LINES if lines is None else lines
         if count < 10 or count % 2:
-            raise ValueError(f"{full} has an even number of lines from 10, not {lines}")
+            raise ValueError(_("{full} has an even number of lines from 10, not {lines}", full=full, lines=lines))
     return tuple(
         Form(full, tuple(_strict_slots(kind, characters) for kind in chain(opening, count)), alternating_marks(count), pattern)
         for pattern, opening in OPENINGS[characters].items()

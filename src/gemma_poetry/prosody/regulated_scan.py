@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard
@@ -106,14 +107,28 @@ def _parallel_remarks(lines: Sequence[str]) -> list[str]:
     """What the couplets that ought to be parallel, all but the first and the last, have of it."""
     middle = [parallelism(lines[index], lines[index + 1]) for index in range(2, len(lines) - 2, 2)]
     if len(lines) > _LINES_OF_OCTAVE:
-        return [f"对仗: {sum(found.parallel for found in middle)} of {len(middle)} middle couplets are parallel"]
+        return [
+            _(
+                "对仗: {middle} of {count} middle couplets are parallel",
+                middle=sum(found.parallel for found in middle),
+                count=len(middle),
+            )
+        ]
     remarks = []
     for number, found in enumerate(middle):
         first = 2 * number + 3
-        kind = "parallel" if found.parallel else "hardly parallel"
-        same = "".join(f"; {lines[first - 1][position - 1]} opposite itself" for position in found.repeated)
+        kind = _("parallel") if found.parallel else _("hardly parallel")
+        same = listed((_("; {lines} opposite itself", lines=lines[first - 1][position - 1]) for position in found.repeated), "")
         remarks.append(
-            f"对仗 of lines {first} and {first + 1}: {kind}, {sum(found.answered)} of {len(found.answered)} places{same}"
+            _(
+                "对仗 of lines {first} and {first_2}: {kind}, {answered} of {count} places{same}",
+                first=first,
+                first_2=first + 1,
+                kind=kind,
+                answered=sum(found.answered),
+                count=len(found.answered),
+                same=same,
+            )
         )
     return remarks
 
@@ -246,7 +261,7 @@ def _places(
             other = OBLIQUE if chosen[index] == LEVEL else LEVEL
             flipped = chosen[:index] + other + chosen[index + 1 :]
             if verdict_of(finding.rule for finding in line_findings(flipped, kind, next_third)) != verdict:
-                taken, reason = _first_of_tone(place.readings, chosen[index]), "metre"
+                taken, reason = _first_of_tone(place.readings, chosen[index]), _("metre")
         places.append(Place(char, tones, asked, "a" if rhymes else "", taken, reason))
     return places
 
@@ -256,7 +271,7 @@ def _taken(place: Heard, group: str, book: RhymeBook) -> tuple[Reading | None, s
     if group:
         rhyming = [one for one in place.readings if one.tone is Tone.LEVEL and book.rhyme(one) == group]
         if rhyming:
-            return rhyming[0], place.reason or ("rhyme" if len(place.readings) > 1 else ONLY_READING)
+            return rhyming[0], place.reason or (_("rhyme") if len(place.readings) > 1 else ONLY_READING)
     if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:
         return place.readings[0], place.reason or ONLY_READING
     if place.reason:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import ConstraintError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
@@ -119,7 +120,7 @@ class RhymeBook(ABC):
                 return name
         near = nearest_names(wish, self.rhymes)
         raise ConstraintError(
-            f"{self.title} has no group {wish!r}",
+            _("{title} has no group {wish!r}", title=self.title, wish=wish),
             expected=" ".join(self.rhymes if self.numbered else self.level_rhymes),
-            action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+            action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
         )

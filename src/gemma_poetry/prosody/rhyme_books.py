@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gemma_poetry.errors import UsageError, nearest_names
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import (
@@ -190,7 +191,13 @@ class _ModernBook(RhymeBook):
 
     def settled(self, line: str) -> list[tuple[int, Heard]]:
         return [
-            (place, Heard(tuple(one for one in self._read(line[place]) if one.pinyin == pinyin), f"word {word}: {pinyin}"))
+            (
+                place,
+                Heard(
+                    tuple(one for one in self._read(line[place]) if one.pinyin == pinyin),
+                    _("word {word}: {pinyin}", word=word, pinyin=pinyin),
+                ),
+            )
             for place, syllable, word in words_settling(line)
             for pinyin in (spelt(syllable),)
         ]
@@ -293,8 +300,8 @@ def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:
         known = [book.name for book in BOOKS]
         near = nearest_names(name.strip().casefold(), list(_BY_NAME))
         raise UsageError(
-            f"no rhyme book is called {name!r}",
-            expected=f"one of {', '.join(known)}",
-            action=f"did you mean {' / '.join(near)}?" if near else "choose a name of the list",
+            _("no rhyme book is called {name!r}", name=name),
+            expected=_("one of {form_names}", form_names=listed(known)),
+            action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
         )
     return SUNG_PINGSHUI if sung and book is PINGSHUI else book

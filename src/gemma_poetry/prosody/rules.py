@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from gemma_poetry.languages import _
+
 
 class Verdict(str, Enum):
     """What a poem, or a line, amounts to, from best to worst."""
@@ -28,6 +30,15 @@ class Verdict(str, Enum):
         """Whether the poem keeps the rules."""
         return self in (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED)
 
+
+VERDICT_NAMES: dict[Verdict, str] = {
+    Verdict.STRICT: _("strict"),
+    Verdict.MINOR: _("minor"),
+    Verdict.RESCUED: _("rescued"),
+    Verdict.FAIL: _("fail"),
+    Verdict.NOT_JUDGED: _("not-judged"),
+}
+"""What a verdict is called where people read it."""
 
 MAX_UNKNOWN_SHARE = 0.1
 """A poem is not judged if more of its characters than this have no known reading, or half of its rhyme words."""

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gemma_poetry.errors import TextError, UnknownFormError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone
@@ -74,9 +75,9 @@ def _if_readable(scansion: Scansion) -> Scansion:
     unread = sum(not place.tones for place in rhyming)
     if unknown <= MAX_UNKNOWN_SHARE * characters and 2 * unread < max(len(rhyming), 1):
         return scansion
-    remark = f"not judged: {unknown} of {characters} characters have no known reading" + (
-        f", {unread} of its {len(rhyming)} rhyme words among them" if unread else ""
-    )
+    remark = _(
+        "not judged: {unknown} of {characters} characters have no known reading", unknown=unknown, characters=characters
+    ) + (_(", {unread} of its {count} rhyme words among them", unread=unread, count=len(rhyming)) if unread else "")
     return replace(scansion, verdict=Verdict.NOT_JUDGED, every_reading=False, faults=(), licences=(), remarks=(remark,))
 
 
@@ -96,20 +97,22 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
         _check_lengths(lines, name, characters)
         _check_count(lines, name)
         if pattern and pattern not in OPENINGS[characters]:
-            raise UnknownFormError(f"{name} has no pattern {pattern!r}", expected=" / ".join(OPENINGS[characters]))
+            raise UnknownFormError(
+                _("{name} has no pattern {pattern!r}", name=name, pattern=pattern), expected=" / ".join(OPENINGS[characters])
+            )
         scansion = scan_regulated(lines, name, pattern, spoken)
     elif name in ANCIENT_CHARACTERS:
         _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
         if len(lines) < _MIN_RHYMING_LINES:
-            scansion = _not_judged(lines, name, spoken, f"{len(lines)} lines are too few to tell a rhyme")
+            scansion = _not_judged(lines, name, spoken, _("{count} lines are too few to tell a rhyme", count=len(lines)))
         else:
             scansion = scan_ancient(lines, name, marks=marks, book=spoken)
     elif name == "词":
         tune = guess_tune(lines, book=sung)
-        unfit = "no tune (词牌) fits the lines: name one"
+        unfit = _("no tune (词牌) fits the lines: name one")
         scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung, unfit)
     elif name in FORM_NAMES:
-        scansion = _not_judged(lines, name, spoken, f"{name} has no rule to judge by")
+        scansion = _not_judged(lines, name, spoken, _("{name} has no rule to judge by", name=name))
     elif find_tune(name):
         scansion = scan_tune(lines, name, pattern, sung)
     else:
@@ -154,7 +157,7 @@ def _scan_auto(lines: Sequence[str], marks: str, book: str) -> Scansion:
             return ancient
     scansion = _scan(lines, name, marks, book)
     if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks, book=spoken).verdict.passes:
-        remark = "as ancient verse (古体), which asks for rhyme alone, it passes"
+        remark = _("as ancient verse (古体), which asks for rhyme alone, it passes")
         return replace(scansion, remarks=(*scansion.remarks, remark))
     return scansion
 
@@ -193,12 +196,14 @@ def check_form(name: str) -> None:
 
 def _check_lines(lines: Sequence[str]) -> None:
     if not lines or not all(lines):
-        raise TextError("one of the lines is empty" if lines else "there is no line to read", expected="the lines of a poem")
+        raise TextError(
+            _("one of the lines is empty") if lines else _("there is no line to read"), expected=_("the lines of a poem")
+        )
     if len(lines) == 1:
         raise TextError(
-            f"there is one line only ({lines[0][:20]})",
-            expected="a poem of two lines at least",
-            action="give the whole poem, its lines apart by punctuation or white space",
+            _("there is one line only ({lines})", lines=lines[0][:20]),
+            expected=_("a poem of two lines at least"),
+            action=_("give the whole poem, its lines apart by punctuation or white space"),
         )
     check_characters(lines)
 
@@ -207,19 +212,21 @@ def _check_lengths(lines: Sequence[str], name: str, characters: int) -> None:
     for number, line in enumerate(lines, 1):
         if len(line) != characters:
             raise TextError(
-                f"line {number} ({line[:20]}) has {len(line)} characters",
-                expected=f"{characters} characters in each line, as {name} has",
-                action="mend the line, or name another form",
+                _("line {number} ({line}) has {count} characters", number=number, line=line[:20], count=len(line)),
+                expected=_("{characters} characters in each line, as {name} has", characters=characters, name=name),
+                action=_("mend the line, or name another form"),
             )
 
 
 def _check_count(lines: Sequence[str], name: str) -> None:
-    count, _ = FIXED_SHAPES.get(name, (0, 0))
+    count, _unused = FIXED_SHAPES.get(name, (0, 0))
     if len(lines) != count if count else len(lines) < 10 or len(lines) % 2:
         raise TextError(
-            f"the poem has {len(lines)} lines",
-            expected=f"{count} lines, as {name} has" if count else f"an even number of lines, at least 10, as {name} has",
-            action="mend the poem, or name another form",
+            _("the poem has {count} lines", count=len(lines)),
+            expected=_("{count} lines, as {name} has", count=count, name=name)
+            if count
+            else _("an even number of lines, at least 10, as {name} has", name=name),
+            action=_("mend the poem, or name another form"),
         )
 
 
@@ -255,7 +262,7 @@ def _unknown(name: str) -> UnknownFormError:
     tunes = shipped_tunes()
     near = nearest_names(name, [*FORM_NAMES, *SHORT_NAMES, *tunes.tunes])
     return UnknownFormError(
-        f"no form or tune (词牌) is called {name!r}",
-        expected=f"one of {' '.join(FORM_NAMES)}, or one of {len(tunes.tunes)} tunes",
-        action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+        _("no form or tune (词牌) is called {name!r}", name=name),
+        expected=_("one of {form_names}, or one of {count} tunes", form_names=" ".join(FORM_NAMES), count=len(tunes.tunes)),
+        action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
     )

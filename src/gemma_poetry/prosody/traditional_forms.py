@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 
 TABLE = "assets/prosody/company.txt"
 
@@ -70,9 +71,9 @@ def _rows() -> dict[str, list[list[str]]]:
             char, *row = line.split("\t")
             if len(row) != 4 or not row[1].isdecimal():
                 raise DataError(
-                    f"no table of company: {line[:20]!r}",
-                    expected="the file that scripts/collect_company.py writes",
-                    action="install the package again",
+                    _("no table of company: {line!r}", line=line[:20]),
+                    expected=_("the file that scripts/collect_company.py writes"),
+                    action=_("install the package again"),
                     where=f"{TABLE}:{number}",
                 )
             rows.setdefault(char, []).append(row)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Form, Slot, Tone
 
 _SYMBOLS: dict[Tone | None, str] = {Tone.LEVEL: "平", Tone.OBLIQUE: "仄", None: "中"}
@@ -53,8 +54,8 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
             echoes.append((len(lines), int(echo)))
     if end != len(text) or not lines:
         raise DataError(
-            f"no pattern of a tune: {text[end : end + 12]!r} at character {end + 1}",
-            expected="平, 仄, 中, one letter for a rhyme and a closing mark a line, as 中仄仄平平a。",
+            _("no pattern of a tune: {text!r} at character {end}", text=text[end : end + 12], end=end + 1),
+            expected=_("平, 仄, 中, one letter for a rhyme and a closing mark a line, as 中仄仄平平a。"),
             where=name,
         )
     return Form(name, tuple(lines), "".join(marks), pattern, tuple(echoes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard
@@ -37,7 +38,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
     """
     lines = as_lines(lines)
     if not any(lines):
-        raise TextError("there is no line to read", expected="the lines of a 词")
+        raise TextError(_("there is no line to read"), expected=_("the lines of a 词"))
     check_characters(lines)
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
@@ -48,14 +49,14 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
         return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
-        reason = f"poems of {tune.name} with such lines exist, too few for a template of their own"
+        reason = _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
         return _not_judged(lines, tune, book, reason)
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
-            f"{tune.name} has no variant {pattern!r}",
+            _("{name} has no variant {pattern!r}", name=tune.name, pattern=pattern),
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
-            action="choose one of them",
+            action=_("choose one of them"),
         )
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, book))
 
@@ -143,9 +144,14 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: Rhyme
 
 def _not_judged(lines: Sequence[str], tune: Tune, book: RhymeBook, reason: str = "") -> Scansion:
     if not reason and tune.poems < MIN_POEMS:
-        reason = f"{tune.name} has {tune.poems} poems in the corpus, fewer than the {MIN_POEMS} that a template needs"
+        reason = _(
+            "{name} has {poems} poems in the corpus, fewer than the {min_poems} that a template needs",
+            name=tune.name,
+            poems=tune.poems,
+            min_poems=MIN_POEMS,
+        )
     elif not reason:
-        reason = f"the {tune.poems} poems of {tune.name} in the corpus have no pattern in common"
+        reason = _("the {poems} poems of {name} in the corpus have no pattern in common", poems=tune.poems, name=tune.name)
     places = _frozen(_unsung_places(lines, book))
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(reason,), book=book)
 
@@ -200,7 +206,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     """The reading that a place takes and why; `None` where several stay possible."""
     found = heard.readings
     if len(found) == 1:
-        return found[0], heard.reason or "only reading"
+        return found[0], heard.reason or _("only reading")
     if part is not None:
         rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
         if rhyming:
@@ -234,6 +240,14 @@ def _remarks(fit: TuneFit) -> list[str]:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
-            where = f"line {fault.line}, position {fault.position}"
-            remarks.append(f"{where}: {share}% of {fit.variant.poems} poems have {fault.expected} here")
+            where = _("line {line}, position {position}", line=fault.line, position=fault.position)
+            remarks.append(
+                _(
+                    "{where}: {share}% of {poems} poems have {expected} here",
+                    where=where,
+                    share=share,
+                    poems=fit.variant.poems,
+                    expected=fault.expected,
+                )
+            )
     return remarks

@@ -29,6 +29,7 @@ from importlib import resources
 from typing import Any
 
 from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
@@ -237,9 +238,13 @@ class TuneTable:
         if tune is None:
             near = nearest_names(_simplified(name), self._by_any_name)
             raise UnknownFormError(
-                f"no tune (词牌) is called {name!r}",
-                expected=f"one of the {len(self.tunes)} tunes that the corpus has ({len(self.judged)} of them with a template)",
-                action=f"did you mean {' / '.join(near)}?" if near else "see `gemma-poetry tunes list`",
+                _("no tune (词牌) is called {name!r}", name=name),
+                expected=_(
+                    "one of the {count} tunes that the corpus has ({judged_count} of them with a template)",
+                    count=len(self.tunes),
+                    judged_count=len(self.judged),
+                ),
+                action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
             )
         return tune
 
@@ -269,9 +274,13 @@ def tune_forms(name: str) -> tuple[Form, ...]:
     tune = shipped_tunes().require(name)
     if not tune.judged:
         raise UnknownFormError(
-            f"the tune {tune.name} has no template: {tune.poems} poems, too few or too unlike each other",
-            expected=f"a tune with at least {MIN_POEMS} poems of a common pattern",
-            action="choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus",
+            _(
+                "the tune {name} has no template: {poems} poems, too few or too unlike each other",
+                name=tune.name,
+                poems=tune.poems,
+            ),
+            expected=_("a tune with at least {min_poems} poems of a common pattern", min_poems=MIN_POEMS),
+            action=_("choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus"),
         )
     return tuple(variant.form for variant in tune.variants)
 
@@ -321,13 +330,13 @@ def table_from_record(record: Mapping[str, Any]) -> TuneTable:
             tunes[name] = Tune(name, poems, aliases=aliases, characters=characters, like=like)
         unknown = {tune.like for tune in tunes.values() if tune.like} - tunes.keys()
         if unknown:
-            raise ValueError(f"no tune is called {unknown.pop()}")
+            raise ValueError(_("no tune is called {pop}", pop=unknown.pop()))
         return TuneTable(tunes, record["provenance"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"no table of tunes ({type(error).__name__}: {error})",
-            expected="the file that `gemma-poetry tunes induce` writes",
-            action="induce it again",
+            _("no table of tunes ({name}: {error})", name=type(error).__name__, error=error),
+            expected=_("the file that `gemma-poetry tunes induce` writes"),
+            action=_("induce it again"),
         ) from error
 
 
@@ -349,6 +358,8 @@ def _tune_from_record(entry: Mapping[str, Any]) -> Tune:
         form = parse_pattern(variant["pattern"], entry["name"], variant["label"])
         shares = _rows(variant["level"])
         if tuple(map(len, shares)) != form.line_lengths:
-            raise ValueError(f"{entry['name']} {variant['label']}: level shares and pattern differ in shape")
+            raise ValueError(
+                _("{name} {label}: level shares and pattern differ in shape", name=entry["name"], label=variant["label"])
+            )
         variants.append(TuneVariant(form, variant["poems"], shares))
     return Tune(entry["name"], entry["poems"], tuple(variants), _names(entry["aliases"]), _rows(entry["shapes"]))

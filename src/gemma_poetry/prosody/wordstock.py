@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_poetry.errors import ConstraintError
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.measures import WEAK, MeasuredLine, Unit
 
 NOTHING = -1
@@ -67,9 +68,9 @@ class Wordstock:
     def __init__(self, units: Mapping[str, Unit], *, joiner: str = "", marks: str = "", capitalise: bool = False) -> None:
         if not any(unit.cost == 1 and not unit.accents for unit in units.values()):
             raise ConstraintError(
-                "no unit of cost 1 is at hand to fill lines up with",
-                expected="a vocabulary that can spell the words (or kana) of the language",
-                action="use a model whose tokenizer knows the script",
+                _("no unit of cost 1 is at hand to fill lines up with"),
+                expected=_("a vocabulary that can spell the words (or kana) of the language"),
+                action=_("use a model whose tokenizer knows the script"),
             )
         self.joiner = joiner
         self.marks = frozenset(marks)
@@ -109,7 +110,7 @@ class Wordstock:
             self.costs[node] = unit.cost
             self._accents[node] = sum(1 << place for place in unit.accents)
             self._groups[node] = numbers[unit.rhyme] if unit.rhyme else NOTHING
-        for merged, _, large in self._merged:
+        for merged, _unused, large in self._merged:
             for values in (self.costs, self._accents, self._groups):
                 values[merged] = values[large]
         self.longest_unit = max(depths)

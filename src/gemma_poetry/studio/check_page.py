@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gemma_poetry.languages import localized
 from gemma_poetry.prosody.check_result import ScansionResult
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import alternating_marks
-from gemma_poetry.studio.in_chinese import translated
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Layout, Verse, escape, legend_html, verdict_html, verse_html
 from gemma_poetry.studio.workshop import Workshop
@@ -73,7 +73,7 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
     remarks += [say("passes_by", language, title=book.title) for book in scansion.passing_books]
-    remarks += [translated(remark, language) for remark in scansion.remarks]
+    remarks += [localized(remark, language) for remark in scansion.remarks]
     if remarks:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]
         parts.append(f"<h4>{escape(say('remarks', language))}</h4><ul class='findings'>{''.join(rows)}</ul>")
@@ -101,5 +101,5 @@ def _mends(poem: ScansionResult, number: int, language: Language) -> str:
         for found in mend.alternatives
     ]
     if mend.advice:
-        texts.append(say("mend_advice", language, advice=translated(mend.advice, language)))
+        texts.append(say("mend_advice", language, advice=localized(mend.advice, language)))
     return "".join(f"<span class='mend'>{escape(text)}</span>" for text in texts)

@@ -9,11 +9,20 @@ from __future__ import annotations
 import logging
 
 from gemma_poetry.errors import GemmaPoetryError
-from gemma_poetry.studio.in_chinese import translated
+from gemma_poetry.languages import _, localized
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import escape
 
 _LOG = logging.getLogger("gemma_poetry.studio")
+# Advice that speaks of the command line, as the page can follow it.
+_ON_THE_PAGE = {
+    "give --template, e.g. □□□□，□□□□□□。, or choose another form": _(
+        "give a template with blanks, e.g. □□□□，□□□□□□。, or choose another form"
+    ),
+    "see `gemma-poetry tunes list`": _("choose one of the list"),
+    "choose one of `gemma-poetry tunes list`, or induce templates from a larger corpus": _("choose another tune of the list"),
+    "name a form, e.g. --form 七言绝句": _("choose a form, e.g. 七言绝句"),
+}
 _CPU_MEMORY = "DefaultCPUAllocator: can't allocate memory"
 
 
@@ -24,11 +33,15 @@ def problem_html(error: Exception, language: Language) -> str:
         if _wants_memory(error):
             return problem_html(complaint("no_memory", language), language)
         return f'<div class="problem" role="alert"><p>{escape(say("failure", language))}</p></div>'
-    rows = [f"<p><strong>{escape(say('problem', language))}</strong> {escape(translated(error.found, language))}</p>"]
+    rows = [f"<p><strong>{escape(say('problem', language))}</strong> {escape(_on_the_page(error.found, language))}</p>"]
     for key, text in (("expected", error.expected), ("action", error.action)):
         if text:
-            rows.append(f"<p><em>{escape(say(key, language))}</em> {escape(translated(text, language))}</p>")
+            rows.append(f"<p><em>{escape(say(key, language))}</em> {escape(_on_the_page(text, language))}</p>")
     return f'<div class="problem" role="alert" data-kind="{type(error).__name__}">{"".join(rows)}</div>'
+
+
+def _on_the_page(text: str, language: Language) -> str:
+    return localized(_ON_THE_PAGE.get(text, text), language)
 
 
 def _wants_memory(error: Exception) -> bool:

@@ -6,12 +6,12 @@ have every key and the same places to fill.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from gemma_poetry.errors import GemmaPoetryError, UsageError
+from gemma_poetry.languages import Language as Language
 from gemma_poetry.prosody.rules import Verdict
 
-Language = Literal["zh", "en"]
 LANGUAGES: dict[Language, str] = {"zh": "中文", "en": "English"}
 
 _TEXTS: dict[str, tuple[str, str]] = {

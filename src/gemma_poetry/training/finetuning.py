@@ -29,6 +29,7 @@ from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.languages import _
 from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
 
@@ -95,10 +96,10 @@ def finetune(
         # A step takes a batch a process: with another number of them, steps and their rates would mean something else.
         "processes": process_count(),
     }
-    what = "data, model, recipe and number of processes"
+    what = _("data, model, recipe and number of processes")
     with at_work(out, start, resume=resume, what=what, writes=is_main_process()) as run:
         if run.manifest is not None:
-            say(f"{out}: the run is finished, and stays as it is")
+            say(_("{out}: the run is finished, and stays as it is", out=out))
             return run.manifest if is_main_process() else {}
         return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting, watching)
 
@@ -131,7 +132,9 @@ def _train(
     dtype = "float32" if full else _dtype(run, recipe.train)
     loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit and not full)
     if loaded.adapted:
-        raise RunError("the model is a run, not a base model", where=model_spec, action=f"name its base, {loaded.base}")
+        raise RunError(
+            _("the model is a run, not a base model"), where=model_spec, action=_("name its base, {base}", base=loaded.base)
+        )
     check_tokenizer(data_manifest, loaded.tokenizer, data)
     if checkpoint is None and is_main_process():
         # Noted for whoever goes on, on a machine that may be faster in another one.
@@ -139,12 +142,15 @@ def _train(
     samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
     if not samples:
         raise TrainingError(
-            "no sample is left to train on", where=data / "train.txt", action="raise train.max_tokens or prepare more poems"
+            _("no sample is left to train on"),
+            where=data / "train.txt",
+            action=_("raise train.max_tokens or prepare more poems"),
         )
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     if full:
-        model, matched = loaded.model.requires_grad_(True), []
+        matched: list[str] = []
+        model = loaded.model.requires_grad_(True)
     else:
         model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
@@ -153,7 +159,11 @@ def _train(
     if not full:
         apply_fused(model)
     if is_main_process():
-        say("every weight is trained" if full else f"LoRA on {describe_matches(matched)}")
+        say(
+            _("every weight is trained")
+            if full
+            else _("LoRA on {describe_matches}", describe_matches=describe_matches(matched))
+        )
     watch = None if watching is None or process_count() > 1 else watching(replace(loaded, model=model, adapted=not full), run)
     trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch)
     best = None
@@ -280,7 +290,7 @@ def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str,
     try:
         scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
     except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
-        say("the whole model does not fit on this device: run `evaluate` where it does")
+        say(_("the whole model does not fit on this device: run `evaluate` where it does"))
         return {}
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
@@ -329,10 +339,18 @@ def _prune(
         return None
     vocabulary = prune_vocabulary(model, kept, settings.sampled_rows)
     if is_main_process():
-        others = f", {vocabulary.sampled:,} drawn from the others stand for these" if vocabulary.sampled else ""
+        others = (
+            _(", {sampled:,} drawn from the others stand for these", sampled=vocabulary.sampled) if vocabulary.sampled else ""
+        )
         say(
-            f"vocabulary pruned for training: {vocabulary.kept:,} of {vocabulary.rows:,} rows are kept{others}; "
-            f"{vocabulary.parameters:,} parameters are dropped; losses and perplexities of the curve are over these rows"
+            _(
+                "vocabulary pruned for training: {kept:,} of {rows:,} rows are kept{others}; {parameters:,} "
+                "parameters are dropped; losses and perplexities of the curve are over these rows",
+                kept=vocabulary.kept,
+                rows=vocabulary.rows,
+                others=others,
+                parameters=vocabulary.parameters,
+            )
         )
     return vocabulary
 
@@ -358,7 +376,10 @@ def _trainer(
     poems = load_poems(data, "val")
     validation = read_tokenized(data / "val.txt", tokenizer)
     if len(poems) != len(validation):
-        raise DataError(f"{len(poems)} records but {len(validation)} tokenized poems", where=data / "val.txt")
+        raise DataError(
+            _("{count} records but {validation_count} tokenized poems", count=len(poems), validation_count=len(validation)),
+            where=data / "val.txt",
+        )
     kept = [(poem, sample) for poem, sample in zip(poems, validation) if len(sample) <= settings.max_tokens][
         : settings.evaluation_poems
     ]

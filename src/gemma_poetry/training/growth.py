@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gemma_poetry.errors import ModelError
+from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM, PreTrainedTokenizerBase
@@ -102,9 +103,12 @@ def _check_shapes(small: Gemma3ForCausalLM, large: Gemma3ForCausalLM) -> None:
     if before.layer_types != after.layer_types[: before.num_hidden_layers]:
         unequal.append("layer_types")
     if unequal or shrunk:
-        named = ", ".join(f"{name} {getattr(before, name, None)} and {getattr(after, name, None)}" for name in unequal + shrunk)
+        named = listed(
+            _("{name} {before} and {after}", name=name, before=getattr(before, name, None), after=getattr(after, name, None))
+            for name in unequal + shrunk
+        )
         raise ModelError(
-            f"the model to begin with cannot grow into this preset: {named}",
-            expected=f"the same {', '.join(_EQUAL)}, and no fewer {', '.join(_GROWN)}",
-            action="choose a preset that is larger throughout, or leave --from out",
+            _("the model to begin with cannot grow into this preset: {named}", named=named),
+            expected=_("the same {equal}, and no fewer {grown}", equal=listed(_EQUAL), grown=listed(_GROWN)),
+            action=_("choose a preset that is larger throughout, or leave --from out"),
         )

@@ -28,6 +28,7 @@ from gemma_poetry.data.prompts import dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
 from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.languages import _, localized
 from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
@@ -64,9 +65,9 @@ def pretrain(
 
     if shards_weights():
         raise UsageError(
-            "a pretraining was launched with sharded weights (FSDP)",
-            expected="the whole model on each device: no preset needs more than one, and Muon wants whole matrices",
-            action="launch with recipes/distributed/ddp.yaml",
+            _("a pretraining was launched with sharded weights (FSDP)"),
+            expected=_("the whole model on each device: no preset needs more than one, and Muon wants whole matrices"),
+            action=_("launch with recipes/distributed/ddp.yaml"),
         )
     check_data_folder(data)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
@@ -76,10 +77,10 @@ def pretrain(
         "from": {name: sha256_file(start / name) for name in _weights(start)} if start else None,
         "processes": process_count(),
     }
-    what = "data, settings, beginning and number of processes"
+    what = _("data, settings, beginning and number of processes")
     with at_work(out, begun_with, resume=resume, what=what, writes=is_main_process()) as run:
         if run.manifest is not None:
-            print(f"{out}: the model is finished, and stays as it is", file=sys.stderr)
+            print(localized(_("{out}: the model is finished, and stays as it is", out=out)), file=sys.stderr)
             return run.manifest if is_main_process() else {}
         return _pretrain(data, data_manifest, run, settings, start)
 
@@ -100,7 +101,7 @@ def _pretrain(
     out, checkpoint = run.folder, run.checkpoint
     poems = load_poems(data, "train")
     if not poems:
-        raise DataError("train.jsonl holds no poem", where=data, action="prepare a larger collection")
+        raise DataError(_("train.jsonl holds no poem"), where=data, action=_("prepare a larger collection"))
     if start:
         _check_start(start, poems)
     saved = (out / "tokenizer.json").is_file()
@@ -176,10 +177,16 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
     free = available_memory(device)
     if state + batch > free:
         raise TrainingError(
-            f"the pretraining wants more memory than there is: {gib(state)} for gradients and moments, {gib(batch)} for a "
-            f"batch, {gib(free)} free on {device}",
-            expected="a step that fits",
-            action="lower pretrain.batch_blocks (and raise pretrain.gradient_accumulation), or choose a smaller preset",
+            _(
+                "the pretraining wants more memory than there is: {state} for gradients "
+                "and moments, {batch} for a batch, {free} free on {device}",
+                state=gib(state),
+                batch=gib(batch),
+                free=gib(free),
+                device=device,
+            ),
+            expected=_("a step that fits"),
+            action=_("lower pretrain.batch_blocks (and raise pretrain.gradient_accumulation), or choose a smaller preset"),
         )
 
 
@@ -193,9 +200,9 @@ def _check_start(start: Path, poems: Sequence[Poem]) -> None:
     manifest = check_manifest(start, [*_weights(start), "config.json", "tokenizer.json"])
     if manifest.get("data", {}).get("clusters", {}).get("train") != cluster_digest(poems):
         raise ModelError(
-            "the model to begin with was trained on other poems than this training split",
-            expected="the same near-duplicate clusters in its manifest: else poems of val and test may be known to it",
-            action="prepare DATA from the collection and as for that model (same commit, shares, seed), or leave --from out",
+            _("the model to begin with was trained on other poems than this training split"),
+            expected=_("the same near-duplicate clusters in its manifest: else poems of val and test may be known to it"),
+            action=_("prepare DATA from the collection and as for that model (same commit, shares, seed), or leave --from out"),
             where=start,
         )
 

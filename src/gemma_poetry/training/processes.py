@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 
 def process_count() -> int:
@@ -34,16 +35,16 @@ def join_processes(*, four_bit: bool = False) -> None:
     sharded = shards_weights()
     if sharded and four_bit:
         raise UsageError(
-            "4-bit weights (lora.four_bit) were asked for together with FSDP",
-            expected="one of them: weights in 4 bits are packed into bytes, which FSDP2 does not shard",
-            action="launch with recipes/distributed/ddp.yaml, or leave lora.four_bit out",
+            _("4-bit weights (lora.four_bit) were asked for together with FSDP"),
+            expected=_("one of them: weights in 4 bits are packed into bytes, which FSDP2 does not shard"),
+            action=_("launch with recipes/distributed/ddp.yaml, or leave lora.four_bit out"),
         )
     version = os.environ.get("FSDP_VERSION", "1")
     if sharded and version != "2":
         raise UsageError(
-            f"version {version} of FSDP was asked for",
-            expected="fsdp_version: 2",
-            action="launch with recipes/distributed/fsdp2.yaml",
+            _("version {version} of FSDP was asked for", version=version),
+            expected=_("fsdp_version: 2"),
+            action=_("launch with recipes/distributed/fsdp2.yaml"),
         )
     if process_count() == 1:
         return
@@ -53,7 +54,7 @@ def join_processes(*, four_bit: bool = False) -> None:
     state = PartialState(cpu=not torch.cuda.is_available())
     if sharded and state.distributed_type == DistributedType.MULTI_CPU:
         raise UsageError(
-            "FSDP was asked for on CPUs",
-            expected="an accelerator for each process",
-            action="launch with recipes/distributed/ddp.yaml",
+            _("FSDP was asked for on CPUs"),
+            expected=_("an accelerator for each process"),
+            action=_("launch with recipes/distributed/ddp.yaml"),
         )

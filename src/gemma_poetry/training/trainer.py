@@ -41,6 +41,7 @@ from transformers.trainer_utils import EvalPrediction
 from gemma_poetry.artifacts import atomic_writer
 from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import TrainingError
+from gemma_poetry.languages import _
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.vocabulary import KeptVocabulary, whole_ids
 from gemma_poetry.progress import is_shown
@@ -191,9 +192,9 @@ class PoetryTrainer(ShardedTrainer):
                 loss = loss + super().training_step(model, part, num_items_in_batch)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss became {loss.item()} at step {self.state.global_step + 1}",
-                expected="a finite loss",
-                action="lower train.learning_rate, or use float32; the last complete checkpoint is kept",
+                _("the loss became {loss} at step {global_step}", loss=loss.item(), global_step=self.state.global_step + 1),
+                expected=_("a finite loss"),
+                action=_("lower train.learning_rate, or use float32; the last complete checkpoint is kept"),
             )
         return loss
 
@@ -236,7 +237,7 @@ class PoetryTrainer(ShardedTrainer):
         if characters:
             metrics[f"{self._perplexity}{self._suffix}"] = math.exp(nats / characters)
             for index, name in enumerate(self._groups):
-                group_nats, _, group_characters = figures[groups == index].sum(0).tolist()
+                group_nats, _unused, group_characters = figures[groups == index].sum(0).tolist()
                 if group_characters:
                     metrics[f"{self._perplexity}{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
         return metrics | self._watched()
@@ -310,7 +311,9 @@ class _CurveWriter(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_unused: Any
+    ) -> None:
         if not state.is_world_process_zero:
             return
         with atomic_writer(self._path) as stream:

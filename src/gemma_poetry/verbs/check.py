@@ -27,6 +27,7 @@ from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
+from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.check_result import CheckResult, scansion_result
 from gemma_poetry.prosody.findings import Scansion
@@ -56,11 +57,11 @@ def check(
     status = unread = number = 0
     for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature, book), 1):
         if isinstance(result, RefusedError):
-            print(f"{source_id}: left out: {result.reason}", file=sys.stderr)
+            print(localized(_("{source_id}: left out: {reason}", source_id=source_id, reason=result.reason)), file=sys.stderr)
             status = 2
             continue
         if isinstance(result, TextError):
-            print(f"poem {number}: {result}", file=sys.stderr)
+            print(localized(_("poem {number}: {result}", number=number, result=result)), file=sys.stderr)
             status = 2
             continue
         if result.verdict is Verdict.FAIL:
@@ -105,7 +106,10 @@ def check_file(
             if len(records) == 1 and isinstance(error, TextError):
                 raise
             if isinstance(error, UnreadableError):
-                yield record.source_id, _not_judged(record, error, f"poem {number}{_line_of(record, file)}")
+                yield (
+                    record.source_id,
+                    _not_judged(record, error, _("poem {number}{line_of}", number=number, line_of=_line_of(record, file))),
+                )
             else:
                 yield record.source_id, error
 
@@ -130,7 +134,9 @@ def read_file(path: str) -> SourceFile:
         content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise InputError(
-                f"standard input holds more than {MAX_FILE_BYTES >> 20} MiB", expected="poems", action="check what writes it"
+                _("standard input holds more than {max_file_bytes} MiB", max_file_bytes=MAX_FILE_BYTES >> 20),
+                expected=_("poems"),
+                action=_("check what writes it"),
             )
         return SourceFile("standard input.txt", "standard input", content)
     try:
@@ -138,25 +144,29 @@ def read_file(path: str) -> SourceFile:
     except InputError as error:
         if not any(map(is_han, path)):
             raise
-        action = f"check the path; a poem itself is read from standard input: echo {visible(path)} | gemma-poetry check -"
-        raise InputError(error.found, where=error.where, expected="a file of poems", action=action) from error
+        action = _(
+            "check the path; a poem itself is read from standard input: echo {path} | gemma-poetry check -", path=visible(path)
+        )
+        raise InputError(error.found, where=error.where, expected=_("a file of poems"), action=action) from error
 
 
 def _not_judged(record: SourcePoem, error: UnreadableError, where: str) -> CheckResult:
     """A poem that cannot be read, with the reason and its place in the file."""
     lines = tuple(line for line in record.paragraphs if line.strip())
-    scansion = Scansion("", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(f"{where}: {error.found}",))
+    scansion = Scansion(
+        "", "", lines, Verdict.NOT_JUDGED, False, "", (), remarks=(_("{where}: {found}", where=where, found=error.found),)
+    )
     return scansion_result(scansion, title=record.title, author=record.author)
 
 
 def _line_of(record: SourcePoem, file: SourceFile) -> str:
     """`, line 17 of poems.txt`: where the first row of a poem that cannot be read stands; empty where it cannot be told."""
-    number, _ = offence(record.paragraphs)
+    number, _unused = offence(record.paragraphs)
     if not number:
         return ""
-    text, _ = decode(file.content, file.where)
+    text, _unused2 = decode(file.content, file.where)
     begin = text.find(record.paragraphs[number - 1])
-    return f", line {text.count(chr(10), 0, begin) + 1} of {file.name}" if begin >= 0 else ""
+    return _(", line {text} of {name}", text=text.count(chr(10), 0, begin) + 1, name=file.name) if begin >= 0 else ""
 
 
 def _print_text(result: CheckResult, source_id: str) -> None:
@@ -164,7 +174,7 @@ def _print_text(result: CheckResult, source_id: str) -> None:
 
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for row in result.rows(source_id):
-        console.print(visible(row) if isinstance(row, str) else row)
+        console.print(visible(localized(row)) if isinstance(row, str) else row)
 
 
 def main(arguments: list[str]) -> int:

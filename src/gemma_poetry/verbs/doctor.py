@@ -19,6 +19,7 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, fault_of, judge
 from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.languages import _, localized
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gemma_poetry.data.tokenization import TokenizedPoem
 
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "bold red"}
+_VERDICT_WORDS = {"ok": _("ok"), "warning": _("warning"), "fault": _("fault")}
 
 
 def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -> Iterator[Finding]:
@@ -49,7 +51,11 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
     from gemma_poetry.model.loading import is_run, load_tokenizer, run_base
 
     if is_run(Path(model)):
-        raise RunError("the model is a run, not a base model", where=model, action=f"name its base, {run_base(Path(model))}")
+        raise RunError(
+            _("the model is a run, not a base model"),
+            where=model,
+            action=_("name its base, {run_base}", run_base=run_base(Path(model))),
+        )
     check_data_folder(data)
     tokenizer = load_tokenizer(model)
     findings, samples = _check_data(data, tokenizer, recipe)
@@ -73,14 +79,16 @@ def _check_data(
     try:
         manifest = check_manifest(data, ["train.txt", "val.txt", "train.jsonl", "val.jsonl"])
     except DataError as error:
-        return [fault_of("data", error)], None
-    findings.append(Finding("data", "ok", f"{data}: as its manifest tells", "the files that prepare wrote"))
+        return [fault_of(_("data"), error)], None
+    findings.append(Finding(_("data"), "ok", _("{data}: as its manifest tells", data=data), _("the files that prepare wrote")))
     try:
         check_tokenizer(manifest, tokenizer, data)
-        findings.append(Finding("tokenizer", "ok", "the one that the data was made with", "the same for model and data"))
+        findings.append(
+            Finding(_("tokenizer"), "ok", _("the one that the data was made with"), _("the same for model and data"))
+        )
         samples = read_tokenized(data / "train.txt", tokenizer)
     except DataError as error:
-        check = "tokenizer" if isinstance(error, TokenizerMismatchError) else "data"
+        check = _("tokenizer") if isinstance(error, TokenizerMismatchError) else _("data")
         return [*findings, fault_of(check, error)], None
     return [*findings, *check_samples(samples, tokenizer, recipe.train.max_tokens)], samples
 
@@ -99,11 +107,11 @@ def _check_model(
     from gemma_poetry.progress import stage
 
     try:
-        with stage("Loading the model"):
+        with stage(_("Loading the model")):
             dtype = FASTEST if recipe.train.dtype == "auto" else recipe.train.dtype
             loaded = load_model(model, dtype=dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
-        yield fault_of("model", error)
+        yield fault_of(_("model"), error)
         return
     rows = kept_rows(loaded.model, tokenizer, samples, data, recipe)
     yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available, vocabulary_rows=rows)
@@ -136,17 +144,24 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     available = available_memory("cuda" if torch.cuda.is_available() else "cpu")
     folder = Path(locate(model))
     if not folder.is_dir():
-        return available, Finding("room", "ok", f"{gib(available)} free", "room for the weights (not downloaded yet)")
+        return available, Finding(
+            _("room"), "ok", _("{available} free", available=gib(available)), _("room for the weights (not downloaded yet)")
+        )
     half = recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and torch.cuda.is_available())
     element, four_bit = 2 if half else 4, recipe.lora.four_bit
     wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
     kind = "bfloat16" if half else "float32"
     return available, judge(
-        "room",
+        _("room"),
         wanted <= available,
-        f"{gib(wanted)} of weights in {f'4 bits and {kind}' if four_bit else kind}, {gib(available)} free",
-        "room for the weights",
-        "choose a smaller model, or a machine with more memory" + ("" if four_bit else "; on a GPU: lora.four_bit=true"),
+        _(
+            "{wanted} of weights in {value}, {available} free",
+            wanted=gib(wanted),
+            value=_("4 bits and {kind}", kind=kind) if four_bit else kind,
+            available=gib(available),
+        ),
+        _("room for the weights"),
+        _("choose a smaller model, or a machine with more memory") + ("" if four_bit else _("; on a GPU: lora.four_bit=true")),
     )
 
 
@@ -164,28 +179,35 @@ def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
     wanted = (recipe.train.save_limit + 1) * 3 * adapter + adapter + 64 * 2**20
     place = next(path for path in [out.absolute(), *out.absolute().parents] if path.exists())
     free = shutil.disk_usage(place).free
-    found = f"{gib(free)} free at {place}, {gib(wanted)} for {recipe.train.save_limit} checkpoints, {gib(weights)} to merge"
-    expected = "space for checkpoints, and for a merged export"
-    action = "free some space, choose another --out, or lower train.save_limit"
+    found = _(
+        "{free} free at {place}, {wanted} for {save_limit} checkpoints, {weights} to merge",
+        free=gib(free),
+        place=place,
+        wanted=gib(wanted),
+        save_limit=recipe.train.save_limit,
+        weights=gib(weights),
+    )
+    expected = _("space for checkpoints, and for a merged export")
+    action = _("free some space, choose another --out, or lower train.save_limit")
     if free < wanted:
-        return Finding("disk", "fault", found, expected, action)
-    return judge("disk", free >= wanted + weights, found, expected, action, otherwise="warning")
+        return Finding(_("disk"), "fault", found, expected, action)
+    return judge(_("disk"), free >= wanted + weights, found, expected, action, otherwise="warning")
 
 
 def findings_table(findings: list[Finding]) -> Table:
     """The findings for a terminal."""
     from rich.table import Table
 
-    table = Table(title="doctor", title_justify="left")
-    for name in ("check", "", "found", "expected", "what to do"):
-        table.add_column(name, overflow="fold")
+    table = Table(title=localized(_("doctor")), title_justify="left")
+    for name in (_("check"), "", _("found"), _("expected"), _("what to do")):
+        table.add_column(localized(name), overflow="fold")
     for finding in findings:
-        verdict = f"[{_COLOURS[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(finding.check, verdict, *map(_plain, (finding.found, finding.expected, finding.action)))
+        verdict = f"[{_COLOURS[finding.verdict]}]{localized(_VERDICT_WORDS[finding.verdict])}[/]"
+        table.add_row(localized(finding.check), verdict, *map(_plain, (finding.found, finding.expected, finding.action)))
     return table
 
 
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(localized(text))

@@ -15,6 +15,7 @@ from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.languages import _, localized
 
 
 def domain_of_data(data: Path) -> Domain:
@@ -37,7 +38,9 @@ def counting_of_data(data: Path) -> Counting:
     try:
         domain = domain_of_data(data)
     except UsageError as error:
-        print(f"gemma-poetry: note: perplexity is counted by characters: {error.found}", file=sys.stderr)
+        print(
+            localized(_("gemma-poetry: note: perplexity is counted by characters: {found}", found=error.found)), file=sys.stderr
+        )
         return CHARACTERS
     return Counting(domain.unit, domain.count)
 
@@ -58,9 +61,9 @@ def domain_of_model(model: str, wanted: str = "") -> Domain:
         taught = str(read_manifest(Path(model)).get("data", {}).get("domain") or "")
     if taught and wanted and wanted != taught:
         raise UsageError(
-            f"the run was trained on the domain {taught!r}, not {wanted!r}",
+            _("the run was trained on the domain {taught!r}, not {wanted!r}", taught=taught, wanted=wanted),
             where=model,
-            expected="the domain of the run",
-            action="leave --domain out",
+            expected=_("the domain of the run"),
+            action=_("leave --domain out"),
         )
     return load_domain(wanted or taught or DEFAULT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from gemma_poetry.domains.registry import Listing, list_domains
+from gemma_poetry.languages import _, listed, localized
 
 
 def domain_records() -> list[dict[str, Any]]:
@@ -19,15 +20,15 @@ def domain_lines() -> list[str]:
     """The same as rows of text."""
     lines = []
     for record in domain_records():
-        lines.append(f"{record['name']}  ({record['package']})")
+        lines.append(_("{name}  ({package})", name=record["name"], package=record["package"]))
         if record["description"]:
-            lines.append(f"    {record['description']}")
+            lines.append("    " + localized(record["description"]))
         if record["forms"]:
-            lines.append(f"    forms: {', '.join(record['forms'])}")
+            lines.append(localized(_("    forms: {forms}", forms=listed(record["forms"]))))
         if record["feature"]:
-            lines.append(f"    --feature: {record['feature']}")
+            lines.append(_("    --feature: ") + localized(record["feature"]))
         if record["error"]:
-            lines.append(f"    cannot be used: {record['error']}")
+            lines.append(localized(_("    cannot be used: {error}", error=record["error"])))
     return lines
 
 

@@ -52,6 +52,7 @@ from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.folders import model_hint
+from gemma_poetry.languages import _, listed
 from gemma_poetry.progress import say, stage
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
@@ -158,7 +159,9 @@ def _domain(options: EvaluateOptions) -> Domain:
     domain = domain_of_data(options.data)
     if options.domain and options.domain != domain.name:
         raise UsageError(
-            f"DATA is of the domain {domain.name!r}, not {options.domain!r}", where=options.data, action="leave --domain out"
+            _("DATA is of the domain {name!r}, not {domain!r}", name=domain.name, domain=options.domain),
+            where=options.data,
+            action=_("leave --domain out"),
         )
     return domain
 
@@ -167,18 +170,20 @@ def _check(options: EvaluateOptions) -> None:
     from gemma_poetry.model.loading import is_run, is_whole_run
 
     if options.split not in SPLITS:
-        raise UsageError(f"there is no split {options.split!r}", expected=f"one of {', '.join(SPLITS)}")
+        raise UsageError(
+            _("there is no split {split!r}", split=options.split), expected=_("one of {splits}", splits=listed(SPLITS))
+        )
     if not options.runs and not options.generations:
-        raise UsageError("there is nothing to evaluate", expected="--run RUN, or --generations FILE")
+        raise UsageError(_("there is nothing to evaluate"), expected=_("--run RUN, or --generations FILE"))
     if options.runs and options.data is None:
-        raise UsageError("there are no poems to evaluate the run on", expected="--data DATA")
+        raise UsageError(_("there are no poems to evaluate the run on"), expected=_("--data DATA"))
     for spec in options.runs:
         if options.out is None and not (is_run(Path(spec)) or is_whole_run(Path(spec))):
             found, action = model_hint(Path(spec))
             raise UsageError(
-                f"{spec!r} is no run folder{f': {found}' if found else ''}",
-                expected="a RUN",
-                action=action or "name a run, or where results go with --out",
+                _("{spec!r} is no run folder{detail}", spec=spec, detail=_(": {found}", found=found) if found else ""),
+                expected=_("a RUN"),
+                action=action or _("name a run, or where results go with --out"),
             )
 
 
@@ -190,12 +195,12 @@ def _load_ground(options: EvaluateOptions, examiner: EvaluationProtocol) -> Grou
     poems = by_split.pop(options.split)
     if not poems:
         raise DataError(
-            f"the {options.split} split has no poems",
+            _("the {split} split has no poems", split=options.split),
             where=options.data / f"{options.split}.jsonl",
-            expected="at least one poem",
-            action="prepare with a larger prepare.test_share, or name another --split",
+            expected=_("at least one poem"),
+            action=_("prepare with a larger prepare.test_share, or name another --split"),
         )
-    with stage("Indexing the other splits"):
+    with stage(_("Indexing the other splits")):
         return examiner.ground(poems, [poem for name in by_split for poem in by_split[name]], options.settings)
 
 
@@ -230,7 +235,7 @@ def _evaluate_run(
     for exposure in contaminations(loaded, ground.poems, spec, options.data, options.split):
         results.exposure.append(exposure.to_record())
         if exposure.doubtful:
-            say(f"gemma-poetry: note: {exposure.sentence}")
+            say(_("gemma-poetry: note: {sentence}", sentence=exposure.sentence))
     out = _run_folder(options, spec, name)
     with own_files(out, KIND, FILES):
         _write_out(out, examiner, evidence, results, _about(options, loaded, examiner, ground), {name: spec})
@@ -262,9 +267,9 @@ def _combined(
     bases = dict.fromkeys(base for _, base, _ in judged)
     base_names = {base: "base" if len(bases) == 1 else f"base {Path(base).name}" for base in bases}
     renamed: dict[tuple[str, str], str] = {}
-    for name, base, _ in judged:
+    for name, base, _unused in judged:
         renamed |= {(name, "tuned"): name, (name, "base"): base_names[base]}
-    for name, _, evidence in judged:
+    for name, _unused2, evidence in judged:
         own = {record.system for kind in (evidence.likelihoods, evidence.generations) for record in kind}
         have = {record.system for kind in (merged.likelihoods, merged.generations) for record in kind}
         # What two runs share (their base, the human, the ceiling) is taken from the first.
@@ -318,7 +323,7 @@ def _write_out(
         f"Manifest of {name}": read_manifest(folder) for name, folder in folders.items() if (folder / MANIFEST).is_file()
     }
     report = Report(
-        f"Evaluation of {', '.join(about['runs'] + about['generations'])}",
+        _("Evaluation of {runs}", runs=listed(about["runs"] + about["generations"])),
         results,
         evidence.generations,
         {name: read_curve(folder / CURVE) for name, folder in folders.items() if (folder / CURVE).is_file()},
@@ -334,11 +339,16 @@ def _write_out(
 
 def _subtitle(about: Mapping[str, Any], examiner: EvaluationProtocol) -> str:
     data = about["data"]
-    told = f"{about['domain']}: " if examiner.judge is not None else ""
-    judged = f"{data['split']} split of {data['folder']}, {data['poems']:,} poems" if data else "poems judged on their own"
-    base = f"base model {about['base']}, " if about["base"] else ""
-    book = f"by the rhyme book {about['book']}, " if about["book"] else ""
-    return f"{told}{base}{book}{judged}; seed {about['evaluate']['seed']}"
+    told = _("{domain}: ", domain=about["domain"]) if examiner.judge is not None else ""
+    judged = (
+        _("{split} split of {folder}, {poems:,} poems", split=data["split"], folder=data["folder"], poems=data["poems"])
+        if data
+        else _("poems judged on their own")
+    )
+    base = _("base model {base}, ", base=about["base"]) if about["base"] else ""
+    book = _("by the rhyme book {book}, ", book=about["book"]) if about["book"] else ""
+    seed = about["evaluate"]["seed"]
+    return _("{told}{base}{book}{judged}; seed {seed}", told=told, base=base, book=book, judged=judged, seed=seed)
 
 
 def _about(

@@ -26,6 +26,7 @@ from gemma_poetry.evaluation.contamination import (
 from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
 from gemma_poetry.evaluation.references import as_generation, skipped
 from gemma_poetry.evaluation.titles import rank_title, title_choices
+from gemma_poetry.languages import _
 from gemma_poetry.progress import steps, track
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 def systems_of(loaded: LoadedModel) -> tuple[str, ...]:
     """The systems inside one loaded model."""
-    return ("base", "tuned") if loaded.adapted else (loaded.name,)
+    return (_("base"), _("tuned")) if loaded.adapted else (loaded.name,)
 
 
 def as_system(loaded: LoadedModel, system: str) -> contextlib.AbstractContextManager[Any]:
@@ -54,7 +55,7 @@ def score(loaded: LoadedModel, poems: Sequence[Poem], domain: Domain) -> Iterato
 
     samples = list(encode_poems(loaded.tokenizer, poems, domain.template))
     for system in systems_of(loaded):
-        with as_system(loaded, system), steps(f"Scoring ({system})", len(samples)) as advance:
+        with as_system(loaded, system), steps(_("Scoring ({system})", system=system), len(samples)) as advance:
             scores = score_completions(loaded.model, samples, progress=advance)
         for poem, score in zip(poems, scores):
             units = domain.count(poem.lines)
@@ -79,7 +80,7 @@ def continue_all(
             wishes = [_continuation(poem, protocol) for poem in poems]
             with as_system(loaded, system):
                 written = continue_poems(generator, wishes, seed=settings.seed)
-                description = f"Writing poems ({system}, from the {protocol.value})"
+                description = _("Writing poems ({system}, from the {value})", system=system, value=protocol.value)
                 for poem, lines in zip(poems, track(written, description, len(poems))):
                     yield as_generation(system, protocol, poem, lines, poem.marks[skipped(protocol) :])
 
@@ -99,7 +100,7 @@ def write_all(
     for system in systems_of(loaded):
         with as_system(loaded, system):
             written = writer.stream(requests, seed=settings.seed)
-            for poem, one in zip(poems, track(written, f"Writing texts ({system})", len(poems))):
+            for poem, one in zip(poems, track(written, _("Writing texts ({system})", system=system), len(poems))):
                 yield as_generation(system, Protocol.TITLE, poem, one.poem.lines, one.poem.marks)
 
 
@@ -127,7 +128,7 @@ def rank_titles(loaded: LoadedModel, poems: Sequence[Generation], settings: Eval
         for writing, titles in choices
         for title in titles
     ]
-    with as_system(loaded, "base"), steps("Scoring poems under other titles", len(samples)) as advance:
+    with as_system(loaded, "base"), steps(_("Scoring poems under other titles"), len(samples)) as advance:
         scores = iter(score_completions(loaded.model, list(encode_samples(loaded.tokenizer, samples)), progress=advance))
     for writing, titles in choices:
         yield rank_title(writing, [next(scores).nll for _ in titles])

@@ -22,6 +22,7 @@ from gemma_poetry.artifacts import atomic_folder, check_folder, copy_file, read_
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import carried_lists
 from gemma_poetry.errors import DataError, UsageError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from gemma_poetry.exporting.export import ExportCheck, ExportSource
@@ -79,10 +80,25 @@ class Exported:
         """The result for a terminal."""
         check = self.check
         found = [
-            ("fixed poems", f"{check.poems}, {check.run:.4f} nats a token by the run, {check.export:.4f} by the export"),
-            ("widest difference", f"{check.difference:.1e} nats a token (the adapter changes {check.effect:.4f})"),
+            (
+                _("fixed poems"),
+                _(
+                    "{poems}, {run:.4f} nats a token by the run, {export:.4f} by the export",
+                    poems=check.poems,
+                    run=check.run,
+                    export=check.export,
+                ),
+            ),
+            (
+                _("widest difference"),
+                _(
+                    "{difference:.1e} nats a token (the adapter changes {effect:.4f})",
+                    difference=check.difference,
+                    effect=check.effect,
+                ),
+            ),
         ]
-        return found + ([("commit", self.commit)] if self.commit else [])
+        return found + ([(_("commit"), self.commit)] if self.commit else [])
 
 
 def export(options: ExportOptions) -> Exported:
@@ -99,7 +115,7 @@ def export(options: ExportOptions) -> Exported:
     from gemma_poetry.exporting.gguf_file import require_gguf
 
     if options.to == "hub" and not options.repository:
-        raise UsageError("no repository is named", expected="owner/name on the Hub", action="add --repo owner/name")
+        raise UsageError(_("no repository is named"), expected=_("owner/name on the Hub"), action=_("add --repo owner/name"))
     out = options.out or options.run / "export" / options.to
     check_folder(out, KIND)
     if options.to == "gguf":

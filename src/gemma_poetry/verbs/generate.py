@@ -22,6 +22,7 @@ from gemma_poetry.errors import UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
+from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
@@ -45,10 +46,12 @@ def generate(options: GenerateOptions) -> int:
         check_file(options.out, overwrite=options.overwrite)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
-            raise UsageError(f"{name} {value} is asked for", expected=f"{name} of at least 1")
+            raise UsageError(
+                _("{name} {value} is asked for", name=name, value=value), expected=_("{name} of at least 1", name=name)
+            )
     options = replace(options, seed=options.settings.drawn_seed(options.seed))
     if not options.records:
-        print(f"seed {options.seed}", file=sys.stderr)
+        print(localized(_("seed {seed}", seed=options.seed)), file=sys.stderr)
     if options.data is not None and not (options.data / "train.jsonl").is_file():  # all that is read of it
         check_data_folder(options.data)
     domain = domain_of_model(options.model, options.domain)
@@ -66,7 +69,7 @@ def generate(options: GenerateOptions) -> int:
         progress=True,
     )
     if options.request.novel and not poet.known_lines:
-        print(f"notice: {poet.writer.no_guards.format(domain=domain.name)}", file=sys.stderr)
+        print(localized(_("notice: {reason}", reason=poet.writer.no_guards(domain.name))), file=sys.stderr)
     written = poet.stream(
         options.request,
         n=options.count,
@@ -76,7 +79,7 @@ def generate(options: GenerateOptions) -> int:
         feature=options.feature,
     )
     shown = methodcaller("annotated") if options.annotated else str
-    return write_out(options, track(written, "Writing", options.count), lambda one: written_record(one, corpus), shown)
+    return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
 
 
 def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[str, Any]:
@@ -101,5 +104,5 @@ def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:
     found = [(near, len(line)) for line in poem.lines if (near := corpus.nearest_line(line)) is not None]
     if not found:
         return None
-    near, _ = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
+    near, _unused = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
     return {"text": near.text, "author": near.poem.author, "title": near.poem.title, "shared": near.shared}

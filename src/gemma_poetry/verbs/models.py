@@ -12,6 +12,7 @@ from typing import Any
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _, localized
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def model_records(
     from gemma_poetry.model.named_models import where_at_hand
 
     if tokens < 1 or (vocabulary_rows is not None and vocabulary_rows < 1):
-        raise UsageError("a length of no tokens or a vocabulary of no rows", expected="numbers from 1")
+        raise UsageError(_("a length of no tokens or a vocabulary of no rows"), expected=_("numbers from 1"))
     for model in known_models():
         shape = model.shape
         rows = None if vocabulary_rows is None else min(vocabulary_rows, shape.vocabulary)
@@ -125,14 +126,30 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
     from gemma_poetry.model.free_memory import gib
 
     table = Table(
-        title=f"LoRA of rank {recipe.lora.rank}, {recipe.train.batch_size} poems of {tokens} tokens a step",
-        caption=f"{gib(machine.free)} free on {machine.device}, {machine.dtype} there; QLoRA in bfloat16, on GPUs. Parameters "
-        "and memory are of the language model: the towers for pictures and sound, which poems never use, are not loaded.",
+        title=localized(
+            _(
+                "LoRA of rank {rank}, {batch_size} poems of {tokens} tokens a step",
+                rank=recipe.lora.rank,
+                batch_size=recipe.train.batch_size,
+                tokens=tokens,
+            )
+        ),
+        caption=localized(
+            _(
+                "{free} free on {device}, {dtype} there; QLoRA in bfloat16, on GPUs. Parameters and memory are of the "
+                "language model: the towers for pictures and sound, which poems never use, are not loaded.",
+                free=gib(machine.free),
+                device=machine.device,
+                dtype=machine.dtype,
+            )
+        ),
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("model", "family", "parameters", "LoRA", "QLoRA", "fits here", "here already", "licence"):
-        table.add_column(heading, justify="right" if heading in {"parameters", "LoRA", "QLoRA"} else "left")
+    for heading in (
+        _("model"), _("family"), _("parameters"), _("LoRA"), _("QLoRA"), _("fits here"), _("here already"), _("licence"),
+    ):  # fmt: skip
+        table.add_column(localized(heading), justify="right" if heading in {"parameters", "LoRA", "QLoRA"} else "left")
     for record in records:
         names = {"lora": "LoRA", "qlora": "QLoRA"}
         table.add_row(
@@ -141,8 +158,9 @@ def models_table(records: list[dict[str, Any]], recipe: Recipe, machine: Machine
             f"{record['parameters'] / 1e6:,.0f}M",
             gib(record["lora_bytes"]),
             gib(record["qlora_bytes"]),
-            ", ".join(names[method] for method in record["fits"]) or "no",
-            record["here"] or (f"tuned: {record['tuned_here']}" if record["tuned_here"] else ""),
+            ", ".join(names[method] for method in record["fits"]) or localized(_("no")),
+            localized(record["here"] or "")
+            or (localized(_("tuned: {place}", place=record["tuned_here"])) if record["tuned_here"] else ""),
             record["licence"],
         )
     return table

@@ -32,6 +32,7 @@ from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import OutputError
+from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.progress import track
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ def prepare(
                 seed=settings.seed,
                 template=domain.template,
             )
-            write_tokenized(folder / f"{name}.txt", track(lines, f"Tokenizing {name}", len(poems)))
+            write_tokenized(folder / f"{name}.txt", track(lines, _("Tokenizing {name}", name=name), len(poems)))
         _known_lines(collection).save(folder / KNOWN_LINES)
         write_json(folder / "stats.json", stats)
-        write_text(folder / "README.md", card_of(domain, collection, stats, settings, tokenizer_name))
+        write_text(folder / "README.md", localized(card_of(domain, collection, stats, settings, tokenizer_name)))
         exported = _write_exports(folder, collection, settings, domain) if settings.exports else []
         contents = {**_manifest(collection, settings, tokenizer, tokenizer_name), "domain": domain.name}
         write_manifest(folder, contents, [*FILES, *exported])
@@ -103,7 +104,10 @@ def check_output(out: Path, source: str) -> None:
     given = Path(source)
     if given.exists() and given.resolve().is_relative_to(out.resolve()):
         raise OutputError(
-            "the output folder holds the source", where=out, expected="another place", action="name another folder as --out"
+            _("the output folder holds the source"),
+            where=out,
+            expected=_("another place"),
+            action=_("name another folder as --out"),
         )
     check_folder(out, KIND)
 
@@ -112,25 +116,25 @@ def summary(stats: dict[str, Any]) -> list[tuple[str, str]]:
     """What a person wants to know of prepared data, as (name, value) rows."""
     rejected = sum(stats["rejected"].values())
     return [
-        ("poems read", f"{stats['read']:,}"),
-        ("kept", f"{stats['kept']:,}"),
-        ("rejected", f"{rejected:,} ({', '.join(f'{name} {count:,}' for name, count in stats['rejected'].items())})"),
+        (_("poems read"), f"{stats['read']:,}"),
+        (_("kept"), f"{stats['kept']:,}"),
+        (_("rejected"), f"{rejected:,} ({listed(f'{name} {count:,}' for name, count in stats['rejected'].items())})"),
         *(
-            [("passed over", ", ".join(f"{name} {part['records'] or part['files']:,}" for name, part in passed.items()))]
+            [(_("passed over"), listed(f"{name} {part['records'] or part['files']:,}" for name, part in passed.items()))]
             if (passed := stats.get("passed_over"))
             else []
         ),
-        ("splits", "  ".join(f"{name} {count:,}" for name, count in stats["splits"].items())),
-        ("forms", "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
-        ("characters a poem", f"{stats['mean_characters']:.1f}"),
+        (_("splits"), "  ".join(f"{name} {count:,}" for name, count in stats["splits"].items())),
+        (_("forms"), "  ".join(f"{name} {count:,}" for name, count in stats["by_form"].items())),
+        (_("characters a poem"), f"{stats['mean_characters']:.1f}"),
         (
-            "forms that pass" if "checks" in stats else "regulated verse that passes",
+            _("forms that pass") if "checks" in stats else _("regulated verse that passes"),
             "  ".join(
                 f"{form} {1 - found['verdicts'].get('fail', 0):.0%}"
                 for form, found in (stats.get("checks") or stats["prosody"]).items()
             ),
         ),
-        *([("words in no dictionary", f"{stats['unknown_words']['count']:,}")] if "unknown_words" in stats else []),
+        *([(_("words in no dictionary"), f"{stats['unknown_words']['count']:,}")] if "unknown_words" in stats else []),
     ]
 
 

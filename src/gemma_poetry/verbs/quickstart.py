@@ -14,6 +14,7 @@ from pathlib import Path
 import gemma_poetry as gp
 from gemma_poetry.artifacts import growing_folder, write_text
 from gemma_poetry.config import Recipe, recipe_with
+from gemma_poetry.languages import _, localized
 
 # One wish for each regulated form; titles of the sample's own kind.
 WISHES = (("五言绝句", "夜班"), ("七言绝句", "高铁过江"), ("五言律诗", "望空间站"), ("七言律诗", "秋日视频寄友"))
@@ -48,23 +49,34 @@ def _whole_job(out: Path, recipe: str | Path | Recipe, model: str, settings: Seq
 
     console = Console()
 
-    console.rule("1 prepare: the embedded sample becomes DATA")
+    console.rule(localized(_("1 prepare: the embedded sample becomes DATA")))
     data = gp.prepare("sample", out / DATA, model=model, recipe=recipe, settings=settings, progress=True)
-    console.print(f"{data.stats['kept']} poems, split without leaks: {data.stats['splits']}")
+    console.print(
+        localized(_("{kept} poems, split without leaks: {splits}", kept=data.stats["kept"], splits=data.stats["splits"]))
+    )
 
-    console.rule(f"2 train: LoRA on {model}")
+    console.rule(localized(_("2 train: LoRA on {model}", model=model)))
     run = gp.train(data, model, out / RUN, recipe=recipe, settings=settings, progress=True)
     manifest = run.manifest
-    console.print(f"{manifest['steps']} steps in {manifest['wall_seconds']:.0f} s; the curve is {run.folder / 'curve.png'}")
+    console.print(
+        localized(
+            _(
+                "{steps} steps in {wall_seconds:.0f} s; the curve is {folder}",
+                steps=manifest["steps"],
+                wall_seconds=manifest["wall_seconds"],
+                folder=run.folder / "curve.png",
+            )
+        )
+    )
 
-    console.rule("3 evaluate: base and tuned on poems that neither has seen")
+    console.rule(localized(_("3 evaluate: base and tuned on poems that neither has seen")))
     results = gp.evaluate(run, data, recipe=recipe, settings=settings, progress=True)
     for table in terminal_tables(results):
         console.print(table)
 
-    console.rule("4 generate: form, tones and rhyme by construction")
+    console.rule(localized(_("4 generate: form, tones and rhyme by construction")))
     poet = gp.load(run, recipe=recipe, settings=settings, progress=True)
     poems = poet.write([gp.PoemRequest(form=form, title=title) for form, title in WISHES])
     write_text(out / POEMS, f"{poems}\n")
     console.print(str(poems))
-    console.rule(f"all of it lies in {out}")
+    console.rule(localized(_("all of it lies in {out}", out=out)))

@@ -38,6 +38,7 @@ from gemma_poetry.evaluation.records import Generation
 from gemma_poetry.evaluation.system_outputs import read_system_outputs
 from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.languages import _
 from gemma_poetry.progress import stage
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def build(
         OutputError: The study cannot be written.
     """
     if not generations:
-        raise UsageError("there are no poems to rate", expected="--generations FILE, once for each system or run")
+        raise UsageError(_("there are no poems to rate"), expected=_("--generations FILE, once for each system or run"))
     check_data_folder(data)
     check_manifest(data, [f"{split}.jsonl" for split in SPLITS])
     by_split = {split: load_poems(data, split) for split in SPLITS}
@@ -71,7 +72,7 @@ def build(
     writings: list[Generation] = []
     for path in generations:
         writings += read_system_outputs(path, held_out, {writing.system for writing in writings})
-    with stage("Indexing the other splits"):
+    with stage(_("Indexing the other splits")):
         index = CorpusIndex([poem for split in by_split.values() for poem in split])
     plan = plan_study(writings, held_out, index, settings)
     about = {
@@ -129,10 +130,10 @@ def report(
     study, key = read_study(study_folder), read_key(study_folder)
     if not (study_folder / ANSWERS).is_file():
         raise DataError(
-            "there are no answers yet",
+            _("there are no answers yet"),
             where=study_folder / ANSWERS,
-            expected="the answers of at least one rater",
-            action=f"let raters answer: gemma-poetry rate serve {study_folder}",
+            expected=_("the answers of at least one rater"),
+            action=_("let raters answer: gemma-poetry rate serve {study_folder}", study_folder=study_folder),
         )
     folder = out or study_folder / REPORT
     if out is not None:  # STUDY/report is the study's own

@@ -36,6 +36,7 @@ from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import as_generation
 from gemma_poetry.evaluation.statistics import Bootstrap, mean
 from gemma_poetry.evaluation.titles import rank_title, title_choices
+from gemma_poetry.languages import _
 from gemma_poetry.progress import say, shown
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class ReadingWatch:
         try:
             return self._measure(model, step)
         except GenerationError as error:
-            say(f"nothing is measured of what the model writes at step {step}: {error.found}")
+            say(_("nothing is measured of what the model writes at step {step}: {found}", step=step, found=error.found))
             return {}
         finally:
             model.train(was_training)
@@ -189,8 +190,20 @@ def sentence(manifest: Mapping[str, Any]) -> str:
     if "kept" not in reading:
         return ""
     start, kept = reading["start"], reading["kept"]
-    first = f"own title first of ten {100 * start['title_first']:.0f}% -> {100 * kept['title_first']:.0f}%"
-    other = f"different pairs {100 * start['distinct_2']:.0f}% -> {100 * kept['distinct_2']:.0f}%"
+    first = _(
+        "own title first of ten {title_first:.0f}% -> {title_first_2:.0f}%",
+        title_first=100 * start["title_first"],
+        title_first_2=100 * kept["title_first"],
+    )
+    other = _(
+        "different pairs {distinct_2:.0f}% -> {distinct_2_2:.0f}%",
+        distinct_2=100 * start["distinct_2"],
+        distinct_2_2=100 * kept["distinct_2"],
+    )
     if kept["reading_fell"]:
-        return f"its poems go with their titles less than before ({first}; {other}): train shorter, or with a lower rate"
-    return f"its poems go with their titles no less than before ({first}; {other})"
+        return _(
+            "its poems go with their titles less than before ({first}; {other}): train shorter, or with a lower rate",
+            first=first,
+            other=other,
+        )
+    return _("its poems go with their titles no less than before ({first}; {other})", first=first, other=other)

@@ -22,6 +22,7 @@ import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
 from gemma_poetry.extras import require
+from gemma_poetry.languages import _, listed, localized
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -80,8 +81,14 @@ def studio(options: StudioOptions) -> None:
     workshop = open_workshop(options)
     require("gradio", extra="studio")
     _check_free(options.host, options.port)
-    print(f"studio: http://{_shown_host(options.host)}:{options.port} (interrupt to end)", file=sys.stderr, flush=True)
-    print(f"studio: models {', '.join(workshop.models)}", file=sys.stderr, flush=True)
+    print(
+        localized(
+            _("studio: http://{shown_host}:{port} (interrupt to end)", shown_host=_shown_host(options.host), port=options.port)
+        ),
+        file=sys.stderr,
+        flush=True,
+    )
+    print(localized(_("studio: models {models}", models=listed(workshop.models))), file=sys.stderr, flush=True)
     page = application(workshop, password, (options.host, *options.names))
     workshop.warm_up()
     serve_application(page, options.host, options.port)
@@ -119,15 +126,20 @@ def _check_free(host: str, port: int) -> None:
         UsageError: It cannot.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _unused, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"cannot listen on {host} port {port} ({getattr(error, 'strerror', None) or error})",
-            expected="an address of this machine and a free port",
-            action="choose another --host or --port",
+            _(
+                "cannot listen on {host} port {port} ({reason})",
+                host=host,
+                port=port,
+                reason=getattr(error, "strerror", None) or error,
+            ),
+            expected=_("an address of this machine and a free port"),
+            action=_("choose another --host or --port"),
         ) from error
 
 
@@ -145,10 +157,12 @@ def open_workshop(options: StudioOptions) -> Workshop:
 
     for name, value in (("requests", options.requests), ("poems", options.poems), ("characters", options.characters)):
         if value < 1:
-            raise UsageError(f"--max-{name} {value} is asked for", expected="at least 1")
+            raise UsageError(_("--max-{name} {value} is asked for", name=name, value=value), expected=_("at least 1"))
     for run in options.runs:
         if not is_run(run):
-            raise RunError("no run is here", where=run, expected="a RUN folder, as train writes it", action="check the path")
+            raise RunError(
+                _("no run is here"), where=run, expected=_("a RUN folder, as train writes it"), action=_("check the path")
+            )
     bases = [run_base(run) for run in options.runs]
     specs = list(dict.fromkeys([*options.models, *bases, *map(str, options.runs)])) or [DEFAULT_MODEL]
     for spec in specs:
@@ -198,24 +212,26 @@ def read_password(options: StudioOptions) -> str:
     if options.password_file is None:
         if not is_loopback(options.host):
             raise UsageError(
-                f"{options.host} can be reached from other machines, and no password is given",
-                expected="a password wherever the studio is not bound to this machine alone",
-                action="write one into a file and name it as --password-file, or leave --host at 127.0.0.1",
+                _("{host} can be reached from other machines, and no password is given", host=options.host),
+                expected=_("a password wherever the studio is not bound to this machine alone"),
+                action=_("write one into a file and name it as --password-file, or leave --host at 127.0.0.1"),
             )
         return ""
     try:
         lines = options.password_file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"the password file cannot be read ({error})", where=options.password_file, action="check its path and permissions"
+            _("the password file cannot be read ({error})", error=error),
+            where=options.password_file,
+            action=_("check its path and permissions"),
         ) from error
     password = lines[0].strip() if lines else ""
     if len(password) < SHORTEST_PASSWORD:
         raise InputError(
-            f"the password has {len(password)} characters",
+            _("the password has {count} characters", count=len(password)),
             where=options.password_file,
-            expected=f"at least {SHORTEST_PASSWORD} characters in the first line",
-            action="choose a longer one",
+            expected=_("at least {shortest_password} characters in the first line", shortest_password=SHORTEST_PASSWORD),
+            action=_("choose a longer one"),
         )
     return password
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 
 def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = "") -> dict[str, Any]:
@@ -43,16 +44,23 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     modules, reading = manifest["lora_modules"], sentence(manifest)
     kept = manifest.get("kept_step", manifest["steps"])
     return [
-        ("base model", manifest["base"]["name"]),
-        *([("LoRA modules", describe_matches(modules))] if modules else []),
-        ("LoRA parameters" if modules else "parameters", f"{manifest['trainable_parameters']:,}"),
+        (_("base model"), manifest["base"]["name"]),
+        *([(_("LoRA modules"), describe_matches(modules))] if modules else []),
+        (_("LoRA parameters") if modules else _("parameters"), f"{manifest['trainable_parameters']:,}"),
         *_vocabulary_row(manifest),
-        ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
-        *([("weights kept", f"those of step {kept:,}, the best evaluation")] if kept != manifest["steps"] else []),
-        *([("reading", reading)] if reading else []),
-        *((f"validation {name}", f"{value:.2f}") for name, value in validation.items()),
-        ("wall time", f"{manifest['wall_seconds']:.0f} s"),
-        ("peak memory", f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
+        (
+            _("steps"),
+            _("{steps:,} on {train_poems:,} poems", steps=manifest["steps"], train_poems=manifest["data"]["train_poems"]),
+        ),
+        *(
+            [(_("weights kept"), _("those of step {kept:,}, the best evaluation", kept=kept))]
+            if kept != manifest["steps"]
+            else []
+        ),
+        *([(_("reading"), reading)] if reading else []),
+        *((_("validation {name}", name=name), f"{value:.2f}") for name, value in validation.items()),
+        (_("wall time"), f"{manifest['wall_seconds']:.0f} s"),
+        (_("peak memory"), f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
     ]
 
 
@@ -60,4 +68,6 @@ def _vocabulary_row(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     pruned = manifest.get("vocabulary")
     if pruned is None:
         return []
-    return [("vocabulary in training", f"{pruned['kept_rows']:,} of {pruned['rows']:,} rows")]
+    return [
+        (_("vocabulary in training"), _("{kept_rows:,} of {rows:,} rows", kept_rows=pruned["kept_rows"], rows=pruned["rows"]))
+    ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import GemmaPoetryError, RunError, TokenizerMismatchError
+from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,15 +55,17 @@ def find_base(model: str, data: Path) -> Base:
     """
     from gemma_poetry.keras_backend.training import Base
     from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
+    from gemma_poetry.model.configuration_fields import check_preset
     from gemma_poetry.model.keras_preset import is_keras_preset
     from gemma_poetry.model.loading import is_run, load_tokenizer
 
     if is_run(Path(model)):
-        raise RunError("the model is a run, not a base model", where=model, action="name its base")
+        raise RunError(_("the model is a run, not a base model"), where=model, action=_("name its base"))
     folder, revision = _folder(model)
     name = model if not Path(model).is_dir() else Path(model).resolve().name
     identity = {"spec": model, "name": name, "revision": revision}
     if is_keras_preset(folder):
+        check_preset(folder)
         return Base(folder, _preset_tokenizer(folder, data), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
     check_model_folder(folder)
     return Base(folder, load_tokenizer(str(folder)), {**identity, "weights_fingerprint": weights_fingerprint(folder)})
@@ -110,7 +113,7 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
         check_tokenizer(manifest, own, data)
         return own
     except TokenizerMismatchError as mismatch:
-        again = f"run prepare again with --model {folder}"
+        again = _("run prepare again with --model {folder}", folder=folder)
         refusal = TokenizerMismatchError(mismatch.found, where=data, expected=mismatch.expected, action=again)
     try:
         named = load_tokenizer(str(manifest["tokenizer"]["name"]))
@@ -121,9 +124,9 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
     apart = difference(own, named, [poem.text for poem in poems])
     if apart:
         raise TokenizerMismatchError(
-            f"the data was tokenized for {manifest['tokenizer']['name']!r}; the preset {apart}",
+            _("the data was tokenized for {name!r}; the preset {apart}", name=manifest["tokenizer"]["name"], apart=apart),
             where=data,
-            expected="data that was prepared with the preset's own tokenizer, or with that of the same model",
+            expected=_("data that was prepared with the preset's own tokenizer, or with that of the same model"),
             action=again,
         )
     return named
@@ -134,17 +137,30 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     perplexity = manifest["perplexity"]
     backend = manifest["backend"]
     return [
-        ("base model", manifest["base"]["name"]),
-        ("backend", f"Keras {backend['keras']} on {backend['arithmetic']}"),
-        ("LoRA layers", f"{len(manifest['lora_modules'])} ({manifest['trainable_parameters']:,} parameters)"),
-        *(("otherwise", line) for line in manifest["replaced"]),
-        ("steps", f"{manifest['steps']:,} on {manifest['data']['train_poems']:,} poems"),
+        (_("base model"), manifest["base"]["name"]),
+        (_("backend"), _("Keras {keras} on {arithmetic}", keras=backend["keras"], arithmetic=backend["arithmetic"])),
+        (
+            _("LoRA layers"),
+            _(
+                "{count} ({trainable_parameters:,} parameters)",
+                count=len(manifest["lora_modules"]),
+                trainable_parameters=manifest["trainable_parameters"],
+            ),
+        ),
+        *((_("otherwise"), line) for line in manifest["replaced"]),
+        (
+            _("steps"),
+            _("{steps:,} on {train_poems:,} poems", steps=manifest["steps"], train_poems=manifest["data"]["train_poems"]),
+        ),
         *(
             (f"{split} {name}", f"{perplexity['before'][split][name]:.2f} -> {value:.2f}")
             for split, figures in perplexity["after"].items()
             for name, value in figures.items()
         ),
-        ("export", f"logits within {manifest['export_difference']:.1g} of the trained model's"),
-        ("wall time", f"{manifest['wall_seconds']:.0f} s"),
-        ("peak memory", f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
+        (
+            _("export"),
+            _("logits within {export_difference:.1g} of the trained model's", export_difference=manifest["export_difference"]),
+        ),
+        (_("wall time"), f"{manifest['wall_seconds']:.0f} s"),
+        (_("peak memory"), f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
     ]

@@ -18,6 +18,7 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_likenesses, with_shapes
 from gemma_poetry.prosody.tune_patterns import pattern_text
@@ -76,16 +77,16 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
             found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author))
     if not found:
         raise SourceError(
-            f"it holds no poem with a tune (词牌){f' of the era {era}' if era else ''}",
+            _("it holds no poem with a tune (词牌){value}", value=_(" of the era {era}", era=era) if era else ""),
             where=source,
-            expected="records with a field `rhythmic`, `tune` or 词牌",
-            action="choose a source that holds 词",
+            expected=_("records with a field `rhythmic`, `tune` or 词牌"),
+            action=_("choose a source that holds 词"),
         )
     simplified = convert(["·".join(names) for names, *_ in found], "simplified")
     pairs = [(first, second) for first, _, second in (names.partition("·") for names in simplified)]
     standard = standard_tunes(pairs)
     poems = []
-    for (first, second), (_, lines, marks, author) in zip(pairs, found):
+    for (first, second), (_unused, lines, marks, author) in zip(pairs, found):
         tune = standard[first, second]
         poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author))
     return poems, opened.info
@@ -140,9 +141,9 @@ def known_tune(name: str) -> Tune:
     if tune is None:
         near = nearest_names(name, shipped_tunes().tunes)
         raise UnknownFormError(
-            f"no tune is called {name!r}",
-            expected="a 词牌 of `gemma-poetry tunes list`",
-            action=f"did you mean {' / '.join(near)}?" if near else "choose one of the list",
+            _("no tune is called {name!r}", name=name),
+            expected=_("a 词牌 of `gemma-poetry tunes list`"),
+            action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose one of the list"),
         )
     return tune
 
@@ -152,18 +153,18 @@ def list_lines(table: TuneTable) -> Iterator[str]:
     for tune in table.judged.values():
         labels = "、".join(f"{variant.form.pattern}×{variant.poems}" for variant in tune.variants)
         also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-        yield f"{tune.name}{also}　{tune.poems} poems　{labels}"
+        yield _("{name}{also}　{poems} poems　{labels}", name=tune.name, also=also, poems=tune.poems, labels=labels)
 
 
 def show_lines(tune: Tune) -> Iterator[str]:
     """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
     also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-    yield f"{tune.name}{also}: {tune.poems} poems"
+    yield _("{name}{also}: {poems} poems", name=tune.name, also=also, poems=tune.poems)
     if not tune.judged:
-        yield "not judged: too few poems, or no common pattern"
+        yield _("not judged: too few poems, or no common pattern")
     for variant in tune.variants:
         yield ""
-        yield f"{variant.form.pattern}: {variant.poems} poems"
+        yield _("{pattern}: {poems} poems", pattern=variant.form.pattern, poems=variant.poems)
         yield from _pattern_lines(variant)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from gemma_poetry.cli.options import RecipeOption, ResumeOption, SetOption, chosen_recipe
 from gemma_poetry.cli.printing import print_rows
+from gemma_poetry.languages import _
 
 
 def pretrain(
@@ -28,5 +29,5 @@ def pretrain(
 
     manifest = run(data, out, chosen_recipe(recipe, overrides, pretrain__preset=preset).pretrain, resume=resume, start=start)
     if manifest:
-        rows = [("parameters", f"{manifest['parameters']:,}"), ("steps", f"{manifest['steps']:,}")]
+        rows = [(_("parameters"), f"{manifest['parameters']:,}"), (_("steps"), f"{manifest['steps']:,}")]
         print_rows(str(out), [*rows, *((name, f"{value:.1f}") for name, value in manifest["validation"].items())])

@@ -12,6 +12,7 @@ import typer
 
 from gemma_poetry.cli.options import JsonOption, OverwriteOption, numbers_in
 from gemma_poetry.cli.printing import print_json, print_rows, print_tables
+from gemma_poetry.languages import _, localized
 
 rate = typer.Typer(help="What people think: blind studies, a rating page, their statistics.", no_args_is_help=True)
 
@@ -42,7 +43,7 @@ def rate_build(
     if as_json:
         print_json(build_record(plan, links))
     else:
-        print_rows(str(out), [*summary(plan), ("private links", str(out / "links.csv"))])
+        print_rows(str(out), [*summary(plan), (_("private links"), str(out / "links.csv"))])
 
 
 @rate.command("serve")
@@ -81,7 +82,7 @@ def rate_report(
         print_json(found.to_record())
     else:
         print_tables(report_tables(found))
-        print(f"files in {folder}")
+        print(localized(_("files in {folder}", folder=folder)))
 
 
 @rate.command("simulate")

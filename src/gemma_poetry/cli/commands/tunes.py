@@ -12,6 +12,7 @@ import typer
 
 from gemma_poetry.cli.options import JsonOption, OverwriteOption
 from gemma_poetry.cli.printing import print_all, print_rows
+from gemma_poetry.languages import _
 
 tunes = typer.Typer(help="词牌: the tunes that are known, and templates of one's own.", no_args_is_help=True)
 
@@ -45,4 +46,4 @@ def tunes_induce(
     from gemma_poetry.verbs.tunes import induce
 
     table = induce(source, out, era=era, overwrite=overwrite)
-    print_rows(str(out), [("tunes", f"{len(table.tunes):,}"), ("judged", f"{len(table.judged):,}")])
+    print_rows(str(out), [(_("tunes"), f"{len(table.tunes):,}"), (_("judged"), f"{len(table.judged):,}")])

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from gemma_poetry.errors import DataError, OutputError, UsageError
 from gemma_poetry.evaluation.human.questions import LONGEST_COMMENT, allowed_answers
+from gemma_poetry.languages import _
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -90,14 +91,16 @@ class AnswerStore:
             yield connection
         except sqlite3.OperationalError as error:
             raise OutputError(
-                f"answers cannot be saved ({error})",
+                _("answers cannot be saved ({error})", error=error),
                 where=self._path,
-                expected="a writable file system with free space",
-                action="free some space; answers that were acknowledged are safe",
+                expected=_("a writable file system with free space"),
+                action=_("free some space; answers that were acknowledged are safe"),
             ) from error
         except sqlite3.DatabaseError as error:
             raise DataError(
-                f"no database of answers ({error})", where=self._path, action="put back the file that the server wrote"
+                _("no database of answers ({error})", error=error),
+                where=self._path,
+                action=_("put back the file that the server wrote"),
             ) from error
 
     def save(self, rater: str, task: str, answers: Mapping[str, str]) -> None:
@@ -110,7 +113,8 @@ class AnswerStore:
         for question, answer in answers.items():
             if answer not in allowed_answers(question):
                 raise UsageError(
-                    f"{answer[:40]!r} is no answer to {question[:40]!r}", expected="an answer that the page offers"
+                    _("{answer!r} is no answer to {question!r}", answer=answer[:40], question=question[:40]),
+                    expected=_("an answer that the page offers"),
                 )
         now = self._clock()
         rows = [(rater, task, question, answer, now, now) for question, answer in answers.items()]
@@ -130,7 +134,10 @@ class AnswerStore:
             OutputError: The disk refused; nothing is saved.
         """
         if len(comment) > LONGEST_COMMENT:
-            raise UsageError(f"the comment has {len(comment):,} characters", expected=f"at most {LONGEST_COMMENT}")
+            raise UsageError(
+                _("the comment has {count:,} characters", count=len(comment)),
+                expected=_("at most {longest_comment}", longest_comment=LONGEST_COMMENT),
+            )
         text = "".join(char for char in comment if char == "\n" or char.isprintable()).strip()
         with self._connected() as connection, _transaction(connection):
             if text:
@@ -188,11 +195,16 @@ class AnswerStore:
         ):
             return Answer(rater, task, question, answer, first_at, last_at, changes)
         raise DataError(
-            f"no answer that the page offers: rater {str(rater)[:40]!r}, task {str(task)[:40]!r}, {str(question)[:40]!r}: "
-            f"{str(answer)[:40]!r}",
+            _(
+                "no answer that the page offers: rater {rater!r}, task {task!r}, {question!r}: {answer!r}",
+                rater=str(rater)[:40],
+                task=str(task)[:40],
+                question=str(question)[:40],
+                answer=str(answer)[:40],
+            ),
             where=self._path,
-            expected="answers as the server wrote them",
-            action="put back the file that the server wrote, or take this row out",
+            expected=_("answers as the server wrote them"),
+            action=_("put back the file that the server wrote, or take this row out"),
         )
 
     def all_views(self) -> dict[tuple[str, str], float]:

@@ -48,6 +48,7 @@ from gemma_poetry.evaluation.human.study import (
 from gemma_poetry.evaluation.novelty import Provenance, trace
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import HUMAN
+from gemma_poetry.languages import _, listed
 
 LONGEST_POEM = 160
 """Longer poems tire raters and are left out, in characters."""
@@ -174,7 +175,9 @@ def _check(settings: BuildSettings) -> None:
     ):  # fmt: skip
         value = getattr(settings, name)
         if not least <= value <= most:
-            raise UsageError(f"--{name} cannot be {value}", expected=f"{least} to {most}")
+            raise UsageError(
+                _("--{name} cannot be {value}", name=name, value=value), expected=_("{least} to {most}", least=least, most=most)
+            )
 
 
 def _as_candidates(poems: Iterable[Poem]) -> list[_Candidate]:
@@ -191,7 +194,7 @@ def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], not
             )
     if not found:
         raise UsageError(
-            "the files hold no whole poems", expected="poems written from a title", action="name other --generations"
+            _("the files hold no whole poems"), expected=_("poems written from a title"), action=_("name other --generations")
         )
     found[HUMAN] = _as_candidates(held_out)
     for system, poems in found.items():
@@ -222,9 +225,14 @@ def _blocks(
         rest[system] = left
         if len(left) < missing:
             raise UsageError(
-                f"{system} has {len(left) + len(blocks)} poems that can be shown, {settings.poems} are asked for",
-                expected=f"--poems at most {len(left) + len(blocks)}",
-                action="ask for fewer poems, or write more",
+                _(
+                    "{system} has {count} poems that can be shown, {poems} are asked for",
+                    system=system,
+                    count=len(left) + len(blocks),
+                    poems=settings.poems,
+                ),
+                expected=_("--poems at most {count}", count=len(left) + len(blocks)),
+                action=_("ask for fewer poems, or write more"),
             )
     notes.append(f"{missing} of {settings.poems} titles are not shared: there, systems are compared on poems to other titles")
     shortest = min((system for system in rest if system != HUMAN), key=lambda system: len(rest[system]))
@@ -344,7 +352,7 @@ def write_study(folder: Path, plan: Plan, about: Mapping[str, Any], base_url: st
     """
     if folder.exists():
         raise UsageError(
-            "the folder exists", expected="a new one", where=folder, action="name another --out: answers may be in it"
+            _("the folder exists"), expected=_("a new one"), where=folder, action=_("name another --out: answers may be in it")
         )
     tokens = {rater: new_token() for rater in plan.tasks}
     links = [(rater, f"{base_url.rstrip('/')}/?r={token}") for rater, token in tokens.items()]
@@ -377,15 +385,25 @@ def summary(plan: Plan) -> list[tuple[str, str]]:
                 ratings[task.items[0]] += 1
     counts = sorted(ratings.values())
     rows = [
-        ("systems", ", ".join(plan.key.systems)),
-        ("ratings of each system", ", ".join(f"{shown[system]}" for system in plan.key.systems)),
-        ("poems rated, raters a poem", f"{len(counts)}, {counts[0]} to {counts[-1]}" if counts else "0"),
-        ("tasks a rater", str(len(next(iter(plan.tasks.values()))))),
+        (_("systems"), listed(plan.key.systems)),
+        (_("ratings of each system"), listed(f"{shown[system]}" for system in plan.key.systems)),
+        (
+            _("poems rated, raters a poem"),
+            _("{count}, {counts} to {counts_counts}", count=len(counts), counts=counts[0], counts_counts=counts[-1])
+            if counts
+            else "0",
+        ),
+        (_("tasks a rater"), str(len(next(iter(plan.tasks.values()))))),
     ]
     for system in plan.key.systems:
         own = [source for source in sources if source.system == system and not source.repeats]
         copying = sum(bool(source.copied) for source in own)
-        rows.append((f"{system}: poems with lines of the corpus", f"{copying} of {len(own)}"))
+        rows.append(
+            (
+                _("{system}: poems with lines of the corpus", system=system),
+                _("{copying} of {count}", copying=copying, count=len(own)),
+            )
+        )
     if counts and counts[0] < 2:
-        rows.append(("note", "some poems have one rater only: agreement is computed from the others"))
-    return [*rows, *(("note", note) for note in plan.key.notes)]
+        rows.append((_("note"), _("some poems have one rater only: agreement is computed from the others")))
+    return [*rows, *((_("note"), note) for note in plan.key.notes)]

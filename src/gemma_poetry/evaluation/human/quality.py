@@ -15,6 +15,7 @@ from typing import Any
 
 from gemma_poetry.evaluation.human.gathering import RaterAnswers
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES
+from gemma_poetry.languages import _
 
 LEAST_PASSED_SHARE = 0.5
 MOST_STRAIGHT_SHARE = 0.8
@@ -75,11 +76,11 @@ def judge_rater(done: RaterAnswers) -> RaterQuality:
     seconds = statistics.median(done.seconds.values()) if done.seconds else math.nan
     reasons = []
     if len(done.passed) >= _FEWEST_CHECKS and passed < LEAST_PASSED_SHARE * len(done.passed):
-        reasons.append(f"passed {passed} of {len(done.passed)} checks")
+        reasons.append(_("passed {passed} of {count} checks", passed=passed, count=len(done.passed)))
     if len(straight) >= _FEWEST_POEMS and straight_share >= MOST_STRAIGHT_SHARE:
-        reasons.append(f"same step on every aspect for {100 * straight_share:.0f}% of the poems")
+        reasons.append(_("same step on every aspect for {share:.0f}% of the poems", share=100 * straight_share))
     if len(done.seconds) >= _FEWEST_POEMS and seconds < LEAST_SECONDS:
-        reasons.append(f"median of {seconds:.1f} seconds a task")
+        reasons.append(_("median of {seconds:.1f} seconds a task", seconds=seconds))
     return RaterQuality(
         done.rater,
         done.finished,

@@ -19,6 +19,7 @@ from gemma_poetry.evaluation.human.questions import ASPECT_NAMES, SCALE
 from gemma_poetry.evaluation.human.ratings import OVERALL, Means, estimate_means, with_overall
 from gemma_poetry.evaluation.human.study import Key, Study
 from gemma_poetry.evaluation.statistics import Difference, Estimate
+from gemma_poetry.languages import _, localized
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -177,8 +178,8 @@ def report_tables(report: HumanReport) -> list[Table]:
     ]
     tables = [
         _table(
-            f"Mean ratings, 1 to 5, 95% intervals over raters and titles; {len(report.counted)} raters",
-            ["aspect", *report.systems, "α ordinal"],
+            _("Mean ratings, 1 to 5, 95% intervals over raters and titles; {count} raters", count=len(report.counted)),
+            [_("aspect"), *report.systems, _("α ordinal")],
             rows,
         )
     ]
@@ -195,10 +196,14 @@ def report_tables(report: HumanReport) -> list[Table]:
         for first, second in {**overall, **preferences.differences}
     ]
     tables.append(
-        _table("Two systems", ["pair", "overall rating", "Bradley-Terry (logits)", "win rate of the first", "pairs"], pairs)
+        _table(
+            _("Two systems"),
+            [_("pair"), _("overall rating"), _("Bradley-Terry (logits)"), _("win rate of the first"), _("pairs")],
+            pairs,
+        )
     )
     strengths = [[system, text_of(one, signed=True), str(one.n)] for system, one in preferences.strengths.items()]
-    tables.append(_table("Bradley-Terry strengths, mean 0", ["system", "logits", "pairs"], strengths))
+    tables.append(_table(_("Bradley-Terry strengths, mean 0"), [_("system"), _("logits"), _("pairs")], strengths))
     raters = [
         [
             rater.rater,
@@ -211,8 +216,16 @@ def report_tables(report: HumanReport) -> list[Table]:
         ]
         for rater in report.raters
     ]
-    heads = ["rater", "tasks", "checks", "repeats differ by", "straight-lined", "seconds a task", "against"]
-    tables.append(_table("Raters", heads, raters))
+    heads = [
+        _("rater"),
+        _("tasks"),
+        _("checks"),
+        _("repeats differ by"),
+        _("straight-lined"),
+        _("seconds a task"),
+        _("against"),
+    ]
+    tables.append(_table(_("Raters"), heads, raters))
     return tables
 
 
@@ -220,10 +233,10 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> T
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=localized(title), title_justify="left")
     for number, head in enumerate(heads):
-        table.add_column(Text(head), justify="left" if number == 0 else "right")
+        table.add_column(Text(localized(head)), justify="left" if number == 0 else "right")
     for row in rows:
         # Text objects: a bracketed interval would be read as markup.
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(localized(cell)) for cell in row))
     return table

@@ -31,6 +31,7 @@ from gemma_poetry.evaluation.human.preference import Choice, estimate_preference
 from gemma_poetry.evaluation.human.quality import judge_rater
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES, SCALE
 from gemma_poetry.evaluation.human.ratings import OVERALL, Rating, estimate_means
+from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 
 if TYPE_CHECKING:
@@ -208,8 +209,8 @@ def simulate(settings: SimulationSettings) -> Simulated:
     _check(settings)
     sizes = [_size(settings, raters, poems) for raters in settings.raters for poems in settings.poems]
     generator = random.Random(f"careless {settings.seed}")
-    careless = [judge_rater(_rater(settings, generator, careless=True)) for _ in range(_JUDGED_RATERS)]
-    careful = [judge_rater(_rater(settings, generator, careless=False)) for _ in range(_JUDGED_RATERS)]
+    careless = [judge_rater(_rater(settings, generator, careless=True)) for _unused in range(_JUDGED_RATERS)]
+    careful = [judge_rater(_rater(settings, generator, careless=False)) for _unused in range(_JUDGED_RATERS)]
     shares = [sum(not one.attentive for one in raters) / len(raters) for raters in (careless, careful)]
     return Simulated(settings, sizes, *shares)
 
@@ -217,12 +218,18 @@ def simulate(settings: SimulationSettings) -> Simulated:
 def _check(settings: SimulationSettings) -> None:
     for name, least, most in (("systems", 2, 20), ("ratings", 1, 500), ("pairs", 1, 500), ("studies", 1, 100_000)):
         if not least <= getattr(settings, name) <= most:
-            raise UsageError(f"--{name} cannot be {getattr(settings, name)}", expected=f"{least} to {most}")
+            raise UsageError(
+                _("--{name} cannot be {settings}", name=name, settings=getattr(settings, name)),
+                expected=_("{least} to {most}", least=least, most=most),
+            )
     for name, values in (("raters", settings.raters), ("poems", settings.poems)):
         if not values or not all(2 <= value <= 1000 for value in values):
-            raise UsageError(f"--{name} cannot be {','.join(map(str, values))}", expected="numbers from 2 to 1000")
+            raise UsageError(
+                _("--{name} cannot be {values}", name=name, values=",".join(map(str, values))),
+                expected=_("numbers from 2 to 1000"),
+            )
     if not 0 < settings.effect <= 2:
-        raise UsageError(f"--effect cannot be {settings.effect}", expected="more than 0, at most 2 steps")
+        raise UsageError(_("--effect cannot be {effect}", effect=settings.effect), expected=_("more than 0, at most 2 steps"))
 
 
 def _size(settings: SimulationSettings, raters: int, poems: int) -> SizeResult:
@@ -234,7 +241,7 @@ def _size(settings: SimulationSettings, raters: int, poems: int) -> SizeResult:
     neighbours = [(names[i], names[i + 1]) for i in range(settings.systems - 1)]
     held, found, estimates, won, pair_found, alphas = [], [], [], [], [], []
     alarms, pair_alarms = [], []
-    for study in track(range(settings.studies), f"Simulating {raters} raters, {poems} titles"):
+    for study in track(range(settings.studies), _("Simulating {raters} raters, {poems} titles", raters=raters, poems=poems)):
         seed = settings.seed * 1_000_003 + study
         for effect in (settings.effect, 0.0):
             answers = simulate_answers(settings, raters, poems, effect, seed)
@@ -297,13 +304,13 @@ def _rater(settings: SimulationSettings, draw: random.Random, *, careless: bool)
         return {aspect: int(_cut(np.asarray(halo + draw.gauss(0, NOISE_SD)))) for aspect in ASPECT_NAMES}
 
     done = RaterAnswers("R", settings.ratings + _CHECKS + _CHECK_PAIRS + _REPEATS)
-    likings = [_MIDDLE + draw.gauss(0, POEM_SD) for _ in range(settings.ratings)]
+    likings = [_MIDDLE + draw.gauss(0, POEM_SD) for _unused in range(settings.ratings)]
     done.rated = {f"{number}": rate(liking) for number, liking in enumerate(likings)}
     done.repeats = [(done.rated[f"{number}"], rate(likings[number])) for number in range(min(_REPEATS, len(likings)))]
-    for _ in range(_CHECKS):
+    for _unused in range(_CHECKS):
         steps = rate(_SHUFFLED_LIKING)
         done.passed.append(sum(steps[aspect] for aspect in CHECKED_ASPECTS) / len(CHECKED_ASPECTS) <= PASSING_MEAN)
-    for _ in range(_CHECK_PAIRS):
+    for _unused in range(_CHECK_PAIRS):
         gap = _MIDDLE - _SHUFFLED_LIKING + draw.gauss(0, PAIR_NOISE_SD)
         done.passed.append(draw.random() < 1 / 3 if careless else gap >= TIE_WIDTH)
     done.seconds = {f"{number}": 30.0 for number in range(done.tasks)}
@@ -317,13 +324,24 @@ def simulation_tables(found: Simulated) -> list[Table]:
 
     settings = found.settings
     table = Table(
-        title=f"{settings.systems} systems {settings.effect} steps apart, {settings.ratings} poems and {settings.pairs} pairs a"
-        f" rater, {settings.studies} studies a size",
+        title=localized(
+            _(
+                "{systems} systems {effect} steps apart, {ratings} poems and {pairs} pairs a rater, {studies} studies a size",
+                systems=settings.systems,
+                effect=settings.effect,
+                ratings=settings.ratings,
+                pairs=settings.pairs,
+                studies=settings.studies,
+            )
+        ),
         title_justify="left",
     )
-    heads = ("raters", "titles", "true gap", "estimate", "coverage", "power", "false alarms", "wins covered", "pairs: power")
-    for head in (*heads, "pairs: false alarms", "α"):
-        table.add_column(head, justify="right")
+    heads = (
+        _("raters"), _("titles"), _("true gap"), _("estimate"), _("coverage"), _("power"), _("false alarms"),
+        _("wins covered"), _("pairs: power"), _("pairs: false alarms"), "α",
+    )  # fmt: skip
+    for head in heads:
+        table.add_column(localized(head), justify="right")
     for size in found.sizes:
         shares = (size.coverage, size.power, size.false_alarms, size.win_coverage, size.pair_power, size.pair_false_alarms)
         gaps = (f"{size.true_difference:.3f}", f"{size.mean_estimate:.3f}")
@@ -336,8 +354,12 @@ def simulation_tables(found: Simulated) -> list[Table]:
         )
     verdict = Table(show_header=False)
     smallest = found.smallest
-    needed = f"{smallest.raters} raters, {smallest.poems} titles" if smallest else "more than was tried"
-    verdict.add_row(f"needed for a power of {WANTED_POWER:.0%} by ratings", needed)
-    verdict.add_row("raters who click at random, spoken against", f"{found.careless_flagged:.1%}")
-    verdict.add_row("raters who read, spoken against", f"{found.careful_flagged:.1%}")
+    needed = localized(
+        _("{raters} raters, {titles} titles", raters=smallest.raters, titles=smallest.poems)
+        if smallest
+        else _("more than was tried")
+    )
+    verdict.add_row(localized(_("needed for a power of {power:.0%} by ratings", power=WANTED_POWER)), needed)
+    verdict.add_row(localized(_("raters who click at random, spoken against")), f"{found.careless_flagged:.1%}")
+    verdict.add_row(localized(_("raters who read, spoken against")), f"{found.careful_flagged:.1%}")
     return [table, verdict]

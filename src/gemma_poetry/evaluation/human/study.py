@@ -24,6 +24,7 @@ from typing import Any
 
 from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, write_json
 from gemma_poetry.errors import DataError
+from gemma_poetry.languages import _
 
 ITEMS, TOKENS, SETTINGS, KEY = "items.jsonl", "tokens.json", "study.json", "key.json"
 LINKS, ANSWERS, RATERS = "links.csv", "answers.sqlite", "raters"
@@ -153,10 +154,10 @@ def read_study(folder: Path) -> Study:
     """
     if not (folder / SETTINGS).is_file() or not (folder / MANIFEST).is_file():
         raise DataError(
-            "the folder is no study",
+            _("the folder is no study"),
             where=folder,
-            expected=f"{SETTINGS}, {ITEMS} and {RATERS}/",
-            action="build one with: gemma-poetry rate build",
+            expected=_("{settings}, {items} and {raters}/", settings=SETTINGS, items=ITEMS, raters=RATERS),
+            action=_("build one with: gemma-poetry rate build"),
         )
     tokens: dict[str, str] = read_json(folder / TOKENS)
     check_manifest(folder, [ITEMS, SETTINGS, TOKENS, *(f"{RATERS}/{rater}.json" for rater in tokens)])
