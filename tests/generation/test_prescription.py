@@ -8,6 +8,7 @@ from gemma_poetry.errors import ConstraintError, UnknownFormError
 from gemma_poetry.generation.given_characters import Template, parse_template
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, rhyme_book
 
 
@@ -68,6 +69,31 @@ def test_patterns(pattern, expected):
     assert {form.pattern for form in prescribe(PoemRequest("七律", pattern=pattern)).forms} == expected
 
 
+OBLIQUE = {"仄韵平起首句入韵", "仄韵平起首句不入韵", "仄韵仄起首句入韵", "仄韵仄起首句不入韵"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "patterns"),
+    [
+        (PoemRequest("五绝", rhymes=("九屑",)), OBLIQUE),
+        (PoemRequest("七绝", pattern="仄韵"), OBLIQUE),
+        (PoemRequest("五绝", pattern="仄韵 不入韵"), {pattern for pattern in OBLIQUE if "不" in pattern}),
+        (PoemRequest("五绝", rhyme_words="绝灭雪"), {pattern for pattern in OBLIQUE if "不" not in pattern}),
+        (PoemRequest("六绝"), {"不粘仄起首句不入韵", "仄起首句不入韵", "平起首句不入韵", "仄起首句入韵", "平起首句入韵"}),
+    ],
+)
+def test_an_oblique_rhyme_is_asked_for_by_pattern_group_or_words(request_, patterns):
+    prescription = prescribe(request_)
+    assert {form.pattern for form in prescription.forms} == patterns
+    for form in prescription.forms:
+        rhyming = [slots[-1] for slots in form.lines if slots[-1].rhyme]
+        assert {slot.tone.value for slot in rhyming} == ({"仄"} if "仄韵" in form.pattern else {"平"})
+
+
+def test_the_prompt_names_lines_of_six_as_models_know_them():
+    assert prescribe(PoemRequest("六律")).form == "六言诗"
+
+
 def test_rhyme_words_choose_the_pattern_that_rhymes_as_often():
     assert {form.pattern[-3:] for form in prescribe(PoemRequest("五绝", rhyme_words="光霜乡")).forms} == {"句入韵"}
 
@@ -95,6 +121,27 @@ def test_a_form_goes_by_the_rhyme_book_that_is_asked_for(request_, book, rhymes)
     prescription = prescribe(request_)
     assert prescription.book is book
     assert prescription.rhymes["a"] == rhymes
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PoemRequest("五绝", book="xinyun", rhymes=("麻",), pattern="仄韵"),
+        PoemRequest("七绝", book="tongyun", rhyme_words="语雨"),
+        PoemRequest("七绝", book="cilin", rhymes=("十五",)),
+    ],
+)
+def test_an_oblique_rhyme_may_be_asked_for_by_every_book(request_):
+    prescription = prescribe(request_)
+    assert all(form.pattern.startswith("仄韵") for form in prescription.forms)
+    assert {slot.tone for form in prescription.forms for slots in form.lines for slot in slots if slot.rhyme} == {Tone.OBLIQUE}
+
+
+def test_rhyme_words_tell_the_tone_where_groups_hold_both():
+    told = [
+        prescribe(PoemRequest("五古", book=book, rhyme_words="语雨去住")).forms[0].lines[1][-1].tone for book in ("", "xinyun")
+    ]
+    assert told == [None, Tone.OBLIQUE]
 
 
 def test_an_upper_line_is_answered_by_the_tones_of_the_book():
@@ -141,7 +188,9 @@ def test_the_answer_contrasts_with_the_upper_line(upper, form, expected, why):
         (PoemRequest("五绝", acrostic="空", first_line="天山新雨后"), "line 1, character 1"),
         (PoemRequest("五绝", acrostic="空", template="天□□□□"), "the template asks for 天, the acrostic for 空"),
         (PoemRequest("五绝", rhyme_words="东风红霜"), "4 rhyme words are given"),
-        (PoemRequest("五绝", rhymes=("一董",)), "一董 is no level rhyme"),
+        (PoemRequest("五律", rhymes=("一董",)), "一董 is no level rhyme"),
+        (PoemRequest("五绝", rhymes=("一东",), pattern="仄韵"), "一东 is a level rhyme"),
+        (PoemRequest("七律", pattern="仄韵"), "no pattern is called '仄韵'"),
         (PoemRequest("五绝", rhymes=("桐",)), "平水韵 has no group '桐'"),
         (PoemRequest("菩萨蛮", rhymes=("一东",)), "词林正韵 has no group '一东'"),
         (PoemRequest("五绝", rhymes=("一东", "二冬")), "2 rhymes are asked for, 五言绝句 has 1"),

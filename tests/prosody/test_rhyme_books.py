@@ -8,6 +8,7 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError, UsageError
 from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
+from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.modern_readings import FINALS
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, PINGSHUI, TONGYUN, XINYUN, rhyme_book
@@ -19,6 +20,11 @@ OLD = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
 NEW = "一夜东风到小楼，千山冰雪化清流。春江桥下何人唱，不问归帆不问秋。"
 # By modern sounds 国 and 歌 rhyme with 波; by 平水韵 国 has an entering tone.
 MODERN = "万里长江卷浪波，春风又绿旧家国。归来不用多言语，且向船头听放歌。"
+
+
+# 语 and 雨 are two groups by 平水韵, one by every other book.
+OBLIQUE = "青山落日时，小径闻人语。暮鸟过前村，风吹千点雨。"
+SIX = "小桥流水人家，古道西风晚霞。断雁寒云落日，孤帆远浦飞花。"
 
 
 def heard(book: RhymeBook, char: str) -> set[tuple[str, str]]:
@@ -151,6 +157,56 @@ def test_a_book_that_does_not_exist(name, near):
         rhyme_book(name)
     assert near in refused.value.action
     assert "tongyun" in refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("book", "verdict", "group"),
+    [
+        (PINGSHUI, Verdict.FAIL, "六语"), (CILIN, Verdict.STRICT, "第四部"),
+        (XINYUN, Verdict.STRICT, "十二齐"), (TONGYUN, Verdict.STRICT, "六迂"),
+    ],
+)  # fmt: skip
+def test_a_quatrain_on_an_oblique_rhyme_goes_by_the_book(book, verdict, group):
+    scansion = scan(OBLIQUE, "五绝", book=book.name)
+    assert (scansion.pattern, scansion.verdict, scansion.rhyme_group) == ("仄韵平起首句不入韵", verdict, group)
+    assert [(fault.rule, fault.line) for fault in scansion.faults] == [(Rule.RHYME, 4)] * (verdict is Verdict.FAIL)
+    strange = scan(OBLIQUE.replace("雨", "月"), "五绝", book=book.name)
+    (mend,) = mends(strange)
+    assert mend.alternatives[0].characters
+    for char in mend.alternatives[0].characters:
+        assert scan(OBLIQUE.replace("雨", char), "五绝", book=book.name).verdict.passes, char
+
+
+def test_groups_of_level_and_oblique_words_rhyme_in_one_tone_only():
+    """诗 is level, 世 oblique, and both are in one group of the modern books."""
+    for book in (XINYUN, TONGYUN):
+        assert book.rhyme(book.readings("诗")[0]) == book.rhyme(book.readings("世")[0])
+        assert scan("青山落日时，小径闻人世。暮鸟过前村，风吹千点诗。", "五绝", book=book.name).verdict is Verdict.FAIL
+        assert not every_reading_passes("青山落日时，小径闻人世。暮鸟过前村，风吹千点诗。", book, Tone.OBLIQUE)
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_verse_of_six_goes_by_the_book(book):
+    scansion = scan_auto(SIX, book=book.name)
+    assert (scansion.form, scansion.verdict) == ("六言绝句", Verdict.STRICT)
+    assert scansion.book is book and scansion.rhyme_group in book.level_rhymes
+
+
+@pytest.mark.parametrize("book", [*BOOKS, rhyme_book("pingshui", sung=True)])
+def test_every_reading_is_in_a_group_of_its_tone(book):
+    for char in "春江花月夜语雨国白霁泰卦重":
+        for reading in book.readings(char):
+            assert book.rhyme(reading) in book.rhymes_in(reading.tone), char
+    assert set(book.rhymes) == {*book.level_rhymes, *book.oblique_rhymes}
+
+
+def test_words_tell_readings_by_the_book():
+    assert PINGSHUI.tones_by_words("更闻□□□")[1] is Tone.LEVEL
+    assert XINYUN.tones_by_words("更闻□□□") == {}, "likely readings are those of the old books"
+    assert XINYUN.tones_by_words("重阳□□□") == TONGYUN.tones_by_words("重陽□□□") == {0: Tone.LEVEL}
+    assert not any(
+        place.likely for book in (XINYUN, TONGYUN) for (line,) in [book.interpret(["更闻山月乘舟"])] for place in line
+    )
 
 
 @pytest.mark.parametrize(

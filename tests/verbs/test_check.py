@@ -151,6 +151,13 @@ def test_a_quotation_inside_a_line_does_not_end_it(poem_file, capsys):
     assert (record["form"], record["lines"][3]) == ("七言绝句", "笑问客从何处来")
 
 
+def test_ancient_verse_is_never_said_to_keep_tones(poem_file, capsys):
+    check(poem_file("千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。"))
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "五言绝句 · 古绝 · 韵 九屑: passes, by its rhyme alone (合韵); with every reading"
+    assert "  remark: it does not keep the metre of 仄韵绝句: line 3 失粘" in rest
+
+
 def test_rhyme_words_are_never_printed_under_a_letter(poem_file, capsys):
     # 教 and 看 have a level and an oblique reading each, and rhyme with nothing here: none is taken.
     check(poem_file("山月山月教，山月山月看。山月山月𰻝，山月山月云。山月山月楼，山月山月归。"), "五古")

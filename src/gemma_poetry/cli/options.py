@@ -22,7 +22,7 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every ra
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 BookOption = Annotated[
     str,
-    typer.Option("--book", help="pingshui 平水韵, cilin 词林正韵, xinyun 中华新韵 or tongyun 中华通韵; else as the form has."),
+    typer.Option("--book", help="Rhyme book: pingshui, cilin, xinyun or tongyun; else as the form has."),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files of these names that exist.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint.")]

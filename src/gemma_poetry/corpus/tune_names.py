@@ -111,7 +111,8 @@ class TuneNames:
         if not tune:
             return ""
         lengths = tuple(map(len, lines))
-        regulated = (len(lengths), lengths[0]) in FIXED_SHAPES.values()
+        # Lines of six characters are those of tunes (三台) more often than of 六言绝句.
+        regulated = lengths[0] != 6 and (len(lengths), lengths[0]) in FIXED_SHAPES.values()
         told = len(set(lengths)) > 1 or (subject and not regulated)
         if told and self._shapes[tune][lengths] >= _MIN_SHAPE_POEMS:
             return tune

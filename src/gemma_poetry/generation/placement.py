@@ -24,7 +24,7 @@ from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.characters import is_han
-from gemma_poetry.prosody.forms import Form, Slot
+from gemma_poetry.prosody.forms import Form, Slot, Tone
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 _STEPS = 20_000
@@ -156,8 +156,9 @@ class _Search:
             return _Place(line, start, weight)
         rhyme = None
         length = len(self.form.lines[line])
+        told = self._sounds.book.tones_by_words("□" * start + word + "□" * (length - start - len(word)))
         for place, (slot, char) in enumerate(zip(slots, word), start):
-            if not self._keeps(slot, char, place == length - 1):
+            if slot.tone is not told.get(place, Tone) and not self._keeps(slot, char, place == length - 1):
                 return None
             if slot.rhyme:
                 own = self._sounds.rhymes(char, slot.tone)
@@ -180,7 +181,8 @@ class _Search:
         (converted,) = book.converted([word])
         (heard,) = book.interpret(["□" * start + converted + "□" * (length - start - len(word))])
         for slot, place in zip(slots, heard[start : start + len(word)]):
-            if not place.readings or (slot.tone and {reading.tone for reading in place.readings} != {slot.tone}):
+            tones = {place.likely} if place.likely else {reading.tone for reading in place.readings}
+            if not place.readings or (slot.tone and tones != {slot.tone}):
                 return False
             if slot.rhyme and len({self._sounds.group(reading) for reading in place.readings}) != 1:
                 return False

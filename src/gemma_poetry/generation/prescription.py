@@ -4,7 +4,7 @@ In: a `PoemRequest`. Out: its `Prescription`: the forms (lines of slots) that a 
 rhyme groups that were asked for; or a refusal that says why, before a model is asked.
 
     form, pattern, metre, lines ──base_forms──> slots ──place_given_characters──> slots with fixed characters
-    template, answer ────────────(give a shape where no form is named)┘
+    template, answer, answer_poem ──(give a shape where no form is named)┘
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from dataclasses import dataclass, field, replace
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
+from gemma_poetry.generation.answered_poem import AnsweredPoem, read_answered
 from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
-from gemma_poetry.generation.request import PoemRequest, named_words
+from gemma_poetry.generation.request import MANNERS, PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.languages import _, listed, reason_of
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.classification import classify
-from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, OBLIQUE_FORMS, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rhyme_books import PINGSHUI, rhyme_book
@@ -111,6 +113,10 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], RhymeBook]:
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
     """The name for the prompt, the tune, and the forms in groups that repeat the same lines, the likeliest first."""
+    if request.answer_poem:
+        answered = _answered(request)
+        forms = _matching(answered.answers(request.answer_by), request.pattern)
+        return _prompt_name(answered.name), answered.tune, [forms]
     if not request.form:
         if template is None:
             raise ConstraintError(
@@ -134,7 +140,7 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
             expected=_("1 to {most_lines} lines", most_lines=_MOST_LINES),
         )
     if name in FIXED_SHAPES or name in _EXTENDED:
-        return name, "", [_regulated(name, request)]
+        return _prompt_name(name), "", [_regulated(name, request)]
     if name not in _OPEN_SHAPES:
         raise ConstraintError(
             _("{name} has no shape of its own", name=name),
@@ -143,6 +149,34 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
         )
     lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
     return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
+
+
+def _prompt_name(name: str) -> str:
+    """What a prompt calls a form: no model has met 六言绝句 under another name than 六言诗."""
+    return "六言诗" if name.startswith("六言") else name
+
+
+def _answered(request: PoemRequest) -> AnsweredPoem:
+    """The poem that is answered.
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        ConstraintError: It cannot be read, or what else is asked for leaves it no say.
+    """
+    other = [name for name in ("lines", "rhymes", "rhyme_words", "template") if getattr(request, name)]
+    if other:
+        raise ConstraintError(
+            _("a poem to answer is given, and also {other}", other=listed(other)),
+            expected=_("the poem alone: it decides lines and rhyme"),
+            action=_("leave one of them out"),
+        )
+    if request.answer_by not in MANNERS:
+        raise ConstraintError(
+            _("an answer by {manner!r} is asked for", manner=request.answer_by),
+            expected=_("one of {names}", names=" ".join(MANNERS)),
+        )
+    name = SHORT_NAMES.get(request.form, request.form)
+    return read_answered(request.answer_poem, name, request.metre == "free", request.book)
 
 
 _COUPLET = {
@@ -172,7 +206,7 @@ _OTHER_WISHES = {
 
 def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
     try:
-        forms = regulated_forms(name, request.lines)
+        forms = regulated_forms(name, request.lines, _rhyme_tone(name, request))
     except ValueError as error:
         raise ConstraintError(reason_of(error), action=_("leave the number of lines out, or choose another form")) from error
     if request.metre == "free":
@@ -181,6 +215,23 @@ def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
         free = shape(name, len(forms[0].lines), len(forms[0].lines[0]))
         return (_rhymed(free, request),)
     return _matching(forms, request.pattern)
+
+
+def _rhyme_tone(name: str, request: PoemRequest) -> Tone:
+    """The tone that the rhyme of a 绝句 is asked for in: oblique if pattern, rhyme group or rhyme words say so."""
+    if name not in OBLIQUE_FORMS:
+        return Tone.LEVEL
+    return Tone.OBLIQUE if "仄韵" in request.pattern else _wished_tone(request)
+
+
+def _wished_tone(request: PoemRequest) -> Tone:
+    """The tone of a rhyme group or of rhyme words that are asked for."""
+    book = rhyme_book(request.book)
+    sounds = BookSounds(book, "any")
+    oblique = (request.rhymes and book.find(request.rhymes[0]) not in book.level_rhymes) or (
+        request.rhyme_words and not any(sounds.rhymes(char, Tone.LEVEL) for char in request.rhyme_words)
+    )
+    return Tone.OBLIQUE if oblique else Tone.LEVEL
 
 
 def _matching(forms: Sequence[Form], pattern: str) -> tuple[Form, ...]:
@@ -236,14 +287,10 @@ def _rhymed(form: Form, request: PoemRequest) -> Form:
     """A free form whose even lines rhyme, where a rhyme is asked for."""
     if not request.rhymes and not request.rhyme_words:
         return form
-    tone = Tone.LEVEL
-    book = rhyme_book(request.book)
-    if request.rhymes and not book.is_level(book.find(request.rhymes[0])):
-        tone = Tone.OBLIQUE
-    lines = [
-        (*slots[:-1], Slot(tone if request.rhymes else None, "a")) if number % 2 == 0 else slots
-        for number, slots in enumerate(form.lines, 1)
-    ]
+    # Of words alone the group tells the tone, unless it holds words of both.
+    told = bool(request.rhymes) or rhyme_book(request.book).mixes_tones
+    tone = _wished_tone(request) if told else None
+    lines = [(*slots[:-1], Slot(tone, "a")) if number % 2 == 0 else slots for number, slots in enumerate(form.lines, 1)]
     return replace(form, lines=tuple(lines))
 
 
@@ -253,6 +300,8 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) 
     Raises:
         ConstraintError: The forms have fewer rhymes, or a group is unknown or of the wrong tone.
     """
+    if request.answer_poem:
+        return dict(_answered(request).rhymes)
     if not request.rhymes:
         return {}
     variables = list(dict.fromkeys(slot.rhyme for slots in forms[0].lines for slot in slots if slot.rhyme))
@@ -270,18 +319,26 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) 
     groups = [book.find(name) for name in request.rhymes]
     for group, variable in zip(groups, variables):
         tones = {slot.tone for slots in forms[0].lines for slot in slots if slot.rhyme == variable}
-        if tones == {Tone.LEVEL} and not book.is_level(group):
+        if tones == {Tone.LEVEL} and group not in book.level_rhymes:
             raise ConstraintError(
                 _("{group} is no level rhyme", group=group),
                 expected=_("a level rhyme, as {name} has", name=forms[0].name),
                 action=_("choose one of {rhymes}", rhymes=" ".join(book.level_rhymes)),
+            )
+        if tones == {Tone.OBLIQUE} and group not in book.oblique_rhymes:
+            raise ConstraintError(
+                _("{group} is a level rhyme", group=group),
+                expected=_("an oblique rhyme, as 仄韵 asks for"),
+                action=_("choose an oblique group, e.g. 九屑, or leave 仄韵 out"),
             )
     return {variable: frozenset({group}) for variable, group in zip(variables, groups)}
 
 
 def _prescribe_answer(request: PoemRequest) -> Prescription:
     other = [
-        name for name in ("form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template")
+        name for name in (
+            "form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template", "answer_poem"
+        )
         if getattr(request, name)
     ]  # fmt: skip
     if other:
@@ -293,6 +350,6 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
     book = rhyme_book(request.book)
     name, forms = answering_forms(request.answer, book, free=request.metre == "free")
     # The answer's shape is that of the upper line; words in their places are all that can be given of it.
-    given = PoemRequest(placed=request.placed)
+    given = PoemRequest(placed=request.placed, book=request.book)
     forms = tuple(place_given_characters(form, given, None) for form in forms)
     return Prescription(forms, name, book=book, sounding=request.metre != "free")

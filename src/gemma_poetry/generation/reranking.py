@@ -33,7 +33,14 @@ from gemma_poetry.model.scoring import score_completions
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_PARALLEL_COUPLETS = {"五言律诗": (2, 4), "七言律诗": (2, 4), "五言排律": (2, 4), "七言排律": (2, 4), "对联": (0,)}
+_PARALLEL_COUPLETS = {
+    "五言律诗": (2, 4),
+    "六言律诗": (2, 4),
+    "七言律诗": (2, 4),
+    "五言排律": (2, 4),
+    "七言排律": (2, 4),
+    "对联": (0,),
+}
 """By form: the first line (from 0) of each couplet that must be parallel."""
 
 WEIGHTS = {"fluency": 1.0, "closeness": 1.0, "coherence": 1.0, "usage": 1.0, "parallelism": 1.0}

@@ -101,13 +101,15 @@ def misread_line(lines: Sequence[str], form: Form, sounds: BookSounds | None) ->
         if not all(place.readings for place in heard):
             return number
         for slot, place in zip(slots, heard):
-            tones = {reading.tone for reading in place.readings}
-            if slot.tone is not None and (tones != {slot.tone} if every else slot.tone not in tones):
+            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in place.readings}
+            # A rhyme word that is given is read as its rhyme asks.
+            certain = every and not (slot.char and slot.rhyme)
+            if slot.tone is not None and (tones != {slot.tone} if certain else slot.tone not in tones):
                 return number
             if slot.rhyme:
-                own = frozenset(map(sounds.group, place.readings))
+                own = frozenset(sounds.group(one) for one in place.readings if slot.tone in (None, one.tone))
                 shared = groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
-                if not shared or (every and (len(own) != 1 or shared != own)):
+                if not shared or (certain and (len(own) != 1 or shared != own)):
                     return number
     return 0
 
@@ -144,10 +146,12 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
                 continue
             if slot.char is None and not sounds.known(char):
                 return False
-            if slot.tone is not None and slot.tone not in sounds.tones(char, position == len(slots)):
+            given = slot.char is not None and slot.rhyme is not None
+            read = {slot.read} if slot.char and slot.read else sounds.tones(char, position == len(slots))
+            if slot.tone is not None and not given and slot.tone not in read:
                 return False
             if slot.rhyme:
-                own = sounds.rhymes(char, slot.tone)
+                own = sounds.given_rhymes(char, slot.tone) if given else sounds.rhymes(char, slot.tone)
                 groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
                 if not groups[slot.rhyme] or (char in words and number not in repeating):
                     return False
@@ -190,9 +194,15 @@ def as_given(form: Form, request: PoemRequest) -> Form:
         # 雲 in one wish and 云 in another are one character only once they are simplified.
         return _unfixed(form)
     for candidate in written.forms:
-        if (candidate.pattern, candidate.line_lengths) == (form.pattern, form.line_lengths):
+        if (candidate.pattern, candidate.line_lengths) == (form.pattern, form.line_lengths) and _same_words(candidate, form):
             return candidate
     return _unfixed(form)
+
+
+def _same_words(written: Form, form: Form) -> bool:
+    """Whether a form as a person wrote it gives the characters of another, in whatever script (用韵 gives them in orders)."""
+    given = ["".join(slot.char or "□" for slots in one.lines for slot in slots) for one in (written, form)]
+    return convert(given[:1], "simplified") == given[1:]
 
 
 def _unfixed(form: Form) -> Form:

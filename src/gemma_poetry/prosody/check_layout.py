@@ -29,6 +29,7 @@ _VERDICT_WORDS = {
     Verdict.FAIL: _("fails (不合律)"),
     Verdict.NOT_JUDGED: _("not judged (不判)"),
 }
+_BY_RHYME = _("passes, by its rhyme alone (合韵)")
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
@@ -49,7 +50,10 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     book = scansion.book
     parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}", book.title * book.modern]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
-    row.append(localized(_VERDICT_WORDS[scansion.verdict]), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
+    # Ancient verse asks no tones: what keeps its rhyme is not 合律 for that.
+    toneless = all(place.expected == "中" for places in scansion.places for place in places)
+    words = _BY_RHYME if toneless and scansion.verdict is Verdict.STRICT else _VERDICT_WORDS[scansion.verdict]
+    row.append(localized(words), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
         sure = _("; with every reading") if scansion.every_reading else _("; with the readings taken, not with all")
         row.append(localized(sure))

@@ -187,15 +187,18 @@ FAMILY_NAMES: dict[str, str] = _family_names()
 
 
 def _neighbours() -> dict[str, frozenset[str]]:
-    parts: dict[str, set[int]] = {group: set() for group in LEVEL_GROUPS}
+    parts: dict[str, set[int]] = {group: set() for group in GROUPS}
     for rhyme in RHYMES.values():
-        for group in rhyme.groups if rhyme.tone is Tone.LEVEL else ():
+        for group in rhyme.groups:
             parts[group].update(rhyme.parts)
     return {
-        group: frozenset(other for other in LEVEL_GROUPS if other != group and not parts[group].isdisjoint(parts[other]))
-        for group in LEVEL_GROUPS
-    }
+        group: frozenset(
+            other for other in GROUPS
+            if other != group and GROUP_CONTOURS[other] == GROUP_CONTOURS[group] and not parts[group].isdisjoint(parts[other])
+        )
+        for group in GROUPS
+    }  # fmt: skip
 
 
 NEIGHBOUR_GROUPS: dict[str, frozenset[str]] = _neighbours()
-"""For each level group the neighbours (邻韵) that a first line may rhyme in: groups of one 词林正韵 part."""
+"""For each group the neighbours (邻韵) that a first line may rhyme in: groups of one 词林正韵 part, in the same of 平上去入."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from gemma_poetry.errors import ConstraintError, nearest_names
 from gemma_poetry.languages import _
+from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
@@ -31,6 +32,7 @@ class RhymeBook(ABC):
         title: Its Chinese name.
         rhymes: Its groups by name, the level ones first where tones have groups of their own.
         level_rhymes: Those in which level words rhyme.
+        oblique_rhymes: Those in which oblique words rhyme.
         parts: The groups that 词 rhymes in, by the number that readings carry as `part`.
         stopped_parts: Those of the entering tone.
         mixed_parts: For a part those that Song poets took together with it in 词.
@@ -42,6 +44,7 @@ class RhymeBook(ABC):
     title: str
     rhymes: tuple[str, ...]
     level_rhymes: tuple[str, ...]
+    oblique_rhymes: tuple[str, ...]
     parts: Mapping[int, str]
     stopped_parts: frozenset[int] = frozenset()
     mixed_parts: Mapping[int, frozenset[int]] = {}
@@ -72,12 +75,17 @@ class RhymeBook(ABC):
         rhyme = self.rhyme(reading)
         return rhyme if rhyme in GROUP_CONTOURS or reading.contour == "入" else rhyme + reading.tone.value
 
-    def is_level(self, rhyme: str) -> bool:
-        """Whether level words rhyme in a group."""
-        return rhyme in self.level_rhymes
+    @property
+    def mixes_tones(self) -> bool:
+        """Whether a group holds level and oblique words, so that it does not tell the tone of a rhyme."""
+        return not set(self.level_rhymes).isdisjoint(self.oblique_rhymes)
+
+    def rhymes_in(self, tone: Tone) -> tuple[str, ...]:
+        """The groups in which words of a tone rhyme."""
+        return self.level_rhymes if tone is Tone.LEVEL else self.oblique_rhymes
 
     def neighbours(self, rhyme: str) -> frozenset[str]:
-        """The level groups that a first line may rhyme in besides (邻韵)."""
+        """The groups of the same tone that a first line may rhyme in besides (邻韵)."""
         return frozenset()
 
     @abstractmethod
@@ -91,6 +99,14 @@ class RhymeBook(ABC):
     @abstractmethod
     def settled(self, line: str) -> list[tuple[int, Heard]]:
         """The characters of a converted line that a word settles: index from 0, and what the word leaves of them."""
+
+    @abstractmethod
+    def tones_by_words(self, line: str) -> Mapping[int, Tone]:
+        """The tones that words in a line settle or make likely, of characters that have both: by index, from 0.
+
+        Args:
+            line: The line; what is no character of it yet may be □.
+        """
 
     def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
         """The places where another traditional form can be meant too; see `interpretation.other_places`."""

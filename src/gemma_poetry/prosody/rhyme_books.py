@@ -16,7 +16,7 @@ as the form asks. 平水韵 is no book for 词: where one is to go by it, the gr
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gemma_poetry.errors import UsageError, nearest_names
@@ -32,6 +32,7 @@ from gemma_poetry.prosody.interpretation import (
     is_traditional,
     other_places,
     simplified,
+    tones_by_words,
     traditional,
     words_in,
 )
@@ -72,6 +73,9 @@ class _OldBook(RhymeBook):
             found.append((place, Heard(kept, reason)))
         return found
 
+    def tones_by_words(self, line: str) -> Mapping[int, Tone]:
+        return tones_by_words(line)
+
     def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
         return other_places(lines, converted)
 
@@ -85,6 +89,7 @@ class _OldBook(RhymeBook):
 class _Pingshui(_OldBook):
     name, title, numbered = "pingshui", "平水韵", False
     rhymes, level_rhymes, parts = GROUPS, LEVEL_GROUPS, PART_NAMES
+    oblique_rhymes = GROUPS[len(LEVEL_GROUPS) :]
 
     def rhyme(self, reading: Reading) -> str:
         return reading.group
@@ -97,6 +102,7 @@ class _Cilin(_OldBook):
     name, title = "cilin", "词林正韵"
     rhymes, parts, stopped_parts, mixed_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS, MIXED_PARTS
     level_rhymes = tuple(name for part, name in PART_NAMES.items() if part not in STOPPED_PARTS)
+    oblique_rhymes = rhymes
 
     def rhyme(self, reading: Reading) -> str:
         return PART_NAMES[reading.part]
@@ -108,8 +114,8 @@ class _SungPingshui(_OldBook):
     name, title, numbered = "pingshui", "平水韵", False
 
     def __init__(self) -> None:
-        self.rhymes = tuple(dict.fromkeys(FAMILY_NAMES.values()))
-        self.level_rhymes = tuple(name for name in self.rhymes if GROUP_CONTOURS[name] != "入")
+        self.rhymes = self.oblique_rhymes = tuple(dict.fromkeys(FAMILY_NAMES.values()))
+        self.level_rhymes = tuple(name for name in self.rhymes if GROUP_CONTOURS[name] == "平")
         self.parts = dict(enumerate(self.rhymes, 1))
         self.stopped_parts = frozenset(number for number, name in self.parts.items() if GROUP_CONTOURS[name] == "入")
         self._number_of = {name: number for number, name in self.parts.items()}
@@ -157,7 +163,7 @@ class _ModernBook(RhymeBook):
     def __init__(self, name: str, title: str, table: str) -> None:
         rows = [row.split() for row in table.strip().splitlines()]
         self.name, self.title = name, title
-        self.rhymes = self.level_rhymes = tuple(group for group, *_ in rows)
+        self.rhymes = self.level_rhymes = self.oblique_rhymes = tuple(group for group, *_ in rows)
         self.parts = dict(enumerate(self.rhymes, 1))
         self._number_of = {final: number for number, (_, *finals) in enumerate(rows, 1) for final in finals}
         assert self._number_of.keys() == FINALS, FINALS ^ self._number_of.keys()
@@ -201,6 +207,15 @@ class _ModernBook(RhymeBook):
             for place, syllable, word in words_settling(line)
             for pinyin in (spelt(syllable),)
         ]
+
+    def tones_by_words(self, line: str) -> Mapping[int, Tone]:
+        (read,) = self.converted([line])
+        told = {}
+        for place, left in self.settled(read):
+            tones = {one.tone for one in left.readings}
+            if len(tones) == 1 and {one.tone for one in self._read(read[place])} == set(Tone):
+                told[place] = tones.pop()
+        return told
 
     def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
         hearing = []

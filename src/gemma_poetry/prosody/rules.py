@@ -59,6 +59,8 @@ class Rule(Enum):
     MINOR_TWIST = ("小拗", "minor twist: the third place from the end is oblique", Verdict.MINOR)
     MAJOR_TWIST = ("大拗未救", "major twist that the next line does not mend", Verdict.FAIL)
     MAJOR_TWIST_MENDED = ("大拗对句救", "major twist, mended in the next line", Verdict.RESCUED)
+    FIFTH_OF_SIX = ("六言第五字拗", "fifth of six characters other than nine in ten lines have it", Verdict.MINOR)
+    OBLIQUE_FIRST = ("首句仄脚", "first line ends oblique and does not rhyme (仄韵; most 五绝 of the Tang so)", Verdict.MINOR)
     CONTRAST = ("失对", "no contrast within the couplet", Verdict.FAIL)
     ADHESION = ("失粘", "no adhesion between the couplets", Verdict.FAIL)
     RHYME = ("出韵", "out of rhyme", Verdict.FAIL)

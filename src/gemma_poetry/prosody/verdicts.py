@@ -3,7 +3,7 @@
 In: the lines of a poem, a rhyme book. Out: its verdict, and whether every choice of readings passes.
 
     characters ──tone code 1 平, 2 仄, 3 both──> a key a line ──cached──> best and worst outcome under each line type
-    rhyme words ──bit mask of the book's level groups──> common group
+    rhyme words ──bit mask of the book's groups, level and oblique apart──> common group
 
 There are no more than 3^7 keys, so every line of a corpus is looked up; a poem costs four chains of look-ups.
 """
@@ -18,7 +18,19 @@ from typing import NamedTuple
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
-from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
+from gemma_poetry.prosody.regulated import (
+    LEVEL,
+    LINE_TYPES,
+    OBLIQUE,
+    A,
+    B,
+    C,
+    D,
+    LineType,
+    Pattern,
+    line_findings,
+    line_verdict,
+)
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
@@ -31,11 +43,11 @@ _REGULATED_LENGTHS = (5, 7)
 
 
 class _RhymeMask(NamedTuple):
-    """The level groups of a character as bits.
+    """The groups of a character as bits.
 
     Attributes:
         some: Groups that some reading has.
-        every: Groups that every reading has; 0 where one is oblique.
+        every: Groups that every reading has.
     """
 
     some: int
@@ -75,7 +87,8 @@ class _Ear:
 
     Attributes:
         book: The book.
-        all_groups: The bits of all its level groups.
+        all_groups: The bits of all its groups; level and oblique words of one group have bits of their own.
+        groups_in: Those of each tone.
     """
 
     def __init__(self, book: RhymeBook) -> None:
@@ -84,17 +97,18 @@ class _Ear:
         self.endings: dict[str, _Ending] = {}
         self.any_forms: dict[str, int] = {}
         self.near: dict[int, int] = {}
-        self.bits = {rhyme: 1 << index for index, rhyme in enumerate(book.level_rhymes)}
+        toned = [(tone, rhyme) for tone in Tone for rhyme in book.rhymes_in(tone)]
+        self.bits = {one: 1 << index for index, one in enumerate(toned)}
         self.all_groups = (1 << len(self.bits)) - 1
+        self.groups_in = {tone: sum(bit for (own, _rhyme), bit in self.bits.items() if own is tone) for tone in Tone}
 
     def mask(self, found: Sequence[Reading]) -> _RhymeMask:
         """The rhyme mask of a character with these readings."""
         by_rhyme: dict[str, int] = {}
         for reading in found:
-            bit = self.bits.get(self.book.rhyme(reading), 0) if reading.tone is Tone.LEVEL else 0
             # The same final in level and oblique tones is two readings, of which one rhymes.
             key = f"{reading.rhyme}{reading.tone.value}"
-            by_rhyme[key] = by_rhyme.get(key, 0) | bit
+            by_rhyme[key] = by_rhyme.get(key, 0) | self.bits[reading.tone, self.book.rhyme(reading)]
         some, every = 0, self.all_groups
         for bits in by_rhyme.values():
             some |= bits
@@ -106,9 +120,9 @@ class _Ear:
         """The bits of the groups that neighbour one of these."""
         near = self.near.get(groups)
         if near is None:
-            own = [rhyme for rhyme, bit in self.bits.items() if groups & bit]
+            own = [toned for toned, bit in self.bits.items() if groups & bit]
             near = self.near[groups] = functools.reduce(
-                int.__or__, (self.bits[other] for rhyme in own for other in self.book.neighbours(rhyme)), 0
+                int.__or__, (self.bits[tone, other] for tone, rhyme in own for other in self.book.neighbours(rhyme)), 0
             )
         return near
 
@@ -192,30 +206,49 @@ def _is_readable(ear: _Ear, lines: Sequence[str]) -> bool:
     return unknown <= MAX_UNKNOWN_SHARE * len(lines) * len(lines[0]) and 2 * sum(even) < len(even)
 
 
-def every_reading_passes(lines: str | Sequence[str], book: RhymeBook = PINGSHUI) -> bool:
-    """Whether the poem is regulated verse under every choice of readings; never with an unknown character."""
+def every_reading_passes(lines: str | Sequence[str], book: RhymeBook = PINGSHUI, rhyme: Tone = Tone.LEVEL) -> bool:
+    """Whether the poem is regulated verse under every choice of readings; never with an unknown character.
+
+    Args:
+        lines: The lines of a poem, or the poem as one text.
+        book: The rhyme book.
+        rhyme: The tone of its rhyme.
+    """
     lines = as_lines(lines)
-    if not _has_shape(lines):
+    if not (_has_shape(lines) or _has_shape(lines, (6,))):
         return False
     ear = _ear(book)
     read = book.converted(lines)
     if not all(book.heard_at_word(char, False).readings for line in read for char in line):
         return False
     keys, masks = ear.read(read)
-    common = ear.all_groups
+    common = ear.groups_in[rhyme]
     for mask in masks[1::2]:
         common &= mask.every
     even = [line[-1] for line in lines[1::2]]
     if not common or len(set(even)) < len(even):
         return False
-    # Every choice of the first line's readings opens one pattern, under which all choices of the others must pass.
-    for tones in _resolutions(keys[0]):
-        opening = next(kind for kind in LINE_TYPES if (kind.second, kind.rhymed) == (tones[-4], tones[-1] == LEVEL))
-        if opening.rhymed and (lines[0][-1] in even or masks[0].some & ~(common | ear.neighbours(common))):
-            return False
-        if _worst_rank(tones, keys[1:], opening) == _FAIL:
-            return False
+    # Every choice of the first line's readings opens one pattern, under which all choices of the others must pass. Couplets
+    # of six characters do not lean on each other: each is opened by its own first line.
+    span = 2 if len(read[0]) == 6 else len(keys)
+    for start in range(0, len(keys), span):
+        for tones in _resolutions(keys[start]):
+            opening = _kind_of(tones)
+            if opening.last == rhyme.value:
+                # On an oblique rhyme the first line may end oblique without rhyming.
+                own = masks[0].some & ear.groups_in[Tone.LEVEL]
+                astray = rhyme is Tone.LEVEL and own & ~(common | ear.neighbours(common))
+                if start or lines[0][-1] in even or astray:
+                    return False
+            if _worst_rank(tones, keys[start + 1 : start + span], Pattern(opening, rhyme.value)) == _FAIL:
+                return False
     return True
+
+
+def _kind_of(tones: str) -> LineType:
+    """The type that a line's lead and end are of."""
+    second = tones[1] if len(tones) == 6 else tones[-4]
+    return next(kind for kind in LINE_TYPES if (kind.second, kind.last) == (second, tones[-1]))
 
 
 def is_level_rhymed(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> bool:
@@ -231,6 +264,7 @@ def is_level_rhymed(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> bool:
 
 
 def _share_group(ear: _Ear, masks: Sequence[int]) -> bool:
+    masks = [mask & ear.groups_in[Tone.LEVEL] for mask in masks]
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
@@ -264,9 +298,9 @@ def broken_share(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> float:
     return min(after_b, after_d) / (len(lines) / 2)
 
 
-def _has_shape(lines: Sequence[str]) -> bool:
+def _has_shape(lines: Sequence[str], lengths: Sequence[int] = _REGULATED_LENGTHS) -> bool:
     count = len(lines)
-    if count < 4 or count % 2 or len(lines[0]) not in _REGULATED_LENGTHS:
+    if count < 4 or count % 2 or len(lines[0]) not in lengths:
         return False
     characters = len(lines[0])
     return all(len(line) == characters for line in lines)
@@ -274,7 +308,7 @@ def _has_shape(lines: Sequence[str]) -> bool:
 
 def _best(ear: _Ear, lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]) -> int:
     even = [line[-1] for line in lines[1::2]]
-    common = ear.all_groups
+    common = ear.groups_in[Tone.LEVEL]
     for mask in masks[1::2]:
         common &= mask.some
     if not common or len(set(even)) < len(even):
@@ -283,11 +317,11 @@ def _best(ear: _Ear, lines: Sequence[str], keys: Sequence[str], masks: Sequence[
     outcomes = [_best_outcomes(key) for key in keys]
     best = _FAIL
     for opening in LINE_TYPES:
-        if opening.rhymed and not first_rhymes:
+        if opening.last == LEVEL and not first_rhymes:
             continue
         rank = 0
         index = 0
-        for one, other in _couplets(opening, len(lines)):
+        for one, other in _couplets(Pattern(opening), len(lines)):
             rank = max(rank, _couplet_rank(outcomes[index], one, outcomes[index + 1], other))
             if rank >= best:
                 break
@@ -297,8 +331,8 @@ def _best(ear: _Ear, lines: Sequence[str], keys: Sequence[str], masks: Sequence[
 
 
 @functools.cache
-def _couplets(opening: LineType, lines: int) -> tuple[tuple[LineType, LineType], ...]:
-    types = chain(opening, lines)
+def _couplets(pattern: Pattern, lines: int) -> tuple[tuple[LineType, LineType], ...]:
+    types = pattern.kinds(lines)
     return tuple(zip(types[::2], types[1::2]))
 
 
@@ -345,13 +379,14 @@ def _outcomes(choices: Sequence[str], choose: Callable[..., int]) -> _Outcomes:
     )
 
 
-def _worst_rank(first: str, keys: Sequence[str], opening: LineType) -> int:
+def _worst_rank(first: str, keys: Sequence[str], pattern: Pattern) -> int:
     """The worst rank of a poem whose first line has these tones and whose others have any that their keys allow."""
     lines = [[first], *map(_resolutions, keys)]
     worst = 0
-    for index, (one, other) in enumerate(_couplets(opening, len(lines))):
+    for index, (one, other) in enumerate(_couplets(pattern, len(lines))):
         seconds = lines[2 * index + 1]
-        for second in {tones[-3] for tones in seconds} if one is A else {""}:
+        # A line that rhymes is mended by none.
+        for second in {tones[-3] for tones in seconds} if one is A and pattern.rhyme == LEVEL else {""}:
             worst = max(worst, *(_rank(tones, one, second) for tones in lines[2 * index]))
         worst = max(worst, *(_rank(tones, other) for tones in seconds))
     return worst
