@@ -267,14 +267,15 @@ def _groups(place: Heard, rhyme: str, book: RhymeBook) -> frozenset[str]:
 
 def _choose_group(heard: Sequence[Sequence[Heard]], rhyme: str, book: RhymeBook) -> str:
     """The group that most even lines can rhyme in; of equals the one that suits the first line best."""
-    counts = Counter(group for line in heard[1::2] for group in _groups(line[-1], rhyme, book))
+    # Sets have no order of their own: max keeps the group that comes first in the poem, and of one word in the book.
+    groups = (sorted(_groups(line[-1], rhyme, book), key=book.rhymes.index) for line in heard[1::2])
+    counts = Counter(itertools.chain.from_iterable(groups))
     first = _groups(heard[0][-1], rhyme, book)
 
     def worth(group: str) -> tuple[int, bool, bool]:
         return counts[group], group in first, not first.isdisjoint(book.neighbours(group))
 
-    # Of equals the first of the book: sets have no order of their own.
-    return max(sorted(counts, key=book.rhymes.index), key=worth, default="")
+    return max(counts, key=worth, default="")
 
 
 def _rule_of_first(
