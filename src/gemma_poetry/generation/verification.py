@@ -57,7 +57,7 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
         if lines is None or not fits(lines, form, sounds, prescription.rhymes):
             continue
         known = known_lines(lines, form, plan.guards)
-        if known or (plan.distinct and repeats_characters(lines, form)):
+        if known or (plan.distinct and repeats_characters(lines, form, doubling=plan.doubling)):
             wrong.append(lines.index(known[0]) + 1 if known else len(lines))
             continue
         judged = form
@@ -82,6 +82,19 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
         )
         return VerifiedPoem(poem, form.pattern)
     return wrong[-1]
+
+
+def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
+    """The form that a finished poem keeps, of those that grant its request.
+
+    Args:
+        lines: Its lines, in either script.
+        request: What was asked for.
+        prescription: The forms.
+    """
+    sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    plain = convert(lines, "simplified")
+    return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))
 
 
 def misread_line(lines: Sequence[str], form: Form, sounds: BookSounds | None) -> int:
@@ -156,23 +169,34 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
                 if not groups[slot.rhyme] or (char in words and number not in repeating):
                     return False
                 words.append(char)
+    if any(lines[line - 1][position - 1] != lines[line - 1][earlier - 1] for line, position, earlier in form.repeats):
+        return False
     return all(lines[earlier - 1].endswith(lines[line - 1]) for line, earlier in form.echoes)
 
 
-def repeats_characters(lines: Sequence[str], form: Form) -> bool:
-    """Whether a character comes twice that need not, doubled ones (萧萧), given ones and repeated lines apart."""
+def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = True) -> bool:
+    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart.
+
+    Args:
+        lines: The lines.
+        form: Their form.
+        doubling: Whether doubled characters are left apart.
+    """
     repeating = {line for line, _ in form.echoes}
+    again = {(line, position) for line, position, _ in form.repeats}
     places = [
         (char, line, position)
         for line, text in enumerate(lines, 1)
         if line not in repeating
         for position, char in enumerate(text, 1)
+        if (line, position) not in again
     ]
     for char, line, position in places:
         if form.lines[line - 1][position - 1].char is not None:
             continue
         others = [(other, place) for same, other, place in places if same == char and (other, place) != (line, position)]
-        if len(others) > 1 or any(other != line or abs(place - position) != 1 for other, place in others):
+        apart = any(other != line or abs(place - position) != 1 for other, place in others)
+        if len(others) > 1 or apart or (others and not doubling):
             return True
     return False
 

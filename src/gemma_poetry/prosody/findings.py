@@ -74,6 +74,7 @@ class Scansion:
         remarks: What else is worth knowing, one sentence each.
         book: The rhyme book that it was read by.
         passing_books: Of a poem that fails by it, where that was asked for: the books by which it passes.
+        poems: How many poems the template of a tune was learned from; 0 where no template is.
     """
 
     form: str
@@ -88,6 +89,7 @@ class Scansion:
     remarks: tuple[str, ...] = ()
     book: RhymeBook = PINGSHUI
     passing_books: tuple[RhymeBook, ...] = ()
+    poems: int = 0
 
     @property
     def unknown(self) -> tuple[tuple[int, int, str], ...]:

@@ -53,6 +53,7 @@ class Form:
         marks: One closing mark (`，` or `。`) a line.
         pattern: Which of the form's patterns (平起/仄起 ..., 又一体), empty where there is one only.
         echoes: Pairs (line, earlier line), counted from 1: the line repeats the end of the earlier one (叠句).
+        repeats: Triples (line, position, earlier position), counted from 1: the character comes again in its line (重字).
     """
 
     name: str
@@ -60,6 +61,7 @@ class Form:
     marks: str
     pattern: str = ""
     echoes: tuple[tuple[int, int], ...] = ()
+    repeats: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def line_lengths(self) -> tuple[int, ...]:

@@ -79,7 +79,13 @@ def generate(
         Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
     ] = None,
     effort: Annotated[
-        int | None, typer.Option("--effort", min=1, max=5, help="Quality for time: 1 writes once, 5 chooses among many.")
+        int | None,
+        typer.Option(
+            "--effort",
+            min=1,
+            max=5,
+            help="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines.",
+        ),
     ] = None,
     best_of: Annotated[
         int | None, typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort.")
@@ -96,6 +102,9 @@ def generate(
     count: Annotated[int, typer.Option("-n", "--count", help="Poems to write.")] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", help="A file to write to: JSON if it is called .jsonl or .json, else text.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="诗笺: a file for a picture of the poem, .png or .svg.")
     ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = None,
@@ -143,6 +152,7 @@ def generate(
             as_json=as_json,
             out=out,
             overwrite=overwrite,
+            picture=picture,
             settings=settings,
             annotated=annotated,
             best_of=best_of,
