@@ -1,7 +1,7 @@
 """Does a model write better poems once it has learnt from preference?
 
     pip install -e '.[bench]'
-    python benchmarks/preference.py pairs --model mini --data DATA --titles 300 --out PAIRS.jsonl [--study STUDY]
+    python benchmarks/preference.py pairs --model mini --data DATA --out PAIRS.jsonl [--study STUDY]
     python benchmarks/preference.py train --model mini --pairs PAIRS.jsonl --source best-worst --out ADAPTER
     python benchmarks/preference.py measure --model mini --data DATA --adapter ADAPTER ... --effort 1 --out POEMS.jsonl
 
@@ -93,14 +93,8 @@ def draw_poems(poems: Iterable[Poem], taken: Iterable[str], count: int, seed: in
     return drawn
 
 
-def pair(source: str, poem: Poem, chosen: str, rejected: str) -> Iterator[Pair]:
-    """The pair, or nothing where both texts are the same and nobody could prefer one."""
-    if chosen != rejected:
-        yield Pair(source, poem.form, poem.title, chosen, rejected)
-
-
-def written_pairs(poem: Poem, texts: Sequence[str], totals: Sequence[float]) -> Iterator[Pair]:
-    """Best before worst of what a model wrote to a poet's title, and the poet before the best.
+def written_pairs(poem: Poem, texts: Sequence[str], totals: Sequence[float]) -> list[Pair]:
+    """Best before worst of what a model wrote to a poet's title, and the poet before the best; never a text before itself.
 
     Args:
         poem: The poet's poem.
@@ -108,8 +102,9 @@ def written_pairs(poem: Poem, texts: Sequence[str], totals: Sequence[float]) -> 
         totals: What speaks for each.
     """
     order = sorted(range(len(texts)), key=lambda place: totals[place])
-    yield from pair(BEST_WORST, poem, texts[order[-1]], texts[order[0]])
-    yield from pair(HUMAN, poem, poem.text, texts[order[-1]])
+    best, worst = texts[order[-1]], texts[order[0]]
+    pairs = ((BEST_WORST, best, worst), (HUMAN, poem.text, best))
+    return [Pair(source, poem.form, poem.title, *texts) for source, *texts in pairs if texts[0] != texts[1]]
 
 
 def rated_pairs(study: Study, key: Key, answers: Sequence[Answer]) -> Iterator[Pair]:
@@ -196,42 +191,25 @@ def train(model: str, pairs: Sequence[Pair], out: Path, rate: float, beta: float
     for name, weight in policy.named_parameters():
         weight.requires_grad_("lora_" in name)
     begin = "" if tokenizer("")["input_ids"] else tokenizer.bos_token
-    rows = [
-        {
-            "prompt": begin + prompt_text(tokenizer, Conditions(one.form, one.title)),
-            "chosen": one.chosen,
-            "rejected": one.rejected,
-        }
-        for one in pairs
-    ]
+    prompts = [begin + prompt_text(tokenizer, Conditions(one.form, one.title)) for one in pairs]
+    rows = [{"prompt": prompt, "chosen": one.chosen, "rejected": one.rejected} for prompt, one in zip(prompts, pairs)]
     trainer = DPOTrainer(
         model=policy,
         args=DPOConfig(
-            output_dir=str(out),
-            num_train_epochs=epochs,
-            learning_rate=rate,
-            lr_scheduler_type="linear",
-            warmup_steps=4,
-            beta=beta,
-            per_device_train_batch_size=16,
-            gradient_checkpointing=False,
-            bf16=False,
-            use_cpu=loaded.device.type == "cpu",
-            save_strategy="no",
-            report_to="none",
-            logging_steps=1,
-            disable_tqdm=True,
-            seed=seed,
+            output_dir=str(out), num_train_epochs=epochs, learning_rate=rate, warmup_steps=4, beta=beta, seed=seed,
+            per_device_train_batch_size=16, gradient_checkpointing=False, bf16=False, use_cpu=loaded.device.type == "cpu",
+            save_strategy="no", report_to="none", logging_steps=1, disable_tqdm=True,
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-    )
+    )  # fmt: skip
     check_tokens(pairs, trainer.train_dataset, tokenizer)
     trainer.train()
     trainer.model.save_pretrained(out, selected_adapters=["default"])
     told = [step for step in trainer.state.log_history if "loss" in step]
     last = {
-        name: statistics.mean(float(step[name]) for step in told[-5:]) for name in ("loss", "rewards/accuracies", "rewards/margins")
+        name: statistics.mean(float(step[name]) for step in told[-5:])
+        for name in ("loss", "rewards/accuracies", "rewards/margins")
     }
     settings = {"learning_rate": rate, "beta": beta, "epochs": epochs, "seed": seed, "pairs": len(pairs)}
     write_json(out / "preference.json", {"model": model, **settings, **last, "steps": told})
@@ -288,16 +266,11 @@ def judge(loaded: Any, writings: Sequence[Generation], seed: int) -> list[Judged
     return judged
 
 
-def perplexity(totals: Floats) -> float:
-    """The figure of columns (nats, characters)."""
-    return math.exp(totals[0] / totals[1])
-
-
 Column = tuple[Callable[[Judged], tuple[float, float]], Callable[[Floats], float]]
 JUDGED: dict[str, Column] = {
     "title_first": (lambda one: (one.first, 1.0), mean),
     "title_gain": (lambda one: (one.gain, 1.0), mean),
-    "base_ppl": (lambda one: (one.nats, one.characters), perplexity),
+    "base_ppl": (lambda one: (one.nats, one.characters), lambda totals: math.exp(totals[0] / totals[1])),
     "coherence": (lambda one: (one.coherence, 1.0), mean),
     "strange feet": (lambda one: (one.strange, 1.0), mean),
 }
@@ -353,27 +326,34 @@ def table(found: Mapping[str, Mapping[str, tuple[float, Difference]]]) -> Iterat
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Writes with the start and every adapter, and prints a table for each judge."""
+    """Lets the start and the adapters write, where they have not yet, and prints a table for each judge."""
     from gemma_poetry.model.loading import load_model
 
     taught = [one["title"] for path in options.pairs for one in read_jsonl(path)]
     poems = draw_poems(load_poems(options.data, "test"), taught, options.titles, options.seed)
     systems = {START: options.model} | {Path(path).name: path for path in options.adapter}
-    written = {
-        name: list(write(load_model(spec), options.model, poems, options.effort, options.seed)) for name, spec in systems.items()
-    }
-    if options.out:
-        rows = [
-            {"system": name, "effort": options.effort, "form": one.form, "title": one.title, "text": running(one)}
-            for name, texts in written.items()
-            for one in texts
+    records = list(read_jsonl(options.out)) if options.out.exists() else []
+    written: dict[str, list[Generation]] = {}
+    for name, spec in systems.items():
+        own = [one for one in records if one["system"] == name and one["effort"] == options.effort]
+        if not own:
+            texts = write(load_model(spec), options.model, poems, options.effort, options.seed)
+            kept = {"system": name, "effort": options.effort}
+            own = [kept | {"title": one.title, "lines": list(one.lines), "marks": one.marks} for one in texts]
+            write_jsonl(options.out, records := [*records, *own])
+        if [one["title"] for one in own] != [poem.title for poem in poems]:
+            sys.exit(f"{options.out} holds poems of other titles by {name}: name another --out")
+        written[name] = [
+            as_generation(name, Protocol.TITLE, poem, tuple(one["lines"]), one["marks"]) for poem, one in zip(poems, own)
         ]
-        write_jsonl(options.out, rows)
+    if len(written) == 1:
+        return
     for spec in options.judge or [options.model]:
         loaded = load_model(spec)
         judged = {name: judge(loaded, texts, options.seed) for name, texts in written.items()}
         found = {
-            name: measures(texts, written[START], (judged[name], judged[START]), options.seed) for name, texts in written.items()
+            name: measures(texts, written[START], (judged[name], judged[START]), options.seed)
+            for name, texts in written.items()
         }
         print(f"judge {spec}, effort {options.effort}, {len(poems)} titles\n")
         print("\n".join(table(found)) + "\n", flush=True)
@@ -388,9 +368,9 @@ def main() -> None:
     measure = verbs.add_parser("measure", help="hold the adapters against the start")
     for verb in (pairs, learn, measure):
         verb.add_argument("--model", default="mini", help="what it starts from")
-    for verb, titles in ((pairs, 300), (measure, 200)):
+    for verb in (pairs, measure):
         verb.add_argument("--data", type=Path, required=True, help="a DATA folder")
-        verb.add_argument("--titles", type=int, default=titles)
+        verb.add_argument("--titles", type=int, default=200)
     pairs.add_argument("--each", type=int, default=8, help="poems a title")
     pairs.add_argument("--study", type=Path, action="append", default=[], help="a STUDY of `rate` that has answers")
     pairs.add_argument("--out", type=Path, required=True)
@@ -400,11 +380,11 @@ def main() -> None:
     learn.add_argument("--beta", type=float, default=0.1)
     learn.add_argument("--epochs", type=float, default=1)
     learn.add_argument("--out", type=Path, required=True)
-    measure.add_argument("--adapter", nargs="+", required=True)
+    measure.add_argument("--adapter", nargs="*", default=[], help="what was trained; none: only write as the start does")
     measure.add_argument("--effort", type=int, default=1)
     measure.add_argument("--judge", nargs="+", help="models that judge; the start where none is named")
     measure.add_argument("--pairs", type=Path, action="append", default=[], help="titles that were taught are left out")
-    measure.add_argument("--out", type=Path, help="also write the poems")
+    measure.add_argument("--out", type=Path, required=True, help="the poems; what stands there is not written again")
     options = parser.parse_args()
     if options.verb == "pairs":
         made = list(make_pairs(options.model, options.data, options.titles, options.each, options.seed))
@@ -413,14 +393,10 @@ def main() -> None:
         write_jsonl(options.out, [asdict(one) for one in made])
         print(", ".join(f"{sum(one.source == source for one in made)} {source}" for source in SOURCES))
     elif options.verb == "train":
-        chosen = [one for one in map(from_record, read_jsonl(options.pairs)) if one.source in (options.source or SOURCES)]
+        chosen = [Pair(**one) for one in read_jsonl(options.pairs) if one["source"] in (options.source or SOURCES)]
         print(train(options.model, chosen, options.out, options.rate, options.beta, options.epochs, options.seed))
     else:
         compare(options)
-
-
-def from_record(record: Mapping[str, str]) -> Pair:
-    return Pair(**record)
 
 
 if __name__ == "__main__":
