@@ -58,6 +58,8 @@ def test_every_verb_has_help(verb):
         (["generate", "--form", "绝句"], "say how many characters a line has"),
         (["generate", "--form", "词"], "tunes list"),
         (["check", "床前明月光"], "gemma-poetry check -"),
+        (["polish", "no-such-poem.txt"], "no-such-poem.txt"),
+        (["polish", "--lines", "two"], "--lines cannot be 'two'"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )

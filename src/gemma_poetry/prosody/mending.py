@@ -21,7 +21,7 @@ from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
-from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
+from gemma_poetry.prosody.regulated import LINE_TYPES, find_pattern, strict_pattern
 from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
@@ -88,7 +88,7 @@ def _places(scansion: Scansion, fault: Fault) -> Iterator[tuple[int, int, str, s
         if fault.rule in (Rule.CONTRAST, Rule.ADHESION):
             return
         asked = scansion.places[line - 1][position - 1]
-        yield line, position, expected, scansion.rhyme_group if asked.rhyme and expected == Tone.LEVEL.value else ""
+        yield line, position, expected, scansion.rhyme_group if asked.rhyme and expected == asked.expected else ""
         if fault.rule is Rule.LONE_LEVEL:
             yield line, position + 2, expected, ""
         elif fault.rule is Rule.MAJOR_TWIST and line < len(scansion.lines):
@@ -196,11 +196,12 @@ def _advice(scansion: Scansion, fault: Fault) -> str:
     """What to do about a fault that no single character mends."""
     if fault.rule in (Rule.ADHESION, Rule.CONTRAST):
         characters = len(scansion.lines[0])
-        rhymed = fault.rule is Rule.CONTRAST
-        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.rhymed) == (fault.expected, rhymed))
-        if rhymed:
+        rhyme = find_pattern(scansion.pattern, characters).rhyme
+        contrast = fault.rule is Rule.CONTRAST
+        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.last == rhyme) == (fault.expected, contrast))
+        if contrast:
             return _("build line {line} as {strict_pattern}", line=fault.line, strict_pattern=strict_pattern(first, characters))
-        second = next(kind for kind in LINE_TYPES if kind.rhymed and kind.lead(characters) != fault.expected)
+        second = next(kind for kind in LINE_TYPES if kind.last == rhyme and kind.lead(characters) != fault.expected)
         patterns = " ".join(strict_pattern(kind, characters) for kind in (first, second))
         return _(
             "build lines {line} and {line_2} as {patterns}, or those before them on the other pattern",

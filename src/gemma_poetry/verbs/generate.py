@@ -17,13 +17,17 @@ import gemma_poetry as gp
 from gemma_poetry.artifacts import check_file
 from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.errors import UsageError
+from gemma_poetry.domains.registry import DEFAULT, load_domain
+from gemma_poetry.errors import InputError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
 from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
+from gemma_poetry.prosody.forms import FULL_STOP
+from gemma_poetry.verbs.check import read_file
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
 from gemma_poetry.verbs.generated_output import write_out
@@ -80,6 +84,28 @@ def generate(options: GenerateOptions) -> int:
     )
     shown = methodcaller("annotated") if options.annotated else str
     return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
+
+
+def read_poem_to_answer(path: str) -> str:
+    """The lines of the one poem of a file, or of standard input, with their marks; title and author are left out.
+
+    Args:
+        path: The file, or `-`.
+
+    Raises:
+        InputError: The file cannot be read, or holds no poem or several.
+    """
+    file = read_file(path)
+    reader = reader_of(load_domain(DEFAULT))
+    records = list(reader.records(file))
+    if len(records) != 1:
+        raise InputError(
+            _("{where} holds {count} poems", where=file.where, count=len(records)),
+            expected=_("the one poem that is answered"),
+            action=_("put it in a file of its own; an empty line ends a poem"),
+        )
+    poem = reader.strictly(records[0])
+    return "".join(map("".join, zip(poem.lines, poem.marks or FULL_STOP * len(poem.lines))))
 
 
 def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[str, Any]:
