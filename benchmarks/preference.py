@@ -368,23 +368,20 @@ def main() -> None:
     measure = verbs.add_parser("measure", help="hold the adapters against the start")
     for verb in (pairs, learn, measure):
         verb.add_argument("--model", default="mini", help="what it starts from")
+        verb.add_argument("--out", type=Path, required=True, help="pairs, adapter or poems; poems there are not written again")
     for verb in (pairs, measure):
         verb.add_argument("--data", type=Path, required=True, help="a DATA folder")
         verb.add_argument("--titles", type=int, default=200)
     pairs.add_argument("--each", type=int, default=8, help="poems a title")
     pairs.add_argument("--study", type=Path, action="append", default=[], help="a STUDY of `rate` that has answers")
-    pairs.add_argument("--out", type=Path, required=True)
     learn.add_argument("--pairs", type=Path, required=True)
     learn.add_argument("--source", choices=SOURCES, action="append", help="learn from these alone")
-    learn.add_argument("--rate", type=float, default=5e-4)
-    learn.add_argument("--beta", type=float, default=0.1)
-    learn.add_argument("--epochs", type=float, default=1)
-    learn.add_argument("--out", type=Path, required=True)
+    for name, default in (("--rate", 1e-3), ("--beta", 0.1), ("--epochs", 1)):
+        learn.add_argument(name, type=float, default=default)
     measure.add_argument("--adapter", nargs="*", default=[], help="what was trained; none: only write as the start does")
     measure.add_argument("--effort", type=int, default=1)
     measure.add_argument("--judge", nargs="+", help="models that judge; the start where none is named")
     measure.add_argument("--pairs", type=Path, action="append", default=[], help="titles that were taught are left out")
-    measure.add_argument("--out", type=Path, required=True, help="the poems; what stands there is not written again")
     options = parser.parse_args()
     if options.verb == "pairs":
         made = list(make_pairs(options.model, options.data, options.titles, options.each, options.seed))
