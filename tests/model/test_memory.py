@@ -13,7 +13,7 @@ from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
 from gemma_poetry.model.free_memory import activation_meter
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.model.memory import CHUNK_BYTES, ATTENTION_PROJECTIONS, estimate_memory, kept_bytes, read_shape
+from gemma_poetry.model.memory import ATTENTION_PROJECTIONS, CHUNK_BYTES, estimate_memory, kept_bytes, read_shape
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
