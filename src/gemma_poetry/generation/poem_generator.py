@@ -15,7 +15,6 @@ all. Then the request is given up with an error, and never answered with a wrong
 
 from __future__ import annotations
 
-import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
+from gemma_poetry.generation.narrow_sampling import PieceHead
 from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.prescription import Prescription
@@ -124,8 +124,9 @@ class PoemGenerator:
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
         self._beams = beams
-        self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
-        self.particles = ParticleDecoder(model, tokenizer, self.settings)
+        pieces = PieceHead(model, self.planner.index.tokens)
+        self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams, pieces=pieces)
+        self.particles = ParticleDecoder(model, tokenizer, self.settings, pieces)
 
     def write(
         self,
@@ -159,8 +160,6 @@ class PoemGenerator:
         drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
         if count == 1:
             return self._write_all(drafts, seed, assess, watch)
-        if self._assessor.narrows:
-            return self._keep_best(self._write_all(drafts, seed, False, watch), count)
         return self._write_best(drafts, count, seed, watch)
 
     def _drafts(self, request: PoemRequest, count: int, seed: int, number: int) -> list[_Draft]:
@@ -191,19 +190,16 @@ class PoemGenerator:
                 different = {particle.token_ids: particle for particle in particles}
                 done = [poem for one in different.values() if (poem := self._whole(own[one.draft], one.token_ids, seed))]
                 if done:
-                    assessed = self._assess(done)
-                    yield assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
+                    yield self._best(done)
                 else:
                     # No particle came through: a single draft is taken up again behind each dead end.
                     yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), True, None)
 
-    def _keep_best(self, poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
-        """The poem with most merits of each `count` drafts.
-
-        Particles are weighed by what the mask left of the whole distribution, which is what a wide head is spared here.
-        """
-        while group := self._assess(list(itertools.islice(poems, count)), among_pieces=True):
-            yield self._assess([group[most_merits([one.merits for one in group if one.merits is not None])]])[0]
+    def _best(self, poems: Sequence[GeneratedPoem]) -> GeneratedPoem:
+        """The poem with most merits; chosen among the pieces of poems on a wide head, its merits told over all tokens."""
+        assessed = self._assess(poems, among_pieces=True)
+        best = assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
+        return self._assess([best])[0] if self._assessor.narrows else best
 
     def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size

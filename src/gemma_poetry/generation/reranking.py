@@ -87,20 +87,19 @@ class Reranker:
     Args:
         model: A causal language model of transformers.
         tokenizer: Its tokenizer.
-        pieces: The tokens that poems are made of. Where they are few beside the vocabulary, candidates can be weighed by
-            likelihoods confined to them.
+        pieces: The tokens that poems are made of, which candidates can be weighed among on a wide head.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, pieces: Collection[int] = ()) -> None:
-        self._pieces = pieces if pieces and can_narrow(model) else None
+        self._pieces = pieces or None
         self._model = model
         self._tokenizer = tokenizer
         self._vocabulary = tokenizer.get_vocab()
 
     @property
     def narrows(self) -> bool:
-        """Whether candidates can be weighed for less than what their merits take."""
-        return self._pieces is not None
+        """Whether likelihoods among the pieces of poems take less than those over the whole vocabulary."""
+        return self._pieces is not None and can_narrow(self._model)
 
     def assess(self, candidates: Sequence[Candidate], *, among_pieces: bool = False) -> list[Merits]:
         """The merits of some poems, in their order.
@@ -109,7 +108,7 @@ class Reranker:
             candidates: The poems.
             among_pieces: Take likelihoods among the pieces of poems, where that is cheaper: to choose by, not to tell.
         """
-        among = self._pieces if among_pieces else None
+        among = self._pieces if among_pieces and self.narrows else None
         samples: list[TokenizedPoem] = []
         for one in candidates:
             asked = one.conditions

@@ -6,7 +6,7 @@ Out: for each its negative log-likelihood in nats, terminator included, and its 
     samples ──by length──> batches (B, T) ──layers──> (B, T, hidden) ──completion positions──> (N, hidden)
                                                                        ──chunks of the vocabulary──> nats (N,)
 
-Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
+A prompt that several samples share is read once. Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
 batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
 float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
 wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked
@@ -15,6 +15,7 @@ may it be confined to the pieces that poems are made of (`among`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,10 @@ from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
 from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
+
+
+_MOST_PADDING = 256
+"""Tokens of padding in a batch: more of them take longer than another batch does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,19 @@ def score_completions(
     rows = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
     with torch.inference_mode():
         head = _Head(model, rows)
-        for chosen in length_batches([len(sample) for sample in samples], batch_tokens):
-            batch = [samples[index] for index in chosen]
-            for index, score in zip(chosen, _score_batch(head, batch, device)):
-                scores[index] = score
-            if progress is not None:
-                progress(len(chosen))
+        for prompt, members in _by_prompt(samples):
+            cache, before = head.read(torch.tensor([prompt], device=device)) if prompt else (None, None)
+            for places in length_batches([len(samples[index]) - len(prompt) for index in members], batch_tokens):
+                chosen = [members[place] for place in places]
+                batch = [samples[index] for index in chosen]
+                if before is None:
+                    nats = _score_batch(head, batch, device)
+                else:
+                    nats = _score_behind(head, [sample.completion_ids for sample in batch], cache, before)
+                for index, own in zip(chosen, nats):
+                    scores[index] = CompletionScore(float(own.sum()), len(own))
+                if progress is not None:
+                    progress(len(chosen))
     done = [score for score in scores if score is not None]
     assert len(done) == len(samples)
     broken = sum(score.nll != score.nll for score in done)
@@ -88,6 +100,15 @@ def score_completions(
     return done
 
 
+def _by_prompt(samples: Sequence[TokenizedPoem]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    """Indices of the samples that share a prompt, with it: such a prompt is read once. First all others, with none."""
+    places: dict[tuple[int, ...], list[int]] = {}
+    for index, sample in enumerate(samples):
+        places.setdefault(sample.prompt_ids, []).append(index)
+    yield (), [members[0] for members in places.values() if len(members) == 1]
+    yield from ((prompt, members) for prompt, members in places.items() if len(members) > 1)
+
+
 def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
     """Batches of indices, long samples first, so that a batch too large for the memory fails at once.
 
@@ -96,10 +117,12 @@ def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[i
         batch_tokens: Rows times the longest row of a batch is at most this, unless a batch has one row.
     """
     batch: list[int] = []
+    padding = 0
     for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+        padding += lengths[batch[0]] - lengths[index] if batch else 0
+        if batch and ((len(batch) + 1) * lengths[batch[0]] > batch_tokens or padding > _MOST_PADDING):
             yield batch
-            batch = []
+            batch, padding = [], 0
         batch.append(index)
     if batch:
         yield batch
@@ -125,8 +148,13 @@ class _Head:
             self._bias = bias if self._rows is None or bias is None else bias[self._rows]
         self._cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
-    def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T).
+    def read(self, prompt: torch.Tensor) -> tuple[Any, torch.Tensor]:
+        """The cache behind a prompt (1, T), and the hidden state (hidden,) of its last token."""
+        hidden, cache = self.inputs(prompt, torch.ones_like(prompt), use_cache=True)
+        return cache, hidden[0, -1]
+
+    def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **cached: Any) -> tuple[torch.Tensor, Any]:
+        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T), and its cache, if it keeps one.
 
         A hook at the head's door leaves wrappers around the model, and each family's way to its head, as they are.
         """
@@ -138,12 +166,13 @@ class _Head:
 
         hook = self._module.register_forward_pre_hook(take)
         try:
-            self._model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+            options = {"use_cache": False} | cached
+            output = self._model(input_ids=input_ids, attention_mask=attention_mask, **options)
         finally:
             hook.remove()
         (hidden,) = taken
         assert hidden.shape[:2] == input_ids.shape, (hidden.shape, input_ids.shape)
-        return hidden
+        return hidden, output.cache if options["use_cache"] else None
 
     def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihoods of targets (N,) given hidden states (N, hidden), in nats: (N,) float32."""
@@ -184,7 +213,8 @@ class _Head:
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
 
-def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> Iterator[CompletionScore]:
+def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> tuple[torch.Tensor, ...]:
+    """The nats of each token of each completion, in float64."""
     width = max(map(len, batch))
     input_ids = torch.zeros((len(batch), width), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
@@ -193,9 +223,30 @@ def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.devi
         attention_mask[row, : len(sample)] = 1
     rows = torch.tensor([row for row, sample in enumerate(batch) for _ in sample.completion_ids])
     places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
-    hidden = head.inputs(input_ids.to(device), attention_mask.to(device))
+    hidden, _none = head.inputs(input_ids.to(device), attention_mask.to(device))
     # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
     losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
-    nats = losses.double().cpu().split([len(sample.completion_ids) for sample in batch])
-    for sample, nats_of_sample in zip(batch, nats):
-        yield CompletionScore(float(nats_of_sample.sum()), len(sample.completion_ids))
+    return losses.double().cpu().split([len(sample.completion_ids) for sample in batch])
+
+
+def _score_behind(
+    head: _Head, completions: Sequence[tuple[int, ...]], cache: Any, before: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """The same for completions behind one prompt that is read: its cache, and its last token's hidden state (hidden,)."""
+    device = before.device
+    width = max(map(len, completions))
+    ids = torch.zeros((len(completions), width), dtype=torch.long)
+    for row, completion in enumerate(completions):
+        ids[row, : len(completion)] = torch.tensor(completion)
+    ids = ids.to(device)
+    hidden = before.expand(len(ids), 1, -1)  # predicts the first tokens
+    if width > 1:
+        own = copy.deepcopy(cache)
+        own.batch_select_indices(torch.zeros(len(ids), dtype=torch.long, device=device))
+        # Padding stands behind the completions, where nothing that counts sees it.
+        seen = torch.ones((len(ids), own.get_seq_length() + width - 1), dtype=torch.long, device=device)
+        after, _cache = head.inputs(ids[:, :-1], seen, use_cache=True, cache=own)
+        hidden = torch.cat([hidden, after], dim=1)
+    rows = torch.tensor([row for row, completion in enumerate(completions) for _token in completion], device=device)
+    places = torch.tensor([place for completion in completions for place in range(len(completion))], device=device)
+    return head.losses(hidden[rows, places], ids[rows, places]).double().cpu().split(list(map(len, completions)))
