@@ -9,6 +9,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import ModelError
 from gemma_poetry.model import scoring
 from gemma_poetry.model.scoring import length_batches, score_completions
+from tests.families import FAMILY_NAMES, family_model
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 COMMON = {
@@ -60,6 +61,28 @@ def test_scores_are_those_of_the_models_own_logits(name, batch_tokens, chunk_byt
     scores = score_completions(model, SAMPLES, batch_tokens=batch_tokens)
     assert [score.tokens for score in scores] == [4, 2, 3, 1, 9]
     assert [score.nll for score in scores] == pytest.approx([expected_nats(model, sample) for sample in SAMPLES], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+@pytest.mark.parametrize("batch_tokens", [1, 12, 4096])
+def test_a_prompt_that_samples_share_is_read_once(name, batch_tokens, monkeypatch):
+    model = family_model(name, 60)
+    # Longer than any window of the small models, and a completion that is the terminator alone.
+    long = (2, *(5 + place % 9 for place in range(40)))
+    completions = [(9, 10, 11, 1), (12, 1), (1,), tuple(20 + place % 7 for place in range(30))]
+    samples = [TokenizedPoem(long, one) for one in completions] + SAMPLES[:2] + [TokenizedPoem(SAMPLES[0].prompt_ids, (14, 1))]
+    seen, read = [], scoring._Head.read
+    monkeypatch.setattr(scoring._Head, "read", lambda head, prompt: seen.append(prompt[0].tolist()) or read(head, prompt))
+    scores = score_completions(model, samples, batch_tokens=batch_tokens)
+    assert seen == [list(long), list(SAMPLES[0].prompt_ids)]
+    assert [score.nll for score in scores] == pytest.approx([expected_nats(model, sample) for sample in samples], rel=1e-4)
+    assert [score.tokens for score in scores] == [len(sample.completion_ids) for sample in samples]
+
+
+def test_a_batch_is_cut_where_padding_grows():
+    lengths = [100] * 10 + [10] * 40
+    assert [len(batch) for batch in length_batches(lengths, 10**6)] == [12, 38]
+    assert [len(batch) for batch in length_batches([20] * 10 + [19] * 40, 10**6)] == [50]
 
 
 @pytest.mark.parametrize("kind", [torch.nn.Linear, type("Adapted", (torch.nn.Linear,), {})], ids=["matrix", "module"])

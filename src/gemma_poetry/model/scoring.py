@@ -29,6 +29,21 @@ from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class _States:
+    """What the head is to be given for a batch: those of several go through it together, for it is read whole each time.
+
+    Attributes:
+        indices: The samples.
+        hidden: Hidden states (N, hidden) before each token of their completions, sample by sample.
+        targets: These tokens, (N,).
+    """
+
+    indices: list[int]
+    hidden: torch.Tensor
+    targets: torch.Tensor
+
+
 _MOST_PADDING = 256
 """Tokens of padding in a batch: more of them take longer than another batch does."""
 
@@ -75,19 +90,31 @@ def score_completions(
     rows = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
     with torch.inference_mode():
         head = _Head(model, rows)
+        waiting: list[_States] = []
+
+        def finish() -> None:
+            nats = head.losses(torch.cat([one.hidden for one in waiting]), torch.cat([one.targets for one in waiting]))
+            lengths = [len(samples[index].completion_ids) for one in waiting for index in one.indices]
+            for index, own in zip((index for one in waiting for index in one.indices), nats.double().cpu().split(lengths)):
+                scores[index] = CompletionScore(float(own.sum()), len(own))
+            waiting.clear()
+
         for prompt, members in _by_prompt(samples):
             cache, before = head.read(torch.tensor([prompt], device=device)) if prompt else (None, None)
             for places in length_batches([len(samples[index]) - len(prompt) for index in members], batch_tokens):
                 chosen = [members[place] for place in places]
                 batch = [samples[index] for index in chosen]
                 if before is None:
-                    nats = _score_batch(head, batch, device)
+                    hidden, targets = _states_of_batch(head, batch, device)
                 else:
-                    nats = _score_behind(head, [sample.completion_ids for sample in batch], cache, before)
-                for index, own in zip(chosen, nats):
-                    scores[index] = CompletionScore(float(own.sum()), len(own))
+                    hidden, targets = _states_behind(head, [sample.completion_ids for sample in batch], cache, before)
+                waiting.append(_States(chosen, hidden, targets))
+                if sum(len(one.targets) for one in waiting) >= batch_tokens:
+                    finish()
                 if progress is not None:
                     progress(len(chosen))
+        if waiting:
+            finish()
     done = [score for score in scores if score is not None]
     assert len(done) == len(samples)
     broken = sum(score.nll != score.nll for score in done)
@@ -186,9 +213,14 @@ class _Head:
         normaliser = torch.full_like(targets, -torch.inf, dtype=torch.float32)
         target_logits = torch.empty_like(normaliser)
         rows = max(1, CHUNK_BYTES // (4 * max(1, len(targets))))
+        if weight.dtype != torch.float32:
+            rows = max(1, min(rows, CHUNK_BYTES // (4 * weight.shape[1])))
+            wide = torch.empty(min(rows, len(weight)), weight.shape[1], dtype=torch.float32, device=weight.device)
         for begin in range(0, weight.shape[0], rows):
             chunk = slice(begin, begin + rows)
-            logits = functional.linear(hidden, weight[chunk].float(), None if bias is None else bias[chunk].float())
+            # One block of memory for all: to ask for new ones takes longer than to fill them.
+            part = weight[chunk] if weight.dtype == torch.float32 else wide[: len(weight[chunk])].copy_(weight[chunk])
+            logits = functional.linear(hidden, part, None if bias is None else bias[chunk].float())
             logits = self._capped(logits)  # (N, rows)
             normaliser = torch.logaddexp(normaliser, logits.logsumexp(dim=1))
             here = (targets >= begin) & (targets < begin + rows)
@@ -213,8 +245,10 @@ class _Head:
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
 
-def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> tuple[torch.Tensor, ...]:
-    """The nats of each token of each completion, in float64."""
+def _states_of_batch(
+    head: _Head, batch: Sequence[TokenizedPoem], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The hidden states before each token of each completion, (N, hidden), and these tokens, (N,)."""
     width = max(map(len, batch))
     input_ids = torch.zeros((len(batch), width), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
@@ -225,13 +259,12 @@ def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.devi
     places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
     hidden, _none = head.inputs(input_ids.to(device), attention_mask.to(device))
     # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
-    losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
-    return losses.double().cpu().split([len(sample.completion_ids) for sample in batch])
+    return hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device)
 
 
-def _score_behind(
+def _states_behind(
     head: _Head, completions: Sequence[tuple[int, ...]], cache: Any, before: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The same for completions behind one prompt that is read: its cache, and its last token's hidden state (hidden,)."""
     device = before.device
     width = max(map(len, completions))
@@ -249,4 +282,4 @@ def _score_behind(
         hidden = torch.cat([hidden, after], dim=1)
     rows = torch.tensor([row for row, completion in enumerate(completions) for _token in completion], device=device)
     places = torch.tensor([place for completion in completions for place in range(len(completion))], device=device)
-    return head.losses(hidden[rows, places], ids[rows, places]).double().cpu().split(list(map(len, completions)))
+    return hidden[rows, places], ids[rows, places]
