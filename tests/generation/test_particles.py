@@ -106,7 +106,9 @@ def test_on_a_wide_head_the_model_is_confined_to_the_pieces_of_poems(tiny, token
         draws.clear()
         monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", 10 if narrow else 10**9)
         monkeypatch.setattr(
-            ParticleDecoder, "_draw_again", staticmethod(lambda own, *rest: (weights.append(own.clone()), decode(own, *rest))[1])
+            ParticleDecoder,
+            "_draw_again",
+            staticmethod(lambda own, *rest: (weights.append(own.clone()), decode(own, *rest))[1]),
         )
         generator = PoemGenerator(tiny, tokenizer, settings, guards=NOTHING_KNOWN)
         drafts = [draft for number, wish in enumerate(wishes) for draft in generator._drafts(wish, 6, 5, number)]

@@ -83,9 +83,7 @@ class ParticleDecoder:
         pieces: The rows of the head that poems need.
     """
 
-    def __init__(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: GenerateSettings, pieces: PieceHead
-    ) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: GenerateSettings, pieces: PieceHead) -> None:
         self._model = model
         self._pieces = pieces
         self._padding = padding_id(tokenizer)

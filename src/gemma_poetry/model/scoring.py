@@ -6,11 +6,11 @@ Out: for each its negative log-likelihood in nats, terminator included, and its 
     samples ──by length──> batches (B, T) ──layers──> (B, T, hidden) ──completion positions──> (N, hidden)
                                                                        ──chunks of the vocabulary──> nats (N,)
 
-A prompt that several samples share is read once. Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
-batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
-float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
-wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked
-may it be confined to the pieces that poems are made of (`among`).
+A prompt that several samples share is read once. Prompt positions never reach the head, and the logits of the others never
+stand in memory at once: with 262,144 pieces a batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on
+from chunk to chunk of the vocabulary, in float32 whatever the model's dtype, and a family's soft-cap on the logits is kept
+(without it Gemma 2's perplexities are wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only
+where poems are merely to be ranked may it be confined to the pieces that poems are made of (`among`).
 """
 
 from __future__ import annotations
@@ -245,9 +245,7 @@ class _Head:
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
 
-def _states_of_batch(
-    head: _Head, batch: Sequence[TokenizedPoem], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _states_of_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """The hidden states before each token of each completion, (N, hidden), and these tokens, (N,)."""
     width = max(map(len, batch))
     input_ids = torch.zeros((len(batch), width), dtype=torch.long)
