@@ -88,9 +88,8 @@ class Decoder:
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
         if configuration.num_beams == 1 and can_narrow(self.model):
-            rows = self._generate(
-                ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding, self._pieces)
-            )
+            narrow = NarrowSampling(processor, self._padding, self._pieces)
+            rows = self._generate(ids, attention, seed, configuration, narrow=narrow)
         else:
             rows = self._generate(ids, attention, seed, configuration, processors=[processor])
         end = self._terminator
