@@ -28,7 +28,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -224,22 +224,24 @@ def narrow(generator: PoemGenerator, options: argparse.Namespace) -> None:
     }
     for writer in (former, generator):
         _write(writer, [wish], 0, 1)
-    rows = []
     default = PARTICLES[generator.settings.effort]
-    for count, best_of in sorted({(1, 1), (generator.settings.batch_size, 1), (1, default)}):
-        compared = [key for key in systems if best_of == 1 or key in ("whole head", "rows of poems")]
-        times: dict[str, list[tuple[float, float]]] = {key: [] for key in compared}
-        for run in track(range(1, options.runs + 1), f"Writing {count} at a time, {best_of} for each", options.runs):
-            for key in compared:
-                times[key].append(_timed(systems[key], count, best_of, run))
-        for number, clock_name in enumerate(("wall", "processor")):
-            medians = {key: statistics.median(one[number] for one in times[key]) for key in compared}
-            own = medians["rows of poems"]
-            others = [f"{medians[key]:.2f} ({medians[key] / own:.1f})" if key in medians else "" for key in systems][:-1]
-            rows.append((count, best_of, clock_name, *others, f"{own:.2f}"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"dtype {generator.decoder.model.dtype}; seconds, in brackets times those of rows of poems; peak {peak:.2f} GiB")
-    table(("poems at a time", "written for each", "clock", *systems), rows)
+
+    def measured() -> Iterator[tuple[object, ...]]:
+        for count, best_of in sorted({(1, 1), (generator.settings.batch_size, 1), (1, default)}):
+            compared = [key for key in systems if best_of == 1 or key in ("whole head", "rows of poems")]
+            times: dict[str, list[tuple[float, float]]] = {key: [] for key in compared}
+            for run in track(range(1, options.runs + 1), f"Writing {count} at a time, {best_of} for each", options.runs):
+                for key in compared:
+                    times[key].append(_timed(systems[key], count, best_of, run))
+            for number, clock_name in enumerate(("wall", "processor")):
+                medians = {key: statistics.median(one[number] for one in times[key]) for key in compared}
+                own = medians["rows of poems"]
+                others = [f"{medians[key]:.2f} ({medians[key] / own:.1f})" if key in medians else "" for key in systems][:-1]
+                yield count, best_of, clock_name, *others, f"{own:.2f}"
+
+    print(f"dtype {generator.decoder.model.dtype}; seconds, in brackets times those of rows of poems")
+    table(("poems at a time", "written for each", "clock", *systems), measured())
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, with the model in float32 beside it")
 
 
 def _write(
