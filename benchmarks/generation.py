@@ -213,7 +213,7 @@ def narrow(generator: PoemGenerator, options: argparse.Namespace) -> None:
     def whole(writer: PoemGenerator, count: int, best_of: int, run: int) -> None:
         with ExitStack() as stack:
             for module in ("decoder", "particles", "reranking"):
-                stack.enter_context(mock.patch(f"gemma_poetry.generation.{module}.can_narrow", lambda model: False))
+                stack.enter_context(mock.patch(f"gemma_poetry.generation.{module}.can_narrow", lambda model, **_options: False))
             _write(writer, [wish] * count, run, best_of)
 
     systems: dict[str, Callable[[int, int, int], object]] = {

@@ -8,8 +8,7 @@ import torch
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import ModelError
 from gemma_poetry.model import scoring
-from gemma_poetry.model.scoring import length_batches, score_completions
-from tests.families import FAMILY_NAMES, family_model
+from gemma_poetry.model.scoring import length_batches, score_completions, score_variants
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 COMMON = {
@@ -61,28 +60,6 @@ def test_scores_are_those_of_the_models_own_logits(name, batch_tokens, chunk_byt
     scores = score_completions(model, SAMPLES, batch_tokens=batch_tokens)
     assert [score.tokens for score in scores] == [4, 2, 3, 1, 9]
     assert [score.nll for score in scores] == pytest.approx([expected_nats(model, sample) for sample in SAMPLES], rel=1e-5)
-
-
-@pytest.mark.parametrize("name", FAMILY_NAMES)
-@pytest.mark.parametrize("batch_tokens", [1, 12, 4096])
-def test_a_prompt_that_samples_share_is_read_once(name, batch_tokens, monkeypatch):
-    model = family_model(name, 60)
-    # Longer than any window of the small models, and a completion that is the terminator alone.
-    long = (2, *(5 + place % 9 for place in range(40)))
-    completions = [(9, 10, 11, 1), (12, 1), (1,), tuple(20 + place % 7 for place in range(30))]
-    samples = [TokenizedPoem(long, one) for one in completions] + SAMPLES[:2] + [TokenizedPoem(SAMPLES[0].prompt_ids, (14, 1))]
-    seen, read = [], scoring._Head.read
-    monkeypatch.setattr(scoring._Head, "read", lambda head, prompt: seen.append(prompt[0].tolist()) or read(head, prompt))
-    scores = score_completions(model, samples, batch_tokens=batch_tokens)
-    assert seen == [list(long), list(SAMPLES[0].prompt_ids)]
-    assert [score.nll for score in scores] == pytest.approx([expected_nats(model, sample) for sample in samples], rel=1e-4)
-    assert [score.tokens for score in scores] == [len(sample.completion_ids) for sample in samples]
-
-
-def test_a_batch_is_cut_where_padding_grows():
-    lengths = [100] * 10 + [10] * 40
-    assert [len(batch) for batch in length_batches(lengths, 10**6)] == [12, 38]
-    assert [len(batch) for batch in length_batches([20] * 10 + [19] * 40, 10**6)] == [50]
 
 
 @pytest.mark.parametrize("kind", [torch.nn.Linear, type("Adapted", (torch.nn.Linear,), {})], ids=["matrix", "module"])
@@ -150,6 +127,12 @@ def test_padding_is_never_larger_than_the_budget():
     assert len(batches) == 4
 
 
+def test_a_batch_is_cut_where_padding_grows():
+    lengths = [100] * 10 + [10] * 40
+    assert [len(batch) for batch in length_batches(lengths, 10**6)] == [12, 38]
+    assert [len(batch) for batch in length_batches([20] * 10 + [19] * 40, 10**6)] == [50]
+
+
 def test_progress_adds_up_to_all_samples():
     done: list[int] = []
     score_completions(family("Gemma3"), SAMPLES, batch_tokens=16, progress=done.append)
@@ -165,3 +148,29 @@ def test_a_model_that_yields_no_numbers_is_named():
 
 def test_nothing_to_score_is_no_error():
     assert score_completions(family("Gemma3"), []) == []
+
+
+@pytest.mark.parametrize("batch_tokens", [8, 4096])
+@pytest.mark.parametrize("among", [False, True])
+@pytest.mark.parametrize("name", ["Gemma1", "Gemma2", "Gemma3"])
+def test_variants_are_scored_as_by_themselves(name, batch_tokens, among):
+    """One prompt and beginning, longer than the window of attention, other ends and lengths; one is the beginning itself."""
+    model = family(name)
+    torch.nn.init.normal_(model.get_output_embeddings().weight, std=1.0)
+    prompt, begun = (2, 9, 49, 11), (12, 13, 14)
+    ends = [(20, 21, 1), (20, 22, 23, 24, 1), (30, 1), (1,), ()]
+    samples = [TokenizedPoem(prompt, (*begun, *end)) for end in ends]
+    pieces = range(25) if among else None
+    expected = score_completions(model, samples, among=pieces)
+    found = score_variants(model, samples, batch_tokens=batch_tokens, among=pieces)
+    assert [score.tokens for score in found] == [score.tokens for score in expected]
+    assert [score.nll for score in found] == pytest.approx([score.nll for score in expected], abs=1e-4)
+
+
+def test_variants_that_have_nothing_in_common_are_scored_too():
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    samples = [TokenizedPoem((2, 9), (12, 1)), TokenizedPoem((2, 10, 11), (12, 13, 1)), TokenizedPoem((3,), (14,))]
+    expected = score_completions(model, samples)
+    assert [one.nll for one in score_variants(model, samples)] == pytest.approx([one.nll for one in expected], abs=1e-4)
+    assert score_variants(model, []) == []

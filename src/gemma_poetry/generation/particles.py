@@ -4,8 +4,9 @@ In: the drafts of some wishes (prompt and plan of each), the model, a seed. Out:
 the draft that each descends from. This is sequential Monte Carlo (Gordon, Salmond and Smith 1993; Lew and others 2023 for
 constrained text) over the distribution that the form leaves of the model's own:
 
-    target     p(poem)^(1/T) of the model, where the form admits it. On a wide head p is the model's own distribution confined
-               to the pieces of poems (each token's chance, given that a piece of poems comes): no other row is computed
+    target     p(poem)^(1/T) of the model, where the form admits it; words that answer those opposite (对仗) favoured. On a wide
+               head p is the model's own distribution confined to the pieces of poems (each token's chance, given that a piece
+               of poems comes): no other row is computed
     proposal   token by token the same, masked and cut to its nucleus: what sampling under a mask writes
     weight     target over proposal: the mass that mask and nucleus left at each step. A line that the form forced into
                words which the model would hardly have chosen weighs little
@@ -148,7 +149,7 @@ class ParticleDecoder:
                     output.cache.batch_select_indices(places)
                     own = own[places]
                 cache = output.cache
-                scores = self._masked(processor, swarm.ids, own, narrow)
+                own, scores = self._masked(processor, swarm.ids, own, narrow)
                 lines = [sum(text.count(mark) for mark in MARKS) for text in texts]
                 going = [number for number in range(rows) if not ended[number]]
                 if going and min(lines[number] for number in going) > judged[going[0]]:
@@ -183,12 +184,16 @@ class ParticleDecoder:
             return_freed_memory()
         return self._collect(swarm, width, terminator, each)
 
-    def _masked(self, processor: SlotProcessor, ids: torch.Tensor, own: torch.Tensor, narrow: bool) -> torch.Tensor:
-        """Scores of the next tokens, those that may not come masked: of all tokens, or of the pieces of poems."""
+    def _masked(
+        self, processor: SlotProcessor, ids: torch.Tensor, own: torch.Tensor, narrow: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores of the next tokens, and the same with those masked that may not come: of all tokens, or of the pieces."""
         if not narrow:
-            return processor(ids, own)  # type: ignore[arg-type, return-value]
+            scores = processor(ids, own)  # type: ignore[arg-type]
+            return processor.favoured(own), scores
         forbidden, _stuck = processor.forbidden(ids, len(self._model.get_output_embeddings().weight))
-        return own.masked_fill(forbidden[:, self._pieces.tokens], -torch.inf)
+        own = processor.favoured(own, self._pieces.tokens)
+        return own, own.masked_fill(forbidden[:, self._pieces.tokens], -torch.inf)
 
     def _begin(self, prompts: Sequence[Sequence[int]], device: torch.device) -> _Swarm:
         """Prompts padded on the left."""

@@ -6,11 +6,11 @@ Out: for each its negative log-likelihood in nats, terminator included, and its 
     samples ──by length──> batches (B, T) ──layers──> (B, T, hidden) ──completion positions──> (N, hidden)
                                                                        ──chunks of the vocabulary──> nats (N,)
 
-A prompt that several samples share is read once. Prompt positions never reach the head, and the logits of the others never
-stand in memory at once: with 262,144 pieces a batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on
-from chunk to chunk of the vocabulary, in float32 whatever the model's dtype, and a family's soft-cap on the logits is kept
-(without it Gemma 2's perplexities are wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only
-where poems are merely to be ranked may it be confined to the pieces that poems are made of (`among`).
+Prompt positions never reach the head, and the logits of the others never stand in memory at once: with 262,144 pieces a
+batch of 4,096 tokens would need 4 GiB for them. The log-sum-exp is carried on from chunk to chunk of the vocabulary, in
+float32 whatever the model's dtype, and a family's soft-cap on the logits is kept (without it Gemma 2's perplexities are
+wrong). The sum over all pieces is exact, so figures are over the full vocabulary. Only where poems are merely to be ranked
+may it be confined to the pieces that poems are made of (`among`).
 """
 
 from __future__ import annotations
@@ -27,22 +27,6 @@ from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
 from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class _States:
-    """What the head is to be given for a batch: those of several go through it together, for it is read whole each time.
-
-    Attributes:
-        indices: The samples.
-        hidden: Hidden states (N, hidden) before each token of their completions, sample by sample.
-        targets: These tokens, (N,).
-    """
-
-    indices: list[int]
-    hidden: torch.Tensor
-    targets: torch.Tensor
-
 
 _MOST_PADDING = 256
 """Tokens of padding in a batch: more of them take longer than another batch does."""
@@ -90,50 +74,83 @@ def score_completions(
     rows = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
     with torch.inference_mode():
         head = _Head(model, rows)
-        waiting: list[_States] = []
-
-        def finish() -> None:
-            nats = head.losses(torch.cat([one.hidden for one in waiting]), torch.cat([one.targets for one in waiting]))
-            lengths = [len(samples[index].completion_ids) for one in waiting for index in one.indices]
-            for index, own in zip((index for one in waiting for index in one.indices), nats.double().cpu().split(lengths)):
-                scores[index] = CompletionScore(float(own.sum()), len(own))
-            waiting.clear()
-
-        for prompt, members in _by_prompt(samples):
-            cache, before = head.read(torch.tensor([prompt], device=device)) if prompt else (None, None)
-            for places in length_batches([len(samples[index]) - len(prompt) for index in members], batch_tokens):
-                chosen = [members[place] for place in places]
-                batch = [samples[index] for index in chosen]
-                if before is None:
-                    hidden, targets = _states_of_batch(head, batch, device)
-                else:
-                    hidden, targets = _states_behind(head, [sample.completion_ids for sample in batch], cache, before)
-                waiting.append(_States(chosen, hidden, targets))
-                if sum(len(one.targets) for one in waiting) >= batch_tokens:
-                    finish()
-                if progress is not None:
-                    progress(len(chosen))
-        if waiting:
-            finish()
+        for chosen in length_batches([len(sample) for sample in samples], batch_tokens):
+            batch = [samples[index] for index in chosen]
+            for index, score in zip(chosen, _score_batch(head, batch, device)):
+                scores[index] = score
+            if progress is not None:
+                progress(len(chosen))
     done = [score for score in scores if score is not None]
     assert len(done) == len(samples)
-    broken = sum(score.nll != score.nll for score in done)
+    return _sound(done)
+
+
+def _sound(scores: list[CompletionScore]) -> list[CompletionScore]:
+    """Scores, if all are numbers."""
+    broken = sum(score.nll != score.nll for score in scores)
     if broken:
         raise ModelError(
-            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(done)),
+            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(scores)),
             expected=_("finite activations"),
             action=_("load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights"),
         )
-    return done
+    return scores
 
 
-def _by_prompt(samples: Sequence[TokenizedPoem]) -> Iterator[tuple[tuple[int, ...], list[int]]]:
-    """Indices of the samples that share a prompt, with it: such a prompt is read once. First all others, with none."""
-    places: dict[tuple[int, ...], list[int]] = {}
-    for index, sample in enumerate(samples):
-        places.setdefault(sample.prompt_ids, []).append(index)
-    yield (), [members[0] for members in places.values() if len(members) == 1]
-    yield from ((prompt, members) for prompt, members in places.items() if len(members) > 1)
+def score_variants(
+    model: Any, samples: Sequence[TokenizedPoem], *, batch_tokens: int = 4096, among: Collection[int] | None = None
+) -> list[CompletionScore]:
+    """Scores samples that begin alike, as `score_completions` does; what they have in common is read once.
+
+    Args:
+        model: A causal language model of transformers, in evaluation mode.
+        samples: Prompts and completions, of one prompt at best.
+        batch_tokens: Tokens of a batch, those in common not counted.
+        among: Tokens that the distribution is confined to; `None`: the whole vocabulary.
+    """
+    rows = [sample.prompt_ids + sample.completion_ids for sample in samples]
+    # The last token in common is read again, in front of what follows it: it predicts the first of that.
+    begun = min(_in_common(rows), *(len(row) - 1 for row in rows)) - 1 if len(rows) > 1 else 0
+    if begun < 1 or any(len(sample.prompt_ids) > begun + 1 for sample in samples):
+        return score_completions(model, samples, batch_tokens=batch_tokens, among=among)
+    device = next(model.parameters()).device
+    confined = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
+    scores: dict[int, CompletionScore] = {}
+    with torch.inference_mode():
+        head = _Head(model, confined)
+        common = torch.tensor([rows[0][: begun + 1]], device=device)
+        hidden, cache = head.inputs(common[:, :-1], torch.ones_like(common[:, :-1]), keep=True)
+        # Of prompts nothing is asked, nor are their tokens among those that the distribution may be confined to.
+        asked = min(len(sample.prompt_ids) for sample in samples) - 1
+        nats_before = head.losses(hidden[0, asked:], common[0, asked + 1 :]).double().cpu()
+        for chosen in length_batches([len(row) - begun for row in rows], batch_tokens):
+            batch = [rows[index][begun:] for index in chosen]
+            input_ids = torch.zeros((len(batch), max(map(len, batch))), dtype=torch.long)
+            attention_mask = torch.zeros((len(batch), begun + input_ids.shape[1]), dtype=torch.long)
+            for row, tokens in enumerate(batch):
+                input_ids[row, : len(tokens)] = torch.tensor(tokens)
+                attention_mask[row, : begun + len(tokens)] = 1
+            own = copy.deepcopy(cache)
+            own.batch_repeat_interleave(len(batch))
+            hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device), own)
+            row_numbers = torch.tensor([row for row, tokens in enumerate(batch) for _ in tokens[1:]])
+            places = torch.tensor([place for tokens in batch for place in range(1, len(tokens))])
+            losses = head.losses(hidden[row_numbers, places - 1], input_ids[row_numbers, places].to(device))
+            nats = losses.double().cpu().split([len(tokens) - 1 for tokens in batch])
+            for index, behind in zip(chosen, nats):
+                before = nats_before[len(samples[index].prompt_ids) - 1 - asked :].sum()
+                scores[index] = CompletionScore(float(before + behind.sum()), len(samples[index].completion_ids))
+    return _sound([scores[index] for index in range(len(samples))])
+
+
+def _in_common(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with alike."""
+    shared = 0
+    for column in zip(*rows):
+        if len(set(column)) > 1:
+            break
+        shared += 1
+    return shared
 
 
 def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -175,15 +192,13 @@ class _Head:
             self._bias = bias if self._rows is None or bias is None else bias[self._rows]
         self._cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
-    def read(self, prompt: torch.Tensor) -> tuple[Any, torch.Tensor]:
-        """The cache behind a prompt (1, T), and the hidden state (hidden,) of its last token."""
-        hidden, cache = self.inputs(prompt, torch.ones_like(prompt), use_cache=True)
-        return cache, hidden[0, -1]
+    def inputs(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, cache: Any = None, *, keep: bool = False
+    ) -> tuple[torch.Tensor, Any]:
+        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T), and its cache, if that is kept.
 
-    def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **cached: Any) -> tuple[torch.Tensor, Any]:
-        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T), and its cache, if it keeps one.
-
-        A hook at the head's door leaves wrappers around the model, and each family's way to its head, as they are.
+        With a cache of P tokens the mask is (B, P + T). A hook at the head's door leaves wrappers around the model, and each
+        family's way to its head, as they are.
         """
         taken: list[torch.Tensor] = []
 
@@ -193,13 +208,15 @@ class _Head:
 
         hook = self._module.register_forward_pre_hook(take)
         try:
-            options = {"use_cache": False} | cached
-            output = self._model(input_ids=input_ids, attention_mask=attention_mask, **options)
+            known = {} if cache is None else {"cache": cache}
+            output = self._model(
+                input_ids=input_ids, attention_mask=attention_mask, use_cache=keep or cache is not None, **known
+            )
         finally:
             hook.remove()
         (hidden,) = taken
         assert hidden.shape[:2] == input_ids.shape, (hidden.shape, input_ids.shape)
-        return hidden, output.cache if options["use_cache"] else None
+        return hidden, output.cache if keep else None
 
     def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihoods of targets (N,) given hidden states (N, hidden), in nats: (N,) float32."""
@@ -245,8 +262,7 @@ class _Head:
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
 
-def _states_of_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The hidden states before each token of each completion, (N, hidden), and these tokens, (N,)."""
+def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.device) -> Iterator[CompletionScore]:
     width = max(map(len, batch))
     input_ids = torch.zeros((len(batch), width), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
@@ -255,29 +271,9 @@ def _states_of_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.
         attention_mask[row, : len(sample)] = 1
     rows = torch.tensor([row for row, sample in enumerate(batch) for _ in sample.completion_ids])
     places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
-    hidden, _none = head.inputs(input_ids.to(device), attention_mask.to(device))
+    hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device))
     # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
-    return hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device)
-
-
-def _states_behind(
-    head: _Head, completions: Sequence[tuple[int, ...]], cache: Any, before: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same for completions behind one prompt that is read: its cache, and its last token's hidden state (hidden,)."""
-    device = before.device
-    width = max(map(len, completions))
-    ids = torch.zeros((len(completions), width), dtype=torch.long)
-    for row, completion in enumerate(completions):
-        ids[row, : len(completion)] = torch.tensor(completion)
-    ids = ids.to(device)
-    hidden = before.expand(len(ids), 1, -1)  # predicts the first tokens
-    if width > 1:
-        own = copy.deepcopy(cache)
-        own.batch_select_indices(torch.zeros(len(ids), dtype=torch.long, device=device))
-        # Padding stands behind the completions, where nothing that counts sees it.
-        seen = torch.ones((len(ids), own.get_seq_length() + width - 1), dtype=torch.long, device=device)
-        after, _cache = head.inputs(ids[:, :-1], seen, use_cache=True, cache=own)
-        hidden = torch.cat([hidden, after], dim=1)
-    rows = torch.tensor([row for row, completion in enumerate(completions) for _token in completion], device=device)
-    places = torch.tensor([place for completion in completions for place in range(len(completion))], device=device)
-    return hidden[rows, places], ids[rows, places]
+    losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
+    nats = losses.double().cpu().split([len(sample.completion_ids) for sample in batch])
+    for sample, nats_of_sample in zip(batch, nats):
+        yield CompletionScore(float(nats_of_sample.sum()), len(sample.completion_ids))
