@@ -263,7 +263,6 @@ def load(
     from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.writer import ENGINES, open_writer
     from gemma_poetry.model.families import WRITING
-    from gemma_poetry.model.grouped_attention import group_attention
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import fold_adapter
     from gemma_poetry.verbs.domain_lookup import domain_of_model
@@ -276,8 +275,6 @@ def load(
         loaded = load_model(spec, dtype=WRITING if sampling.dtype == "auto" else sampling.dtype)
         if loaded.adapted:
             fold_adapter(loaded.model)
-        if str(loaded.model.dtype) == "torch.bfloat16":
-            group_attention(loaded.model)
         writer = open_writer(taught, loaded, sampling, beams=beams, byte_characters=byte_characters, guards=lines)
     return Poet(spec, taught, writer, tuple(lines))
 

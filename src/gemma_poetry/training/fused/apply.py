@@ -9,17 +9,14 @@ from typing import Any
 
 import torch
 
-from gemma_poetry.model.grouped_attention import group_attention
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
 
 
 def apply_fused(model: Any) -> None:
-    """Takes norms by formula everywhere; on CPUs attention by groups, coarse dropout, and then updates as one operation
-    with their projection."""
+    """Takes norms by formula everywhere; on CPUs coarse dropout, and then updates as one operation with their projection."""
     fuse_norms(model)
     if not torch.cuda.is_available():
-        group_attention(model)
         replace_dropout(model)
         fuse_projections(model)
