@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.exporting.export import FIXED_POEMS
+from gemma_poetry.model.fixed_poems import FIXED_POEMS
 from gemma_poetry.exporting.gguf_file import PieceCutter, token_table
 from tests.families import genuine_tokenizer, small_tokenizer
 from tests.tiny import make_tokenizer

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, UsageError
-from gemma_poetry.exporting.export import FIXED_POEMS
+from gemma_poetry.exporting.gguf_quantization import file_type, matrix_kind, pack, require_quantization
 from gemma_poetry.extras import require
 from gemma_poetry.languages import _, listed
+from gemma_poetry.model.fixed_poems import FIXED_POEMS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -101,18 +102,20 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype
         model: A Gemma 3 text model in float32.
         tokenizer: Its tokenizer.
         path: The file.
-        dtype: `float32` or `bfloat16`, of the matrices; vectors are float32 always.
+        dtype: `float32`, `bfloat16`, or one of `QUANTIZATIONS`, of the matrices; vectors are float32 always.
 
     Raises:
+        MissingExtraError: What packs the matrices is not installed.
         UsageError: See `require_gguf`.
     """
     require_gguf(model.config)
+    require_quantization(dtype)
     import gguf
 
     writer = gguf.GGUFWriter(path, ARCHITECTURE)
-    kind = gguf.GGMLQuantizationType.BF16 if dtype == "bfloat16" else gguf.GGMLQuantizationType.F32
     _add_shape(writer, model.config)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_BF16 if dtype == "bfloat16" else gguf.LlamaFileType.ALL_F32)
+    writer.add_file_type(file_type(dtype))
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     _add_tokenizer(writer, tokenizer, model.config.vocab_size)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GEMMA3, model.config.num_hidden_layers)
     for name, tensor in model.state_dict().items():
@@ -121,10 +124,11 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype
         target = names.get_name(name, try_suffixes=(".weight",))
         assert target is not None, name
         values = (tensor + 1 if name.endswith("norm.weight") else tensor).numpy()
-        if values.ndim == 2 and dtype == "bfloat16":
-            writer.add_tensor(target, gguf.quants.quantize(values, kind), raw_dtype=kind)
-        else:
+        kind = matrix_kind(target, values.shape[-1], dtype, model.config.num_hidden_layers) if values.ndim == 2 else "F32"
+        if kind == "F32":
             writer.add_tensor(target, values)
+        else:
+            writer.add_tensor(target, pack(values, kind), raw_dtype=gguf.GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
