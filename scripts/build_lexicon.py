@@ -13,7 +13,7 @@ same bytes.
                 those that OpenCC's regional standards (tw, hk) exchange, those that comparing folds (corpus.variants) and
                 those by hand, but for the words that are told apart by hand
     simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
-    later, settled, words    as usage_readings.txt has them
+    later, settled, words, likely    as usage_readings.txt has them
     parts       of the rhymes that 词林正韵 divides (佳 蟹 卦 夬: 5 or 10, 泰: 3 or 5): as usage_readings.txt has them, else by
                 the mouth of the syllable, 合口 10 and 3, 開口 5
 """
@@ -250,9 +250,12 @@ def main() -> int:
     lines += [f"{key}\t{''.join(chars)}" for key, chars in by_rhymes.items()]
     lines += ["[variants]", *(f"{key}\t{''.join(chars)}" for key, chars in by_heads.items())]
     usage["[words]"] += [[f"{word}1", "平", "all dictionaries"] for word in hand_items()["first level"]]
-    usage["[words]"] += words_of_glyphs(usage["[words]"], variants, simplified)
+    for section in ("[words]", "[likely]"):
+        usage[section] += words_of_glyphs(usage[section], variants, simplified)
+    certain = {word for word, *_ in usage["[words]"]}
+    usage["[likely]"] = [row for row in usage["[likely]"] if row[0] not in certain]
     lines += ["[simplified]", *(f"{key}\t{value}" for key, value in simplified.items())]
-    for section in ("[later]", "[settled]", "[words]"):
+    for section in ("[later]", "[settled]", "[words]", "[likely]"):
         lines += [section, *("\t".join(row) for row in usage[section])]
     write_text(TABLE, "\n".join(lines) + "\n")
     print(f"{len(rhymes)} heads, {len(variants)} variants, {len(simplified)} simplified -> {TABLE}", file=sys.stderr)

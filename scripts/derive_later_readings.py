@@ -13,6 +13,8 @@ In: 全宋诗 and 宋词. Out: scripts/usage_readings.txt, which build_lexicon.p
     [settled]  a character of both tones that verse uses with one (能 is 平), everywhere or `inside` a line: 不 is 平 at a
                line's end alone (知不)
     [words]    a character of both tones whose neighbour in the foot settles it (重陽 平, 珍重 仄)
+    [likely]   the same on less evidence (乘舟 平): what most poems say, and no law; only poems that break no decisive place
+               count, and of the first line, which may be 特拗 or rhyme, not the place before its last
     [parts]    the 词林正韵 part of characters whose rhyme it divides (佳 蟹 卦 夬 泰), by the rhymes of 宋词
 
 Decisive places: 2 (4, 6) but for the ones that 特拗 and 大拗 may move, and the line's end but for the first line's, whose
@@ -52,6 +54,7 @@ LATER_RHYME_SHARE, LATER_NEIGHBOUR_SHARE, LATER_NEIGHBOUR_TIMES, LATER_RHYME_COU
 # Twice the noise: a tone met no more often than that is not used at all.
 SETTLED_SHARE, SETTLED_COUNT = 0.004, 100
 WORD_SHARE, WORD_COUNT = 0.01, 30
+LIKELY_SHARE, LIKELY_COUNT = 0.05, 5
 PART_SHARE, PART_COUNT = 0.05, 3
 DIVIDED_RHYMES = "佳蟹卦夬泰"
 _MIN_RHYME_WORDS = 4
@@ -66,6 +69,7 @@ class Usage:
         inside: How often a character stands in a decisive place inside a line that asks for 平, for 仄.
         ends: The same at the end of a line.
         words: The same for a character with a neighbour: (word, which of its characters).
+        likely: The same in poems that break no decisive place.
         rhymes: Votes for the level group of a rhyme word.
         parts: Votes for the part of a rhyme word of 词.
     """
@@ -74,6 +78,7 @@ class Usage:
     inside: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     ends: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     words: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    likely: dict[tuple[str, int], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     rhymes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     parts: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -120,7 +125,7 @@ def decisive_places(opening: LineType, lines: int, characters: int) -> tuple[tup
         if kind is not A and kind is not C:
             places.append((end - 2, OBLIQUE if kind.second == LEVEL else LEVEL))
         if line:
-            places.append((end - 1, LEVEL if kind.rhymed else OBLIQUE))
+            places.append((end - 1, kind.last))
     return tuple(places)
 
 
@@ -170,6 +175,8 @@ def count_poem(usage: Usage, lines: Sequence[str]) -> None:
             for which in (0, 1):
                 if start + which in asked and codes[start + which] == "?":
                     usage.words[word, which][asked[start + which]] += 1
+                    if least == 0 and start + which != characters - 2:
+                        usage.likely[word, which][asked[start + which]] += 1
     count_rhymes(usage, [line[-1] for line in lines[1::2]])
 
 
@@ -279,16 +286,25 @@ def table(usage: Usage) -> list[str]:
     for head, tones in usage.tones():
         if tone_code(head) != "?" or not attested(head):
             continue
-        for counted, where in ((tones, []), (usage.inside.get(head, Counter()), ["inside"])):
-            tone = settled(counted, SETTLED_SHARE, SETTLED_COUNT)
+        for seen, where in ((tones, []), (usage.inside.get(head, Counter()), ["inside"])):
+            tone = settled(seen, SETTLED_SHARE, SETTLED_COUNT)
             if tone:
-                lines.append("\t".join([head, tone, f"{counted[tone]} of {counted.total()}", *where]))
+                lines.append("\t".join([head, tone, f"{seen[tone]} of {seen.total()}", *where]))
                 break
-    lines.append("[words]")
-    for (word, which), tones in sorted(usage.words.items()):
-        tone = settled(tones, WORD_SHARE, WORD_COUNT)
-        if tone and attested(word[which]):
-            lines.append(f"{word}{which + 1}\t{tone}\t{tones[tone]} of {tones.total()}")
+    known = {line.split("\t")[0] for line in lines}
+    told: set[str] = set()
+    for name, counted, share, least in (
+        ("[words]", usage.words, WORD_SHARE, WORD_COUNT),
+        ("[likely]", usage.likely, LIKELY_SHARE, LIKELY_COUNT),
+    ):
+        lines.append(name)
+        for (word, which), tones in sorted(counted.items()):
+            tone = settled(tones, share, least)
+            key = f"{word}{which + 1}"
+            # What verse settles for a character by itself needs no word.
+            if tone and attested(word[which]) and key not in told and (name == "[words]" or head_of(word[which]) not in known):
+                told.add(key)
+                lines.append(f"{key}\t{tone}\t{tones[tone]} of {tones.total()}")
     lines.append("[parts]")
     for head, votes in sorted(usage.parts.items()):
         parts = decided_parts(votes)
@@ -307,7 +323,7 @@ def main(arguments: Sequence[str]) -> int:
     head = [f"# Made by scripts/derive_later_readings.py from {counted}; not to be edited. The last column is the evidence."]
     lines = table(usage)
     write_text(OUTPUT, "\n".join(head + lines) + "\n")
-    print(f"{counted} -> {len(lines) - 4} entries in {OUTPUT}", file=sys.stderr)
+    print(f"{counted} -> {len(lines) - 5} entries in {OUTPUT}", file=sys.stderr)
     return 0
 
 

@@ -183,6 +183,39 @@ def test_wishes_that_cannot_be_granted(poet, form, wishes, error, words):
         poet.write(form, **wishes)
 
 
+def test_polish(poet, tmp_path):
+    (tmp_path / "poem.txt").write_text("登鹳雀楼 王之涣\n" + BROKEN, encoding="utf-8")
+    found = poet.polish(tmp_path / "poem.txt", lines=[2], rounds=2, seed=1)
+    assert found.before.poem.title == "登鹳雀楼" and found.before.check.verdict == "fail"
+    assert found.after.check.passes and [change.line for change in found.changes] == [2]
+    lines = found.after.poem.lines
+    assert [line for place, line in enumerate(lines, 1) if place != 2] == ["白日依山尽", "欲穷千里目", "更上一层楼"]
+    again = poet.polish(BROKEN, title="登鹳雀楼", lines=[2], rounds=2, seed=1)
+    assert again.after.poem.lines == lines and again.after.poem.author == ""
+    (written,) = poet.write("五绝", title="秋夜", seed=3)
+    better = poet.polish(written, rounds=1, seed=2)
+    assert better.before.poem.lines == written.poem.lines and better.after.poem.title == "秋夜"
+    assert better.after.check.verdict == "strict"
+    assert "\n\nline 2: 黄河入海水 -> " in str(found) and str(found).endswith("verdict fail -> strict")
+
+
+@pytest.mark.parametrize(
+    ("poem", "wishes", "error", "words"),
+    [
+        (TOWER, {"lines": [5]}, ConstraintError, "no line 5"),
+        (TOWER, {"rounds": 0}, UsageError, "rounds=0"),
+        (TOWER, {"form": "五决"}, UnknownFormError, "五决"),
+        (TOWER, {"form": "七绝"}, TextError, "5"),
+        (TOWER + "\n\n" + TOWER, {}, UsageError, "2 poems"),
+        ("Roses are red", {}, TextError, "R"),
+        (Path("no-such-poem.txt"), {}, InputError, "no-such-poem"),
+    ],
+)
+def test_what_cannot_be_polished(poet, poem, wishes, error, words):
+    with pytest.raises(error, match=words):
+        poet.polish(poem, **wishes)
+
+
 def test_a_model_that_carries_no_lines_promises_no_new_ones(poet):
     assert poet.known_lines and poet.domain.name == "classical-chinese"
     without = gp.Poet(poet.model, poet.domain, poet.writer, ())

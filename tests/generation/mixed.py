@@ -84,8 +84,14 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
         scansion = scan(poem.lines, poem.kind)
         if not scansion.verdict.passes or scansion.faults:
             found.append(f"metre: {scansion.verdict.value} {scansion.faults[:2]}")
-        if request.polyphones == "every" and not scansion.every_reading:
-            found.append("not under every reading")
+        if request.polyphones == "every":
+            # Characters that were given are read as their word or their rhyme asks; no other may be open.
+            given = {*acrostic, *acrostic_end, *first_line, *template, *"".join(convert(request.must, "simplified"))}
+            places = [pair for line, own in zip(plain, scansion.places) for pair in zip(line, own)]
+            open_ = {char for char, place in places if len(place.tones) > 1 and place.expected != "中"}
+            ends = {line[-1] for line in plain}
+            if open_ - given or not (scansion.every_reading or (open_ | ends) & given):
+                found.append("not under every reading")
         if request.pattern and name in FIXED_SHAPES:
             rhymed = "不入韵" not in scansion.pattern
             wanted = {"入韵": rhymed, "不入韵": not rhymed}.get(request.pattern, request.pattern in scansion.pattern)

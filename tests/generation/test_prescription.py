@@ -67,6 +67,31 @@ def test_patterns(pattern, expected):
     assert {form.pattern for form in prescribe(PoemRequest("七律", pattern=pattern)).forms} == expected
 
 
+OBLIQUE = {"仄韵平起首句入韵", "仄韵平起首句不入韵", "仄韵仄起首句入韵", "仄韵仄起首句不入韵"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "patterns"),
+    [
+        (PoemRequest("五绝", rhymes=("九屑",)), OBLIQUE),
+        (PoemRequest("七绝", pattern="仄韵"), OBLIQUE),
+        (PoemRequest("五绝", pattern="仄韵 不入韵"), {pattern for pattern in OBLIQUE if "不" in pattern}),
+        (PoemRequest("五绝", rhyme_words="绝灭雪"), {pattern for pattern in OBLIQUE if "不" not in pattern}),
+        (PoemRequest("六绝"), {"不粘仄起首句不入韵", "仄起首句不入韵", "平起首句不入韵", "仄起首句入韵", "平起首句入韵"}),
+    ],
+)
+def test_an_oblique_rhyme_is_asked_for_by_pattern_group_or_words(request_, patterns):
+    prescription = prescribe(request_)
+    assert {form.pattern for form in prescription.forms} == patterns
+    for form in prescription.forms:
+        rhyming = [slots[-1] for slots in form.lines if slots[-1].rhyme]
+        assert {slot.tone.value for slot in rhyming} == ({"仄"} if "仄韵" in form.pattern else {"平"})
+
+
+def test_the_prompt_names_lines_of_six_as_models_know_them():
+    assert prescribe(PoemRequest("六律")).form == "六言诗"
+
+
 def test_rhyme_words_choose_the_pattern_that_rhymes_as_often():
     assert {form.pattern[-3:] for form in prescribe(PoemRequest("五绝", rhyme_words="光霜乡")).forms} == {"句入韵"}
 
@@ -91,7 +116,8 @@ def test_a_tune_takes_parts_and_as_many_rhymes_as_it_has():
         ("海内存知己", "五言律诗", ["平平中仄平"], "beats opposite, a level ending without 孤平"),
         ("山光悦鸟性", "五言律诗", ["中仄仄平平"], "beats opposite, without 三平尾"),
         ("明月松间照，", "五言律诗", ["平平中仄平"], "间 has two tones: its beat is free, and the ending decides"),
-        ("无边落木萧萧下", "七言律诗", ["中仄平平中仄平"], "seven characters"),
+        ("无边落木萧萧下", "七言律诗", ["中仄平平仄仄平"], "萧萧 is answered by a doubled character"),
+        ("无边落木寒江下", "七言律诗", ["中仄平平中仄平"], "seven characters"),
         ("风声雨声读书声", "七言律诗", ["中仄中仄中仄仄"], "a level upper line is answered by an oblique one"),
         ("四面荷花", "杂言诗", ["中平中仄"], "four characters: the beats alone"),
     ],
@@ -117,7 +143,9 @@ def test_the_answer_contrasts_with_the_upper_line(upper, form, expected, why):
         (PoemRequest("五绝", acrostic="空", first_line="天山新雨后"), "line 1, character 1"),
         (PoemRequest("五绝", acrostic="空", template="天□□□□"), "the template asks for 天, the acrostic for 空"),
         (PoemRequest("五绝", rhyme_words="东风红霜"), "4 rhyme words are given"),
-        (PoemRequest("五绝", rhymes=("一董",)), "一董 is a rhyme of 上 tone"),
+        (PoemRequest("五律", rhymes=("一董",)), "一董 is a rhyme of 上 tone"),
+        (PoemRequest("五绝", rhymes=("一东",), pattern="仄韵"), "一东 is a level rhyme"),
+        (PoemRequest("七律", pattern="仄韵"), "no pattern is called '仄韵'"),
         (PoemRequest("五绝", rhymes=("桐",)), "平水韵 has no group '桐'"),
         (PoemRequest("菩萨蛮", rhymes=("一东",)), "词林正韵 has no part '一东'"),
         (PoemRequest("五绝", rhymes=("一东", "二冬")), "2 rhymes are asked for, 五言绝句 has 1"),

@@ -34,6 +34,9 @@ class TableSounds:
         groups = {group for _, group in self.readings[char]}
         return frozenset(groups) if len(groups) == 1 else frozenset()
 
+    def given_rhymes(self, char, tone):
+        return frozenset(group for own, group in self.readings[char] if tone is None or Tone(own) is tone)
+
 
 # 平: three words of 东, two of 阳, one of 尤; 仄: two; 看 is both, 空 twice 平 in two groups.
 SOUNDS = TableSounds(
@@ -160,7 +163,7 @@ def test_what_an_automaton_tells_of_a_state():
         ([[FREE], [Slot(Tone.LEVEL, char="月")]], {}, "line 2, character 1: 月 does not have the tone 平"),
         ([[Slot(Tone.LEVEL, char="看")]], {}, "line 1, character 1: 看 is read 平 and 仄, the tone 平 is asked for"),
         ([[Slot(Tone.LEVEL, char="鱻")]], {}, "line 1, character 1: 鱻 has no known reading"),
-        ([[Slot(Tone.LEVEL, "a", "从")]], {}, "line 1, character 1: 从 has readings in several rhymes"),
+        ([[Slot(Tone.OBLIQUE, "a", "从")]], {}, "line 1, character 1: 从 does not have the tone 仄"),
         ([[Slot(Tone.LEVEL, "a", "东")], [Slot(Tone.LEVEL, "a", "霜")]], {}, "lines 1, 2: no rhyme group"),
         (
             [[Slot(Tone.LEVEL, "a")], [Slot(Tone.LEVEL, "a")]],

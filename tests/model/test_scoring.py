@@ -8,7 +8,7 @@ import torch
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import ModelError
 from gemma_poetry.model import scoring
-from gemma_poetry.model.scoring import length_batches, score_completions
+from gemma_poetry.model.scoring import length_batches, score_completions, score_variants
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 COMMON = {
@@ -142,3 +142,29 @@ def test_a_model_that_yields_no_numbers_is_named():
 
 def test_nothing_to_score_is_no_error():
     assert score_completions(family("Gemma3"), []) == []
+
+
+@pytest.mark.parametrize("batch_tokens", [8, 4096])
+@pytest.mark.parametrize("among", [False, True])
+@pytest.mark.parametrize("name", ["Gemma1", "Gemma2", "Gemma3"])
+def test_variants_are_scored_as_by_themselves(name, batch_tokens, among):
+    """One prompt and beginning, longer than the window of attention, other ends and lengths; one is the beginning itself."""
+    model = family(name)
+    torch.nn.init.normal_(model.get_output_embeddings().weight, std=1.0)
+    prompt, begun = (2, 9, 49, 11), (12, 13, 14)
+    ends = [(20, 21, 1), (20, 22, 23, 24, 1), (30, 1), (1,), ()]
+    samples = [TokenizedPoem(prompt, (*begun, *end)) for end in ends]
+    pieces = range(25) if among else None
+    expected = score_completions(model, samples, among=pieces)
+    found = score_variants(model, samples, batch_tokens=batch_tokens, among=pieces)
+    assert [score.tokens for score in found] == [score.tokens for score in expected]
+    assert [score.nll for score in found] == pytest.approx([score.nll for score in expected], abs=1e-4)
+
+
+def test_variants_that_have_nothing_in_common_are_scored_too():
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    samples = [TokenizedPoem((2, 9), (12, 1)), TokenizedPoem((2, 10, 11), (12, 13, 1)), TokenizedPoem((3,), (14,))]
+    expected = score_completions(model, samples)
+    assert [one.nll for one in score_variants(model, samples)] == pytest.approx([one.nll for one in expected], abs=1e-4)
+    assert score_variants(model, []) == []

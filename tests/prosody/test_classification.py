@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gemma_poetry.prosody.classification import classify
-from gemma_poetry.prosody.regulated import A, chain, strict_pattern
+from gemma_poetry.prosody.regulated import LEVEL, A, chain, strict_pattern
 from tests.verse_writing import BY_GROUP
 
 SPRING = "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪"
@@ -20,12 +20,12 @@ def lines(text: str) -> list[str]:
 
 def regulated(count: int) -> list[str]:
     """A regulated poem of so many lines, of the few characters that it takes."""
-    words = iter(BY_GROUP["七阳"])
+    words = iter(BY_GROUP[LEVEL]["七阳"])
     poem = []
     for kind in chain(A, count):
         tones = strict_pattern(kind, 5).replace("中", "平")
         text = "".join("山" if tone == "平" else "月" for tone in tones)
-        poem.append(text[:-1] + next(words) if kind.rhymed else text)
+        poem.append(text[:-1] + next(words) if kind.last == LEVEL else text)
     return poem
 
 

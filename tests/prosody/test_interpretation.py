@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.prosody.interpretation import foot_pairs, interpret, is_traditional, simplified, traditional
+from gemma_poetry.prosody.interpretation import (
+    foot_pairs,
+    interpret,
+    is_traditional,
+    simplified,
+    tones_by_words,
+    traditional,
+)
 
 
 def heard(text: str, line: int = 1, position: int = 1, *, widened: bool = False):
@@ -109,3 +116,25 @@ def test_a_form_that_cannot_be_meant_in_traditional_text_is_taken_for_a_misprint
 )
 def test_words_whose_tone_is_known_by_their_meaning(line, position, tone, why):
     assert tones_of(heard(line, position=position)) == tone, why
+
+
+@pytest.mark.parametrize(
+    ("line", "position", "likely", "why"),
+    [
+        ("更聞歌子夜", 2, "平", "更聞, of verse 平 in 53 of 54"),
+        ("沙觜臨江斷", 2, "仄", "沙觜"),
+        ("期君春色會稽峰", 6, "平", "會稽, a place"),
+        ("守拙自離羣", 4, "平", "離羣"),
+    ],
+)
+def test_a_word_makes_a_tone_likely_and_rules_none_out(line, position, likely, why):
+    place = heard(line, position=position)
+    assert place.likely is not None and place.likely.value == likely, why
+    assert place.likely_reason.startswith("word ")
+    assert tones_of(place) == "".join(sorted("平仄"))
+
+
+def test_a_given_character_is_read_by_its_given_neighbour_alone():
+    assert tones_by_words("更闻□□□")[1].value == "平"
+    assert 1 not in tones_by_words("□闻□□□")
+    assert tones_by_words("重阳□□□")[0].value == "平"

@@ -21,11 +21,10 @@ POEMS = [
     if not row.startswith("#")
 ]
 
-# Quatrains that rhyme oblique are read as 古绝, for their rhyme alone.
+# Quatrains that rhyme oblique without regulated metre are read as 古绝, for their rhyme alone; the fault that makes them so.
 ANCIENT = [
     ("春晓", "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少", "strict", "十七筱"),
     ("江雪", "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪", "strict", "九屑"),
-    ("竹里馆", "独坐幽篁里，弹琴复长啸。深林人不知，明月来相照", "strict", "十八啸"),
     ("寻隐者不遇", "松下问童子，言师采药去。只在此山中，云深不知处", "strict", "六御/六语"),
     ("悯农", "锄禾日当午，汗滴禾下土。谁知盘中餐，粒粒皆辛苦", "strict", "七麌"),
     ("杂诗", "君自故乡来，应知故乡事。来日绮窗前，寒梅著花未", "minor", "第三部"),
@@ -90,6 +89,19 @@ def test_known_poem_in_traditional_characters(title, text, verdict, faults, lice
 def test_known_ancient_quatrain(title, text, verdict, rhyme):
     scansion = scan_auto(lines_of(text))
     assert (scansion.pattern, scansion.verdict.value, scansion.rhyme_group) == ("古绝", verdict, rhyme)
+    assert scansion.remarks[-1].startswith("it does not keep the metre of 仄韵绝句: line ")
+
+
+@pytest.mark.parametrize("title", ["江雪", "春晓", "寻隐者不遇"])
+def test_what_makes_a_famous_quatrain_on_an_oblique_rhyme_ancient(title):
+    text = next(row[1] for row in ANCIENT if row[0] == title)
+    assert listed(scan(lines_of(text), "五绝").faults) == "3.2 失粘"
+
+
+def test_a_known_quatrain_on_an_oblique_rhyme_keeps_regulated_metre():
+    scansion = scan_auto(lines_of("独坐幽篁里，弹琴复长啸。深林人不知，明月来相照"))  # 竹里馆
+    assert (scansion.pattern, scansion.rhyme_group) == ("仄韵仄起首句仄脚", "十八啸")
+    assert outcome(scansion) == ("minor", "", "1.5 首句仄脚 2.3 三仄尾")
 
 
 @pytest.mark.parametrize(

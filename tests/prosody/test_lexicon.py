@@ -129,6 +129,11 @@ def test_the_table_is_whole_and_consistent():
     for key in table.words:
         assert len(key) == 3, key
         assert key[2] in "12", key
+    assert table.words.keys().isdisjoint(table.likely)
+    for key in table.likely:
+        word = table.likely_in_word(key)
+        seen, places = map(int, word.evidence.split(" of "))
+        assert len(key) == 3 and key[2] in "12" and places >= 5 and seen >= 0.95 * places, key
 
 
 def test_the_table_loads_in_less_than_a_tenth_of_a_second():
@@ -142,7 +147,9 @@ def test_the_table_loads_in_less_than_a_tenth_of_a_second():
     assert min(times) < 0.1
 
 
-@pytest.mark.parametrize("text", ["[heads]\nno tab", "[nowhere]\na\tb", "[words]\n重陽1\tx\t1 of 1", "東\t東"])
+@pytest.mark.parametrize(
+    "text", ["[heads]\nno tab", "[nowhere]\na\tb", "[words]\n重陽1\tx\t1 of 1", "[likely]\n重陽1\tx\t1 of 1", "東\t東"]
+)
 def test_a_damaged_table_is_named_with_its_line(text: str):
     with pytest.raises(DataError) as error:
         parse_table(text)

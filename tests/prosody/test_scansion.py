@@ -6,9 +6,19 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from gemma_poetry.errors import TextError, UnknownFormError
-from gemma_poetry.prosody.forms import Form, Slot
+from gemma_poetry.prosody.forms import Form, Slot, Tone
 from gemma_poetry.prosody.interpretation import heard_at_word
-from gemma_poetry.prosody.regulated import LINE_TYPES, OPENINGS, chain, pattern_name, regulated_forms, strict_pattern
+from gemma_poetry.prosody.regulated import (
+    LEVEL,
+    LINE_TYPES,
+    OBLIQUE,
+    Pattern,
+    chain,
+    pattern_name,
+    patterns_of,
+    regulated_forms,
+    strict_pattern,
+)
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
 from tests.verse_writing import BY_TONE, poems
@@ -31,7 +41,7 @@ def test_a_poem_written_to_a_pattern_passes_it(opening, lines, characters, data)
     scansion = scan(poem, NAMES[lines, characters])
     assert scansion.verdict is Verdict.STRICT
     assert scansion.every_reading
-    assert scansion.pattern == pattern_name(opening, characters)
+    assert scansion.pattern == pattern_name(Pattern(opening), characters)
     assert scansion.faults == ()
     assert scansion.licences == ()
     assert scansion.unknown == ()
@@ -46,7 +56,7 @@ def test_one_wrong_tone_on_a_beat_or_at_an_end_is_told_at_that_place(opening, li
     number = data.draw(st.integers(1, lines))
     kind = chain(opening, lines)[number - 1]
     # Position 4 of 5 (6 of 7) of an unrhymed line may be 大拗 or 特拗, and line 1 may turn from rhymed to unrhymed.
-    places = [2, *([characters - 3] if characters == 7 else []), *([characters - 1] if kind.rhymed else [])]
+    places = [2, *([characters - 3] if characters == 7 else []), *([characters - 1] if kind.last == LEVEL else [])]
     places += [characters] if number > 1 else []
     position = data.draw(st.sampled_from(places))
     asked = strict_pattern(kind, characters)[position - 1]
@@ -99,23 +109,79 @@ def test_a_repeated_rhyme_word_is_told_where_it_returns(data):
     assert [(fault.rule, fault.line, fault.position) for fault in scansion.faults] == [(Rule.REPEATED_RHYME, 6, 7)]
 
 
-@pytest.mark.parametrize("characters", [5, 7])
-def test_every_pattern_reads_its_own_poem_alone(characters):
-    name = NAMES[4, characters]
-    for form in regulated_forms(name):
-        for pattern, opening in OPENINGS[characters].items():
-            assert scan(_example(opening, characters), form).verdict.passes == (form.pattern == pattern)
+@pytest.mark.parametrize("name", ["五言绝句", "七言绝句", "六言绝句"])
+def test_every_pattern_reads_its_own_poem_alone(name):
+    forms = [*regulated_forms(name), *(regulated_forms(name, rhyme=Tone.OBLIQUE) if name != "六言绝句" else ())]
+    assert len(forms) == len(patterns_of(name))
+    for form in forms:
+        for own, pattern in patterns_of(name).items():
+            scansion = scan(_example(pattern, len(form.lines[0])), form)
+            # Of six characters a couplet need not adhere to the one before: the opening alone tells patterns apart.
+            same = form.pattern.removeprefix("不粘") == own.removeprefix("不粘")
+            assert scansion.verdict.passes == same, (form.pattern, own)
 
 
-def _example(opening, characters: int) -> tuple[str, ...]:
+def _example(pattern, characters: int) -> tuple[str, ...]:
     """A poem of four lines, without chance."""
-    words = iter("楼舟秋")
+    words = iter("绝灭雪" if pattern.rhyme == OBLIQUE else "楼舟秋")
     written = []
-    for kind in chain(opening, 4):
-        pattern = strict_pattern(kind, characters).replace("中", "平")
-        chars = ["山" if tone == "平" else "月" for tone in pattern]
-        written.append("".join(chars[:-1]) + (next(words) if kind.rhymed else chars[-1]))
+    for kind in pattern.kinds(4):
+        tones = strict_pattern(kind, characters).replace("中", "平")
+        chars = ["山" if tone == "平" else "月" for tone in tones]
+        written.append("".join(chars[:-1]) + (next(words) if kind.last == pattern.rhyme else chars[-1]))
     return tuple(written)
+
+
+# The types of the lines, then what a reader is told; the lines are of strict types but where it is said.
+OBLIQUE_QUATRAINS = [
+    ("月月山山灭，山山山月绝。山山月月山，月月山山雪", "仄韵仄起首句入韵", "strict", "", ""),
+    ("月月月山山，山山山月绝。山山月月山，月月山山雪", "仄韵仄起首句不入韵", "strict", "", ""),
+    ("月月山山客，山山山月绝。山山月月山，月月山山雪", "仄韵仄起首句仄脚", "minor", "", "首句仄脚"),
+    ("月月山山月，山山山月绝。山山月月山，月月山山雪", "仄韵仄起首句入韵", "strict", "", "邻韵"),
+    ("月月月山山，山山月山绝。山山月月山，月月山山雪", "仄韵仄起首句不入韵", "rescued", "", "特拗"),
+    ("月月月山山，山山山月绝。山山月月山，月月山月雪", "仄韵仄起首句不入韵", "fail", "大拗未救", ""),
+    ("月月山月灭，山山山月绝。山山月月山，月月山山雪", "仄韵仄起首句入韵", "fail", "大拗未救", ""),
+    ("山山月月山，月月山山绝。山山月月山，月月山山雪", "仄韵平起首句不入韵", "fail", "失粘", ""),
+    ("月月月山山，山山山月绝。山山月月月，月月山山雪", "仄韵仄起首句不入韵", "fail", "句脚平仄不合", ""),
+    ("月月月山山，山山山月绝。山山月月山，月月山山客", "仄韵仄起首句不入韵", "fail", "出韵", ""),
+    ("月月月山山，山山山月雪。山山月月山，月月山山雪", "仄韵仄起首句不入韵", "fail", "重韵", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "pattern", "verdict", "faults", "licences"), OBLIQUE_QUATRAINS)
+def test_a_quatrain_on_an_oblique_rhyme_is_judged_by_its_own_types(text, pattern, verdict, faults, licences):
+    scansion = scan(text, "五绝")
+    assert (scansion.pattern, scansion.verdict.value) == (pattern, verdict)
+    assert " ".join(fault.rule.chinese for fault in scansion.faults) == faults
+    assert " ".join(licence.rule.chinese for licence in scansion.licences) == licences
+    assert [bool(places[-1].rhyme) for places in scansion.places] == ["首句入韵" in pattern, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("words", "rules"),
+    [("步路", []), ("舞步", [Rule.RHYME]), ("步绿", [Rule.RHYME])],
+    ids=["去 with 去", "上 with 去", "去 with 入"],
+)
+def test_oblique_rhymes_do_not_mix_their_tones(words, rules):
+    first, second = words
+    scansion = scan(f"月月月山山，山山山月{first}。山山月月山，月月山山{second}", "五绝")
+    assert [fault.rule for fault in scansion.faults] == rules
+
+
+SIX = [
+    ("杨柳鸣蜩绿暗，荷花落日红酣。三十六陂春水，白头想见江南", "不粘仄起首句不入韵", "strict", "", "王安石, 不粘"),
+    ("山山月月山月，月月山山月山。月月山山月月，山山月月山关", "平起首句不入韵", "strict", "", "平仄仄 仄平平, adhering"),
+    ("月月山山月月，山山月月月山。月月山山月月，山山月月山关", "不粘仄起首句不入韵", "minor", "", "第五字"),
+    ("月月月月月月，山山月月山山。月月山山月月，山山月月山关", "不粘仄起首句不入韵", "fail", "节奏点平仄不合", "beat 4"),
+    ("月月山山月月，月月山山月山。月月山山月月，山山月月山关", "不粘仄起首句不入韵", "fail", "失对", "both lines 仄起"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "pattern", "verdict", "faults", "why"), SIX, ids=[row[-1] for row in SIX])
+def test_a_quatrain_of_six_characters(text, pattern, verdict, faults, why):
+    scansion = scan(text, "六绝")
+    assert (scansion.pattern, scansion.verdict.value) == (pattern, verdict)
+    assert " ".join(fault.rule.chinese for fault in scansion.faults) == faults
 
 
 QUATRAIN = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
@@ -186,3 +252,19 @@ def test_forms_with_and_without_a_rule(lines, form, verdict):
     scansion = scan_auto(lines) if form == "auto" else scan(lines, form)
     assert scansion.verdict is verdict
     assert scansion.remarks
+
+
+def test_of_readings_that_serve_alike_the_likely_one_is_taken():
+    place = scan("空山新雨后，天气晚来秋。明月松间照，清泉石上流", "五绝").places[0][0]
+    assert place.expected == "中" and place.taken is not None
+    assert (place.taken.tone, place.reason.split(":")[0]) == (Tone.LEVEL, "word 空山")
+
+
+def test_a_poem_that_passes_against_a_word_says_so():
+    # 離羣 is 平 in verse; as the beat of a B line 離 must be 仄 (力智 has such a reading).
+    lines = ("白日依山尽", "山山江离群", "欲穷千里目", "更上一层云")
+    scansion = scan(lines, "五绝")
+    assert scansion.verdict.passes
+    assert any(
+        "line 2, position 4 离: the form needs it 仄, against its word 離羣: 平" in remark for remark in scansion.remarks
+    )

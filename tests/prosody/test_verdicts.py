@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import time
 
@@ -15,14 +16,15 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
 from gemma_poetry.prosody.interpretation import interpret
-from gemma_poetry.prosody.regulated import LINE_TYPES, chain, line_findings, line_verdict
+from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, PATTERNS, A, B, C, D, chain, line_findings, line_verdict
+from gemma_poetry.prosody.regulated_scan import scan_regulated
 from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.prosody.verdicts import broken_share, every_reading_passes, is_level_rhymed, regulated_verdict
 from tests.verse_writing import poems
 
-NAMES = {shape: name for name, shape in FIXED_SHAPES.items()}
+NAMES = {shape: name for name, shape in FIXED_SHAPES.items() if shape[1] != 6}
 # Characters of two tones that neither word nor usage settles, put into verse that is certain.
 OPEN = "看過思教勝聽吹論乘聞應"
 
@@ -69,7 +71,7 @@ def _passes(tones, groups, poem) -> bool:
         return False
     for opening in LINE_TYPES:
         kinds = chain(opening, len(poem))
-        if opening.rhymed:
+        if opening.last == LEVEL:
             near = groups[0] == groups[1] or groups[0] in NEIGHBOUR_GROUPS.get(groups[1], ())
             if not near or poem[0][-1] in even:
                 continue
@@ -93,6 +95,66 @@ def test_any_and_every_reading_mean_what_they_say(poem):
     if any(passes):
         assert regulated_verdict(poem).passes
     assert every_reading_passes(poem) == all(passes)
+
+
+OBLIQUE_ENDS = "绝灭雪去上下"
+
+
+@st.composite
+def unsettled_oblique_quatrains(draw: st.DrawFn) -> tuple[str, ...]:
+    """Quatrains near to a pattern on an oblique rhyme; of six characters near to one of theirs."""
+    characters = draw(st.sampled_from([5, 6, 7]))
+    patterns = [own for own in PATTERNS[characters].values() if characters == 6 or own.rhyme == OBLIQUE]
+    poem = [list(line) for line in draw(poems(draw(st.sampled_from(patterns)), 4, characters))]
+    for _ in range(draw(st.integers(0, 3))):
+        line, position = draw(st.integers(0, 3)), draw(st.integers(0, characters - 1))
+        poem[line][position] = draw(st.sampled_from(OPEN + OBLIQUE_ENDS))
+    return tuple(map("".join, poem))
+
+
+@settings(max_examples=60, deadline=None)
+@given(unsettled_oblique_quatrains())
+def test_every_reading_of_an_oblique_rhyme_and_of_six_characters_means_what_it_says(poem):
+    rhyme = Tone.LEVEL if len(poem[0]) == 6 else Tone.OBLIQUE
+    scansion = scan_regulated(poem, "五言绝句", rhyme=rhyme)
+    choices = math.prod(len(place.tones) for line in scansion.places for place in line)
+    if choices > 256 or scansion.unknown:
+        return
+    passes = []
+    for choice in itertools.product(*(place.tones for line in scansion.places for place in line)):
+        tones = "".join(choice)
+        lines = [tones[start : start + len(poem[0])] for start in range(0, len(tones), len(poem[0]))]
+        passes.append(_keeps_a_pattern(lines, poem, rhyme))
+    assert scansion.every_reading == all(passes)
+
+
+def _keeps_a_pattern(lines, poem, rhyme: Tone) -> bool:
+    """Whether tones keep a pattern, and the even lines rhyme under each reading of those tones."""
+    ends = [
+        {reading.group for reading in line[-1].readings if reading.tone.value == tones[-1]}
+        for line, tones in zip(interpret(poem), lines)
+    ]
+    even = [line[-1] for line in poem[1::2]]
+    rhymes = {frozenset(own) for own in ends[1::2]}
+    if len(rhymes) > 1 or len(set(even)) < len(even) or any(tones[-1] != rhyme.value for tones in lines[1::2]):
+        return False
+    for pattern in PATTERNS[len(poem[0])].values():
+        if pattern.rhyme != rhyme.value:
+            continue
+        if pattern.opens_rhymed:
+            near = ends[0] <= set(ends[1]).union(*(NEIGHBOUR_GROUPS[group] for group in ends[1]))
+            if poem[0][-1] in even or not (near or rhyme is Tone.OBLIQUE):
+                continue
+        kinds = list(pattern.kinds(4))
+        orders = [kinds] if len(poem[0]) != 6 else [[*kinds[:2], *second] for second in ([A, B], [C, D])]
+        for order in orders:
+            findings = [
+                line_findings(line, kind, lines[index + 1][-3] if rhyme is Tone.LEVEL and index < 3 else "")
+                for index, (line, kind) in enumerate(zip(lines, order))
+            ]
+            if all(line_verdict(found).passes for found in findings):
+                return True
+    return False
 
 
 @pytest.mark.parametrize(
@@ -122,6 +184,12 @@ def test_how_far_a_poem_is_from_regulated_verse():
 def test_what_has_another_shape_is_no_regulated_verse(poem):
     assert regulated_verdict(poem) is Verdict.FAIL
     assert not every_reading_passes(poem)
+
+
+def test_a_first_line_may_rhyme_or_not_by_the_reading_of_its_end():
+    # 看 is 平, and rhymes, or 仄, and does not: D or A with 小拗 in front of B, C, D.
+    assert every_reading_passes(("月月月山看", "山山月月寒", "山山山月月", "月月月山残"))
+    assert not every_reading_passes(("月月山山看", "山山月月寒", "山山山月月", "月月月山残"))  # D would have 三平尾
 
 
 def test_an_unknown_character_is_open_but_never_certain():

@@ -36,6 +36,15 @@ def compounds() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
+@cache
+def compound_ends() -> dict[str, tuple[str, ...]]:
+    """By character: those that make a compound behind it, in simplified characters."""
+    ends: dict[str, list[str]] = {}
+    for compound in sorted(compounds()):
+        ends.setdefault(compound[0], []).append(compound[1])
+    return {first: tuple(found) for first, found in ends.items()}
+
+
 def pair_places(length: int) -> tuple[int, ...]:
     """Where two characters of a line stand together in its metre, by the place of the first, from 0.
 

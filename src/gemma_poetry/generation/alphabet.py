@@ -31,6 +31,9 @@ class Sounds(Protocol):
     def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
         """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
 
+    def given_rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
+        """The same of a rhyme word that is given: the rhyme decides how it is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class CharacterClass:

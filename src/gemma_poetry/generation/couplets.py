@@ -1,9 +1,12 @@
 """The answering line of a couplet (对联) takes its slots from the tones of the upper line.
 
-In: an upper line (上联). Out: forms of two lines, the first given, the second in contrast with it.
+In: an upper line (上联). Out: forms of two lines, the first given, the second in contrast with it; a character that comes
+again in the upper line does so in the lower one, at the same places.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.languages import _
@@ -21,8 +24,8 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
     """The forms of a couplet whose upper line is given.
 
     The lower line has the opposite tone at every beat (characters 2, 4, 6, ...) and at its end; where the upper line has
-    a character of two tones, the place is free, since nothing certain can stand opposite to it. Of five or seven
-    characters, the lower line keeps clear of 孤平 and 三平尾 besides.
+    a character of two tones, the place is free, since nothing certain can stand opposite to it, and the end is level. Of
+    five or seven characters, the lower line keeps clear of 孤平 and 三平尾 besides.
 
     Args:
         upper: The upper line, with or without its mark.
@@ -45,16 +48,47 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
         )
     name = _PROMPT_FORMS.get(len(line), "杂言诗")
     given = tuple(Slot(char=char) for char in line)
-    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line)
-    return name, tuple(Form("对联", (given, lower), COMMA + FULL_STOP) for lower in lowers)
+    again = repeated_places(line)
+    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line, again)
+    repeats = tuple((2, position, earlier) for position, earlier in again)
+    return name, tuple(Form("对联", (given, lower), COMMA + FULL_STOP, repeats=repeats) for lower in lowers)
 
 
-def _lower_lines(upper: str) -> list[tuple[Slot, ...]]:
+def repeated_places(line: str) -> tuple[tuple[int, int], ...]:
+    """The places of a line, from 1, whose character comes again (重字), each with the place before it that has it."""
+    last: dict[str, int] = {}
+    found = []
+    for position, char in enumerate(line, 1):
+        if char in last:
+            found.append((position, last[char]))
+        last[char] = position
+    return tuple(found)
+
+
+def _lower_lines(upper: str, again: Sequence[tuple[int, int]]) -> list[tuple[Slot, ...]]:
     beats = [_opposite(char) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
+    # A last character that is read 平 and 仄 closes an upper line as 仄: the couplet ends level.
+    beats[-1] = beats[-1] or Tone.LEVEL
     lines = [beats]
     if len(upper) in (5, 7) and beats[-1] is Tone.LEVEL:
         lines = [line for core in _level_endings(beats[-5:]) for line in [[*beats[:-5], *core]]]
-    return [tuple(Slot(tone) for tone in line) for line in lines]
+    united = [line for line in (_united(line, again) for line in lines) if line is not None]
+    if not united:
+        # What the repeated characters ask for stands against the tail's own rules, or the upper line has irregular beats.
+        ends: list[Tone | None] = [*[None] * (len(upper) - 1), beats[-1]]
+        united = [_united(beats, again) or ends]
+    return [tuple(Slot(tone) for tone in line) for line in united]
+
+
+def _united(line: Sequence[Tone | None], again: Sequence[tuple[int, int]]) -> list[Tone | None] | None:
+    """The tones of a line where places that repeat each other ask for the same; `None`: they cannot."""
+    tones_now = list(line)
+    for place, earlier in (*again, *reversed(again)):
+        asked = {tones_now[place - 1], tones_now[earlier - 1]} - {None}
+        if len(asked) > 1:
+            return None
+        tones_now[place - 1] = tones_now[earlier - 1] = next(iter(asked), None)
+    return tones_now
 
 
 def _level_endings(beats: list[Tone | None]) -> list[list[Tone | None]]:

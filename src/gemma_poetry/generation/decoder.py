@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
@@ -66,6 +66,7 @@ class Decoder:
         starts: Sequence[Track] | None = None,
         dead: Sequence[Collection[str]] | None = None,
         retrying: bool = False,
+        alike: bool = False,
         watch: Callable[[list[str]], None] | None = None,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix, terminator included.
@@ -77,6 +78,7 @@ class Decoder:
             starts: Where each completion stands at the end of its prefix; `None`: at the beginning.
             dead: For each prefix, running texts that are known to lead nowhere.
             retrying: Sample, even where the settings ask for the likeliest tokens or beams.
+            alike: The prefixes are one and the same: it is read once, whatever the width of the head.
             watch: Is told the running text of every sequence at each step; what it raises ends decoding.
         """
         ids, attention = self._padded(prefixes)
@@ -84,7 +86,7 @@ class Decoder:
         processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        if configuration.num_beams == 1 and can_narrow(self.model):
+        if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
             rows = self._generate(ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding))
         else:
             rows = self._generate(ids, attention, seed, configuration, processors=[processor])
@@ -92,7 +94,12 @@ class Decoder:
         return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
     def decode_free(
-        self, prefixes: Sequence[Sequence[int]], seed: int, max_tokens: int, stops: Sequence[int]
+        self,
+        prefixes: Sequence[Sequence[int]],
+        seed: int,
+        max_tokens: int,
+        stops: Sequence[int],
+        watch: Callable[[list[str]], None] | None = None,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix under no plan, up to the first stop.
 
@@ -101,13 +108,14 @@ class Decoder:
             seed: Seed of sampling.
             max_tokens: Tokens after which a text is broken off.
             stops: Tokens that end a text.
+            watch: Is called at each step, and told no text; what it raises ends decoding.
         """
         ids, attention = self._padded(prefixes)
         configuration = self._configuration(max_tokens, False)
         configuration.eos_token_id = list(stops)
         # Control tokens are no text.
         configuration.suppress_tokens = sorted(self._special - set(stops)) or None
-        rows = self._generate(ids, attention, seed, configuration)
+        rows = self._generate(ids, attention, seed, configuration, [_Watched(watch)] if watch else ())
         cut = [next((place for place, token in enumerate(row) if token in stops), None) for row in rows]
         return [row if end is None else row[: end + 1] for row, end in zip(rows, cut)]
 
@@ -127,7 +135,7 @@ class Decoder:
         attention: torch.Tensor,
         seed: int,
         configuration: GenerationConfig,
-        processors: Sequence[SlotProcessor] = (),
+        processors: Sequence[LogitsProcessor] = (),
         narrow: NarrowSampling | None = None,
     ) -> list[list[int]]:
         """What `model.generate` adds behind the prefixes, padding and all."""
@@ -163,6 +171,17 @@ class Decoder:
             bos_token_id=self._bos,
             use_cache=True,
         )
+
+
+class _Watched(LogitsProcessor):  # type: ignore[misc]
+    """Leaves scores as they are, and tells that a step was taken."""
+
+    def __init__(self, watch: Callable[[list[str]], None]) -> None:
+        self._watch = watch
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self._watch([])
+        return scores
 
 
 def batch_seed(seed: int, batch: int, attempt: int = 0) -> int:

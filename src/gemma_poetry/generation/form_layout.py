@@ -22,7 +22,7 @@ class Cell:
         position: The character in the line, from 1; 0 for the closing mark.
         last: Whether it ends its line.
         taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
-        echo: How many places back the character stands that this one repeats (叠句); 0: it repeats none.
+        echo: How many places back the character stands that this one repeats (叠句, 重字); 0: it repeats none.
     """
 
     slot: Slot
@@ -39,7 +39,8 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     Raises:
         ConstraintError: A line and the line that it repeats ask for different things.
     """
-    lines, echoes = _unite_echoes(form)
+    lines, echoes = unite_echoes(form)
+    again = {(line, position): position - earlier for line, position, earlier in form.repeats}
     fixed: dict[str, set[str]] = {}
     for slots in lines:
         for slot in slots:
@@ -48,14 +49,14 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     for line, (slots, mark) in enumerate(zip(lines, form.marks), 1):
         for position, slot in enumerate(slots, 1):
-            echo = echoes.get(line, 0)
+            echo = echoes.get(line, 0) or again.get((line, position), 0)
             taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
             cells.append(Cell(slot, line, position, position == len(slots), taken, echo))
         cells.append(Cell(Slot(char=mark), line, 0))
     return tuple(cells)
 
 
-def _unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
+def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
     """The slots of a form, those of a repeating line and of what it repeats made equal, and how far each goes back."""
     lines = [list(slots) for slots in form.lines]
     begins, begin = [], 0

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
-from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, alternating_marks
+from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, alternating_marks
+from gemma_poetry.prosody.interpretation import tones_by_words
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.request import PoemRequest
@@ -90,6 +91,18 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
                     other_other=other[0],
                 )
             )
+        own = form.lines[line - 1][position - 1].char
+        if own not in (None, char):
+            raise ConstraintError(
+                _(
+                    "line {line}, character {position}: {wish} asks for {char}, the answered poem for {own}",
+                    line=line,
+                    position=position,
+                    wish=wish,
+                    char=char,
+                    own=own,
+                )
+            )
     lines = tuple(
         tuple(
             replace(slot, char=fixed[line, position][0]) if (line, position) in fixed else slot
@@ -97,7 +110,15 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
         )
         for line, slots in enumerate(form.lines, 1)
     )
-    return replace(form, lines=lines)
+    return replace(form, lines=tuple(map(_read_by_words, lines)))
+
+
+def _read_by_words(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The slots of a line, with the tones that given characters have beside each other (乘 in 乘舟)."""
+    if sum(slot.char is not None for slot in slots) < 2 or not any(slot.char and slot.tone for slot in slots):
+        return slots
+    told = tones_by_words("".join(slot.char or BLANK for slot in slots))
+    return tuple(replace(slot, read=told[place]) if slot.char and place in told else slot for place, slot in enumerate(slots))
 
 
 def _given(form: Form, request: PoemRequest, template: Template | None) -> Iterator[tuple[int, int, str, str]]:

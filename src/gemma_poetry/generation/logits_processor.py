@@ -24,6 +24,7 @@ from transformers import LogitsProcessor
 
 from gemma_poetry.corpus.known_lines import SHORTEST_LINE, Hashes, KnownLines, extend_hash, hash_text
 from gemma_poetry.generation.alphabet import MARKS
+from gemma_poetry.generation.answering import answering_tokens, raised
 from gemma_poetry.generation.count_automaton import CountMasks
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.token_index import TokenMasks
@@ -40,17 +41,25 @@ class Plan:
         masks: The tokens that each state of its forms admits.
         distinct: No character comes twice, but for one said twice over (萧萧).
         guards: Lines that the poem may not hold.
+        around: Text that stands around what is written, where that is a part of a poem.
+        doubling: Whether a character may be said twice over where characters are distinct.
+        answering: Lines whose words answer those of another (对仗): the number of each and that other line; empty: the line
+            before it.
     """
 
     masks: TokenMasks
     distinct: bool = False
     guards: tuple[KnownLines, ...] = ()
+    around: str = ""
+    doubling: bool = True
+    answering: tuple[tuple[int, str], ...] = ()
 
     @functools.cached_property
     def given(self) -> frozenset[str]:
         """The characters that are given somewhere in the poem."""
         forms = self.masks.automaton.forms
-        return frozenset(slot.char for form in forms for slots in form.lines for slot in slots if slot.char)
+        fixed = {slot.char for form in forms for slots in form.lines for slot in slots if slot.char}
+        return frozenset(fixed.union(self.around).difference(MARKS))
 
     @functools.cached_property
     def echoed(self) -> dict[int, tuple[int, ...]]:
@@ -157,6 +166,8 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
             banned.extend(index.last_steps(rest, track.begun) if len(rest) == 1 else index.pieces.get(rest, ()))
     if masks.automaton.forms[0].echoes:
         banned.extend(index.crossing.tolist())
+    if masks.automaton.forms[0].repeats:
+        banned.extend(index.several)
     for word in track.rhyme_words:
         if look.rhymes and not look.fixed:
             banned.extend(index.last_steps(word, track.begun))
@@ -174,11 +185,18 @@ def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
     index = plan.masks.index
     yield from index.repeating.tolist()
     last = track.text[-1:]
-    doubled = track.text[-2:-1] == last
+    doubled = track.text[-2:-1] == last or not plan.doubling
     for char in plan.given.union(track.text).difference(MARKS):
         if not fixed and (char != last or doubled):
             yield from index.last_steps(char, track.begun)
         yield from index.longer.get(char, ())
+
+
+def _favoured(plan: AnyPlan, track: Track) -> dict[int, float]:
+    """What is favoured as the next token of a sequence."""
+    if not isinstance(plan, Plan) or not plan.answering or track.ended or track.begun:
+        return {}
+    return answering_tokens(plan.answering, plan.masks.index, track.text)
 
 
 def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
@@ -303,10 +321,21 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
             Scores of the same shape.
         """
         forbidden, stuck = self.forbidden(input_ids, scores.shape[-1])
-        masked = scores.masked_fill(forbidden, -torch.inf)
+        masked = self.favoured(scores).masked_fill(forbidden, -torch.inf)
         for number, terminator in stuck:
             masked[number, terminator] = 0.0
         return masked  # type: ignore[return-value]
+
+    def favoured(self, scores: torch.Tensor, columns: torch.Tensor | None = None) -> torch.Tensor:
+        """Scores of the step that was looked at last, higher where a character would answer the one opposite (对仗).
+
+        Args:
+            scores: Scores of the next token, (sequences, vocabulary).
+            columns: The tokens that the scores are of, ascending; `None`: all.
+        """
+        each = max(1, len(self._tracks) // len(self.plans))
+        favoured = [_favoured(self.plans[number // each], track) for number, track in enumerate(self._tracks)]
+        return raised(scores, favoured, columns)
 
     def forbidden(self, input_ids: torch.Tensor, vocabulary: int) -> tuple[torch.Tensor, list[tuple[int, int]]]:
         """The tokens that may not come next.

@@ -28,10 +28,16 @@ WIDE_VOCABULARY = 32_768
 _FEW = 0.25
 
 
-def can_narrow(model: Any) -> bool:
-    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix."""
+def can_narrow(model: Any, *, wide: bool = True) -> bool:
+    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix.
+
+    Args:
+        model: The model.
+        wide: Whether it must be wide.
+    """
     head = model.get_output_embeddings()
-    return type(head) is torch.nn.Linear and "forward" not in vars(head) and len(head.weight) > WIDE_VOCABULARY
+    plain = type(head) is torch.nn.Linear and "forward" not in vars(head)
+    return plain and (not wide or len(head.weight) > WIDE_VOCABULARY)
 
 
 class NarrowSampling:
@@ -80,7 +86,7 @@ class NarrowSampling:
             begun = True
             if few is not None:
                 logits = logits[:, torch.searchsorted(few, columns)]
-            scores = logits.float().masked_fill(forbidden[:, columns], -torch.inf)
+            scores = self._processor.favoured(logits.float(), columns).masked_fill(forbidden[:, columns], -torch.inf)
             scores = logits_processor(input_ids, scores)  # type: ignore[arg-type]
             if generation_config.do_sample:
                 chosen = torch.multinomial(scores.softmax(dim=-1), num_samples=1).squeeze(1)

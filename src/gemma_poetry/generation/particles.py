@@ -4,7 +4,7 @@ In: the drafts of some wishes (prompt and plan of each), the model, a seed. Out:
 the draft that each descends from. This is sequential Monte Carlo (Gordon, Salmond and Smith 1993; Lew and others 2023 for
 constrained text) over the distribution that the form leaves of the model's own:
 
-    target     p(poem)^(1/T) of the model, where the form admits it
+    target     p(poem)^(1/T) of the model, where the form admits it; words that answer those opposite (对仗) favoured
     proposal   token by token the same, masked and cut to its nucleus: what sampling under a mask writes
     weight     target over proposal: the mass that mask and nucleus left at each step. A line that the form forced into
                words which the model would hardly have chosen weighs little
@@ -139,6 +139,7 @@ class ParticleDecoder:
                 cache = output.cache
                 own = output.logits[:, -1].float().log_softmax(dim=-1)
                 scores = processor(swarm.ids, own)  # type: ignore[arg-type]
+                own = processor.favoured(own)
                 lines = [sum(text.count(mark) for mark in MARKS) for text in texts]
                 going = [number for number in range(rows) if not ended[number]]
                 if going and min(lines[number] for number in going) > judged[going[0]]:

@@ -24,8 +24,8 @@ from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import Book, LexiconSounds
 from gemma_poetry.prosody.characters import is_han
-from gemma_poetry.prosody.forms import Form, Slot
-from gemma_poetry.prosody.interpretation import heard_as_read, traditional
+from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.prosody.interpretation import heard_as_read, tones_by_words, traditional
 
 _STEPS = 20_000
 """Places that one search tries before it gives a form up."""
@@ -156,8 +156,9 @@ class _Search:
             return _Place(line, start, weight)
         rhyme = None
         length = len(self.form.lines[line])
+        told = tones_by_words("□" * start + word + "□" * (length - start - len(word)))
         for place, (slot, char) in enumerate(zip(slots, word), start):
-            if not self._keeps(slot, char, place == length - 1):
+            if slot.tone is not told.get(place, Tone) and not self._keeps(slot, char, place == length - 1):
                 return None
             if slot.rhyme:
                 own = self._sounds.rhymes(char, slot.tone)
@@ -179,7 +180,8 @@ class _Search:
         (converted,) = traditional([word])
         (heard,) = heard_as_read(["□" * start + converted + "□" * (length - start - len(word))])
         for slot, place in zip(slots, heard[start : start + len(word)]):
-            if not place.readings or (slot.tone and {reading.tone for reading in place.readings} != {slot.tone}):
+            tones = {place.likely} if place.likely else {reading.tone for reading in place.readings}
+            if not place.readings or (slot.tone and tones != {slot.tone}):
                 return False
             if slot.rhyme and len({self._sounds.group(reading) for reading in place.readings}) != 1:
                 return False

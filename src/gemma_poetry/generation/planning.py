@@ -84,6 +84,19 @@ class Planner:
         if request.must and not request.placed:
             request = self.place(request, 1)[0]
         prescription = prescribe(simplify(request))
+        return prescription, self.follow(prescription, request)
+
+    def follow(self, prescription: Prescription, request: PoemRequest, around: str = "") -> Plan:
+        """What decoding must obey to write one of the forms of a prescription.
+
+        Args:
+            prescription: The forms.
+            request: Says what else is asked for: readings, distinct characters, new lines.
+            around: Text that stands around what is written, where that is a part of a poem.
+
+        Raises:
+            ConstraintError: No form can be filled with the characters of the vocabulary.
+        """
         self._require_writable(prescription.forms)
         sounding = (prescription.book, request.polyphones) if prescription.sounding else None
         key = (prescription.forms, tuple(sorted(prescription.rhymes.items())), sounding)
@@ -92,7 +105,9 @@ class Planner:
             automaton = SlotAutomaton(prescription.forms, self._alphabet(sounding), prescription.rhymes)
             masks = self._masks[key] = TokenMasks(self.index, automaton)
         guards = self.guards if request.novel else ()
-        return prescription, Plan(masks, request.distinct or bool(request.answer), guards)
+        if request.answer:
+            return Plan(masks, True, guards, around, doubling=False, answering=((2, ""),))
+        return Plan(masks, request.distinct, guards, around)
 
     def place(self, request: PoemRequest, count: int, seed: int = 0) -> list[PoemRequest]:
         """The request with the words that must stand in it in their places, in up to `count` ways that can be written.

@@ -15,6 +15,7 @@ all. Then the request is given up with an error, and never answered with a wrong
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 import re
@@ -24,18 +25,22 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.data.tokenization import decode_poem, encode_prompt
+from gemma_poetry.corpus.script import convert
+from gemma_poetry.data.tokenization import decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
+from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
 from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.planning import Planner
+from gemma_poetry.generation.polishing import Polisher
 from gemma_poetry.generation.prescription import Prescription
 from gemma_poetry.generation.request import PoemRequest, with_offered_words
-from gemma_poetry.generation.reranking import Candidate, Merits, Reranker, most_merits
+from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.generation.verification import VerifiedPoem, form_kept, verify
+from gemma_poetry.generation.written import Watch
 from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
@@ -46,13 +51,16 @@ if TYPE_CHECKING:
 PARTICLES = {1: 1, 2: 8, 3: 16, 4: 48, 5: 128}
 """By effort: how many poems are written for each that is kept."""
 
+PARALLEL_EFFORT = 3
+"""From here on couplets 2 and 3 of 律诗 favour words that answer each other (对仗)."""
+
+ROUNDS = {1: 0, 2: 0, 3: 0, 4: 4, 5: 8}
+"""By effort: how many places of the kept poem are written anew, see `polishing`."""
+
 ATTEMPTS = 64
 """How often one poem is taken up again behind a dead end before it is given up."""
 
 _ATTEMPTS_A_LINE = 8
-
-Watch = Callable[[dict[int, str]], None]
-"""Is told running texts, by the number of the poem among all that are written (from 0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +132,21 @@ class PoemGenerator:
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
         self._beams = beams
-        self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
-        self.particles = ParticleDecoder(model, tokenizer, self.settings)
+        self._sample_with(model, self.settings)
+
+    def _sample_with(self, model: Any, settings: GenerateSettings) -> None:
+        self.settings = settings
+        self.decoder = Decoder(model, self.tokenizer, self.planner.index, settings, beams=self._beams)
+        self.particles = ParticleDecoder(model, self.tokenizer, settings)
+        self.polisher = Polisher(self.planner, self.decoder, self._assessor, self.tokenizer)
+
+    def sampling(self, settings: GenerateSettings) -> PoemGenerator:
+        """The same generator under other settings; model, and what was worked out for forms, are shared."""
+        if settings == self.settings:
+            return self
+        other = copy.copy(self)
+        other._sample_with(self.decoder.model, settings)
+        return other
 
     def write(
         self,
@@ -160,14 +181,27 @@ class PoemGenerator:
         if count == 1:
             return self._write_all(drafts, seed, assess, watch)
         if self._assessor.narrows:
-            return self._keep_best(self._write_all(drafts, seed, False, watch), count)
-        return self._write_best(drafts, count, seed, watch)
+            kept = self._keep_best(self._write_all(drafts, seed, False, watch), count)
+        else:
+            kept = self._write_best(drafts, count, seed, watch)
+        rounds = ROUNDS[self.settings.effort] if best_of is None else 0
+        return (self._polished(one, rounds, seed, number) for number, one in enumerate(kept)) if rounds else kept
+
+    def _polished(self, one: GeneratedPoem, rounds: int, seed: int, number: int) -> GeneratedPoem:
+        """A poem whose weakest places are written anew, where that makes it better."""
+        form = form_kept(one.poem.lines, one.request, one.prescription)
+        found = self.polisher.polish(
+            Draft(one.poem.lines, form, one.request, one.prescription), rounds=rounds, seed=batch_seed(seed, number, rounds)
+        )
+        text = "".join(line + mark for line, mark in zip(convert(found.lines, "simplified"), form.marks))
+        tokens = tuple(encode_completion(self.tokenizer, text)) if found.changes else one.token_ids
+        return replace(one, poem=replace(one.poem, lines=found.lines), token_ids=tokens, merits=found.after)
 
     def _drafts(self, request: PoemRequest, count: int, seed: int, number: int) -> list[_Draft]:
         """What a request's poems start from: each may have its words in other places, and other words offered."""
         ways = self.planner.place(request, count, seed=batch_seed(seed, number))
         draw = random.Random(f"{seed} {number}")
-        plans = [self.planner.plan(way) for way in ways]
+        plans = [self._parallel(*self.planner.plan(way)) for way in ways]
         drafts = []
         for place in range(count):
             way, (prescription, plan) = ways[place % len(ways)], plans[place % len(ways)]
@@ -175,6 +209,13 @@ class PoemGenerator:
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(way, prescription))
             drafts.append(_Draft(way, prescription, plan, prompt, []))
         return drafts
+
+    def _parallel(self, prescription: Prescription, plan: Plan) -> tuple[Prescription, Plan]:
+        """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
+        firsts = PARALLEL_COUPLETS.get(prescription.forms[0].name, ())
+        if not firsts or plan.answering or self.settings.effort < PARALLEL_EFFORT:
+            return prescription, plan
+        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
     def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""

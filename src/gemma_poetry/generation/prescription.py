@@ -4,7 +4,7 @@ In: a `PoemRequest`. Out: its `Prescription`: the forms (lines of slots) that a 
 rhyme groups that were asked for; or a refusal that says why, before a model is asked.
 
     form, pattern, metre, lines ──base_forms──> slots ──place_given_characters──> slots with fixed characters
-    template, answer ────────────(give a shape where no form is named)┘
+    template, answer, answer_poem ──(give a shape where no form is named)┘
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
+from gemma_poetry.generation.answered_poem import AnsweredPoem, book_of, read_answered
 from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
-from gemma_poetry.generation.request import PoemRequest, named_words
+from gemma_poetry.generation.request import MANNERS, PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.languages import _, listed, reason_of
-from gemma_poetry.prosody.character_sounds import Book, rhyme_group
+from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, rhyme_group
 from gemma_poetry.prosody.classification import classify
-from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, SHORT_NAMES, Form, Slot, Tone, shape
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, OBLIQUE_FORMS, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
 from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
 
@@ -78,16 +79,11 @@ def prescribe(request: PoemRequest) -> Prescription:
             except ConstraintError as obstacle:
                 obstacles.append((form, obstacle.found))
         if fitting:
-            book = rhyme_book(tune)
+            book = book_of(tune)
             sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
             rhymes = wished_rhymes(request, fitting, book)
             return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
     raise refusal(obstacles)
-
-
-def rhyme_book(tune: str) -> Book:
-    """The rhyme book of a form: 词林正韵 for 词, 平水韵 for all else."""
-    return "parts" if tune else "groups"
 
 
 def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
@@ -110,11 +106,15 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
             obstacles.append((form, obstacle.found))
     if not fitting:
         raise refusal(obstacles)
-    return fitting, rhyme_book(tune)
+    return fitting, book_of(tune)
 
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
     """The name for the prompt, the tune, and the forms in groups that repeat the same lines, the likeliest first."""
+    if request.answer_poem:
+        answered = _answered(request)
+        forms = _matching(answered.answers(request.answer_by), request.pattern)
+        return _prompt_name(answered.name), answered.tune, [forms]
     if not request.form:
         if template is None:
             raise ConstraintError(
@@ -138,7 +138,7 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
             expected=_("1 to {most_lines} lines", most_lines=_MOST_LINES),
         )
     if name in FIXED_SHAPES or name in _EXTENDED:
-        return name, "", [_regulated(name, request)]
+        return _prompt_name(name), "", [_regulated(name, request)]
     if name not in _OPEN_SHAPES:
         raise ConstraintError(
             _("{name} has no shape of its own", name=name),
@@ -147,6 +147,33 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
         )
     lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
     return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
+
+
+def _prompt_name(name: str) -> str:
+    """What a prompt calls a form: no model has met 六言绝句 under another name than 六言诗."""
+    return "六言诗" if name.startswith("六言") else name
+
+
+def _answered(request: PoemRequest) -> AnsweredPoem:
+    """The poem that is answered.
+
+    Raises:
+        UnknownFormError: No form or tune is called so.
+        ConstraintError: It cannot be read, or what else is asked for leaves it no say.
+    """
+    other = [name for name in ("lines", "rhymes", "rhyme_words", "template") if getattr(request, name)]
+    if other:
+        raise ConstraintError(
+            _("a poem to answer is given, and also {other}", other=listed(other)),
+            expected=_("the poem alone: it decides lines and rhyme"),
+            action=_("leave one of them out"),
+        )
+    if request.answer_by not in MANNERS:
+        raise ConstraintError(
+            _("an answer by {manner!r} is asked for", manner=request.answer_by),
+            expected=_("one of {names}", names=" ".join(MANNERS)),
+        )
+    return read_answered(request.answer_poem, SHORT_NAMES.get(request.form, request.form), request.metre == "free")
 
 
 _COUPLET = {
@@ -176,7 +203,7 @@ _OTHER_WISHES = {
 
 def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
     try:
-        forms = regulated_forms(name, request.lines)
+        forms = regulated_forms(name, request.lines, _rhyme_tone(name, request))
     except ValueError as error:
         raise ConstraintError(reason_of(error), action=_("leave the number of lines out, or choose another form")) from error
     if request.metre == "free":
@@ -185,6 +212,19 @@ def _regulated(name: str, request: PoemRequest) -> tuple[Form, ...]:
         free = shape(name, len(forms[0].lines), len(forms[0].lines[0]))
         return (_rhymed(free, request),)
     return _matching(forms, request.pattern)
+
+
+def _rhyme_tone(name: str, request: PoemRequest) -> Tone:
+    """The tone that the rhyme of a 绝句 is asked for in: oblique if pattern, rhyme group or rhyme words say so."""
+    if name not in OBLIQUE_FORMS:
+        return Tone.LEVEL
+    sounds = LexiconSounds("groups", "any")
+    oblique = (
+        "仄韵" in request.pattern
+        or (request.rhymes and GROUP_CONTOURS[rhyme_group(request.rhymes[0], "groups")] != "平")
+        or (request.rhyme_words and not any(sounds.rhymes(char, Tone.LEVEL) for char in request.rhyme_words))
+    )
+    return Tone.OBLIQUE if oblique else Tone.LEVEL
 
 
 def _matching(forms: Sequence[Form], pattern: str) -> tuple[Form, ...]:
@@ -256,6 +296,8 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> di
     Raises:
         ConstraintError: The forms have fewer rhymes, or a group is unknown or of the wrong tone.
     """
+    if request.answer_poem:
+        return dict(_answered(request).rhymes)
     if not request.rhymes:
         return {}
     variables = list(dict.fromkeys(slot.rhyme for slots in forms[0].lines for slot in slots if slot.rhyme))
@@ -279,12 +321,20 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> di
                 expected=_("a level rhyme, as {name} has", name=forms[0].name),
                 action=_("choose one of the 30 level groups, 一东 to 十五咸"),
             )
+        if book == "groups" and tones == {Tone.OBLIQUE} and GROUP_CONTOURS[group] == "平":
+            raise ConstraintError(
+                _("{group} is a level rhyme", group=group),
+                expected=_("an oblique rhyme, as 仄韵 asks for"),
+                action=_("choose an oblique group, e.g. 九屑, or leave 仄韵 out"),
+            )
     return {variable: frozenset({group}) for variable, group in zip(variables, groups)}
 
 
 def _prescribe_answer(request: PoemRequest) -> Prescription:
     other = [
-        name for name in ("form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template")
+        name for name in (
+            "form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template", "answer_poem"
+        )
         if getattr(request, name)
     ]  # fmt: skip
     if other:

@@ -9,13 +9,18 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.words import MOST_WORDS, offer_words
 from gemma_poetry.errors import UsageError, nearest_names
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.character_sounds import Polyphones
+
+Manner = Literal["步韵", "依韵", "用韵"]
+"""How a poem is answered."""
+
+MANNERS: tuple[Manner, ...] = get_args(Manner)
 
 
 class PlacedWord(NamedTuple):
@@ -34,7 +39,7 @@ class PlacedWord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PoemRequest:
-    """One wish for a poem; every field may stay empty, but one of form, template and answer must be there.
+    """One wish for a poem; all may stay empty but one of form, template, answer and answer_poem.
 
     Attributes:
         form: 体裁 or 词牌, by its full or short name.
@@ -50,12 +55,15 @@ class PoemRequest:
         rhyme_words: 步韵: the rhyme words, in order.
         template: Lines with blanks: 空山□□□，□□□□秋。
         answer: 上联: the upper line of a couplet whose lower line is asked for.
+        answer_poem: 和诗: a whole poem, whose form and rhyme the new one takes; `form` then only says how it is read.
+        answer_by: `步韵`: its rhyme words in order; `用韵`: in another order; `依韵`: other words of its rhyme.
         words: 意象: words that the prompt names, for the poem to be about.
         offer_words: Where no word is asked for and the title names something modern, let the prompt name words that go with it.
         must: Words that stand in the poem, in whichever places the form admits them.
         placed: Words in places of their own; what `placement.place_words` finds for `must`.
         offered: Words that the prompt names because they go with the title; `with_offered_words` draws them.
-        polyphones: `every`: the form holds under every reading of every character; `any`: under some.
+        polyphones: `every`: the form holds under every reading of every character, given ones apart, which are read as
+            their given neighbours or their rhyme ask; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).
         novel: No line of the poem stands in the training corpus; the generator must know its lines.
         script: Script of the finished poem.
@@ -74,6 +82,8 @@ class PoemRequest:
     rhyme_words: str = ""
     template: str = ""
     answer: str = ""
+    answer_poem: str = ""
+    answer_by: Manner = "步韵"
     words: tuple[str, ...] = ()
     offer_words: bool = True
     must: tuple[str, ...] = ()
@@ -118,7 +128,7 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
     return [form] if isinstance(form, PoemRequest) else list(form)
 
 
-_GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer")
+_GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer", "answer_poem")
 """Fields whose characters stand in the poem."""
 
 

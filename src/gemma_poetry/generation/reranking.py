@@ -28,12 +28,19 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.data.words import strange_pairs
 from gemma_poetry.generation.narrow_sampling import can_narrow
-from gemma_poetry.model.scoring import score_completions
+from gemma_poetry.model.scoring import score_variants
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_PARALLEL_COUPLETS = {"五言律诗": (2, 4), "七言律诗": (2, 4), "五言排律": (2, 4), "七言排律": (2, 4), "对联": (0,)}
+PARALLEL_COUPLETS = {
+    "五言律诗": (2, 4),
+    "六言律诗": (2, 4),
+    "七言律诗": (2, 4),
+    "五言排律": (2, 4),
+    "七言排律": (2, 4),
+    "对联": (0,),
+}
 """By form: the first line (from 0) of each couplet that must be parallel."""
 
 WEIGHTS = {"fluency": 1.0, "closeness": 1.0, "coherence": 1.0, "usage": 1.0, "parallelism": 1.0}
@@ -62,6 +69,25 @@ class Merits:
     def ppl_char(self) -> float:
         """Perplexity a character: exp(nats of the completion / Han characters)."""
         return math.exp(-self.fluency)
+
+
+@dataclass(frozen=True, slots=True)
+class LineMerits:
+    """What speaks for one line of a poem.
+
+    Attributes:
+        fluency: Nats a character that the line adds to the likelihood of the poem without it.
+        closeness: Nats a character that title and words gain for the line alone.
+        coherence: Nats a character that the other lines gain for it, and it for those behind it.
+        usage: Minus the pairs of characters that no poet uses.
+        parallelism: That of its couplet; `None` where that need not be parallel.
+    """
+
+    fluency: float
+    closeness: float
+    coherence: float
+    usage: float
+    parallelism: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +135,89 @@ class Reranker:
             candidates: The poems.
             among_pieces: Take likelihoods among the pieces of poems, where that is cheaper: to choose by, not to tell.
         """
-        among = self._pieces if among_pieces else None
-        samples: list[TokenizedPoem] = []
-        for one in candidates:
-            asked = one.conditions
-            bare = Conditions(asked.form, author=asked.author, template=asked.template)
-            samples += [self._sample(asked, one.text), self._sample(bare, one.text)]
-            # A line's own end is the end of what is scored: that no poem ends there would else count against it.
-            samples += [self._sample(bare, line, ended=False) for line in _marked_lines(one)]
-        scores = iter([-score.nll for score in score_completions(self._model, samples, among=among)] if samples else ())
+        bare = [
+            Conditions(one.conditions.form, author=one.conditions.author, template=one.conditions.template)
+            for one in candidates
+        ]
+        titled = [self._sample(one.conditions, one.text) for one in candidates]
+        untitled = [self._sample(conditions, one.text) for one, conditions in zip(candidates, bare)]
+        # A line's own end is the end of what is scored: that no poem ends there would else count against it.
+        lines = [
+            self._sample(conditions, line, ended=False)
+            for one, conditions in zip(candidates, bare)
+            for line in _marked_lines(one)
+        ]
+        nats = [self._likelihoods(samples, among_pieces) for samples in (titled, untitled, lines)]
+        scores_alone = iter(nats[2])
         merits = []
-        for one in candidates:
-            likelihood, untitled = next(scores), next(scores)
-            alone = sum(next(scores) for _ in one.lines)
+        for one, likelihood, without in zip(candidates, *nats[:2]):
+            alone = sum(next(scores_alone) for _ in one.lines)
             characters = sum(map(len, one.lines))
             feet = sum(len(line) // 2 for line in one.lines)
             merits.append(
                 Merits(
                     fluency=likelihood / characters,
-                    closeness=(likelihood - untitled) / characters,
-                    coherence=(untitled - alone) / characters,
+                    closeness=(likelihood - without) / characters,
+                    coherence=(without - alone) / characters,
                     usage=-strange_pairs(one.lines) / max(1, feet),
                     parallelism=self._parallelism(one),
                 )
             )
         return merits
 
+    def likelihoods(self, candidates: Sequence[Candidate], *, among_pieces: bool = False) -> list[float]:
+        """The likelihoods of some poems under what the model was prompted with, in nats; see `assess`."""
+        return self._likelihoods([self._sample(one.conditions, one.text) for one in candidates], among_pieces)
+
+    def assess_lines(self, candidate: Candidate) -> list[LineMerits]:
+        """What speaks for each line of a poem, given all others, those behind it too."""
+        asked = candidate.conditions
+        bare = Conditions(asked.form, author=asked.author, template=asked.template)
+        lines = _marked_lines(candidate)
+        samples = [self._sample(asked, candidate.text)]
+        for number, line in enumerate(lines):
+            samples.append(self._sample(asked, "".join(lines[:number] + lines[number + 1 :])))
+            samples += [self._sample(conditions, line, ended=False) for conditions in (asked, bare)]
+        whole, *scores = self._likelihoods(samples, False)
+        found = []
+        for number, line in enumerate(candidate.lines):
+            without, alone, untitled = scores[3 * number : 3 * number + 3]
+            found.append(
+                LineMerits(
+                    fluency=(whole - without) / len(line),
+                    closeness=(alone - untitled) / len(line),
+                    coherence=(whole - without - alone) / len(line),
+                    usage=-float(strange_pairs([line])),
+                    parallelism=self._parallelism_of_line(candidate, number),
+                )
+            )
+        return found
+
+    def _likelihoods(self, samples: Sequence[TokenizedPoem], among_pieces: bool) -> list[float]:
+        """Of each sample, in nats; equal ones (a line that many candidates share) are scored once."""
+        among = self._pieces if among_pieces else None
+        by_prompt: dict[tuple[int, ...], dict[TokenizedPoem, float]] = {}
+        for sample in samples:
+            by_prompt.setdefault(sample.prompt_ids, {})[sample] = 0.0
+        for found in by_prompt.values():
+            scores = score_variants(self._model, list(found), among=among)
+            found.update(zip(found, (-score.nll for score in scores)))
+        return [by_prompt[sample.prompt_ids][sample] for sample in samples]
+
     def _sample(self, conditions: Conditions, text: str, *, ended: bool = True) -> TokenizedPoem:
         prompt, completion = encode_prompt(self._tokenizer, conditions), encode_completion(self._tokenizer, text)
         return TokenizedPoem(tuple(prompt), tuple(completion if ended else completion[:-1]))
 
     def _parallelism(self, candidate: Candidate) -> float | None:
-        firsts = _PARALLEL_COUPLETS.get(candidate.form)
-        if firsts is None:
-            return None
+        return self._likeness(candidate, PARALLEL_COUPLETS.get(candidate.form, ()))
+
+    def _parallelism_of_line(self, candidate: Candidate, number: int) -> float | None:
+        """That of the couplet which a line (from 0) stands in; `None` where it need not be parallel."""
+        firsts = PARALLEL_COUPLETS.get(candidate.form, ())
+        return self._likeness(candidate, [first for first in firsts if number in (first, first + 1)])
+
+    def _likeness(self, candidate: Candidate, firsts: Sequence[int]) -> float | None:
+        """The mean cosine of answering characters in the couplets that begin with these lines (from 0)."""
         pairs = [pair for first in firsts for pair in zip(candidate.lines[first], candidate.lines[first + 1])]
         known = [(a, b) for a, b in pairs if a in self._vocabulary and b in self._vocabulary]
         if not known:

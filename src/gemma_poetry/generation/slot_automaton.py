@@ -195,8 +195,6 @@ class SlotAutomaton:
                 char=slot.char,
                 wanted=wanted,
             )
-        if slot.tone in heard:
-            return _("{char} has readings in several rhymes (one is enough with polyphones any)", char=slot.char)
         return _("{char} does not have {wanted}", char=slot.char, wanted=wanted)
 
     def _viable_groups(self, places: Sequence[Cell]) -> frozenset[str]:
@@ -208,8 +206,8 @@ class SlotAutomaton:
         for cell in places:
             needed = 1 if cell.slot.char else len(places)
             counts: dict[str, int] = {}
-            for number in np.flatnonzero(self._fits(cell, None)):
-                for group in self.classes[number].groups(cell.slot.tone):
+            for number in np.flatnonzero(self._fits(cell, None)).tolist():
+                for group in self._groups(number, cell.slot):
                     counts[group] = counts.get(group, 0) + int(self._sizes[number])
             here = frozenset(group for group, count in counts.items() if count >= needed)
             viable = here if viable is None else viable & here
@@ -225,14 +223,24 @@ class SlotAutomaton:
             candidates = [number for number, common in enumerate(self.classes) if common.free and common.char not in cell.taken]
         for number in candidates:
             common = self.classes[number]
-            if slot.tone is not None and slot.tone not in (common.end_tones if cell.last else common.tones):
+            read_by_rhyme = slot.char and slot.rhyme
+            tones = common.end_tones if cell.last else common.tones
+            if slot.char and slot.read:
+                tones = frozenset({slot.read})
+            if slot.tone is not None and slot.tone not in tones and not read_by_rhyme:
                 continue
             if slot.rhyme:
-                own = common.groups(slot.tone)
+                own = self._groups(number, slot)
                 if not own or (groups is not None and own.isdisjoint(groups)):
                     continue
             fits[number] = bool(self._sizes[number])
         return fits
+
+    def _groups(self, number: int, slot: Slot) -> frozenset[str]:
+        """The rhyme groups of a class in a slot; of a character that the slot gives, those that some reading has."""
+        if slot.char and self.alphabet.sounds is not None:
+            return self.alphabet.sounds.given_rhymes(slot.char, slot.tone)
+        return self.classes[number].groups(slot.tone)
 
     def _intern_tape(self, cells: Sequence[Cell]) -> int:
         rest, variables = 0, frozenset[str]()
@@ -303,7 +311,7 @@ class SlotAutomaton:
             else:
                 parts: dict[frozenset[str], npt.NDArray[np.bool_]] = {}
                 for number in np.flatnonzero(fits).tolist():
-                    bound = self.classes[number].groups(cell.slot.tone) & left
+                    bound = self._groups(number, cell.slot) & left
                     parts.setdefault(bound, np.zeros_like(fits))[number] = True
                 self._parts[key] = [(mask, bound) for bound, mask in parts.items()]
         return self._parts[key]

@@ -97,6 +97,11 @@ class TokenIndex:
         return max((characters.shape[1] for _, characters in self.layers), default=0)
 
     @functools.cached_property
+    def several(self) -> tuple[int, ...]:
+        """The whole pieces of several characters."""
+        return tuple(index for index, numbered in self.spelling.items() if len(numbered) > 1)
+
+    @functools.cached_property
     def tokens(self) -> frozenset[int]:
         """Every token that can stand in a poem, the terminator too."""
         begun = (index for steps in self.parts.values() for index, _ in steps)

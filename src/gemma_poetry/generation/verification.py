@@ -58,7 +58,7 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
         if lines is None or not fits(lines, form, sounds, prescription.rhymes):
             continue
         known = known_lines(lines, form, plan.guards)
-        if known or (plan.distinct and repeats_characters(lines, form)):
+        if known or (plan.distinct and repeats_characters(lines, form, doubling=plan.doubling)):
             wrong.append(lines.index(known[0]) + 1 if known else len(lines))
             continue
         judged = form
@@ -85,6 +85,19 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
     return wrong[-1]
 
 
+def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
+    """The form that a finished poem keeps, of those that grant its request.
+
+    Args:
+        lines: Its lines, in either script.
+        request: What was asked for.
+        prescription: The forms.
+    """
+    sounds = LexiconSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    plain = convert(lines, "simplified")
+    return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))
+
+
 def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
     """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
 
@@ -103,13 +116,15 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
         if not all(heard_at_word(char, False).readings for char in read):
             return number
         for slot, place in zip(slots, heard):
-            tones = {reading.tone for reading in place.readings}
-            if slot.tone is not None and (tones != {slot.tone} if every else slot.tone not in tones):
+            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in place.readings}
+            # A rhyme word that is given is read as its rhyme asks.
+            certain = every and not (slot.char and slot.rhyme)
+            if slot.tone is not None and (tones != {slot.tone} if certain else slot.tone not in tones):
                 return number
             if slot.rhyme:
                 own = frozenset(map(sounds.group, place.readings))
                 shared = groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
-                if not shared or (every and (len(own) != 1 or shared != own)):
+                if not shared or (certain and (len(own) != 1 or shared != own)):
                     return number
     return 0
 
@@ -146,31 +161,44 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
                 continue
             if slot.char is None and not sounds.known(char):
                 return False
-            if slot.tone is not None and slot.tone not in sounds.tones(char, position == len(slots)):
+            given = slot.char is not None and slot.rhyme is not None
+            read = {slot.read} if slot.char and slot.read else sounds.tones(char, position == len(slots))
+            if slot.tone is not None and not given and slot.tone not in read:
                 return False
             if slot.rhyme:
-                own = sounds.rhymes(char, slot.tone)
+                own = sounds.given_rhymes(char, slot.tone) if given else sounds.rhymes(char, slot.tone)
                 groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
                 if not groups[slot.rhyme] or (char in words and number not in repeating):
                     return False
                 words.append(char)
+    if any(lines[line - 1][position - 1] != lines[line - 1][earlier - 1] for line, position, earlier in form.repeats):
+        return False
     return all(lines[earlier - 1].endswith(lines[line - 1]) for line, earlier in form.echoes)
 
 
-def repeats_characters(lines: Sequence[str], form: Form) -> bool:
-    """Whether a character comes twice that need not, doubled ones (萧萧), given ones and repeated lines apart."""
+def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = True) -> bool:
+    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart.
+
+    Args:
+        lines: The lines.
+        form: Their form.
+        doubling: Whether doubled characters are left apart.
+    """
     repeating = {line for line, _ in form.echoes}
+    again = {(line, position) for line, position, _ in form.repeats}
     places = [
         (char, line, position)
         for line, text in enumerate(lines, 1)
         if line not in repeating
         for position, char in enumerate(text, 1)
+        if (line, position) not in again
     ]
     for char, line, position in places:
         if form.lines[line - 1][position - 1].char is not None:
             continue
         others = [(other, place) for same, other, place in places if same == char and (other, place) != (line, position)]
-        if len(others) > 1 or any(other != line or abs(place - position) != 1 for other, place in others):
+        apart = any(other != line or abs(place - position) != 1 for other, place in others)
+        if len(others) > 1 or apart or (others and not doubling):
             return True
     return False
 
@@ -192,9 +220,15 @@ def as_given(form: Form, request: PoemRequest) -> Form:
         # 雲 in one wish and 云 in another are one character only once they are simplified.
         return _unfixed(form)
     for candidate in written.forms:
-        if (candidate.pattern, candidate.line_lengths) == (form.pattern, form.line_lengths):
+        if (candidate.pattern, candidate.line_lengths) == (form.pattern, form.line_lengths) and _same_words(candidate, form):
             return candidate
     return _unfixed(form)
+
+
+def _same_words(written: Form, form: Form) -> bool:
+    """Whether a form as a person wrote it gives the characters of another, in whatever script (用韵 gives them in orders)."""
+    given = ["".join(slot.char or "□" for slots in one.lines for slot in slots) for one in (written, form)]
+    return convert(given[:1], "simplified") == given[1:]
 
 
 def _unfixed(form: Form) -> Form:

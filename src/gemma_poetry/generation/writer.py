@@ -16,15 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import KnownLines
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.errors import UsageError
+from gemma_poetry.generation.drafts import draft_of
 from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
-from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenPoem
+from gemma_poetry.generation.written import Polished, Watch, WritableDomain, Writer, Written, WrittenPoem
 from gemma_poetry.languages import _
+from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
+from gemma_poetry.prosody.scansion import scan, scan_auto
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
+
+
+DEFAULT_ROUNDS = 2
+"""Places of a person's poem that are tried."""
 
 
 class PoemWriter(Writer):
@@ -56,15 +65,71 @@ class PoemWriter(Writer):
         prescribe(simplify(request))
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]:
-        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess):
+        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess, watch=watch):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:
                 check = replace(check, title=poem.title, author=poem.author)
             ppl = one.merits.ppl_char if one.merits else None
             yield WrittenPoem(poem, one.seed, check, ppl, words_record(one.request))
+
+    def polish(
+        self,
+        poem: Poem,
+        *,
+        form: str = "",
+        lines: Sequence[int] = (),
+        rounds: int | None = None,
+        seed: int | None = None,
+        novel: bool = True,
+    ) -> Polished:
+        """Rewrites the weakest places of a poem under its form, and keeps what is better; see `polishing`.
+
+        The verdict on the poem gets no worse, and a line that is rewritten has no fault.
+
+        Args:
+            poem: The poem, in either script.
+            form: The form or tune that it is held to; empty: its own, or the one that its lines suggest.
+            lines: The lines that may change, from 1; empty: all.
+            rounds: Places that are tried at most; `None`: `DEFAULT_ROUNDS`, and as many for each line that is named.
+            seed: Seed of sampling; `None`: that of the settings.
+            novel: No new line may stand in the training corpus.
+
+        Raises:
+            UnknownFormError: No form is called so.
+            TextError: The poem has not the shape of the form.
+            ConstraintError: There is no such line.
+            UsageError: Fewer than one round is asked for.
+        """
+        if rounds is not None and rounds < 1:
+            raise UsageError(_("rounds={rounds} is asked for", rounds=rounds), expected=_("rounds of at least 1"))
+        rounds = rounds or DEFAULT_ROUNDS * max(1, len(lines))
+        seed = self.generator.settings.drawn_seed(seed)
+        named = form or poem.kind
+
+        def judge(text: Sequence[str]) -> ScansionResult:
+            scansion = scan(text, named, poem.marks) if named else scan_auto(text, poem.marks)
+            return scansion_result(scansion, title=poem.title, author=poem.author)
+
+        check = judge(poem.lines)
+        named = check.form
+        draft = draft_of(poem, check.scansion, novel=novel)
+        found = self.generator.polisher.polish(draft, rounds=rounds, seed=seed, lines=lines, judge=judge)
+        kept = draft.prescription
+        own = replace(poem, form="词" if kept.tune else check.form, tune=kept.tune, script=draft.request.script)
+        before, after = (
+            WrittenPoem(replace(own, lines=text), seed, judge(text), merits.ppl_char)
+            for text, merits in ((poem.lines, found.before), (found.lines, found.after))
+        )
+        return Polished(before, after, found.changes, found.measures())
 
 
 ENGINES: dict[str, type[PoemWriter] | type[TextWriter]] = {"slots": PoemWriter, "words": TextWriter}

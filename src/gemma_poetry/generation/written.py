@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -20,10 +20,13 @@ from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tunes import stanza_ends
+from gemma_poetry.prosody.tune_variants import stanza_ends
 from gemma_poetry.prosody.wordstock import Wordstock
 
-_BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
+Watch = Callable[[Mapping[int, str]], None]
+"""Is told running texts, by the number of the text among all that are written (from 0); what it raises ends the writing."""
+
+BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
 
 
 class WritableDomain(Protocol):
@@ -124,6 +127,76 @@ class WrittenPoem(Written):
         return str(self.check) if self.check else self.text()
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line that was rewritten.
+
+    Attributes:
+        line: The line, from 1.
+        old: What stood there.
+        new: What stands there now.
+        reason: Why, in one sentence.
+    """
+
+    line: int
+    old: str
+    new: str
+    reason: str
+
+    @property
+    def changed(self) -> tuple[int, ...]:
+        """The positions, from 1, whose characters differ."""
+        return tuple(place for place, (one, other) in enumerate(zip(self.old, self.new), 1) if one != other)
+
+    def __str__(self) -> str:
+        marked = "".join(f"[{char}]" if place in self.changed else char for place, char in enumerate(self.new, 1))
+        return f"line {self.line}: {self.old} -> {marked.replace('][', '')} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Polished:
+    """A poem before and after its weakest places were rewritten.
+
+    Attributes:
+        before: The poem as it was.
+        after: The poem as it is now; the same where nothing was found that is better.
+        changes: The lines that differ, from first to last.
+        measures: By name (`ppl_char`, `closeness`, `coherence`, `usage`, `parallelism`): before and after; see
+            `reranking.Merits`.
+    """
+
+    before: WrittenPoem
+    after: WrittenPoem
+    changes: tuple[Change, ...]
+    measures: dict[str, tuple[float | None, float | None]]
+
+    def to_record(self) -> dict[str, Any]:
+        """The record that `gemma-poetry polish --json` prints: that of the poem now, with what became of it."""
+        changes = [
+            {"line": one.line, "old": one.old, "new": one.new, "changed": list(one.changed), "reason": one.reason}
+            for one in self.changes
+        ]
+        measures = {name: {"before": old, "after": new} for name, (old, new) in self.measures.items()}
+        before = {
+            "lines": list(self.before.poem.lines),
+            "scansion": self.before.check.to_record() if self.before.check else None,
+        }
+        return {**self.after.to_record(), "before": before, "changes": changes, "measures": measures}
+
+    def __str__(self) -> str:
+        """The poem now, below it each change and what it did to the measures."""
+        notes = [""]
+        notes += map(str, self.changes) if self.changes else ["nothing was found that is better"]
+        if self.changes:
+            told = [f"{name} {old:.2f} -> {new:.2f}" for name, (old, new) in self.measures.items() if None not in (old, new)]
+            notes.append(", ".join(told))
+        checks = [one.check.verdict.value for one in (self.before, self.after) if one.check]
+        notes += [f"verdict {' -> '.join(dict.fromkeys(checks))}"] if checks else []
+        return self.after.text(notes)
+
+    __repr__ = __str__
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class WrittenText(Written):
     """A text of another domain.
@@ -145,7 +218,7 @@ class WrittenText(Written):
         """Its place among texts written for the same request; the least is the best."""
         assert self.check is not None
         perplexity = math.inf if self.perplexity is None else self.perplexity
-        return _BEST_FIRST.index(self.check.verdict), not self.complete, perplexity
+        return BEST_FIRST.index(self.check.verdict), not self.complete, perplexity
 
     def to_record(self) -> dict[str, Any]:
         """`scansion` is the domain's check."""
@@ -211,6 +284,7 @@ class Writer(ABC):
         best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
+        watch: Watch | None = None,
     ) -> Iterator[Written]:
         """Writes texts, and gives each as soon as it is whole.
 
@@ -223,6 +297,7 @@ class Writer(ABC):
             best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
             assess: Tell the perplexity, also where `best_of` is 1.
             feature: What else the domain can be asked for: of haiku a season word.
+            watch: Is called at each step of decoding.
 
         Raises:
             UsageError: The request cannot be met.
@@ -231,7 +306,7 @@ class Writer(ABC):
         asked = [request] if isinstance(request, PoemRequest) else request
         for one in asked:
             self.check_request(self.domain, one, feature)
-        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature)
+        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature, watch)
 
     def write(
         self,
@@ -248,5 +323,11 @@ class Writer(ABC):
 
     @abstractmethod
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]: ...

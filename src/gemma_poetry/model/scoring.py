@@ -15,6 +15,7 @@ may it be confined to the pieces that poems are made of (`among`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,14 +79,75 @@ def score_completions(
                 progress(len(chosen))
     done = [score for score in scores if score is not None]
     assert len(done) == len(samples)
-    broken = sum(score.nll != score.nll for score in done)
+    return _sound(done)
+
+
+def _sound(scores: list[CompletionScore]) -> list[CompletionScore]:
+    """Scores, if all are numbers."""
+    broken = sum(score.nll != score.nll for score in scores)
     if broken:
         raise ModelError(
-            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(done)),
+            _("the likelihood of {broken} of {count} poems is not a number", broken=broken, count=len(scores)),
             expected=_("finite activations"),
             action=_("load the model in float32 or bfloat16 (float16 overflows in Gemma 3), and check its weights"),
         )
-    return done
+    return scores
+
+
+def score_variants(
+    model: Any, samples: Sequence[TokenizedPoem], *, batch_tokens: int = 4096, among: Collection[int] | None = None
+) -> list[CompletionScore]:
+    """Scores samples that begin alike, as `score_completions` does; what they have in common is read once.
+
+    Args:
+        model: A causal language model of transformers, in evaluation mode.
+        samples: Prompts and completions, of one prompt at best.
+        batch_tokens: Tokens of a batch, those in common not counted.
+        among: Tokens that the distribution is confined to; `None`: the whole vocabulary.
+    """
+    rows = [sample.prompt_ids + sample.completion_ids for sample in samples]
+    # The last token in common is read again, in front of what follows it: it predicts the first of that.
+    begun = min(_in_common(rows), *(len(row) - 1 for row in rows)) - 1 if len(rows) > 1 else 0
+    if begun < 1 or any(len(sample.prompt_ids) > begun + 1 for sample in samples):
+        return score_completions(model, samples, batch_tokens=batch_tokens, among=among)
+    device = next(model.parameters()).device
+    confined = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
+    scores: dict[int, CompletionScore] = {}
+    with torch.inference_mode():
+        head = _Head(model, confined)
+        common = torch.tensor([rows[0][: begun + 1]], device=device)
+        hidden, cache = head.inputs(common[:, :-1], torch.ones_like(common[:, :-1]), keep=True)
+        # Of prompts nothing is asked, nor are their tokens among those that the distribution may be confined to.
+        asked = min(len(sample.prompt_ids) for sample in samples) - 1
+        nats_before = head.losses(hidden[0, asked:], common[0, asked + 1 :]).double().cpu()
+        for chosen in length_batches([len(row) - begun for row in rows], batch_tokens):
+            batch = [rows[index][begun:] for index in chosen]
+            input_ids = torch.zeros((len(batch), max(map(len, batch))), dtype=torch.long)
+            attention_mask = torch.zeros((len(batch), begun + input_ids.shape[1]), dtype=torch.long)
+            for row, tokens in enumerate(batch):
+                input_ids[row, : len(tokens)] = torch.tensor(tokens)
+                attention_mask[row, : begun + len(tokens)] = 1
+            own = copy.deepcopy(cache)
+            own.batch_repeat_interleave(len(batch))
+            hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device), own)
+            row_numbers = torch.tensor([row for row, tokens in enumerate(batch) for _ in tokens[1:]])
+            places = torch.tensor([place for tokens in batch for place in range(1, len(tokens))])
+            losses = head.losses(hidden[row_numbers, places - 1], input_ids[row_numbers, places].to(device))
+            nats = losses.double().cpu().split([len(tokens) - 1 for tokens in batch])
+            for index, behind in zip(chosen, nats):
+                before = nats_before[len(samples[index].prompt_ids) - 1 - asked :].sum()
+                scores[index] = CompletionScore(float(before + behind.sum()), len(samples[index].completion_ids))
+    return _sound([scores[index] for index in range(len(samples))])
+
+
+def _in_common(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with alike."""
+    shared = 0
+    for column in zip(*rows):
+        if len(set(column)) > 1:
+            break
+        shared += 1
+    return shared
 
 
 def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -125,10 +187,13 @@ class _Head:
             self._bias = bias if self._rows is None or bias is None else bias[self._rows]
         self._cap: float | None = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
 
-    def inputs(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T).
+    def inputs(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, cache: Any = None, *, keep: bool = False
+    ) -> tuple[torch.Tensor, Any]:
+        """The hidden states (B, T, hidden) that the model gives its head for tokens (B, T), and its cache, if that is kept.
 
-        A hook at the head's door leaves wrappers around the model, and each family's way to its head, as they are.
+        With a cache of P tokens the mask is (B, P + T). A hook at the head's door leaves wrappers around the model, and each
+        family's way to its head, as they are.
         """
         taken: list[torch.Tensor] = []
 
@@ -138,12 +203,15 @@ class _Head:
 
         hook = self._module.register_forward_pre_hook(take)
         try:
-            self._model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+            known = {} if cache is None else {"cache": cache}
+            output = self._model(
+                input_ids=input_ids, attention_mask=attention_mask, use_cache=keep or cache is not None, **known
+            )
         finally:
             hook.remove()
         (hidden,) = taken
         assert hidden.shape[:2] == input_ids.shape, (hidden.shape, input_ids.shape)
-        return hidden
+        return hidden, output.cache if keep else None
 
     def losses(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihoods of targets (N,) given hidden states (N, hidden), in nats: (N,) float32."""
@@ -193,7 +261,7 @@ def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.devi
         attention_mask[row, : len(sample)] = 1
     rows = torch.tensor([row for row, sample in enumerate(batch) for _ in sample.completion_ids])
     places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
-    hidden = head.inputs(input_ids.to(device), attention_mask.to(device))
+    hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device))
     # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
     losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
     nats = losses.double().cpu().split([len(sample.completion_ids) for sample in batch])

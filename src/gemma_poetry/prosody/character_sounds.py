@@ -56,6 +56,11 @@ class LexiconSounds:
             return frozenset()
         return groups
 
+    def given_rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
+        """The same of a rhyme word that is given: it is read as the rhyme asks, also where it has other readings (回 疏 台)."""
+        known = heard_widened(char, True).readings
+        return frozenset(self.group(reading) for reading in known if tone is None or reading.tone is tone)
+
     def group(self, reading: Reading) -> str:
         """The rhyme group of a reading, by this book."""
         return reading.group if self.book == "groups" else PART_NAMES[reading.part]

@@ -17,6 +17,7 @@ from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
+from gemma_poetry.prosody.tune_variants import poems_text, tier_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,7 @@ _VERDICT_WORDS = {
     Verdict.FAIL: _("fails (不合律)"),
     Verdict.NOT_JUDGED: _("not judged (不判)"),
 }
+_BY_RHYME = _("passes, by its rhyme alone (合韵)")
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
@@ -46,9 +48,15 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     heading = " ".join(part for part in (title and f"《{title}》", author) if part)
     if heading:
         yield Text(heading, style="bold")
-    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
+    pattern = scansion.pattern
+    if scansion.poems:
+        pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems_text(scansion.poems)})"
+    parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
-    row.append(localized(_VERDICT_WORDS[scansion.verdict]), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
+    # Ancient verse asks no tones: what keeps its rhyme is not 合律 for that.
+    toneless = all(place.expected == "中" for places in scansion.places for place in places)
+    words = _BY_RHYME if toneless and scansion.verdict is Verdict.STRICT else _VERDICT_WORDS[scansion.verdict]
+    row.append(localized(words), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
         sure = _("; with every reading") if scansion.every_reading else _("; with the readings taken, not with all")
         row.append(localized(sure))

@@ -31,11 +31,13 @@ class Slot:
         tone: The required tone class, or `None` where both are free.
         rhyme: The name of a rhyme variable; slots that share it must rhyme. `None`: no rhyme here.
         char: The character that must stand here, or `None`.
+        read: The tone that the given character has in its word, where that is told; `None`: every reading counts.
     """
 
     tone: Tone | None = None
     rhyme: str | None = None
     char: str | None = None
+    read: Tone | None = None
 
 
 FREE = Slot()
@@ -51,6 +53,7 @@ class Form:
         marks: One closing mark (`，` or `。`) a line.
         pattern: Which of the form's patterns (平起/仄起 ..., 又一体), empty where there is one only.
         echoes: Pairs (line, earlier line), counted from 1: the line repeats the end of the earlier one (叠句).
+        repeats: Triples (line, position, earlier position), counted from 1: the character comes again in its line (重字).
     """
 
     name: str
@@ -58,6 +61,7 @@ class Form:
     marks: str
     pattern: str = ""
     echoes: tuple[tuple[int, int], ...] = ()
+    repeats: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def line_lengths(self) -> tuple[int, ...]:
@@ -67,20 +71,24 @@ class Form:
 
 FORM_NAMES: tuple[str, ...] = (
     "五言绝句", "七言绝句", "五言律诗", "七言律诗", "五言排律", "七言排律",
-    "四言诗", "五言古诗", "六言诗", "七言古诗", "杂言诗", "词", "曲",
+    "六言绝句", "六言律诗", "四言诗", "五言古诗", "六言诗", "七言古诗", "杂言诗", "词", "曲",
 )  # fmt: skip
 
 # The usual short names, accepted wherever a form is named.
 SHORT_NAMES: dict[str, str] = {
     "五绝": "五言绝句", "七绝": "七言绝句", "五律": "五言律诗", "七律": "七言律诗",
-    "五排": "五言排律", "七排": "七言排律", "五古": "五言古诗", "七古": "七言古诗",
+    "六绝": "六言绝句", "六律": "六言律诗", "五排": "五言排律", "七排": "七言排律", "五古": "五言古诗", "七古": "七言古诗",
 }  # fmt: skip
 
 
 # Line counts and lengths of the forms whose shape is fixed: (lines, characters a line).
 FIXED_SHAPES: dict[str, tuple[int, int]] = {
     "五言绝句": (4, 5), "七言绝句": (4, 7), "五言律诗": (8, 5), "七言律诗": (8, 7),
+    "六言绝句": (4, 6), "六言律诗": (8, 6),
 }  # fmt: skip
+
+OBLIQUE_FORMS = ("五言绝句", "七言绝句")
+"""The regulated forms that may also rhyme oblique (仄韵)."""
 
 
 def form_name(name: str) -> str:

@@ -7,21 +7,22 @@ do not.
                decide what 后, 干, 发 stand for, and `traditional_forms` puts right what cannot be meant in its company.
                Where a poem fails with that, `widened` takes the other forms too that can be meant there.
     usage      of two tones verse may use one alone (能 平), or alone inside a line (不 仄, but 平 in 知不)
-    word       a neighbour in the same foot may settle it (重陽 平, 珍重 仄)
+    word       a neighbour in the same foot may settle it (重陽 平, 珍重 仄), or make one tone likely (乘舟 平)
 
-What neither settles keeps all its readings; metre and rhyme then choose among them, in `regulated_scan`.
+What neither settles keeps all its readings; metre and rhyme then choose among them, in `regulated_scan`, and where these
+leave the choice open, the likely one is taken.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import Reading, lexicon, readings_of_heads
+from gemma_poetry.prosody.lexicon import Reading, Settled, lexicon, readings_of_heads
 from gemma_poetry.prosody.traditional_forms import misprinted_forms, other_forms, put_right, usual_forms
 
 
@@ -31,10 +32,14 @@ class Heard(NamedTuple):
     Attributes:
         readings: The readings that come into question; none for an unknown character.
         reason: What ruled the others out (`word 重陽: …`, `usage: …`); empty where nothing did.
+        likely: The tone that its word makes likely, where nothing settles it.
+        likely_reason: The word, and how often of how many places it was seen so.
     """
 
     readings: tuple[Reading, ...]
     reason: str = ""
+    likely: Tone | None = None
+    likely_reason: str = ""
 
 
 @functools.cache
@@ -99,13 +104,16 @@ def words_in(line: str) -> list[tuple[int, Tone, str]]:
 
     A character that two neighbours settle differently is left open.
     """
-    words = lexicon().words
+    return _told_by_words(line, lexicon().words.get)
+
+
+def _told_by_words(line: str, told: Callable[[str], Settled | None]) -> list[tuple[int, Tone, str]]:
     found: dict[int, tuple[Tone, str]] = {}
     contradicted = set()
     for first in foot_pairs(len(line)):
         word = line[first : first + 2]
         for which in (0, 1):
-            settled = words.get(f"{word}{which + 1}")
+            settled = told(f"{word}{which + 1}")
             if settled:
                 place = first + which
                 if place in found and found[place][0] is not settled.tone:
@@ -226,5 +234,21 @@ def heard_as_read(read: Sequence[str]) -> list[list[Heard]]:
             kept = tuple(reading for reading in places[place].readings if reading.tone is tone)
             if 0 < len(kept) < len(places[place].readings):
                 places[place] = Heard(kept, reason)
+        for place, tone, reason in _told_by_words(line, lexicon().likely_in_word):
+            if {reading.tone for reading in places[place].readings} == set(Tone):
+                places[place] = places[place]._replace(likely=tone, likely_reason=reason)
         heard.append(places)
     return heard
+
+
+@functools.lru_cache(maxsize=1024)
+def tones_by_words(line: str) -> Mapping[int, Tone]:
+    """The tones that words in a line settle or make likely, of characters that have both: by index, from 0.
+
+    Args:
+        line: The line; what is no character of it yet may be □.
+    """
+    (read,) = traditional([line])
+    (heard,) = heard_as_read([read])
+    told = {place: tone for place, tone, _ in words_in(read) if tone in {one.tone for one in heard[place].readings}}
+    return told | {place: one.likely for place, one in enumerate(heard) if one.likely is not None}

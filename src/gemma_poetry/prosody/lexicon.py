@@ -10,6 +10,7 @@ part); none for a character that no source knows, so that whoever asks can repor
       [later]        readings that 全宋诗 shows and the 廣韻 lacks          涯 -> 麻
       [settled]      of two tones the one that verse uses                 能 -> 平
       [words]        the tone that a character has in a word              重陽 -> 重 平
+      [likely]       the same by what most poems say                      乘舟 -> 乘 平
 
 A character keeps all its readings. One that is a character of its own and also the simplified form of others (后, 干, 里)
 has the readings of all of them; `Reading.head` says whose they are.
@@ -29,6 +30,7 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rhyme import RHYMES
 
 TABLE = "assets/prosody/lexicon.txt"
+_LIKELY_TONES = frozenset(f"{tone.value}\t" for tone in Tone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Lexicon:
         later: Rhymes that each head has by later usage.
         settled: Heads of two tones that verse uses with one.
         words: Two characters and which of them (1 or 2), as `重陽1`, that is settled in this word.
+        likely: The same on less evidence, by which readings are preferred and none is ruled out; rows that are read when
+            they are asked for, see `likely_in_word`.
     """
 
     rhymes: dict[str, tuple[str, ...]]
@@ -87,6 +91,12 @@ class Lexicon:
     later: dict[str, tuple[str, ...]]
     settled: dict[str, Settled]
     words: dict[str, Settled]
+    likely: dict[str, str]
+
+    def likely_in_word(self, key: str) -> Settled | None:
+        """What most poems say of a character in a word (`乘舟1`), where they do."""
+        row = self.likely.get(key)
+        return Settled(Tone(row[0]), row[2:]) if row else None
 
     def heads(self, char: str) -> str:
         """The heads that a character may stand for; empty for an unknown one."""
@@ -114,13 +124,16 @@ def parse_table(text: str) -> Lexicon:
     Raises:
         DataError: The text is no such table; the line is named.
     """
-    table = Lexicon({}, {}, {}, {}, {}, {})
+    table = Lexicon({}, {}, {}, {}, {}, {}, {})
     section = ""
     for number, line in enumerate(text.splitlines(), 1):
         if line[:1] in ("", "#"):
             continue
         if line[0] == "[":
             section = line
+            continue
+        if section == "[likely]" and line[4:6] in _LIKELY_TONES:
+            table.likely[line[:3]] = line[4:]
             continue
         try:
             _enter(table, section, line)

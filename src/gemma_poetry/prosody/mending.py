@@ -21,7 +21,7 @@ from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
-from gemma_poetry.prosody.regulated import LINE_TYPES, strict_pattern
+from gemma_poetry.prosody.regulated import LINE_TYPES, find_pattern, strict_pattern
 from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
@@ -88,7 +88,7 @@ def _places(scansion: Scansion, fault: Fault) -> Iterator[tuple[int, int, str, s
         if fault.rule in (Rule.CONTRAST, Rule.ADHESION):
             return
         asked = scansion.places[line - 1][position - 1]
-        yield line, position, expected, scansion.rhyme_group if asked.rhyme and expected == Tone.LEVEL.value else ""
+        yield line, position, expected, scansion.rhyme_group if asked.rhyme and expected == asked.expected else ""
         if fault.rule is Rule.LONE_LEVEL:
             yield line, position + 2, expected, ""
         elif fault.rule is Rule.MAJOR_TWIST and line < len(scansion.lines):
@@ -130,17 +130,18 @@ def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: st
     text = scansion.lines[line - 1]
     lines = list(scansion.lines)
     lines[line - 1] = text[: position - 1] + char + text[position:]
-    again = _scan_again(tuple(lines), scansion.form, scansion.pattern)
+    again = scan_again(scansion, tuple(lines))
     gone = all((other.rule, other.line, other.position) != (fault.rule, fault.line, fault.position) for other in again.faults)
     return gone and len(again.faults) < len(scansion.faults)
 
 
-def _scan_again(lines: tuple[str, ...], name: str, pattern: str) -> Scansion:
-    if pattern == "古绝":
+def scan_again(scansion: Scansion, lines: tuple[str, ...]) -> Scansion:
+    """The scansion of a poem whose characters have changed, against the same form and pattern."""
+    if scansion.pattern == "古绝":
         from gemma_poetry.prosody.ancient_scan import scan_ancient
 
-        return scan_ancient(lines, name, pattern)
-    return scan(lines, Form(name, (), "", pattern))
+        return scan_ancient(lines, scansion.form, scansion.pattern)
+    return scan(lines, Form(scansion.form, (), "", scansion.pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +197,12 @@ def _advice(scansion: Scansion, fault: Fault) -> str:
     """What to do about a fault that no single character mends."""
     if fault.rule in (Rule.ADHESION, Rule.CONTRAST):
         characters = len(scansion.lines[0])
-        rhymed = fault.rule is Rule.CONTRAST
-        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.rhymed) == (fault.expected, rhymed))
-        if rhymed:
+        rhyme = find_pattern(scansion.pattern, characters).rhyme
+        contrast = fault.rule is Rule.CONTRAST
+        first = next(kind for kind in LINE_TYPES if (kind.lead(characters), kind.last == rhyme) == (fault.expected, contrast))
+        if contrast:
             return _("build line {line} as {strict_pattern}", line=fault.line, strict_pattern=strict_pattern(first, characters))
-        second = next(kind for kind in LINE_TYPES if kind.rhymed and kind.lead(characters) != fault.expected)
+        second = next(kind for kind in LINE_TYPES if kind.last == rhyme and kind.lead(characters) != fault.expected)
         patterns = " ".join(strict_pattern(kind, characters) for kind in (first, second))
         return _(
             "build lines {line} and {line_2} as {patterns}, or those before them on the other pattern",

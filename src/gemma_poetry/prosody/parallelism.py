@@ -85,6 +85,21 @@ def _counterparts() -> _Counterparts:
     )
 
 
+@functools.cache
+def counterparts(char: str) -> frozenset[str]:
+    """The characters that answer a character, by attested pairs and by classes; in simplified characters.
+
+    Args:
+        char: The character, in simplified form.
+    """
+    table = _counterparts()
+    attested = {pair[1 - pair.index(char)] for pair in table.pairs if char in pair}
+    own = table.classes.get(char, "")
+    opposed = {other for number, other in table.opposed if number == own}
+    classed = {other for other, number in table.classes.items() if number in opposed}
+    return frozenset(attested | classed) - {char}
+
+
 def _answers(one: str, other: str) -> bool:
     table = _counterparts()
     if one + other in table.pairs or other + one in table.pairs:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
@@ -24,13 +24,16 @@ from gemma_poetry.prosody.regulated import (
     LEVEL,
     LINE_TYPES,
     OBLIQUE,
-    OPENINGS,
     A,
     Finding,
     LineType,
+    Pattern,
+    find_pattern,
     line_findings,
+    line_verdict,
     pattern_name,
     strict_pattern,
+    without_first_rhyme,
 )
 from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
@@ -41,61 +44,108 @@ from gemma_poetry.prosody.verdicts import every_reading_passes
 # a line of another type for several wrong tones.
 _TONE_COST, _JOINT_COST = 2_000_000, 3_000_000
 _LICENCE_COSTS = {Verdict.STRICT: 0, Verdict.MINOR: 1, Verdict.RESCUED: 1_000}
+# Of choices that are as good, the one that agrees with words: less than the lightest licence for a whole poem.
+_UNLIKELY_COST = 0.001
 _LINES_OF_OCTAVE = 8
 
 
 class _Step(NamedTuple):
     """The cheapest way to read the lines up to one: the type and the tones of each, and what they cost."""
 
-    cost: int
+    cost: float
     kinds: tuple[LineType, ...] = ()
     tones: tuple[str, ...] = ()
 
 
-def scan_regulated(lines: Sequence[str], name: str, pattern: str = "") -> Scansion:
+def scan_regulated(lines: Sequence[str], name: str, pattern: str = "", rhyme: Tone = Tone.LEVEL) -> Scansion:
     """Reads a poem as regulated verse.
 
     Args:
-        lines: An even number of lines, at least two, of five or seven characters each.
+        lines: An even number of lines, at least two, of five, six or seven characters each.
         name: The form's name.
-        pattern: The pattern that it must keep; empty: any of the four.
+        pattern: The pattern that it must keep; empty: any of those on the rhyme.
+        rhyme: The tone of the rhyme, where no pattern says it.
     """
-    scansion = _scan(lines, name, pattern, interpret(lines))
+    scansion = _scan(lines, name, pattern, rhyme.value, interpret(lines))
     if scansion.verdict is Verdict.FAIL:
         # The traditional form that the context suggests may be the wrong one (香烟 of a temple is not 香菸).
-        widened = _scan(lines, name, pattern, interpret(lines, widened=True))
+        widened = _scan(lines, name, pattern, rhyme.value, interpret(lines, widened=True))
         if len(widened.faults) < len(scansion.faults):
             return widened
     return scansion
 
 
-def _scan(lines: Sequence[str], name: str, pattern: str, heard: list[list[Heard]]) -> Scansion:
+def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list[list[Heard]]) -> Scansion:
     characters = len(lines[0])
-    group = _choose_group(heard)
-    first_rule = _rule_of_first(lines, heard, group)
+    openings = list(LINE_TYPES)
+    if pattern:
+        opening, rhyme, _unused = find_pattern(pattern, characters)
+        openings = [opening]
+    group = _choose_group(heard, rhyme)
+    first_rule = _rule_of_first(lines, heard, group, rhyme)
     tones = [[_tones(place.readings) for place in line] for line in heard]
-    openings = [OPENINGS[characters][pattern]] if pattern else list(LINE_TYPES)
-    best = _best_path(tones, openings, first_rule is None or first_rule.verdict is not Verdict.FAIL)
+    likely = [[place.likely.value if place.likely else "" for place in line] for line in heard]
+    best = _best_path(tones, likely, openings, rhyme, first_rule is None or first_rule.verdict is not Verdict.FAIL)
     found = sorted(
-        [*_metre_faults(best, characters), *_rhyme_faults(lines, heard, best, group, first_rule)],
+        [*_metre_faults(best, characters, rhyme), *_rhyme_faults(lines, heard, best, group, rhyme, first_rule)],
         key=lambda fault: (fault.line, fault.position),
     )
     verdict = verdict_of(fault.rule for fault in found)
+    rhyming = [kind.last == rhyme for kind in best.kinds]
+    named = pattern_name(_pattern_found(best, characters, rhyme), characters)
+    if any(fault.rule is Rule.OBLIQUE_FIRST for fault in found):
+        rhyming[0], named = False, without_first_rhyme(named)
     return Scansion(
         name,
-        pattern_name(best.kinds[0], characters),
+        named,
         tuple(lines),
         verdict,
-        verdict.passes and every_reading_passes(lines),
+        verdict.passes and every_reading_passes(lines, Tone(rhyme)),
         group,
         tuple(
-            tuple(_places(line, line_heard, kind, chosen, best.tones[number + 1 : number + 2], group))
-            for number, (line, line_heard, kind, chosen) in enumerate(zip(lines, heard, best.kinds, best.tones))
+            tuple(_places(line, line_heard, kind, chosen, _mending_third(kind, rhyme, best.tones[number:]), ends and group))
+            for number, (line, line_heard, kind, chosen, ends) in enumerate(
+                zip(lines, heard, best.kinds, best.tones, rhyming), 1
+            )
         ),
         tuple(fault for fault in found if fault.rule.verdict is Verdict.FAIL),
         tuple(fault for fault in found if fault.rule.verdict is not Verdict.FAIL),
-        tuple(_parallel_remarks(lines)) if len(lines) >= _LINES_OF_OCTAVE else (),
+        (
+            *(_unlikely_readings(lines, heard, best, rhyme) if verdict.passes else ()),
+            *(_parallel_remarks(lines) if len(lines) >= _LINES_OF_OCTAVE else ()),
+        ),
     )
+
+
+def _unlikely_readings(lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, rhyme: str) -> Iterator[str]:
+    """Where a line passes only with a reading that the word of the character hardly has."""
+    for number, (line, places, kind, tones) in enumerate(zip(lines, heard, best.kinds, best.tones), 1):
+        third = _mending_third(kind, rhyme, best.tones[number:])
+        for position, (char, place, tone) in enumerate(zip(line, places, tones), 1):
+            if place.likely is None or place.likely.value == tone:
+                continue
+            other = tones[: position - 1] + place.likely.value + tones[position:]
+            if not line_verdict(line_findings(other, kind, third)).passes:
+                yield _(
+                    "line {line}, position {position} {char}: the form needs it {tone}, against its {reason}",
+                    line=number,
+                    position=position,
+                    char=char,
+                    tone=tone,
+                    reason=place.likely_reason,
+                )
+
+
+def _pattern_found(best: _Step, characters: int, rhyme: str) -> Pattern:
+    """The pattern that a poem opens with; of six characters also whether its couplets adhere."""
+    opening = best.kinds[0]
+    repeats = characters == 6 and opening is A and all(kind is A for kind in best.kinds[2::2])
+    return Pattern(opening, rhyme, not repeats)
+
+
+def _mending_third(kind: LineType, rhyme: str, following: Sequence[str]) -> str:
+    """The tone of the next line by which a line may be mended; a line that rhymes is mended by none."""
+    return following[0][-3] if following and kind is A and rhyme == LEVEL else ""
 
 
 def _parallel_remarks(lines: Sequence[str]) -> list[str]:
@@ -141,20 +191,26 @@ def _cost(findings: Sequence[Finding]) -> int:
     return sum(_LICENCE_COSTS.get(finding.rule.verdict, _TONE_COST) for finding in findings)
 
 
-def _best_path(poem: Sequence[Sequence[str]], openings: Sequence[LineType], first_rhymes: bool) -> _Step:
-    """The cheapest types and tones of a poem, given the tones that each place may have."""
+def _best_path(
+    poem: Sequence[Sequence[str]], likely: Sequence[Sequence[str]], openings: Sequence[LineType], rhyme: str, first_rhymes: bool
+) -> _Step:
+    """The cheapest types and tones of a poem, given the tones that each place may have, and those that words make likely."""
     steps: dict[tuple[LineType, str] | None, _Step] = {None: _Step(0)}
     for index, line in enumerate(poem):
-        kinds = openings if index == 0 else [kind for kind in LINE_TYPES if kind.rhymed == (index % 2 == 1)]
+        kinds = openings if index == 0 else [kind for kind in LINE_TYPES if (kind.last == rhyme) == (index % 2 == 1)]
         following: dict[tuple[LineType, str] | None, _Step] = {}
         for kind, tones in itertools.product(kinds, _resolutions(line)):
             # The next line may mend one of type A: what it costs, and so which tones are best, is not known before.
-            pending = kind is A and index + 1 < len(poem)
-            own = 0 if pending else _cost(line_findings(tones, kind))
-            if index == 0 and kind.rhymed and not first_rhymes:
+            pending = kind is A and rhyme == LEVEL and index + 1 < len(poem)
+            own: float = 0 if pending else _cost(line_findings(tones, kind))
+            own += _UNLIKELY_COST * sum(bool(wanted) and wanted != tone for wanted, tone in zip(likely[index], tones))
+            if index == 0 and kind.last == rhyme and not first_rhymes:
                 own += _TONE_COST
             best = min(
-                (_Step(step.cost + own + _joint_cost(step, kind, tones), step.kinds, step.tones) for step in steps.values()),
+                (
+                    _Step(step.cost + own + _joint_cost(step, kind, tones, rhyme), step.kinds, step.tones)
+                    for step in steps.values()
+                ),
                 key=lambda step: step.cost,
             )
             key = (kind, tones if pending else "")
@@ -164,41 +220,44 @@ def _best_path(poem: Sequence[Sequence[str]], openings: Sequence[LineType], firs
     return min(steps.values(), key=lambda step: step.cost)
 
 
-def _joint_cost(step: _Step, kind: LineType, tones: str) -> int:
+def _joint_cost(step: _Step, kind: LineType, tones: str, rhyme: str) -> int:
     """What a line costs beside its own findings: the joint with the line before, and that line's if it was pending."""
     if not step.kinds:
         return 0
     before = step.kinds[-1]
-    cost = _cost(line_findings(step.tones[-1], before, tones[-3])) if before is A else 0
-    return cost if _joined(before, kind, len(step.kinds)) else cost + _JOINT_COST
+    cost = _cost(line_findings(step.tones[-1], before, tones[-3])) if before is A and rhyme == LEVEL else 0
+    return cost if _joined(before, kind, len(step.kinds), len(tones)) else cost + _JOINT_COST
 
 
-def _joined(before: LineType, kind: LineType, index: int) -> bool:
+def _joined(before: LineType, kind: LineType, index: int, characters: int) -> bool:
     """Whether a line (from 0) contrasts with the one before in its couplet, or adheres to the couplet before."""
-    return (before.second != kind.second) == (index % 2 == 1)
+    in_couplet = index % 2 == 1
+    # Of lines of six characters no couplet needs to adhere to another.
+    return (before.second != kind.second) == in_couplet or (characters == 6 and not in_couplet)
 
 
-def _metre_faults(best: _Step, characters: int) -> list[Fault]:
+def _metre_faults(best: _Step, characters: int, rhyme: str) -> list[Fault]:
     faults = []
     for index, (kind, tones) in enumerate(zip(best.kinds, best.tones)):
-        following = best.tones[index + 1][-3] if index + 1 < len(best.tones) else ""
-        for finding in line_findings(tones, kind, following):
+        third = _mending_third(kind, rhyme, best.tones[index + 1 :])
+        for finding in line_findings(tones, kind, third):
             faults.append(Fault(finding.rule, index + 1, finding.position, finding.expected, tones[finding.position - 1]))
-        if index and not _joined(best.kinds[index - 1], kind, index):
+        if index and not _joined(best.kinds[index - 1], kind, index, characters):
             actual = kind.lead(characters)
             expected = OBLIQUE if actual == LEVEL else LEVEL
             faults.append(Fault(Rule.CONTRAST if index % 2 else Rule.ADHESION, index + 1, 2, expected, actual))
     return faults
 
 
-def _level_groups(place: Heard) -> frozenset[str]:
-    return frozenset(reading.group for reading in place.readings if reading.tone is Tone.LEVEL)
+def _groups(place: Heard, rhyme: str) -> frozenset[str]:
+    """The groups that a character may rhyme in, on a rhyme of this tone."""
+    return frozenset(reading.group for reading in place.readings if reading.tone.value == rhyme)
 
 
-def _choose_group(heard: Sequence[Sequence[Heard]]) -> str:
-    """The level group that most even lines can rhyme in; of equals the one that suits the first line best."""
-    counts = Counter(group for line in heard[1::2] for group in _level_groups(line[-1]))
-    first = _level_groups(heard[0][-1])
+def _choose_group(heard: Sequence[Sequence[Heard]], rhyme: str) -> str:
+    """The group that most even lines can rhyme in; of equals the one that suits the first line best."""
+    counts = Counter(group for line in heard[1::2] for group in _groups(line[-1], rhyme))
+    first = _groups(heard[0][-1], rhyme)
 
     def worth(group: str) -> tuple[int, bool, bool]:
         return counts[group], group in first, not first.isdisjoint(NEIGHBOUR_GROUPS[group])
@@ -206,50 +265,57 @@ def _choose_group(heard: Sequence[Sequence[Heard]]) -> str:
     return max(counts, key=worth, default="")
 
 
-def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str) -> Rule | None:
-    """What becomes of the first line if it rhymes: nothing, a licence, or a fault."""
+def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str, rhyme: str) -> Rule | None:
+    """What becomes of the first line if it ends in the tone of the rhyme: nothing, a licence, or a fault."""
     place = heard[0][-1]
     if lines[0][-1] in {line[-1] for line in lines[1::2]}:
         return Rule.REPEATED_RHYME
-    if not place.readings or not group or group in _level_groups(place):
+    if not place.readings or not group or group in _groups(place, rhyme):
         return None
-    return Rule.RHYME if NEIGHBOUR_GROUPS[group].isdisjoint(_level_groups(place)) else Rule.NEIGHBOUR_RHYME
+    if not NEIGHBOUR_GROUPS[group].isdisjoint(_groups(place, rhyme)):
+        return Rule.NEIGHBOUR_RHYME
+    return Rule.OBLIQUE_FIRST if rhyme == OBLIQUE else Rule.RHYME
 
 
 def _rhyme_faults(
-    lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, group: str, first_rule: Rule | None
+    lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, group: str, rhyme: str, first_rule: Rule | None
 ) -> list[Fault]:
     faults = []
     line_of: dict[str, int] = {}
     for number, (line, kind, tones, line_heard) in enumerate(zip(lines, best.kinds, best.tones, heard), 1):
         word, place, position = line[-1], line_heard[-1], len(line)
-        if not kind.rhymed or tones[-1] != LEVEL:
+        if kind.last != rhyme or tones[-1] != rhyme:
+            continue
+        rule = first_rule if number == 1 else Rule.RHYME if group not in _groups(place, rhyme) and place.readings else None
+        if rule is Rule.OBLIQUE_FIRST:
+            faults.append(Fault(rule, number, position, LEVEL, OBLIQUE))
             continue
         if word in line_of:
             faults.append(Fault(Rule.REPEATED_RHYME, number, position, group, f"{word} = {line_of[word]}"))
         line_of.setdefault(word, number)
-        rule = first_rule if number == 1 else Rule.RHYME if group not in _level_groups(place) and place.readings else None
         if rule in (Rule.RHYME, Rule.NEIGHBOUR_RHYME):
-            faults.append(Fault(rule, number, position, group, "/".join(sorted(_level_groups(place)))))
+            faults.append(Fault(rule, number, position, group, "/".join(sorted(_groups(place, rhyme)))))
     return faults
 
 
 def _places(
-    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, following: Sequence[str], group: str
+    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, next_third: str, group: str | Literal[False]
 ) -> list[Place]:
-    next_third = following[0][-3] if following else ""
+    """The places of a line; `group` is what it rhymes in, or `False` where it does not rhyme."""
     expected = strict_pattern(kind, len(line))
     verdict = verdict_of(finding.rule for finding in line_findings(chosen, kind, next_third))
     places = []
     for index, (char, place, asked) in enumerate(zip(line, heard, expected)):
-        rhymes = kind.rhymed and index == len(line) - 1
+        rhymes = group is not False and index == len(line) - 1
         tones = _tones(place.readings)
-        taken, reason = _taken(place, chosen[index], group if rhymes else "")
+        taken, reason = _taken(place, chosen[index], group if rhymes and group else "")
         if not taken and len(tones) > 1:
             other = OBLIQUE if chosen[index] == LEVEL else LEVEL
             flipped = chosen[:index] + other + chosen[index + 1 :]
             if verdict_of(finding.rule for finding in line_findings(flipped, kind, next_third)) != verdict:
                 taken, reason = _first_of_tone(place.readings, chosen[index]), _("metre")
+            elif place.likely is not None and place.likely.value == chosen[index]:
+                taken, reason = _first_of_tone(place.readings, chosen[index]), place.likely_reason
         places.append(Place(char, tones, asked, "a" if rhymes else "", taken, reason))
     return places
 

@@ -3,7 +3,7 @@
 In: lines of Han characters, or one text, and a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it).
 Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
 
-    lines ──interpretation──> readings of every place ──┬─ 绝句 律诗 排律: regulated_scan
+    lines ──interpretation──> readings of every place ──┬─ 绝句 (仄韵 too) 律诗 排律: regulated_scan
                                                         ├─ 古诗: ancient_scan (rhyme alone)
                                                         └─ 词牌: tune_scan
 
@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gemma_poetry.errors import TextError, UnknownFormError, nearest_names
-from gemma_poetry.languages import _
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
-from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES, Form, Tone
+from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, OBLIQUE_FORMS, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
@@ -29,6 +29,7 @@ ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言
 
 
 _MIN_RHYMING_LINES = 4
+_SIX_BY_LINES = {4: "六言绝句", 8: "六言律诗"}
 
 
 def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scansion:
@@ -80,7 +81,7 @@ def _if_readable(scansion: Scansion) -> Scansion:
 def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
     # What reads each kind of form returns a `Scansion`, and so needs this module.
     from gemma_poetry.prosody.ancient_scan import scan_ancient
-    from gemma_poetry.prosody.regulated import OPENINGS, REGULATED_CHARACTERS
+    from gemma_poetry.prosody.regulated import REGULATED_CHARACTERS, patterns_of, without_first_rhyme
     from gemma_poetry.prosody.regulated_scan import scan_regulated
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
     from gemma_poetry.prosody.tunes import find_tune
@@ -91,11 +92,14 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
         characters = REGULATED_CHARACTERS[name]
         _check_lengths(lines, name, characters)
         _check_count(lines, name)
-        if pattern and pattern not in OPENINGS[characters]:
+        if pattern and pattern not in {*patterns_of(name), *map(without_first_rhyme, patterns_of(name))}:
             raise UnknownFormError(
-                _("{name} has no pattern {pattern!r}", name=name, pattern=pattern), expected=" / ".join(OPENINGS[characters])
+                _("{name} has no pattern {pattern!r}", name=name, pattern=pattern), expected=" / ".join(patterns_of(name))
             )
         scansion = scan_regulated(lines, name, pattern)
+        if not pattern and name in OBLIQUE_FORMS and scansion.verdict is Verdict.FAIL and _ends_oblique(lines):
+            oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE)
+            scansion = oblique if len(oblique.faults) < len(scansion.faults) else scansion
     elif name in ANCIENT_CHARACTERS:
         _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
         if len(lines) < _MIN_RHYMING_LINES:
@@ -117,8 +121,10 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
 def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
     """Reads a poem against the form that its lines suggest.
 
-    A 诗 is classified as `forms.classify` says; a 绝句 whose even lines cannot end level is read as 古绝, for its rhyme. Lines
-    of several lengths are read as the tune that they fit, if any.
+    A 诗 is classified as `forms.classify` says. A 绝句 whose even lines cannot end level is read as one on an oblique rhyme
+    (仄韵), and where it does not keep that metre as 古绝, for its rhyme. Level-rhymed poems of four or eight lines of six
+    characters are read as 六言绝句 and 六言律诗, and else for their rhyme. Lines of several lengths are read as the tune that
+    they fit, if any.
 
     Args:
         lines: As for `scan`.
@@ -133,25 +139,48 @@ def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
 
 def _scan_auto(lines: Sequence[str], marks: str) -> Scansion:
     from gemma_poetry.prosody.ancient_scan import scan_ancient
-    from gemma_poetry.prosody.interpretation import interpret
+    from gemma_poetry.prosody.regulated_scan import scan_regulated
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
     name = classify(lines)
     if name == "杂言诗":
         tune = guess_tune(lines)
         return scan_tune(lines, tune) if tune else _scan(lines, name, marks)
+    if name == "六言诗":
+        regulated = _SIX_BY_LINES.get(len(lines))
+        return (
+            _or_ancient(_scan(lines, regulated, marks), _scan(lines, name, marks)) if regulated else _scan(lines, name, marks)
+        )
     if name not in FIXED_SHAPES:
         return _scan(lines, name, marks)
-    ends = [line[-1].readings for line in interpret(lines)[1::2]]
-    if any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends):
+    if name in OBLIQUE_FORMS and _ends_oblique(lines):
+        oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE)
         ancient = scan_ancient(lines, name, "古绝", marks)
-        if ancient.verdict.passes:
-            return ancient
+        if oblique.verdict.passes or ancient.verdict.passes:
+            return _or_ancient(oblique, ancient)
     scansion = _scan(lines, name, marks)
     if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks).verdict.passes:
         remark = _("as ancient verse (古体), which asks for rhyme alone, it passes")
         return replace(scansion, remarks=(*scansion.remarks, remark))
     return scansion
+
+
+def _or_ancient(regulated: Scansion, ancient: Scansion) -> Scansion:
+    """The regulated reading if it passes, else the ancient one, with what keeps the poem from being regulated."""
+    if regulated.verdict.passes:
+        return regulated
+    kind = "仄韵绝句" if regulated.form in OBLIQUE_FORMS else regulated.form
+    faults = listed((_("line {line} {rule}", line=fault.line, rule=fault.rule.chinese) for fault in regulated.faults), ", ")
+    remark = _("it does not keep the metre of {kind}: {faults}", kind=kind, faults=faults)
+    return replace(ancient, remarks=(*ancient.remarks, remark))
+
+
+def _ends_oblique(lines: Sequence[str]) -> bool:
+    """Whether an even line has no reading that ends it level."""
+    from gemma_poetry.prosody.interpretation import interpret
+
+    ends = [line[-1].readings for line in interpret(lines)[1::2]]
+    return any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends)
 
 
 def check_form(name: str) -> None:

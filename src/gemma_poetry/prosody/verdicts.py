@@ -3,7 +3,7 @@
 In: the lines of a poem. Out: its verdict, and whether every choice of readings passes.
 
     characters ──tone code 1 平, 2 仄, 3 both──> a key a line ──cached──> best and worst outcome under each line type
-    rhyme words ──bit mask of the 30 level groups──> common group
+    rhyme words ──bit mask of the 106 groups──> common group
 
 There are no more than 3^7 keys, so every line of a corpus is looked up; a poem costs four chains of look-ups.
 """
@@ -19,17 +19,32 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
-from gemma_poetry.prosody.regulated import LEVEL, LINE_TYPES, OBLIQUE, A, B, C, D, LineType, chain, line_findings, line_verdict
-from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, NEIGHBOUR_GROUPS
+from gemma_poetry.prosody.regulated import (
+    LEVEL,
+    LINE_TYPES,
+    OBLIQUE,
+    A,
+    B,
+    C,
+    D,
+    LineType,
+    Pattern,
+    line_findings,
+    line_verdict,
+)
+from gemma_poetry.prosody.rhyme import GROUPS, LEVEL_GROUPS, NEIGHBOUR_GROUPS
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
 
 VERDICTS = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.FAIL)
 _FAIL = VERDICTS.index(Verdict.FAIL)
 _CODE_OF_TONE = {Tone.LEVEL: "1", Tone.OBLIQUE: "2"}
 _TONES_OF_CODE = {"1": LEVEL, "2": OBLIQUE, "3": LEVEL + OBLIQUE}
-_BITS = {group: 1 << index for index, group in enumerate(LEVEL_GROUPS)}
-_ALL_GROUPS = (1 << len(LEVEL_GROUPS)) - 1
-_NEIGHBOUR_BITS = [sum(_BITS[near] for near in NEIGHBOUR_GROUPS[group]) for group in LEVEL_GROUPS]
+# The level groups come first of all.
+_BITS = {group: 1 << index for index, group in enumerate(GROUPS)}
+_ALL_GROUPS = (1 << len(GROUPS)) - 1
+_LEVEL_BITS = (1 << len(LEVEL_GROUPS)) - 1
+_BITS_OF = {LEVEL: _LEVEL_BITS, OBLIQUE: _ALL_GROUPS & ~_LEVEL_BITS}
+_NEIGHBOUR_BITS = [sum(_BITS[near] for near in NEIGHBOUR_GROUPS[group]) for group in GROUPS]
 _REGULATED_LENGTHS = (5, 7)
 
 
@@ -37,11 +52,11 @@ _Hear = Callable[[str, bool], Heard]
 
 
 class _RhymeMask(NamedTuple):
-    """The level groups of a character as bits.
+    """The groups of a character as bits.
 
     Attributes:
         some: Groups that some reading has.
-        every: Groups that every reading has; 0 where one is oblique.
+        every: Groups that every reading has.
     """
 
     some: int
@@ -51,7 +66,7 @@ class _RhymeMask(NamedTuple):
 def _rhyme_mask(found: Sequence[Reading]) -> _RhymeMask:
     by_rhyme: dict[str, int] = {}
     for reading in found:
-        by_rhyme[reading.rhyme] = by_rhyme.get(reading.rhyme, 0) | _BITS.get(reading.group, 0)
+        by_rhyme[reading.rhyme] = by_rhyme.get(reading.rhyme, 0) | _BITS[reading.group]
     some, every = 0, _ALL_GROUPS
     for bits in by_rhyme.values():
         some |= bits
@@ -166,29 +181,46 @@ def _is_readable(lines: Sequence[str]) -> bool:
     return unknown <= MAX_UNKNOWN_SHARE * len(lines) * len(lines[0]) and 2 * sum(even) < len(even)
 
 
-def every_reading_passes(lines: str | Sequence[str]) -> bool:
-    """Whether the poem is regulated verse under every choice of readings; never with an unknown character."""
+def every_reading_passes(lines: str | Sequence[str], rhyme: Tone = Tone.LEVEL) -> bool:
+    """Whether the poem is regulated verse under every choice of readings; never with an unknown character.
+
+    Args:
+        lines: The lines of a poem, or the poem as one text.
+        rhyme: The tone of its rhyme.
+    """
     lines = as_lines(lines)
-    if not _has_shape(lines):
+    if not (_has_shape(lines) or _has_shape(lines, (6,))):
         return False
     read = traditional(lines)
     if not all(heard_at_word(char, False).readings for line in read for char in line):
         return False
     keys, masks = _AT_WORD.read(read, read)
-    common = _ALL_GROUPS
+    common = _BITS_OF[rhyme.value]
     for mask in masks[1::2]:
         common &= mask.every
     even = [line[-1] for line in lines[1::2]]
     if not common or len(set(even)) < len(even):
         return False
-    # Every choice of the first line's readings opens one pattern, under which all choices of the others must pass.
-    for tones in _resolutions(keys[0]):
-        opening = next(kind for kind in LINE_TYPES if (kind.second, kind.rhymed) == (tones[-4], tones[-1] == LEVEL))
-        if opening.rhymed and (lines[0][-1] in even or masks[0].some & ~(common | _neighbours(common))):
-            return False
-        if _worst_rank(tones, keys[1:], opening) == _FAIL:
-            return False
+    # Every choice of the first line's readings opens one pattern, under which all choices of the others must pass. Couplets
+    # of six characters do not lean on each other: each is opened by its own first line.
+    span = 2 if len(read[0]) == 6 else len(keys)
+    for start in range(0, len(keys), span):
+        for tones in _resolutions(keys[start]):
+            opening = _kind_of(tones)
+            if opening.last == rhyme.value:
+                # On an oblique rhyme the first line may end oblique without rhyming.
+                astray = rhyme is Tone.LEVEL and masks[0].some & _LEVEL_BITS & ~(common | _neighbours(common))
+                if start or lines[0][-1] in even or astray:
+                    return False
+            if _worst_rank(tones, keys[start + 1 : start + span], Pattern(opening, rhyme.value)) == _FAIL:
+                return False
     return True
+
+
+def _kind_of(tones: str) -> LineType:
+    """The type that a line's lead and end are of."""
+    second = tones[1] if len(tones) == 6 else tones[-4]
+    return next(kind for kind in LINE_TYPES if (kind.second, kind.last) == (second, tones[-1]))
 
 
 def is_level_rhymed(lines: Sequence[str]) -> bool:
@@ -208,6 +240,7 @@ def _any_form(char: str) -> int:
 
 
 def _share_group(masks: Sequence[int]) -> bool:
+    masks = [mask & _LEVEL_BITS for mask in masks]
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
@@ -241,9 +274,9 @@ def broken_share(lines: Sequence[str]) -> float:
     return min(after_b, after_d) / (len(lines) / 2)
 
 
-def _has_shape(lines: Sequence[str]) -> bool:
+def _has_shape(lines: Sequence[str], lengths: Sequence[int] = _REGULATED_LENGTHS) -> bool:
     count = len(lines)
-    if count < 4 or count % 2 or len(lines[0]) not in _REGULATED_LENGTHS:
+    if count < 4 or count % 2 or len(lines[0]) not in lengths:
         return False
     characters = len(lines[0])
     return all(len(line) == characters for line in lines)
@@ -251,7 +284,7 @@ def _has_shape(lines: Sequence[str]) -> bool:
 
 def _best(lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]) -> int:
     even = [line[-1] for line in lines[1::2]]
-    common = _ALL_GROUPS
+    common = _LEVEL_BITS
     for mask in masks[1::2]:
         common &= mask.some
     if not common or len(set(even)) < len(even):
@@ -260,11 +293,11 @@ def _best(lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]
     outcomes = [_best_outcomes(key) for key in keys]
     best = _FAIL
     for opening in LINE_TYPES:
-        if opening.rhymed and not first_rhymes:
+        if opening.last == LEVEL and not first_rhymes:
             continue
         rank = 0
         index = 0
-        for one, other in _couplets(opening, len(lines)):
+        for one, other in _couplets(Pattern(opening), len(lines)):
             rank = max(rank, _couplet_rank(outcomes[index], one, outcomes[index + 1], other))
             if rank >= best:
                 break
@@ -274,8 +307,8 @@ def _best(lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]
 
 
 @functools.cache
-def _couplets(opening: LineType, lines: int) -> tuple[tuple[LineType, LineType], ...]:
-    types = chain(opening, lines)
+def _couplets(pattern: Pattern, lines: int) -> tuple[tuple[LineType, LineType], ...]:
+    types = pattern.kinds(lines)
     return tuple(zip(types[::2], types[1::2]))
 
 
@@ -322,13 +355,14 @@ def _outcomes(choices: Sequence[str], choose: Callable[..., int]) -> _Outcomes:
     )
 
 
-def _worst_rank(first: str, keys: Sequence[str], opening: LineType) -> int:
+def _worst_rank(first: str, keys: Sequence[str], pattern: Pattern) -> int:
     """The worst rank of a poem whose first line has these tones and whose others have any that their keys allow."""
     lines = [[first], *map(_resolutions, keys)]
     worst = 0
-    for index, (one, other) in enumerate(_couplets(opening, len(lines))):
+    for index, (one, other) in enumerate(_couplets(pattern, len(lines))):
         seconds = lines[2 * index + 1]
-        for second in {tones[-3] for tones in seconds} if one is A else {""}:
+        # A line that rhymes is mended by none.
+        for second in {tones[-3] for tones in seconds} if one is A and pattern.rhyme == LEVEL else {""}:
             worst = max(worst, *(_rank(tones, one, second) for tones in lines[2 * index]))
         worst = max(worst, *(_rank(tones, other) for tones in seconds))
     return worst

@@ -15,6 +15,7 @@ Exit status: 0 if no poem fails, 1 if one does, 2 if none could be read, or one 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,11 @@ from typing import Any
 
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
 from gemma_poetry.corpus.encodings import decode
-from gemma_poetry.corpus.poem import RefusedError, SourcePoem
+from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, visible
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, UsageError, visible
 from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.check_result import CheckResult, scansion_result
@@ -108,6 +109,38 @@ def check_file(
                 )
             else:
                 yield record.source_id, error
+
+
+def only_poem(source: str | os.PathLike[str]) -> Poem:
+    """The one classical poem of a text; a path: of a file.
+
+    Raises:
+        UsageError: There are several poems.
+        InputError: The file cannot be read, or the poem cannot.
+    """
+    file = read_file(str(source)) if isinstance(source, os.PathLike) else text_file(source)
+    poems = classical_poems(file)
+    if len(poems) != 1:
+        raise UsageError(
+            _("the text holds {count} poems", count=len(poems)), expected=_("one poem"), action=_("give them one by one")
+        )
+    return poems[0]
+
+
+def classical_poems(file: SourceFile) -> list[Poem]:
+    """The classical poems of a file.
+
+    Raises:
+        InputError: The file cannot be read, or one of its poems cannot.
+    """
+    reader = reader_of(load_domain(DEFAULT))
+    poems = []
+    for record in reader.records(file):
+        try:
+            poems.append(reader.strictly(record))
+        except RefusedError as refused:
+            raise TextError(_("left out: {reason}", reason=refused.reason), where=record.source_id) from refused
+    return poems
 
 
 def text_file(text: str) -> SourceFile:

@@ -17,16 +17,20 @@ import gemma_poetry as gp
 from gemma_poetry.artifacts import check_file
 from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.errors import UsageError
+from gemma_poetry.domains.registry import DEFAULT, load_domain
+from gemma_poetry.errors import InputError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
 from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
+from gemma_poetry.prosody.forms import FULL_STOP
+from gemma_poetry.verbs.check import read_file
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
-from gemma_poetry.verbs.generated_output import write_out
+from gemma_poetry.verbs.generated_output import check_pictures, pictured, write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -44,6 +48,7 @@ def generate(options: GenerateOptions) -> int:
     """
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
+    check_pictures(options)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
             raise UsageError(
@@ -58,6 +63,12 @@ def generate(options: GenerateOptions) -> int:
     # A wish that cannot be met is told before a model is loaded.
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
+    if options.picture is not None and domain.engine != "slots":
+        raise UsageError(
+            _("a picture of {domain} is asked for", domain=domain.name),
+            expected=_("classical Chinese verse"),
+            action=_("leave it out"),
+        )
     corpus = _corpus_index(options.data) if options.data else None
     poet = gp.load(
         options.model,
@@ -78,8 +89,32 @@ def generate(options: GenerateOptions) -> int:
         assess=options.records,
         feature=options.feature,
     )
+    if options.picture is not None:
+        written = pictured(options, written)
     shown = methodcaller("annotated") if options.annotated else str
     return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
+
+
+def read_poem_to_answer(path: str) -> str:
+    """The lines of the one poem of a file, or of standard input, with their marks; title and author are left out.
+
+    Args:
+        path: The file, or `-`.
+
+    Raises:
+        InputError: The file cannot be read, or holds no poem or several.
+    """
+    file = read_file(path)
+    reader = reader_of(load_domain(DEFAULT))
+    records = list(reader.records(file))
+    if len(records) != 1:
+        raise InputError(
+            _("{where} holds {count} poems", where=file.where, count=len(records)),
+            expected=_("the one poem that is answered"),
+            action=_("put it in a file of its own; an empty line ends a poem"),
+        )
+    poem = reader.strictly(records[0])
+    return "".join(map("".join, zip(poem.lines, poem.marks or FULL_STOP * len(poem.lines))))
 
 
 def written_record(written: Written, corpus: CorpusIndex | None = None) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def generate(
     form: Annotated[str, typer.Option("--form", help="体裁 or 词牌: 七言绝句, 五律, 菩萨蛮 ...")] = "",
     title: Annotated[str, typer.Option("--title", help="题目")] = "",
     author: Annotated[str, typer.Option("--author", help="作者 whose style is asked for.")] = "",
-    pattern: Annotated[str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")] = "",
+    pattern: Annotated[
+        str, typer.Option("--pattern", help="平起, 仄起, 首句入韵, 不入韵; of a 绝句 仄韵; of a tune its variant.")
+    ] = "",
     metre: Annotated[
         Literal["strict", "free"], typer.Option("--metre", help="strict keeps tones and rhyme; free only lines and characters.")
     ] = "strict",
@@ -38,6 +40,16 @@ def generate(
     rhyme_words: Annotated[str, typer.Option("--rhyme-words", help="步韵: the rhyme words in order.")] = "",
     template: Annotated[str, typer.Option("--template", help="Lines with blanks: 空山□□□，□□□□秋。")] = "",
     answer: Annotated[str, typer.Option("--answer", help="上联: write the line that answers it.")] = "",
+    answer_poem: Annotated[
+        str,
+        typer.Option(
+            "--answer-poem", help="和诗: a file with the poem that is answered, or - for standard input.", metavar="FILE|-"
+        ),
+    ] = "",
+    answer_by: Annotated[
+        Literal["步韵", "用韵", "依韵"],
+        typer.Option("--answer-by", help="步韵: its rhyme words in order; 用韵: in another order; 依韵: others of its rhyme."),
+    ] = "步韵",
     words: Annotated[
         str | None,
         typer.Option("--words", help="意象: words to write about, e.g. 轨,窗,千里; four at most."),
@@ -65,7 +77,13 @@ def generate(
         Path | None, typer.Option("--data", help="A DATA folder whose training lines are kept out; the nearest is named.")
     ] = None,
     effort: Annotated[
-        int | None, typer.Option("--effort", min=1, max=5, help="Quality for time: 1 writes once, 5 chooses among many.")
+        int | None,
+        typer.Option(
+            "--effort",
+            min=1,
+            max=5,
+            help="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines.",
+        ),
     ] = None,
     best_of: Annotated[
         int | None, typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort.")
@@ -83,6 +101,9 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("--out", help="A file to write to: JSON if it is called .jsonl or .json, else text.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="诗笺: a file for a picture of the poem, .png or .svg.")
+    ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
@@ -91,7 +112,7 @@ def generate(
 ) -> None:
     """Write poems whose form, tones and rhyme cannot be wrong."""
     from gemma_poetry.generation.request import PoemRequest, split_words
-    from gemma_poetry.verbs.generate import generate as write
+    from gemma_poetry.verbs.generate import generate as write, read_poem_to_answer
     from gemma_poetry.verbs.generate_options import GenerateOptions
 
     settings = chosen_recipe(recipe, overrides, generate__seed=seed, generate__effort=effort).generate
@@ -109,6 +130,8 @@ def generate(
         rhyme_words=rhyme_words,
         template=template,
         answer=answer,
+        answer_poem=read_poem_to_answer(answer_poem) if answer_poem else "",
+        answer_by=answer_by,
         words=split_words(words or ""),
         must=split_words((words if must == "all" else must) or ""),
         offer_words=offer_words,
@@ -126,6 +149,7 @@ def generate(
             as_json=as_json,
             out=out,
             overwrite=overwrite,
+            picture=picture,
             settings=settings,
             annotated=annotated,
             best_of=best_of,

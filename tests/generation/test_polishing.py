@@ -1,0 +1,232 @@
+"""Polishing rewrites under the form, leaves alone what it may not touch, and keeps only what is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gemma_poetry.config import GenerateSettings
+from gemma_poetry.corpus.known_lines import KnownLines
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.domains.registry import load_domain
+from gemma_poetry.errors import ConstraintError, TextError
+from gemma_poetry.generation import poem_generator, polishing
+from gemma_poetry.generation.couplets import repeated_places
+from gemma_poetry.generation.drafts import Draft, draft_of
+from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.polishing import worth
+from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.verification import form_kept
+from gemma_poetry.generation.writer import PoemWriter
+from gemma_poetry.generation.written import Change
+from gemma_poetry.prosody.lines import split_lines
+from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.prosody.scansion import scan, scan_auto
+from tests.generation.conftest import NOTHING_KNOWN
+
+AUTUMN = "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。"
+TOWER = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+REN = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+
+
+class Loaded:
+    def __init__(self, model, tokenizer):  # type: ignore[no-untyped-def]
+        self.model, self.tokenizer = model, tokenizer
+
+
+@pytest.fixture(scope="module")
+def writer(tiny, tokenizer) -> PoemWriter:
+    settings = GenerateSettings(temperature=1.0, top_p=1.0)
+    return PoemWriter(load_domain("classical-chinese"), Loaded(tiny, tokenizer), settings, guards=NOTHING_KNOWN)
+
+
+def poem_of(text: str, title: str = "") -> Poem:
+    lines, marks = split_lines(text)
+    return Poem(tuple(lines), marks, title=title, script="")
+
+
+def differing(one: tuple[str, ...], other: tuple[str, ...]) -> set[int]:
+    return {number for number, (a, b) in enumerate(zip(one, other), 1) if a != b}
+
+
+@pytest.fixture
+def lenient(monkeypatch):
+    """Whatever is written is kept, as if it were better: random weights do not always find it so."""
+    monkeypatch.setattr(polishing, "_LEAST_GAIN", -1e6)
+
+
+@pytest.mark.parametrize("lines", [(2,), (1, 4), (3, 4), (8,)])
+def test_only_the_lines_that_were_asked_for_change(writer, lenient, lines):
+    poem = poem_of(AUTUMN, "山居秋暝")
+    found = writer.polish(poem, lines=lines, rounds=6, seed=1)
+    assert found.before.poem.lines == poem.lines
+    changed = differing(poem.lines, found.after.poem.lines)
+    assert changed == set(lines)
+    assert [one.line for one in found.changes] == sorted(changed)
+    for one in found.changes:
+        assert (one.old, one.new) == (poem.lines[one.line - 1], found.after.poem.lines[one.line - 1])
+        assert one.reason.count("; ") == 1
+    assert found.after.check.verdict in (Verdict.STRICT, Verdict.MINOR) and not found.after.check.faults
+    kept = {char for number, line in enumerate(poem.lines, 1) if number not in lines for char in line}
+    assert all(kept.isdisjoint(one.new) for one in found.changes), "no character comes twice but doubled (萧萧)"
+
+
+def test_what_is_kept_is_better_and_a_seed_gives_one_poem(writer):
+    found = writer.polish(poem_of(AUTUMN, "山居秋暝"), rounds=4, seed=3)
+    again = writer.polish(poem_of(AUTUMN, "山居秋暝"), rounds=4, seed=3)
+    assert found.after.poem == again.after.poem and found.changes == again.changes
+    old, new = found.measures["ppl_char"]
+    assert found.before.perplexity == old and found.after.perplexity == new
+    draft = draft_of(poem_of(AUTUMN, "山居秋暝"), scan_auto(list(poem_of(AUTUMN).lines)), novel=True)
+    one = writer.generator.polisher.polish(draft, rounds=4, seed=3)
+    assert one.changes and worth(one.after) > worth(one.before)
+
+
+def test_nothing_better_leaves_the_poem_whole(writer, monkeypatch):
+    monkeypatch.setattr(polishing, "_LEAST_GAIN", 1e6)
+    found = writer.polish(poem_of(AUTUMN), rounds=12, seed=1)
+    assert found.after.poem == found.before.poem and found.changes == ()
+    assert "nothing was found that is better" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "faulty", "why"),
+    [
+        (TOWER.replace("流", "水"), 2, "a rhyme word that does not rhyme"),
+        (TOWER.replace("欲穷", "欲到"), 3, "a wrong tone on a beat"),
+    ],
+)
+def test_a_faulty_line_is_found_and_mended(writer, text, faulty, why):
+    poem = poem_of(text)
+    before = scan(poem.lines, "五言绝句")
+    assert {fault.line for fault in before.faults} == {faulty}, why
+    found = writer.polish(poem, rounds=1, seed=2)
+    assert differing(poem.lines, found.after.poem.lines) == {faulty}
+    assert found.after.check.passes and found.changes[0].reason == "it breaks the form; the new one keeps it"
+
+
+def test_faults_of_lines_that_stay_are_left(writer):
+    """静夜思 is no regulated verse; what is rewritten keeps the form that it is held to all the same."""
+    poem = poem_of("床前明月光，疑是地上霜。举头望明月，低头思故乡。")
+    old = scan(poem.lines, "五言绝句")
+    found = writer.polish(poem, form="五绝", lines=(2,), rounds=4, seed=2)
+    assert differing(poem.lines, found.after.poem.lines) <= {2}
+    assert len(found.after.check.faults) <= len(old.faults)
+    if found.changes:
+        assert all(fault.line != 2 for fault in found.after.check.faults)
+
+
+def test_a_repeated_line_follows(writer):
+    found = writer.polish(poem_of(REN), form="如梦令", lines=(6,), rounds=4, seed=1)
+    assert found.after.poem.lines[4] == found.after.poem.lines[5]
+    assert differing(found.before.poem.lines, found.after.poem.lines) in ({5, 6}, set())
+    assert found.after.check.passes
+
+
+def test_the_script_and_what_stays_are_the_persons(writer):
+    text = "獨坐幽篁裏，彈琴復長嘯。深林人不知，明月來相照。"
+    found = writer.polish(poem_of(text, "竹里館"), lines=(3,), rounds=3, seed=1)
+    assert found.after.poem.script == "traditional"
+    assert [found.after.poem.lines[place] for place in (0, 1, 3)] == ["獨坐幽篁裏", "彈琴復長嘯", "明月來相照"]
+    assert found.before.poem.lines[2] == "深林人不知"
+
+
+def test_a_form_without_rules_is_polished_by_its_shape(writer):
+    found = writer.polish(poem_of("空山，新雨后天气。晚来秋，明月松间。"), rounds=3, seed=1)
+    assert [len(line) for line in found.after.poem.lines] == [2, 5, 3, 4] and found.after.check.verdict is Verdict.NOT_JUDGED
+
+
+def test_no_known_line_is_put_in(tiny, tokenizer, writer, lenient):
+    poem = poem_of(AUTUMN)
+    found = writer.polish(poem, lines=(2,), rounds=2, seed=5)
+    new = found.after.poem.lines[1]
+    assert new != poem.lines[1]
+    guarded = PoemWriter(writer.domain, Loaded(tiny, tokenizer), writer.generator.settings, guards=[KnownLines.build([new])])
+    assert guarded.polish(poem, lines=(2,), rounds=2, seed=5).after.poem.lines[1] != new
+
+
+@pytest.mark.parametrize("lines", [(0,), (9,), (1, 12)])
+def test_lines_that_are_not_there(writer, lines):
+    with pytest.raises(ConstraintError, match="the poem has no line"):
+        writer.polish(poem_of(AUTUMN), lines=lines, seed=1)
+
+
+def test_another_shape_than_that_of_the_form(writer):
+    with pytest.raises(TextError):
+        writer.polish(poem_of(AUTUMN), form="七律", seed=1)
+
+
+def test_what_was_asked_for_stays(tiny, tokenizer, monkeypatch):
+    monkeypatch.setitem(poem_generator.ROUNDS, 4, 6)
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
+    wishes = [
+        PoemRequest("五绝", "秋月", acrostic="空山新雨"),
+        PoemRequest("五绝", must=("明月", "清泉")),
+        PoemRequest("五绝", first_line="空山新雨后"),
+        PoemRequest("五律", rhymes=("十一尤",)),
+        PoemRequest("如梦令", script="traditional"),
+    ]
+    for wish, one in zip(wishes, generator.write(wishes, seed=2)):
+        scansion = scan(one.poem.lines, one.poem.kind)
+        assert scansion.verdict == "strict" and scansion.every_reading, one.poem.text
+        assert "".join(line[0] for line in one.poem.lines).startswith(wish.acrostic)
+        assert all(word in one.poem.text for word in wish.must)
+        assert one.poem.lines[0] == wish.first_line or not wish.first_line
+        assert not wish.rhymes or scansion.rhyme_group == wish.rhymes[0]
+        assert one.poem.script == wish.script
+        assert one.merits is not None
+
+
+@pytest.mark.parametrize("upper", ["风声雨声读书声", "海内存知己"])
+def test_an_answer_stays_one(tiny, tokenizer, lenient, monkeypatch, upper):
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
+    for seed in (1, 2, 3):
+        (one,) = generator.write([PoemRequest(answer=upper)], seed=seed)
+        assert one.poem.lines[0] == upper and repeated_places(one.poem.lines[1]) == repeated_places(upper)
+        form_kept(one.poem.lines, one.request, one.prescription)
+
+
+def test_effort_four_polishes_what_it_wrote(tiny, tokenizer, monkeypatch):
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=4, temperature=1.0), guards=NOTHING_KNOWN)
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    poems = {}
+    for rounds in (0, 6):
+        monkeypatch.setitem(poem_generator.ROUNDS, 4, rounds)
+        (poems[rounds],) = generator.write([PoemRequest("五绝", "秋月")], seed=4)
+    assert poems[6].poem != poems[0].poem
+    assert worth(poems[6].merits) > worth(poems[0].merits)
+    (one,) = generator.write([PoemRequest("五绝", "秋月")], seed=4, best_of=4)
+    assert one.poem == poems[0].poem, "a number of drafts that was asked for is all that is done"
+
+
+def test_a_line_that_was_asked_for_whole_cannot_be_rewritten(writer):
+    generator = writer.generator
+    (one,) = generator.write([PoemRequest("五绝", first_line="空山新雨后")], seed=1, best_of=2)
+    form = form_kept(one.poem.lines, one.request, one.prescription)
+    draft = Draft(one.poem.lines, form, one.request, one.prescription)
+    with pytest.raises(ConstraintError, match="every character of line 1 was asked for"):
+        generator.polisher.polish(draft, rounds=1, seed=1, lines=(1,))
+    found = generator.polisher.polish(draft, rounds=4, seed=1)
+    assert found.lines[0] == "空山新雨后"
+
+
+def test_changes_are_marked():
+    change = Change(2, "黄河入海水", "青河入海流", "it breaks the form; the new one keeps it")
+    assert change.changed == (1, 5)
+    assert str(change) == "line 2: 黄河入海水 -> [青]河入海[流] (it breaks the form; the new one keeps it)"
+    assert "[青天]" in str(replace(change, new="青天入海水"))
+
+
+def test_the_record_says_what_became_of_the_poem(writer):
+    found = writer.polish(poem_of(TOWER.replace("流", "水"), "登楼"), rounds=1, seed=2)
+    record = found.to_record()
+    assert record["title"] == "登楼" and record["form"] == "五言绝句" and record["seed"] == 2
+    assert record["before"]["scansion"]["verdict"] == "fail" and record["scansion"]["verdict"] != "fail"
+    (change,) = record["changes"]
+    assert change["line"] == 2 and change["new"] == record["lines"][1] and change["old"] == record["before"]["lines"][1]
+    assert change["changed"] == list(found.changes[0].changed)
+    assert set(record["measures"]) == {"ppl_char", "closeness", "coherence", "usage", "parallelism"}
+    assert record["measures"]["parallelism"] == {"before": None, "after": None}
