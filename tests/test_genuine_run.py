@@ -46,7 +46,7 @@ def run(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
         find_named.cache_clear()
         folder = tmp_path_factory.mktemp("genuine")
         data = save_data(folder / "DATA", load_tokenizer(NAME), train=30, held_out=2)
-        finetune(data, NAME, folder / "RUN", load_recipe("gemma", RECIPE), "gemma")
+        finetune(data, NAME, folder / "RUN", load_recipe("gemma", RECIPE), recipe_name="gemma")
         yield folder / "RUN"
 
 

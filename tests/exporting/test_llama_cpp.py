@@ -150,7 +150,10 @@ def test_quantized_files_differ_by_what_their_blocks_hold(tmp_path: Path):
         path = tmp_path / f"{dtype}.gguf"
         write_gguf(model, tokenizer, path, dtype)
         unpacked = read_gguf(path, model.config)
-        share = [float((read - true).norm() / true.norm()) for read, true in zip(unpacked.state_dict().values(), model.state_dict().values())]
+        share = [
+            float((read - true).norm() / true.norm())
+            for read, true in zip(unpacked.state_dict().values(), model.state_dict().values())
+        ]
         assert max(share) < {"float32": 1e-6, "q8_0": 0.01, "q4_k_m": 0.1}[dtype]
         assert apart(continued(unpacked, ids, 1), LlamaCpp(path).greedy(ids, 1)) < {"float32": ROUNDING}.get(dtype, 0.1)
         found.append(apart(ours, LlamaCpp(path).greedy(ids, 1)))

@@ -44,7 +44,11 @@ def check_gguf_adapter(model: Any) -> str:
         if there
     ]
     if beside or family not in names:
-        found = _("llama.cpp's adapters have no {what}", what=beside[0]) if beside else _("llama.cpp knows no {family}", family=family)
+        found = (
+            _("llama.cpp's adapters have no {what}", what=beside[0])
+            if beside
+            else _("llama.cpp knows no {family}", family=family)
+        )
         raise UsageError(found, expected=_("LoRA on a Gemma"), action=_INSTEAD)
     return names[family]
 
