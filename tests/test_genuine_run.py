@@ -62,10 +62,11 @@ def greedy(source: ExportSource) -> list[tuple[int, torch.Tensor]]:
     return continued(loaded.model, encode_prompt(loaded.tokenizer, PROMPT))
 
 
-def continued(model, ids: list[int]) -> list[tuple[int, torch.Tensor]]:  # type: ignore[no-untyped-def]
+def continued(model, ids: list[int], count: int = TOKENS) -> list[tuple[int, torch.Tensor]]:  # type: ignore[no-untyped-def]
+    """The greedy continuation of a model: each token, and the logarithms of all probabilities at its place."""
     found, cache = [], None
     step = torch.tensor([ids])
-    while len(found) < TOKENS:
+    while len(found) < count:
         with torch.inference_mode():
             output = model(input_ids=step, past_key_values=cache, use_cache=True)
         cache, row = output.past_key_values, torch.log_softmax(output.logits[0, -1].float(), -1)
@@ -77,7 +78,7 @@ def continued(model, ids: list[int]) -> list[tuple[int, torch.Tensor]]:  # type:
 def apart(greedy: list[tuple[int, torch.Tensor]], llama: LlamaCpp, ids: list[int]) -> tuple[int, float]:
     """How many tokens llama.cpp writes alike, and the widest difference of a likely one, where it is still the same text."""
     widest, alike = 0.0, 0
-    for (token, row), step in zip(greedy, llama.greedy(ids, TOKENS)):
+    for (token, row), step in zip(greedy, llama.greedy(ids, len(greedy))):
         widest = max(widest, *(abs(float(row[index]) - value) for index, value in step.likeliest.items()))
         if token != step.token:
             assert float(row.max() - row[step.token]) <= 2 * widest, "another token, and none that was nearly as likely"
