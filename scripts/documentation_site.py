@@ -84,6 +84,13 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def on_page_context(context: Any, page: Any, config: Any, nav: Any) -> Any:
+    """The switch of languages stays on the page, on the first one too, wherever the site is looked at."""
+    for choice in config.extra.alternate:
+        choice["link"] = page.file.alternates[choice["lang"]].url
+    return context
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Links to files outside the documents lead to the repository; a page without a twin says so.
 
