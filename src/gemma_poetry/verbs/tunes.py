@@ -268,9 +268,9 @@ def tunes_page(table: TuneTable) -> str:
         "",
         _(
             "{count} tunes with {variants:,} variants are judged, learned from the poems of the collection: {solid} from many "
-            "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is shown; "
-            "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` repeats the end "
-            "of line 5.",
+            "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is "
+            "shown; `gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` "
+            "repeats the end of line 5.",
             count=len(table.judged),
             variants=variants,
             solid=tiers[Tier.SOLID],
