@@ -14,6 +14,7 @@ from typing import Any
 
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
+from pymdownx.slugs import slugify
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "gemma_poetry"
@@ -58,7 +59,11 @@ def tunes_text(language: str) -> str:
 
 
 def on_config(config: Any) -> Any:
-    """The pages of the reference stand last in the navigation. Called once for each language, with the same configuration."""
+    """The pages of the reference stand last in the navigation, and headings are addressed by their words, in Chinese too.
+
+    Called once for each language, with the same configuration.
+    """
+    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     names = sorted(set(reference_pages()) - {"index"})
     entry = {"API": ["reference/index.md", *({name: f"reference/{name}.md"} for name in names)]}
     if entry not in config.nav:
