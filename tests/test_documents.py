@@ -385,3 +385,17 @@ def test_both_languages_stay_in_step(twins: tuple[Path, Path]):
 )
 def test_an_outline_sees_what_a_twin_lacks(english, chinese):
     assert outline(english) != outline(chinese)
+
+
+def test_the_navigation_is_translated():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    i18n = next(plugin["i18n"] for plugin in site["plugins"] if isinstance(plugin, dict) and "i18n" in plugin)
+    chinese = next(language for language in i18n["languages"] if language["locale"] == "zh")
+
+    def titles(entries: list[dict[str, object]]) -> Iterator[str]:
+        for entry in entries:
+            for title, inner in entry.items():
+                yield title
+                yield from titles(inner) if isinstance(inner, list) else ()
+
+    assert set(titles(site["nav"])) - set(chinese["nav_translations"]) == {"KerasHub"}
