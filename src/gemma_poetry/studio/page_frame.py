@@ -7,6 +7,7 @@ addresses away to nobody.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
@@ -110,7 +111,14 @@ class _Bounds:
             await _answer(framed, refusal)
             return
         try:
-            await self._app(scope, bounded, framed)
+            if scope["method"] == "POST" and scope["path"] not in self._open:
+                body = await _whole_body(bounded)
+                if _names_strange_file(body):
+                    await _answer(framed, 403)
+                    return
+                await self._app(scope, _replayed(body, receive), framed)
+            else:
+                await self._app(scope, bounded, framed)
         except _TooLargeError:
             if not started:
                 await _answer(framed, 413)
@@ -127,6 +135,50 @@ class _Bounds:
 
 class _TooLargeError(Exception):
     """A body ran over the bound while it was read."""
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What receives a body that was read already, and then whatever comes."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _names_strange_file(body: bytes) -> bool:
+    """Whether what was sent names a file (or an address) other than one that was sent itself.
+
+    Gradio opens the path of whatever looks like a file of its own, and fetches it where it is an address; it looks where the
+    file lies only in applications that it serves by itself.
+    """
+    from gradio.utils import get_upload_folder
+
+    try:
+        found = [json.loads(body)]
+    except ValueError:
+        return False  # a form: nothing that Gradio takes for a file
+    sent = Path(get_upload_folder()).resolve()
+    while found:
+        value = found.pop()
+        if isinstance(value, dict):
+            path = value.get("path")
+            if path is not None and not (isinstance(path, str) and Path(path).resolve().is_relative_to(sent)):
+                return True
+            found += value.values()
+        elif isinstance(value, list):
+            found += value
+    return False
 
 
 async def _answer(send: Send, status: int) -> None:

@@ -177,7 +177,7 @@ def _fields(jobs: TrainingJobs, words: Wording) -> tuple[list[Any], Any, Any]:
     data = words.add(
         gr.Dropdown(_named(jobs, "zh"), value=SAMPLE, elem_id="train-data", filterable=False), label="train_data"
     )
-    upload = gr.UploadButton(file_types=list(UPLOAD_ENDINGS), elem_id="train-upload", size="sm", type="filepath")
+    upload = gr.UploadButton(file_types=list(UPLOAD_ENDINGS), elem_id="train-upload", size="md", type="filepath")
     megabytes = jobs.largest_upload // 2**20
     words.add(
         upload,
@@ -246,7 +246,8 @@ def _pair_of(workshop: Workshop, name: str, language: Language) -> tuple[str, st
 def _curve(state: JobState, run: Path, language: Language) -> Any:
     if not state.points:
         return gr.update(visible=False)
-    losses, _perplexities = curves({state.name: run}, [state.name], language)
+    model = str(state.request["model"])
+    losses, _perplexities = curves({model: run}, [model], language)
     return gr.update(
         visible=True,
         value=losses,
