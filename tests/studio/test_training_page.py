@@ -86,7 +86,7 @@ def test_findings_stand_open_until_it_trains():
     record = {"check": "room", "verdict": "fault", "found": HOSTILE, "expected": "more", "action": "less"}
     finding = {"zh": {**record, "check": "内存", "action": "少些"}, "en": record}
     html = findings_html(state(status="fault", stage="doctor", findings=[finding]), "zh")
-    assert "内存" in html and "有误" in html and "少些" in html and "<details class=\"fold\" open>" in html
+    assert "内存" in html and "有误" in html and "少些" in html and '<details class="fold" open>' in html
     assert HOSTILE not in html
     assert " open>" not in findings_html(state(findings=[finding]), "en")
     assert findings_html(state(), "en") == ""
@@ -195,7 +195,7 @@ def test_a_text_that_was_sent_is_taken(client: TestClient, workshop: Workshop):
 
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}, {"url": "http://127.0.0.1:1/"}])
 @pytest.mark.parametrize("place", ["SECRET", "SENT/../secret.txt", "http://127.0.0.1:1/secret.txt", 7, ["SECRET"]])
-def test_a_file_that_was_not_sent_is_not_taken(client: TestClient, workshop: Workshop, tmp_path: Path, place: object, meta: dict):
+def test_a_file_that_was_not_sent_is_not_taken(client, workshop: Workshop, tmp_path: Path, place: object, meta: dict):
     secret = tmp_path / "secret.txt"
     secret.write_text("a secret", encoding="utf-8")
     if isinstance(place, str):

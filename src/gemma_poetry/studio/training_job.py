@@ -32,8 +32,9 @@ from typing import Any, Literal
 
 from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_json
 from gemma_poetry.config import recipe_with
-from gemma_poetry.errors import DataError, RecipeError
+from gemma_poetry.errors import DataError, OutputError, RecipeError
 from gemma_poetry.folders import folder_kind
+from gemma_poetry.languages import _
 from gemma_poetry.studio.texts import Language, complaint
 from gemma_poetry.studio.training_wish import JobRequest, settings_of
 
@@ -151,7 +152,7 @@ class TrainingJobs:
         if size > self.largest_upload:
             raise complaint("upload_size", language, size=f"{size:,}", limit=f"{self.largest_upload:,}")
         folder = self.root / _UPLOADS
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         kept = folder / f"{_now()}{ending}"
         number = 1
         while kept.exists():
@@ -166,13 +167,14 @@ class TrainingJobs:
         Raises:
             UsageError: Another training is at work, or data, model or recipe are none of those offered.
             RecipeError: A setting cannot be.
+            OutputError: The folder cannot be made.
         """
         if request.data not in self.data_names():
             raise complaint("no_data", language, name=repr(str(request.data)[:40]))
         if request.model not in self.models:
             raise complaint("no_model", language, name=repr(str(request.model)[:40]), names=", ".join(self.models))
         settings = settings_of(request, language)
-        self.root.mkdir(parents=True, exist_ok=True)
+        _make(self.root)
         with self._taking(language) as lock:
             name = self._new_folder()
             chosen = self.root / request.data
@@ -382,6 +384,18 @@ def _status(process: Mapping[str, Any]) -> Status:
     if ended in (130, 143):
         return "stopped"
     return "fault" if stage == "doctor" and ended == 1 else "failed"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            _("cannot write ({reason})", reason=error.strerror),
+            where=folder,
+            expected=_("a writable place"),
+            action=_("start the studio with another --folder"),
+        ) from error
 
 
 def _in_order(name: str) -> tuple[str, int]:

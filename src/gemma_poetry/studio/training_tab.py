@@ -121,7 +121,7 @@ def training_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.B
         **HIDDEN,
     )
     timer.tick(drawn, [*inputs, drawn_last], view, **HIDDEN)
-    chosen.input(lambda code, name: drawn(code, name), inputs, view, **HIDDEN)
+    chosen.input(lambda code, name: [*drawn(code, name), None, ""], inputs, [*view, pair, sides], **HIDDEN)
     page.load(lambda code: drawn(code, None), [language_choice], view, **HIDDEN)
     page.load(lambda code: _data_choices(jobs, language_of(code)), [language_choice], [fields[0]], **HIDDEN)
 
@@ -174,9 +174,7 @@ def _fields(jobs: TrainingJobs, words: Wording) -> tuple[list[Any], Any, Any]:
     """What is asked for, in the order of `JobRequest`; the box for an evaluation; the button that sends a text."""
     names = recipe_names()
     recipe = "quickstart" if "quickstart" in names else names[0]
-    data = words.add(
-        gr.Dropdown(_named(jobs, "zh"), value=SAMPLE, elem_id="train-data", filterable=False), label="train_data"
-    )
+    data = words.add(gr.Dropdown(_named(jobs, "zh"), value=SAMPLE, elem_id="train-data", filterable=False), label="train_data")
     upload = gr.UploadButton(file_types=list(UPLOAD_ENDINGS), elem_id="train-upload", size="md", type="filepath")
     megabytes = jobs.largest_upload // 2**20
     words.add(
@@ -211,9 +209,7 @@ def _fields(jobs: TrainingJobs, words: Wording) -> tuple[list[Any], Any, Any]:
 
 def _after(words: Wording) -> tuple[Any, list[Any], Any, Any]:
     """What can be done with a finished run: the button that writes a pair, what it asks, the export and its kind."""
-    words.add(
-        gr.HTML(_heading("zh"), apply_default_css=False, min_width=200), lambda language: {"value": _heading(language)}
-    )
+    words.add(gr.HTML(_heading("zh"), apply_default_css=False, min_width=200), lambda language: {"value": _heading(language)})
     with gr.Row(equal_height=False, elem_classes="ends"):
         form = words.add(
             gr.Dropdown(form_choices(), value=PROPOSED_FORM, elem_id="train-form", min_width=140, num_choices_shown=None),

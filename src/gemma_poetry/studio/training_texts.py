@@ -29,8 +29,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train_job": ("此处的训练", "Trainings here"),
     "train_none": (
         "选语料、模型与配方，先诊断，再开始训练。训练自成进程，关页或重启诗斋都不打断；同时只有一次。",
-        "Choose poems, model and recipe; look it over; then start. A training is a process of its own: neither closing the page "
-        "nor restarting the studio interrupts it. There is one at a time.",
+        "Choose poems, model and recipe; look it over; then start. A training is a process of its own: neither closing the "
+        "page nor restarting the studio interrupts it. There is one at a time.",
     ),
     "train_reads": ("{model} · {data} · 配方 {recipe}", "{model} · {data} · recipe {recipe}"),
     "train_running": ("进程 {pid} 正在：{stage}", "process {pid} is at work: {stage}"),
