@@ -1,7 +1,8 @@
 """What mkdocs asks for while it builds the site: pages of the API, and links that leave the documents.
 
-In: the rooms of the package, whose `__init__` lists what they export; pages that link to files of the repository. Out: a page
-`reference/ROOM.md` for each room, with what its docstrings say; links with the repository's address.
+In: the rooms of the package, whose `__init__` lists what they export; the shipped tunes; pages that link to files of the
+repository. Out: a page `reference/ROOM.md` for each room, with what its docstrings say; `tunes.md` with every tune; links with
+the repository's address.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ def reference_pages() -> dict[str, str]:
     return pages
 
 
+def tunes_text() -> str:
+    """Text of the page of tunes."""
+    from gemma_poetry.prosody.tunes import shipped_tunes
+    from gemma_poetry.verbs.tunes import tunes_page
+
+    return tunes_page(shipped_tunes())
+
+
 def on_config(config: Any) -> Any:
     """The pages of the reference stand last in the navigation."""
     names = sorted(set(reference_pages()) - {"index"})
@@ -50,9 +59,10 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Adds the pages of the reference."""
+    """Adds the pages of the reference and that of the tunes."""
     for name, text in reference_pages().items():
         files.append(File.generated(config, f"reference/{name}.md", content=text))
+    files.append(File.generated(config, "tunes.md", content=tunes_text()))
     return files
 
 

@@ -163,6 +163,7 @@ def test_what_works_without_extras(light, tmp_path, words, text, status, said):
         (["doctor", "--data", "DATA"], "write"),
         (["prepare", "--source", "sample", "--out", "DATA"], "train"),
         (["quickstart", "--out", "QUICK"], "train"),
+        (["serve"], "serve"),
         (["studio"], "studio"),
         (["rate", "simulate", "--studies", "1"], "train"),
         (["check", "--domain", "english-verse"], "english"),

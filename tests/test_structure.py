@@ -21,6 +21,7 @@ GROUND = {
     "folders",
     "progress",
     "frames",
+    "hosts",
 }  # on which every room may stand
 # What each room may import of the project, besides itself; a dotted name admits that module alone.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "artifacts": {"errors"},
     "progress": {"errors"},
     "frames": {"errors"},
+    "hosts": {"errors", "languages"},
     "folders": {"errors", "artifacts"},
     "runs": {"errors", "artifacts", "folders"},
     "prosody": {"errors"},
@@ -66,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keras_backend": {*GROUND, "runs", "corpus.poem", "corpus.reading", "corpus.known_lines", "data", "evaluation.metrics"},
     "domains": {"errors", "extras", "corpus.poem", "prosody", "data.prompts"},
     "studio": {*GROUND, "corpus.poem", "generation", "prosody", "evaluation.human", "evaluation.curves"},
+    "serving": {*GROUND, "generation", "prosody", "corpus.script"},
 }
 UNBOUND = {"cli", "verbs", "api"}  # they put the rooms together
 LIGHT = [

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         load as load,
         prepare as prepare,
         train as train,
+        tune as tune,
         use_language as use_language,
     )
     from gemma_poetry.errors import GemmaPoetryError as GemmaPoetryError

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from gemma_poetry.domains.domain import Domain
     from gemma_poetry.evaluation.results import Results
     from gemma_poetry.generation.request import PoemRequest
-    from gemma_poetry.generation.written import Polished, Writer, Written
+    from gemma_poetry.generation.written import Polished, Watch, Writer, Written
     from gemma_poetry.prosody.check_result import CheckResult
+    from gemma_poetry.verbs.tune import Trial
 
 Place = str | os.PathLike[str]
 """A file or folder; `Data` and `Run` are places too."""
@@ -160,6 +161,7 @@ class Poet:
         best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
+        watch: Watch | None = None,
         **wishes: Any,
     ) -> Iterator[Written]:
         """Writes poems, and gives each as soon as it is whole.
@@ -171,6 +173,7 @@ class Poet:
             best_of: Poems written for each that is kept; `None`: as many as the effort of the settings says.
             assess: Tell the perplexity of each.
             feature: What else the domain can be asked for: of haiku a season word.
+            watch: Is called at each step of decoding with the running texts by their numbers; what it raises ends the writing.
             **wishes: Further fields of `PoemRequest`: `title`, `author`, `acrostic`, `rhymes`, `template`, ...
 
         Raises:
@@ -186,7 +189,7 @@ class Poet:
 
         # New lines are promised where it is known which are old.
         asked = [replace(one, novel=one.novel and bool(self.known_lines)) for one in requests_of(form, wishes)]
-        return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature)
+        return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature, watch=watch)
 
     def polish(
         self,
@@ -217,7 +220,10 @@ class Poet:
         from gemma_poetry.verbs.check import only_poem
 
         if not isinstance(self.writer, PoemWriter):
-            raise UsageError(f"a poet of {self.domain.name} polishes nothing", expected=f"a model of {CLASSICAL}")
+            raise UsageError(
+                _("a poet of {name} polishes nothing", name=self.domain.name),
+                expected=_("a model of {classical}", classical=CLASSICAL),
+            )
         own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
         return self.writer.polish(
             replace(own, title=title or own.title),
@@ -395,6 +401,36 @@ def train(
     with shown(progress):
         chosen = recipe_with(recipe, settings)
         return Run(Path(out), work(Path(data), os.fspath(model), Path(out), chosen, resume=resume, recipe_name=name))
+
+
+def tune(
+    data: Place,
+    model: Place,
+    out: Place,
+    *,
+    recipe: Recipes = None,
+    settings: Settings = (),
+    resume: bool = False,
+    progress: bool = False,
+) -> list[Trial]:
+    """Searches for the recipe that fine-tunes a model best, within `tune.minutes`; leaves it as `out/best.yaml`.
+
+    Args:
+        data: What `prepare` gave, or its folder.
+        model: The base model, named as for `load`.
+        out: The folder to write; new or empty unless `resume`.
+        resume: Go on with the search that is there.
+
+    Returns:
+        The trials, the best first.
+
+    Raises:
+        GemmaPoetryError: See `verbs.tune.tune`.
+    """
+    from gemma_poetry.verbs.tune import tune as search
+
+    with shown(progress):
+        return search(Path(data), os.fspath(model), Path(out), recipe_with(recipe, settings), resume=resume)
 
 
 def evaluate(

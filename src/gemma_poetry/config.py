@@ -168,6 +168,27 @@ class LoraSettings(Section):
     four_bit: bool = Field(False, description="Hold the base weights of the layers in 4 bits (QLoRA); CUDA only.")
 
 
+class TuneSettings(Section):
+    """The search for a recipe: what is tried, for how long."""
+
+    minutes: float = Field(30.0, gt=0, le=100_000, description="Time for all trials together; the last one is cut off.")
+    trials: int | None = Field(None, ge=1, le=10_000, description="Trials at most; null: as many as there is time for.")
+    learning_rates: tuple[Annotated[float, Field(gt=0, le=1000)], Annotated[float, Field(gt=0, le=1000)]] = Field(
+        (1e-4, 3e-3), description="Lowest and highest rate; drawn evenly by their logarithms."
+    )
+    ranks: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((8, 16, 32, 64), min_length=1, description="Ranks to try.")
+    targets: tuple[Literal["attention", "all"], ...] = Field(
+        ("attention", "all"), min_length=1, description="Projections to try: those of the attention, or all linear ones."
+    )
+    epochs: tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...] = Field(
+        (1.0, 2.0, 4.0), min_length=1, description="Passes over train.txt to try."
+    )
+    variants: tuple[Literal["lora", "dora", "rslora"], ...] = Field(
+        ("lora",), min_length=1, description="Kinds of LoRA to try."
+    )
+    seed: Seed = Field(1, description="Seed of the draw of trials.")
+
+
 class EvaluateSettings(Section):
     """Perplexity, BLEU-4 and their intervals."""
 
@@ -241,6 +262,7 @@ class Recipe(Section):
     prepare: PrepareSettings = PrepareSettings()
     train: TrainSettings = TrainSettings()
     lora: LoraSettings = LoraSettings()
+    tune: TuneSettings = TuneSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     generate: GenerateSettings = GenerateSettings()
     pretrain: PretrainSettings = PretrainSettings()

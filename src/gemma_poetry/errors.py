@@ -23,6 +23,10 @@ Out: one exception whose text a person can act on, and the exit status that the 
     │   └── ModelAccessError      a gated or unreachable repository
     ├── TrainingError             a training that would waste the hours spent on it (NaN, no labels)
     ├── GenerationError           decoding met a dead end within its stated bound
+    ├── ServingError              a server that cannot answer a request now
+    │   ├── FullError             too many requests wait already
+    │   ├── EndingError           the server is told to end
+    │   └── TooLateError          the request's time is over
     └── OutputError               the result could not be written (disk full, no permission)
         └── ExportError           an export that does not write what its run writes
 """
@@ -152,6 +156,22 @@ class TrainingError(GemmaPoetryError):
 
 class GenerationError(GemmaPoetryError):
     """Decoding met a dead end within its stated bound."""
+
+
+class ServingError(GemmaPoetryError):
+    """A server that cannot answer a request now."""
+
+
+class FullError(ServingError):
+    """Too many requests wait already."""
+
+
+class EndingError(ServingError):
+    """The server is told to end."""
+
+
+class TooLateError(ServingError):
+    """The request's time is over."""
 
 
 class OutputError(GemmaPoetryError):

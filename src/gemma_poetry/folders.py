@@ -24,6 +24,7 @@ _KINDS = {
     "run": _("a run (RUN, from gemma-poetry train)"),
     "keras-run": _("a run (RUN, from gemma-poetry train --backend keras)"),
     "pretrained model": _("a model (from gemma-poetry pretrain)"),
+    "tuning": _("a search for a recipe (from gemma-poetry tune)"),
 }
 _NAMES_SHOWN = 6
 

@@ -40,7 +40,7 @@ from gemma_poetry.languages import _
 
 STARTED = "started.json"
 COMPLETE = "complete.json"
-KINDS = ("run", "keras-run", "pretrained model")
+KINDS = ("run", "keras-run", "pretrained model", "tuning")
 """What the manifest of a finished training says that it is."""
 _FULL = 2**20
 """Free bytes below which a disk is called full."""

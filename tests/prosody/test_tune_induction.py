@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tune_induction import induce_tunes, with_aliases, with_likenesses, with_shapes
+from gemma_poetry.prosody.tune_induction import induce_tunes, with_aliases, with_shapes
+from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_sounds import Sound, sounds_of
+from gemma_poetry.prosody.tune_variants import Tier, tier_of
 from tests.tune_writing import PLAIN, RHYMES, write_lines
 
 
@@ -22,6 +24,7 @@ class Text:
     tune: str
     lines: tuple[str, ...]
     marks: str
+    era: str = ""
 
 
 def poem(form: Form, rng: random.Random, division: Sequence[int] = ()) -> Text:
@@ -77,10 +80,15 @@ def test_two_patterns_of_one_length_are_told_apart() -> None:
     assert induced([*poems(level, 60), *poems(oblique, 25, seed=1)]) == [(level, 60), (oblique, 25)]
 
 
-def test_lengths_are_variants_and_rare_ones_are_left_out() -> None:
+def test_lengths_are_variants_and_rare_ones_are_thin() -> None:
     common, rarer, rare = "中仄平平a。中平平a。", "中仄平平a。仄中平平a。", "平a。仄平a。"
     texts = [*poems(common, 40), *poems(rarer, 12, seed=1), *poems(rare, 7, seed=2)]
-    assert induced(texts) == [(common, 40), (rarer, 12)]
+    found = induce_tunes(texts)["试"].variants
+    assert [(pattern_text(one.form), one.poems, one.tier) for one in found[:2]] == [
+        (common, 40, Tier.SOLID),
+        (rarer, 12, Tier.SOLID),
+    ]
+    assert [(one.form.line_lengths, one.poems, one.tier) for one in found[2:]] == [((1, 2), 7, Tier.THIN)]
 
 
 def test_another_division_between_the_rhymes_is_the_same_variant() -> None:
@@ -91,10 +99,39 @@ def test_another_division_between_the_rhymes_is_the_same_variant() -> None:
     assert induced([*poems(text, 40), *divided]) == [(text, 55)]
 
 
-def test_too_few_poems_are_not_judged() -> None:
-    text = "中仄平平a。中平平a。"
-    assert induced(poems(text, 29)) == []
-    assert induced(poems(text, 30)) == [(text, 30)]
+SUNG = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄仄平平b。中仄仄平平b。平平仄，仄平平b。"
+"""A pattern of usual lines, of which few poems tell much."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 20])
+def test_few_poems_tell_most_of_a_pattern(count: int) -> None:
+    (variant,) = induce_tunes(poems(SUNG, count))["试"].variants
+    true = parse_pattern(SUNG, "试")
+    assert variant.poems == count and variant.tier is tier_of(count)
+    assert [slots[-1].rhyme for slots in variant.form.lines] == [slots[-1].rhyme for slots in true.lines]
+    pairs = [(mine.tone, theirs.tone) for mine, theirs in zip(variant.slots, itertools.chain(*true.lines))]
+    asked = [(mine, theirs) for mine, theirs in pairs if mine and theirs]
+    assert all(mine is theirs for mine, theirs in asked)
+    assert len(asked) >= 0.8 * sum(theirs is not None for _, theirs in pairs)
+    assert sum(mine is not None and theirs is None for mine, theirs in pairs) <= 3
+
+
+def test_a_place_that_a_poem_goes_against_is_never_fixed_by_few() -> None:
+    texts = poems(SUNG, 3)
+    for text in texts:
+        (variant,) = induce_tunes(texts)["试"].variants
+        for line, slots, shares in zip(text.lines, variant.form.lines, variant.level_shares):
+            for char, slot, share in zip(line, slots, shares):
+                tones = {reading.tone for reading in readings(char)}
+                assert slot.tone is None or slot.tone in tones or not variant.is_fixed(slot, share)
+
+
+def test_the_mark_of_a_line_is_a_witness_of_its_rhyme() -> None:
+    # By its end alone the third line would rhyme too.
+    (text,) = poems("中平中仄仄平平a。中仄平平中仄平a。中仄平平仄仄平a，中平中仄仄平平a。", 1)
+    many = poems("中平中仄仄平平a。中仄平平中仄平a。中平中仄平平仄，中仄平平中仄平a。", 40, name="多")
+    (variant,) = induce_tunes([text, *many])["试"].variants
+    assert [bool(slots[-1].rhyme) for slots in variant.form.lines] == [True, True, False, True]
 
 
 def test_poems_without_a_common_rhyme_are_not_judged() -> None:
@@ -133,16 +170,22 @@ def test_shapes_without_a_template_are_kept_if_no_slip_of_an_editor() -> None:
         for _ in range(count)
     ]
     texts = [*poems(text, 40), *strange, Text("少", ("山月", "云雪草"), "，。")]
-    tunes = with_shapes(induce_tunes(texts), texts)
+    tunes = with_shapes({name: replace(tune, variants=tune.solid) for name, tune in induce_tunes(texts).items()}, texts)
     assert tunes["试"].shapes == ((7, 7, 3, 4), (7, 7, 7, 7, 7, 3))
+    assert tunes["试"].characters == (20, 21, 38)
     assert tunes["少"].characters == (5,)
     assert tunes["试"].attests((7, 7, 7)) and not tunes["试"].attests((7, 7, 4, 3))
     assert tunes["少"].attests((5,)) and not tunes["少"].attests((6,))
 
 
-def test_a_tune_is_like_that_whose_template_most_of_its_poems_keep() -> None:
-    text = "中仄平平中仄平a。中平中仄仄平平a。中平仄，仄平平a。"
-    other = [Text("别", ("山月云", "雪草柳"), "，。") for _ in range(2)]
-    texts = [*poems(text, 40), *poems(text, 3, name="少", seed=1), *poems(text, 2, name="别", seed=2), *other]
-    tunes = with_likenesses(induce_tunes(texts), texts)
-    assert {name: tune.like for name, tune in tunes.items()} == {"试": "", "少": "试", "别": ""}
+def test_tunes_of_one_pattern_are_found_beyond_chance() -> None:
+    same = "中仄平平中仄平a。中平中仄仄平平a。中平仄，仄平平a。中仄平平仄，中平仄仄平a。"
+    other = "中平中仄仄平平a。中仄平平中仄平a。中仄仄，仄平平a。中平平仄仄，中仄仄平平a。"
+    texts = [*poems(same, 40), *poems(same, 12, name="同", seed=1), *poems(other, 12, name="异", seed=2)]
+    tunes = with_likenesses(induce_tunes(texts))
+    assert {name: tune.like for name, tune in tunes.items()} == {"试": ("同",), "同": ("试",), "异": ()}
+    equal = [
+        *poems("仄仄平平仄仄平a。平平仄仄仄平平a。" * 2, 40),
+        *poems("仄仄平平仄仄平a。平平仄仄仄平平a。" * 2, 40, name="同"),
+    ]
+    assert not any(tune.like for tune in with_likenesses(induce_tunes(equal)).values()), "equal lines tell no tune"

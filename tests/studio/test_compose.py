@@ -97,6 +97,18 @@ def test_a_couplet_is_answered_and_its_lower_line_rewritten(workshop: Workshop):
     assert len(options) > 1 and all(one.poem.lines[0] == UPPER for one in options)
 
 
+def test_an_answer_to_a_poem_can_be_rewritten_and_mended_too(workshop: Workshop, first: Sheaf):
+    assert first.draft is not None
+    answered = first.draft.poem
+    sheaf = last(compose(workshop, replace(WISH, form="", answered=answered.text, distinct=False), "anne", "en"))
+    draft = sheaf.draft
+    assert draft and draft.poem.lines[3][-1] == answered.lines[3][-1] and draft.poem.form == "五言绝句"
+    new = last(rewrite(workshop, toggle_lock(sheaf, "3.2", "en"), "anne", "en")).draft
+    assert new and new.poem.lines[2][1] == draft.poem.lines[2][1] and new.poem.lines[3][-1] == answered.lines[3][-1]
+    options = last(offer(workshop, sheaf, "3.3", "anne", "en")).draft.options  # type: ignore[union-attr]
+    assert len(options) > 1
+
+
 def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: Sheaf):
     sheaf = toggle_lock(toggle_lock(first, "1.2", "en"), "4.5", "en")
     assert sheaf.draft is not None and sheaf.draft.locked == {(1, 2), (4, 5)}

@@ -82,3 +82,11 @@ def test_what_a_browser_sends_is_made_to_fit():
 
     sent = {"form": None, "title": 7, "must": "yes", "lines": "x", "drafts": None, "effort": 99, "best_of": 3.0}
     assert wish_of({**sent, "temperature": "hot"}) == Wish(title="7", must=True, effort=5, best_of=3)
+
+
+def test_a_poem_is_answered_in_its_own_form_and_rhyme_whatever_form_is_chosen():
+    request = Wish(form="七言绝句", answered=say("answered_hint", "zh")).request("zh")
+    prescription = prescribe(simplify(request))
+    assert prescription.form == "五言绝句"
+    assert {form.line_lengths for form in prescription.forms} == {(5, 5, 5, 5)}
+    assert {(form.lines[1][4].char, form.lines[3][4].char) for form in prescription.forms} == {("流", "楼")}

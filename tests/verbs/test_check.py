@@ -70,7 +70,7 @@ def test_the_json_record(poem_file, capsys):
     record = json.loads(capsys.readouterr().out)
     assert list(record) == [
         "title", "author", "form", "pattern", "lines", "verdict", "every_reading", "rhyme_group",
-        "faults", "licences", "tones", "expected", "taken", "unknown", "remarks",
+        "faults", "licences", "tones", "expected", "taken", "unknown", "remarks", "evidence",
     ]  # fmt: skip
     assert record["form"] == "七言绝句"
     assert record["lines"][0] == "远上寒山石径斜"
@@ -134,7 +134,7 @@ WASHED = "山下兰芽短浸溪，松间沙路净无泥。萧萧暮雨子规啼�
         ),
         ("长相思", "长相思，在长安。络纬秋啼金井阑，微霜凄凄簟色寒。", "杂言诗", "not-judged"),
         ("将进酒", "岑夫子，丹丘生，将进酒，杯莫停。与君歌一曲，请君为我倾耳听。", "杂言诗", "not-judged"),
-        ("渔歌子", "西塞山前白鹭飞，桃花流水鳜鱼肥。青箬笠，绿蓑衣，斜风细雨不须归。", "渔父", "strict"),
+        ("渔歌子", "西塞山前白鹭飞，桃花流水鳜鱼肥。青箬笠，绿蓑衣，斜风细雨不须归。", "渔歌子", "minor"),
         ("浣溪沙", WASHED, "浣溪沙", "strict"),
         ("浣溪沙·游蕲水清泉寺", WASHED, "浣溪沙", "strict"),
     ],

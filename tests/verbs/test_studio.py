@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.errors import InputError, ModelError, RunError, UsageError
-from gemma_poetry.verbs.studio import StudioOptions, _check_free, _door, _names, is_loopback, open_workshop, read_password
+from gemma_poetry.hosts import check_free, is_loopback
+from gemma_poetry.verbs.studio import StudioOptions, _door, _names, open_workshop, read_password
 
 
 @pytest.mark.parametrize(
@@ -91,4 +92,4 @@ def test_a_taken_port_is_said_before_anything_is_served():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UsageError, match="cannot listen on"):
-            _check_free("127.0.0.1", taken.getsockname()[1])
+            check_free("127.0.0.1", taken.getsockname()[1])

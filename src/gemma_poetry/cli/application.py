@@ -26,8 +26,10 @@ from gemma_poetry.cli.commands.prepare import prepare
 from gemma_poetry.cli.commands.pretrain import pretrain
 from gemma_poetry.cli.commands.quickstart import quickstart
 from gemma_poetry.cli.commands.rate import rate
+from gemma_poetry.cli.commands.serve import serve
 from gemma_poetry.cli.commands.studio import studio
 from gemma_poetry.cli.commands.train import train
+from gemma_poetry.cli.commands.tune import tune
 from gemma_poetry.cli.commands.tunes import tunes
 from gemma_poetry.cli.language import OPTION, speak
 from gemma_poetry.extras import require_extra
@@ -44,8 +46,9 @@ app = typer.Typer(
 
 # The extra that a verb needs as a whole; the others say what they lack when they come to it.
 EXTRA_OF = {
-    **dict.fromkeys(("prepare", "pretrain", "train", "evaluate", "quickstart"), "train"),
+    **dict.fromkeys(("prepare", "pretrain", "train", "tune", "evaluate", "quickstart"), "train"),
     **dict.fromkeys(("generate", "polish", "export", "doctor", "models"), "write"),
+    "serve": "serve",
     "studio": "studio",
 }
 
@@ -66,10 +69,12 @@ for _command in (
     prepare,
     pretrain,
     train,
+    tune,
     evaluate,
     generate,
     polish,
     studio,
+    serve,
     export,
     doctor,
     models,

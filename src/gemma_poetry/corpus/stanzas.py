@@ -21,7 +21,8 @@ from itertools import groupby, pairwise
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tunes import line_ends, shipped_tunes
+from gemma_poetry.prosody.tune_variants import line_ends
+from gemma_poetry.prosody.tunes import shipped_tunes
 from gemma_poetry.prosody.verdicts import regulated_verdict
 
 _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
@@ -381,7 +382,7 @@ def _tune_shapes() -> dict[int, list[frozenset[int]]]:
     """For each number of characters, where the tunes of this length rhyme."""
     shapes: dict[int, list[frozenset[int]]] = {}
     for tune in shipped_tunes().judged.values():
-        for variant in tune.variants:
+        for variant in tune.solid:
             if len(set(variant.form.line_lengths)) > 1 or len(variant.form.lines) % 2:
                 shapes.setdefault(variant.characters, []).append(variant.rhyme_ends)
     return shapes

@@ -81,8 +81,7 @@ class TuneNames:
 
         table = shipped_tunes()
         tunes = list(table.judged.values())
-        alike = [tune for tune in table.tunes.values() if tune.like]
-        spelled = sorted({name for tune in (*tunes, *alike) for name in (tune.name, *tune.aliases)})
+        spelled = sorted({name for tune in tunes for name in (tune.name, *tune.aliases)})
         in_script = dict(zip(spelled, convert(spelled, script)))
         names = cls()
         for tune in tunes:
@@ -91,9 +90,6 @@ class TuneNames:
                 names._shapes[standard][variant.form.line_lengths] += variant.poems
             for alias in tune.aliases:
                 names._standard.setdefault(in_script[alias], standard)
-        for tune in alike:
-            for name in (tune.name, *tune.aliases):
-                names._standard.setdefault(in_script[name], in_script[tune.like])
         return names
 
     def tune_of(self, title: str, lines: Sequence[str]) -> str:

@@ -167,10 +167,15 @@ def _ranked(
 
 def holding(request: PoemRequest, poem: Poem, places: Set[tuple[int, int]]) -> PoemRequest:
     """The request with all of a poem asked for but what stands in these places (line and position from 1)."""
-    if not request.answer:
+    if not (request.answer or request.answer_poem):
         return replace(request, template=blanked(poem, places))
-    # An upper line decides the shape, beside which no template may stand.
-    kept = [(char, 2, place) for place, char in enumerate(poem.lines[1], 1) if (2, place) not in places]
+    # An upper line, or a poem that is answered, decides the shape; no template may stand beside them.
+    kept = [
+        (char, line, place)
+        for line, text in enumerate(poem.lines, 1)
+        for place, char in enumerate(text, 1)
+        if (line, place) not in places and not (request.answer and line == 1)
+    ]
     return replace(request, placed=(*request.placed, *(PlacedWord(*one) for one in kept)))
 
 

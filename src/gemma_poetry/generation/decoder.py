@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
@@ -94,7 +94,12 @@ class Decoder:
         return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
     def decode_free(
-        self, prefixes: Sequence[Sequence[int]], seed: int, max_tokens: int, stops: Sequence[int]
+        self,
+        prefixes: Sequence[Sequence[int]],
+        seed: int,
+        max_tokens: int,
+        stops: Sequence[int],
+        watch: Callable[[list[str]], None] | None = None,
     ) -> list[list[int]]:
         """The tokens that the model adds to each prefix under no plan, up to the first stop.
 
@@ -103,13 +108,14 @@ class Decoder:
             seed: Seed of sampling.
             max_tokens: Tokens after which a text is broken off.
             stops: Tokens that end a text.
+            watch: Is called at each step, and told no text; what it raises ends decoding.
         """
         ids, attention = self._padded(prefixes)
         configuration = self._configuration(max_tokens, False)
         configuration.eos_token_id = list(stops)
         # Control tokens are no text.
         configuration.suppress_tokens = sorted(self._special - set(stops)) or None
-        rows = self._generate(ids, attention, seed, configuration)
+        rows = self._generate(ids, attention, seed, configuration, [_Watched(watch)] if watch else ())
         cut = [next((place for place, token in enumerate(row) if token in stops), None) for row in rows]
         return [row if end is None else row[: end + 1] for row, end in zip(rows, cut)]
 
@@ -129,7 +135,7 @@ class Decoder:
         attention: torch.Tensor,
         seed: int,
         configuration: GenerationConfig,
-        processors: Sequence[SlotProcessor] = (),
+        processors: Sequence[LogitsProcessor] = (),
         narrow: NarrowSampling | None = None,
     ) -> list[list[int]]:
         """What `model.generate` adds behind the prefixes, padding and all."""
@@ -165,6 +171,17 @@ class Decoder:
             bos_token_id=self._bos,
             use_cache=True,
         )
+
+
+class _Watched(LogitsProcessor):  # type: ignore[misc]
+    """Leaves scores as they are, and tells that a step was taken."""
+
+    def __init__(self, watch: Callable[[list[str]], None]) -> None:
+        self._watch = watch
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self._watch([])
+        return scores
 
 
 def batch_seed(seed: int, batch: int, attempt: int = 0) -> int:

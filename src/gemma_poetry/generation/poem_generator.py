@@ -40,6 +40,7 @@ from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, form_kept, verify
+from gemma_poetry.generation.written import Watch
 from gemma_poetry.languages import _
 
 if TYPE_CHECKING:
@@ -60,9 +61,6 @@ ATTEMPTS = 64
 """How often one poem is taken up again behind a dead end before it is given up."""
 
 _ATTEMPTS_A_LINE = 8
-
-Watch = Callable[[dict[int, str]], None]
-"""Is told running texts, by the number of the poem among all that are written (from 0)."""
 
 
 @dataclass(frozen=True, slots=True)

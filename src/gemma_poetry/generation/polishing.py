@@ -33,6 +33,7 @@ from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Line
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.generation.written import BEST_FIRST, Change
+from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import LexiconSounds
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot
@@ -277,12 +278,14 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
     earlier = dict(form.echoes)
     for line in lines:
         if not 1 <= line <= count:
-            raise ConstraintError(f"the poem has no line {line}", expected=f"lines 1 to {count}")
+            raise ConstraintError(_("the poem has no line {line}", line=line), expected=_("lines 1 to {count}", count=count))
     asked = {earlier.get(line, line) for line in lines or range(1, count + 1)}
     free = frozenset(line for line in asked if any(slot.char is None for slot in form.lines[line - 1]))
     if lines and len(free) < len(asked):
         fixed = min(asked - free)
-        raise ConstraintError(f"every character of line {fixed} was asked for", action="leave it out of the lines to rewrite")
+        raise ConstraintError(
+            _("every character of line {fixed} was asked for", fixed=fixed), action=_("leave it out of the lines to rewrite")
+        )
     return free
 
 

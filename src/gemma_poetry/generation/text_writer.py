@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
 from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.written import WritableDomain, Writer, Written, WrittenText
+from gemma_poetry.generation.written import Watch, WritableDomain, Writer, Written, WrittenText
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.measures import Measure
 
@@ -89,7 +89,13 @@ class TextWriter(Writer):
         _measure_of(domain, domain.form_name(request.form), domain.feature_name(feature) if feature else "")
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]:
         from gemma_poetry.model.scoring import score_completions
 
@@ -97,7 +103,7 @@ class TextWriter(Writer):
         seed = self.settings.drawn_seed(seed)
         each = best_of or 1
         drafts = [draft for request in requests for draft in [self._draft(request, feature)] * each]
-        written = self._decode(drafts, seed)
+        written = self._decode(drafts, seed, watch)
         while group := list(itertools.islice(written, each)):
             nats: list[float | None] = [None] * len(group)
             if assess or each > 1:
@@ -120,21 +126,24 @@ class TextWriter(Writer):
         check = domain.check_poem(poem, asked.form, asked.feature)
         return WrittenText(poem, seed, check, perplexity, domain.name, domain.unit, asked.feature, draft.complete)
 
-    def _decode(self, drafts: Sequence[_Draft], seed: int) -> Iterator[_Draft]:
+    def _decode(self, drafts: Sequence[_Draft], seed: int, watch: Watch | None) -> Iterator[_Draft]:
         """The drafts with their texts, in order, a batch at a time; a batch is counted or free as a whole."""
         from gemma_poetry.generation.decoder import batch_seed
 
         plans = {draft.measure: self._plan(draft.measure) for draft in drafts if draft.measure is not None}
         stops = stop_ids(self.tokenizer)
+        begun = 0
         for number, batch in enumerate(_batches(drafts, self.settings.batch_size)):
+            told = _numbered(watch, begun) if watch else None
+            begun += len(batch)
             prompts = [encode_prompt(self.tokenizer, draft.conditions) for draft in batch]
             own = [plans[draft.measure] for draft in batch if draft.measure is not None]
             torch_seed = batch_seed(seed, number)
             if own:
-                for draft, plan, tokens in zip(batch, own, self._decoder.decode(prompts, own, torch_seed)):
+                for draft, plan, tokens in zip(batch, own, self._decoder.decode(prompts, own, torch_seed, watch=told)):
                     yield replace(draft, text=self._counted(plan, tokens))
             else:
-                completions = self._decoder.decode_free(prompts, torch_seed, self.domain.max_tokens, stops)
+                completions = self._decoder.decode_free(prompts, torch_seed, self.domain.max_tokens, stops, told)
                 for draft, tokens in zip(batch, completions):
                     complete = bool(tokens) and tokens[-1] in stops
                     yield replace(draft, text=decode_poem(self.tokenizer, tokens), complete=complete)
@@ -161,6 +170,15 @@ class TextWriter(Writer):
                 expected=_("a tokenizer whose pieces join to the text that they spell"),
             )
         return text
+
+
+def _numbered(watch: Watch, first: int) -> Callable[[list[str]], None]:
+    """Tells texts under the numbers of their drafts; of free texts nothing but that they go on."""
+
+    def told(texts: list[str]) -> None:
+        watch(dict(enumerate(texts, first)))
+
+    return told
 
 
 def _batches(drafts: Sequence[_Draft], size: int) -> Iterator[list[_Draft]]:

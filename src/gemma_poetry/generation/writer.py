@@ -23,7 +23,7 @@ from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify, words_record
 from gemma_poetry.generation.text_writer import TextWriter
-from gemma_poetry.generation.written import Polished, WritableDomain, Writer, Written, WrittenPoem
+from gemma_poetry.generation.written import Polished, Watch, WritableDomain, Writer, Written, WrittenPoem
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.scansion import scan, scan_auto
@@ -65,9 +65,15 @@ class PoemWriter(Writer):
         prescribe(simplify(request))
 
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]:
-        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess):
+        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess, watch=watch):
             poem = one.poem
             check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
             if check is not None:
@@ -104,7 +110,7 @@ class PoemWriter(Writer):
             UsageError: Fewer than one round is asked for.
         """
         if rounds is not None and rounds < 1:
-            raise UsageError(f"rounds={rounds} is asked for", expected="rounds of at least 1")
+            raise UsageError(_("rounds={rounds} is asked for", rounds=rounds), expected=_("rounds of at least 1"))
         rounds = rounds or DEFAULT_ROUNDS * max(1, len(lines))
         seed = self.generator.settings.drawn_seed(seed)
         named = form or poem.kind

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -20,8 +20,11 @@ from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tunes import stanza_ends
+from gemma_poetry.prosody.tune_variants import stanza_ends
 from gemma_poetry.prosody.wordstock import Wordstock
+
+Watch = Callable[[Mapping[int, str]], None]
+"""Is told running texts, by the number of the text among all that are written (from 0); what it raises ends the writing."""
 
 BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
 
@@ -281,6 +284,7 @@ class Writer(ABC):
         best_of: int | None = None,
         assess: bool = False,
         feature: str = "",
+        watch: Watch | None = None,
     ) -> Iterator[Written]:
         """Writes texts, and gives each as soon as it is whole.
 
@@ -293,6 +297,7 @@ class Writer(ABC):
             best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
             assess: Tell the perplexity, also where `best_of` is 1.
             feature: What else the domain can be asked for: of haiku a season word.
+            watch: Is called at each step of decoding.
 
         Raises:
             UsageError: The request cannot be met.
@@ -301,7 +306,7 @@ class Writer(ABC):
         asked = [request] if isinstance(request, PoemRequest) else request
         for one in asked:
             self.check_request(self.domain, one, feature)
-        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature)
+        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature, watch)
 
     def write(
         self,
@@ -318,5 +323,11 @@ class Writer(ABC):
 
     @abstractmethod
     def _stream(
-        self, requests: list[PoemRequest], seed: int | None, best_of: int | None, assess: bool, feature: str
+        self,
+        requests: list[PoemRequest],
+        seed: int | None,
+        best_of: int | None,
+        assess: bool,
+        feature: str,
+        watch: Watch | None,
     ) -> Iterator[Written]: ...

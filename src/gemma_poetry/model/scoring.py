@@ -129,7 +129,7 @@ def score_variants(
                 attention_mask[row, : begun + len(tokens)] = 1
             own = copy.deepcopy(cache)
             own.batch_repeat_interleave(len(batch))
-            hidden, _ = head.inputs(input_ids.to(device), attention_mask.to(device), own)
+            hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device), own)
             row_numbers = torch.tensor([row for row, tokens in enumerate(batch) for _ in tokens[1:]])
             places = torch.tensor([place for tokens in batch for place in range(1, len(tokens))])
             losses = head.losses(hidden[row_numbers, places - 1], input_ids[row_numbers, places].to(device))
@@ -261,7 +261,7 @@ def _score_batch(head: _Head, batch: Sequence[TokenizedPoem], device: torch.devi
         attention_mask[row, : len(sample)] = 1
     rows = torch.tensor([row for row, sample in enumerate(batch) for _ in sample.completion_ids])
     places = torch.tensor([place for sample in batch for place in range(len(sample.prompt_ids), len(sample))])
-    hidden, _ = head.inputs(input_ids.to(device), attention_mask.to(device))
+    hidden, _unused = head.inputs(input_ids.to(device), attention_mask.to(device))
     # Position t predicts token t + 1: the first token of a completion is predicted from the last of its prompt.
     losses = head.losses(hidden[rows.to(device), places.to(device) - 1], input_ids[rows, places].to(device))
     nats = losses.double().cpu().split([len(sample.completion_ids) for sample in batch])

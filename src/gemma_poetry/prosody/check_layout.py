@@ -17,6 +17,7 @@ from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
+from gemma_poetry.prosody.tune_variants import poems_text, tier_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +48,10 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     heading = " ".join(part for part in (title and f"《{title}》", author) if part)
     if heading:
         yield Text(heading, style="bold")
-    parts = [scansion.form, scansion.pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
+    pattern = scansion.pattern
+    if scansion.poems:
+        pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems_text(scansion.poems)})"
+    parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
     # Ancient verse asks no tones: what keeps its rhyme is not 合律 for that.
     toneless = all(place.expected == "中" for places in scansion.places for place in places)

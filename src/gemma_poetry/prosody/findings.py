@@ -70,6 +70,7 @@ class Scansion:
         faults: The rules that are broken, in the order of the text.
         licences: The departures that the rules allow, in the order of the text.
         remarks: What else is worth knowing, one sentence each.
+        poems: How many poems the template of a tune was learned from; 0 where no template is.
     """
 
     form: str
@@ -82,6 +83,7 @@ class Scansion:
     faults: tuple[Fault, ...] = ()
     licences: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+    poems: int = 0
 
     @property
     def unknown(self) -> tuple[tuple[int, int, str], ...]:

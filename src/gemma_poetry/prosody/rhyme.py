@@ -158,6 +158,19 @@ PART_NAMES: dict[int, str] = {number: f"第{numeral}部" for number, numeral in 
 """The name of each 词林正韵 part."""
 
 
+STOPPED_PARTS: frozenset[int] = frozenset(range(15, 20))
+"""The 词林正韵 parts of the entering tone."""
+
+
+def _mixed_parts() -> dict[int, frozenset[int]]:
+    pairs = [(3, 5), (17, 18), (6, 11), (6, 13), (11, 13)]
+    return {part: frozenset(other for pair in pairs if part in pair for other in pair if other != part) for part in PART_NAMES}
+
+
+MIXED_PARTS: dict[int, frozenset[int]] = _mixed_parts()
+"""For each part those that Song poets rhymed with it in 词: 3 with 5, 17 with 18, 6 with 11 and 13 (endings n, ng and m)."""
+
+
 def _neighbours() -> dict[str, frozenset[str]]:
     parts: dict[str, set[int]] = {group: set() for group in GROUPS}
     for rhyme in RHYMES.values():

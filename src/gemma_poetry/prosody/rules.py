@@ -70,6 +70,7 @@ class Rule(Enum):
     CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)
     ECHO = ("叠句不合", "does not repeat the line that it should", Verdict.FAIL)
     USUAL_TONE = ("平仄从宽", "a tone that most poems of the tune have here, and not all", Verdict.MINOR)
+    USUAL_RHYME = ("可韵可不韵", "no rhyme where most poems of the tune have one, and not all", Verdict.MINOR)
     RARE_SHAPE = ("又一体", "line lengths that few poems of the tune have", Verdict.MINOR)
     DIVISION = ("句读", "sentence divided otherwise than usual, rhymes in place (editors differ)", Verdict.MINOR)
     SHAPE = ("句式不合", "wrong number of lines or of characters in a line", Verdict.FAIL)

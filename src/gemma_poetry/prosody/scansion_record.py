@@ -14,6 +14,7 @@ In: a `Scansion`, and mends for its faults where they are wanted. Out: a diction
                        of several readings was taken
     unknown            [{line, position, character}]
     remarks            sentences
+    evidence           of a tune {tier, poems}: how well its template is attested (solid, thin, single); else null
 
 Lines and positions count from 1.
 """
@@ -25,6 +26,7 @@ from typing import Any
 
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.mending import Mend
+from gemma_poetry.prosody.tune_variants import tier_of
 
 OPEN, UNKNOWN = "通", "？"
 
@@ -84,6 +86,7 @@ def scansion_record(scansion: Scansion, mends: Sequence[Mend] = ()) -> dict[str,
         ],
         "unknown": [{"line": line, "position": position, "character": char} for line, position, char in scansion.unknown],
         "remarks": list(scansion.remarks),
+        "evidence": {"tier": tier_of(scansion.poems).value, "poems": scansion.poems} if scansion.poems else None,
     }
 
 

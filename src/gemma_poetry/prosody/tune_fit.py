@@ -23,7 +23,7 @@ from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
-from gemma_poetry.prosody.tunes import TuneVariant, line_ends
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -40,6 +40,7 @@ class SungPlace:
         line: The poem's line, from 1.
         position: The character in the line, from 1.
         level_share: Percent of the variant's poems that have a level tone here; -1 where unknown.
+        may_not_rhyme: Whether the rhyme here is one that not all poems keep.
     """
 
     char: str
@@ -48,6 +49,7 @@ class SungPlace:
     line: int
     position: int
     level_share: int
+    may_not_rhyme: bool = False
 
     @property
     def sounds(self) -> Sounds:
@@ -111,8 +113,14 @@ def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVari
     if fits:
         # min keeps the first of equals: the commoner variant.
         return min(fits, key=_cost)
-    nearest = max(variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
+    attested = [variant for variant in variants if variant.tier is Tier.SOLID]
+    nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
     return _lay_line_by_line(lines, heard, nearest, shape_rule)
+
+
+def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:
+    """Which lines of a poem and of a variant belong together, by their lengths: `difflib` opcodes."""
+    return list(_matcher(lengths, usual).get_opcodes())
 
 
 def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
@@ -122,11 +130,12 @@ def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
 def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
     """A poem with the rhyme places of the variant, character by character."""
     lengths = tuple(map(len, lines))
-    rest = zip(variant.slots, (share for shares in variant.level_shares for share in shares))
+    shares = (share for row in variant.level_shares for share in row)
+    rest = zip(variant.slots, shares, (place in variant.usual_rhyme_ends for place in range(variant.characters)))
     places = [
-        SungPlace(char, place, slot, number, position, share)
+        SungPlace(char, place, slot, number, position, share, usual)
         for number, (line, own) in enumerate(zip(lines, heard), 1)
-        for position, (char, place, (slot, share)) in enumerate(zip(line, own, rest), 1)
+        for position, (char, place, (slot, share, usual)) in enumerate(zip(line, own, rest), 1)
     ]
     return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
 
@@ -168,12 +177,13 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
     usual = variant.form.line_lengths
     places: list[SungPlace] = []
     departures: list[Fault] = []
-    for tag, begin, end, usual_begin, usual_end in _matcher(lengths, usual).get_opcodes():
+    for tag, begin, end, usual_begin, usual_end in line_pairs(lengths, usual):
         if tag == "equal":
             for mine, theirs in zip(range(begin, end), range(usual_begin, usual_end)):
                 own = zip(lines[mine], heard[mine], variant.form.lines[theirs], variant.level_shares[theirs])
+                usual_rhyme = theirs + 1 in variant.usual_rhymes
                 places += [
-                    SungPlace(char, place, slot, mine + 1, position, share)
+                    SungPlace(char, place, slot, mine + 1, position, share, usual_rhyme and slot.rhyme is not None)
                     for position, (char, place, slot, share) in enumerate(own, 1)
                 ]
         elif end - begin == usual_end - usual_begin:
@@ -181,7 +191,10 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
                 departures.append(Fault(shape_rule, mine + 1, 0, str(usual[theirs]), str(lengths[mine])))
                 slot, share = variant.form.lines[theirs][-1], variant.level_shares[theirs][-1]
                 if slot.rhyme:
-                    places.append(SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share))
+                    usual_rhyme = theirs + 1 in variant.usual_rhymes
+                    places.append(
+                        SungPlace(lines[mine][-1], heard[mine][-1], slot, mine + 1, lengths[mine], share, usual_rhyme)
+                    )
         else:
             line = min(begin + 1, len(lines))
             departures.append(
@@ -200,7 +213,7 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         tones = tones_of(place.sounds)
         if slot.tone is None or not tones:
             continue
-        fixed = variant.is_fixed(slot, place.level_share)
+        fixed = variant.is_fixed(slot, place.level_share) and not place.may_not_rhyme
         every &= tones == {slot.tone} or not fixed
         if slot.tone not in tones:
             actual = "".join(tone.value for tone in Tone if tone in tones)
@@ -214,11 +227,12 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         parts[rhyme] = part
         for place in own:
             possible = parts_of(place.sounds, place.slot.tone)
-            every &= parts_of(place.sounds) <= {part}
+            every &= parts_of(place.sounds) <= {part} or place.may_not_rhyme
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
                 actual = "/".join(PART_NAMES[other] for other in sorted(possible))
-                departures.append(Fault(Rule.RHYME, place.line, place.position, PART_NAMES[part], actual))
+                rule = Rule.USUAL_RHYME if place.may_not_rhyme else Rule.RHYME
+                departures.append(Fault(rule, place.line, place.position, PART_NAMES[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))
     return TuneFit(variant, tuple(places), parts, tuple(departures), every)
 

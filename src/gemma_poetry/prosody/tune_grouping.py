@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
-from gemma_poetry.prosody.tune_sounds import Sounds, sounds_of, tones_of
-from gemma_poetry.prosody.tunes import line_ends
+from gemma_poetry.prosody.rhyme import MIXED_PARTS
+from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
+from gemma_poetry.prosody.tune_variants import line_ends
 
 FIXED_SHARE = 0.9
 """A place is fixed where at least this share of the poems has one tone."""
@@ -49,6 +50,8 @@ class TunePoem(Protocol):
     def lines(self) -> tuple[str, ...]: ...
     @property
     def marks(self) -> str: ...
+    @property
+    def era(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,20 @@ class SungPoem:
         marks: One closing mark a line.
         lengths: Characters in each line.
         sounds: What each of its running characters may sound like.
+        era: 朝代, by which editions differ in their marks; empty where unknown.
     """
 
     lines: tuple[str, ...]
     marks: str
     lengths: tuple[int, ...]
     sounds: tuple[Sounds, ...]
+    era: str = ""
 
 
 def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
     heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
-    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard)
+    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era)
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,27 @@ def rhyming_lines(group: PoemGroup) -> dict[int, str]:
     sizes = Counter(root)
     names: dict[int, str] = {}
     return {line: names.setdefault(own, chr(ord("a") + len(names))) for line, own in enumerate(root) if sizes[own] > 1}
+
+
+def usual_rhymes(group: PoemGroup, rhyme_of: Mapping[int, str]) -> tuple[int, ...]:
+    """The rhyming lines, from 1, that fewer than `FIXED_SHARE` of the poems rhyme: a licence (可韵可不韵).
+
+    A line rhymes with its fellows where it can have the part that most of them can have, or one that Song poets took together
+    with it.
+    """
+    ends = line_ends(group.division)
+    lines_of: dict[str, list[int]] = defaultdict(list)
+    for line, rhyme in rhyme_of.items():
+        lines_of[rhyme].append(line)
+    kept: Counter[int] = Counter()
+    for poem in group.poems:
+        for lines in lines_of.values():
+            parts = [parts_of(poem.sounds[ends[line]]) for line in lines]
+            votes = Counter(part for own in parts for part in own)
+            common = max(votes, key=lambda part: votes[part], default=0)
+            allowed = {common, *MIXED_PARTS.get(common, ())}
+            kept.update(line for line, own in zip(lines, parts) if not own or not own.isdisjoint(allowed))
+    return tuple(line + 1 for line in sorted(rhyme_of) if kept[line] < FIXED_SHARE * len(group))
 
 
 def group_poems(poems: Sequence[SungPoem], min_size: int) -> list[PoemGroup]:

@@ -30,11 +30,14 @@ from gemma_poetry.prosody.tune_grouping import (
     level_share,
     rhyming_lines,
     sing,
+    usual_rhymes,
 )
 from gemma_poetry.prosody.tune_patterns import labelled
-from gemma_poetry.prosody.tune_scan import guess_tune
-from gemma_poetry.prosody.tune_sounds import parts_of
-from gemma_poetry.prosody.tunes import MIN_POEMS, MIN_SHAPE_POEMS, Tune, TuneTable, TuneVariant, line_ends
+from gemma_poetry.prosody.tune_places import PlaceModel, learn
+from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
+from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
+from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends, stanza_ends
+from gemma_poetry.prosody.tunes import MIN_POEMS, MIN_SHAPE_POEMS, Tune, shipped_tunes
 
 Item = TypeVar("Item")
 
@@ -44,6 +47,10 @@ _ECHO_SHARE = 0.9
 _MIN_FIXED_PLACES = 0.45
 _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
+_STRANGE_SHARE = 0.15
+_WHOLE_SHARE = 0.6
+_FRAGMENT_SHARE = 0.4
+_ENOUGH_VARIANTS = 20
 
 
 def induce_tunes(
@@ -59,15 +66,61 @@ def induce_tunes(
         min_poems: Tunes with fewer poems get no variant.
         min_variant_poems: Variants that fewer poems follow are left out.
     """
-    by_tune: dict[str, list[TunePoem]] = defaultdict(list)
+    by_tune: dict[str, list[SungPoem]] = defaultdict(list)
     for poem in poems:
         if poem.tune:
-            by_tune[poem.tune].append(poem)
+            by_tune[poem.tune].append(sing(poem))
+    found = {
+        name: induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else () for name, own in by_tune.items()
+    }
+    model = learned_model(found)
+    trust = MarkTrust()
+    for name, variants in found.items():
+        for sung in by_tune[name]:
+            variant = next((one for one in variants if one.form.line_lengths == sung.lengths), None)
+            if variant:
+                trust.add(sung.era, variant, sung.marks)
     tunes = {}
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
-        variants = induce_variants(name, list(map(sing, own)), min_variant_poems) if len(own) >= min_poems else ()
-        tunes[name] = Tune(name, len(own), variants)
+        rest = _unexplained(Tune(name, len(own), found[name]), own)
+        thin = thin_variants(name, rest, model, trust, found[name])
+        tunes[name] = Tune(name, len(own), _relabelled([*found[name], *thin]))
     return tunes
+
+
+def learned_model(found: Mapping[str, Sequence[TuneVariant]]) -> PlaceModel:
+    """What the variants of a corpus tell about places; where they are few, what those tell that ship with the package."""
+    if sum(map(len, found.values())) < _ENOUGH_VARIANTS:
+        found = {name: tune.solid for name, tune in shipped_tunes().tunes.items()}
+    described = [[(variant.form, variant.level_shares) for variant in variants] for variants in found.values()]
+    return learn(described, _second_stanza)
+
+
+def _second_stanza(form: Form) -> int:
+    ends = stanza_ends(form.name, form.line_lengths, form.marks)
+    return ends[0] if len(ends) == 1 else 0
+
+
+def _unexplained(tune: Tune, poems: Sequence[SungPoem]) -> list[SungPoem]:
+    """The poems that follow no variant and that are no slip of an editor, of whom one poem alone is no witness."""
+    if not tune.judged:
+        return list(poems)
+    rest = [poem for poem in poems if not any(_follows(poem, variant) for variant in tune.variants)]
+    times = Counter(poem.lengths for poem in rest)
+    return [poem for poem in rest if _is_witness(tune, poem.lengths, times[poem.lengths])]
+
+
+def _follows(poem: SungPoem, variant: TuneVariant) -> bool:
+    """Whether a poem fits a variant, and keeps enough of its tones to be no stranger to it (念奴娇 in 平韵)."""
+    if not variant.fits(poem.lengths):
+        return False
+    known = wrong = 0
+    for slot, sounds in zip(variant.slots, poem.sounds):
+        tones = tones_of(sounds)
+        if slot.tone and tones:
+            known += 1
+            wrong += slot.tone not in tones
+    return wrong < _STRANGE_SHARE * max(known, 1)
 
 
 def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]]) -> dict[str, Tune]:
@@ -94,11 +147,10 @@ def with_aliases(tunes: Mapping[str, Tune], named: Iterable[tuple[str, TunePoem]
 
 
 def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
-    """The tunes with the shapes of poems that no variant fits.
+    """The tunes with how many characters their poems have, and the line lengths of poems that no variant fits.
 
-    Of a tune with a template those line lengths are kept that several poems have (又一体 that are too rare for a template), and
-    those of single poems that no slip of an editor can have made of a variant; of any other tune how many characters its
-    poems have.
+    Of a tune with a template those line lengths are kept that several poems have (又一体 whose poems show no rhyme), and those
+    of single poems that no slip of an editor can have made of a variant.
 
     Args:
         tunes: Tunes by name.
@@ -109,49 +161,30 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
         shapes[poem.tune][tuple(map(len, poem.lines))] += 1
     found = {}
     for name, tune in tunes.items():
+        kept: tuple[tuple[int, ...], ...] = ()
         if tune.judged:
-            # What is much shorter than any variant is a fragment.
-            least = min(variant.characters for variant in tune.variants) / 2
-            kept = sorted(
-                (-count, shape)
-                for shape, count in shapes[name].items()
-                if (count >= MIN_SHAPE_POEMS or not tune.is_near(shape)) and sum(shape) >= least and not tune.fits(shape)
-            )
-            found[name] = replace(tune, shapes=tuple(shape for _, shape in kept))
-        else:
-            found[name] = replace(tune, characters=tuple(sorted({sum(shape) for shape in shapes[name]})))
+            counted = sorted((-count, shape) for shape, count in shapes[name].items() if not tune.fits(shape))
+            kept = tuple(shape for count, shape in counted if _is_witness(tune, shape, -count))
+        told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else shapes[name]))
+        found[name] = replace(tune, shapes=kept, characters=tuple(sorted(told)))
     return found
 
 
-def with_likenesses(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[str, Tune]:
-    """The tunes, where one without a template is said to be like that whose template most of its poems keep.
-
-    So 浪淘沙令 is like 浪淘沙, and 渔歌子 like 渔父. The poems must have lines of several lengths: by equal lines no tune is
-    known from another.
-
-    Args:
-        tunes: Tunes by name.
-        poems: Poems of these tunes and others.
-    """
-    table = TuneTable(tunes)
-    kept: dict[str, Counter[str]] = defaultdict(Counter)
-    for poem in poems:
-        tune = tunes.get(poem.tune)
-        if tune and not tune.judged:
-            guessed = guess_tune(poem.lines, table) if len(set(map(len, poem.lines))) > 1 else None
-            kept[poem.tune][guessed.name if guessed else ""] += 1
-    likeness = {name: counts.most_common(1)[0][0] for name, counts in kept.items()}
-    return {
-        name: replace(tune, like=likeness[name])
-        if name in kept and 2 * kept[name][likeness[name]] > kept[name].total()
-        else tune
-        for name, tune in tunes.items()
-    }
+def _is_witness(tune: Tune, lengths: Sequence[int], poems: int) -> bool:
+    """Whether so many poems show that a tune has such lines: no slip of an editor, no fragment, no stanza left of two."""
+    shortest = min(variant.characters for variant in tune.variants)
+    if poems >= MIN_SHAPE_POEMS:
+        return sum(lengths) >= _FRAGMENT_SHARE * shortest
+    return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
     """The variants of one tune, the most frequent first."""
     found = [variant for group in group_poems(poems, min_poems) if (variant := induce_variant(name, group))]
+    return _relabelled(found)
+
+
+def _relabelled(found: Sequence[TuneVariant]) -> tuple[TuneVariant, ...]:
     labels = labelled(variant.form for variant in found)
     return tuple(replace(variant, form=replace(variant.form, pattern=label)) for label, variant in zip(labels, found))
 
@@ -173,8 +206,8 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
     if sum(slot.tone is not None for slot in slots) < _MIN_FIXED_PLACES * len(slots):
         return None
     shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
-    form = Form(name, _divided(slots, group.division), _marks(group), echoes=_echoes(group))
-    return TuneVariant(form, len(group), _divided(shares, group.division))
+    form = Form(name, _divided(slots, group.division), commonest_marks(group), echoes=_echoes(group))
+    return TuneVariant(form, len(group), _divided(shares, group.division), usual_rhymes(group, rhymes))
 
 
 def _divided(places: Sequence[Item], lengths: Iterable[int]) -> tuple[tuple[Item, ...], ...]:
@@ -236,12 +269,6 @@ def _renamed(rhymes: Mapping[int, str]) -> dict[int, str]:
 
 def _of_commonest_division(group: PoemGroup) -> list[SungPoem]:
     return [poem for poem in group.poems if poem.lengths == group.division]
-
-
-def _marks(group: PoemGroup) -> str:
-    """The commonest closing mark of each line."""
-    columns = zip(*(poem.marks for poem in _of_commonest_division(group)))
-    return "".join(Counter(column).most_common(1)[0][0] for column in columns)
 
 
 def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:

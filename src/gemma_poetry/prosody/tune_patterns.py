@@ -25,13 +25,18 @@ _LINE = re.compile(r"(?:=(\d+))?([平仄中]+)([a-z]?)([，。])")
 
 def pattern_text(form: Form) -> str:
     """The form as the text that the module's docstring describes."""
+    return "".join(pattern_lines(form))
+
+
+def pattern_lines(form: Form) -> list[str]:
+    """The same, line by line."""
     echoed = dict(form.echoes)
     parts = []
     for number, (slots, mark) in enumerate(zip(form.lines, form.marks), 1):
         tones = "".join(_SYMBOLS[slot.tone] for slot in slots)
         echo = f"={echoed[number]}" if number in echoed else ""
         parts.append(f"{echo}{tones}{slots[-1].rhyme or ''}{mark}")
-    return "".join(parts)
+    return parts
 
 
 def parse_pattern(text: str, name: str, pattern: str = "") -> Form:

@@ -5,7 +5,7 @@ In: lines and a tune, by name or as a `Tune`. Out: a `Scansion`; `not-judged` fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.languages import _
@@ -16,8 +16,11 @@ from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants
-from gemma_poetry.prosody.tunes import MIN_POEMS, Tune, TuneTable, shipped_tunes
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, line_pairs
+from gemma_poetry.prosody.tune_likeness import are_alike
+from gemma_poetry.prosody.tune_patterns import pattern_lines
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
+from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
 _FIRST_STOPPED_PART = 15
 _GUESS_WRONG_SHARE = 0.1
@@ -28,7 +31,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
-        tune: A tune, or the name of one in the shipped table; of tunes that share it, that which the lines fit.
+        tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
 
     Raises:
@@ -42,8 +45,12 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
         called = shipped_tunes().called(tune)
-        having = [one for one in called if pattern in {variant.form.pattern for variant in one.variants}]
-        tune = _suited(having or called, lengths) or shipped_tunes().require(tune)
+        having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
+        fitting = [one for one in having or called if one.fits(lengths)]
+        if len(fitting) > 1:
+            found = [scan_tune(lines, one, pattern) for one in fitting]
+            return next((scansion for scansion in found if scansion.verdict.passes), found[0])
+        tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)
     attested = not tune.fits(lengths) and tune.attests(lengths)
@@ -61,7 +68,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
 
 
-def _suited(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
+def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
     """Of tunes that share a name the first that lines of such lengths fit, or poems of which have them; else the first."""
     for suits in (Tune.fits, Tune.attests):
         for tune in tunes:
@@ -73,7 +80,8 @@ def _suited(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
 def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
     """The tune of this name, if lines fit one of its variants; `None` otherwise.
 
-    Lines that are all of one length could be a 绝句, 律诗 or 古诗 too: of their tones a tenth at most may be wrong.
+    Lines that are all of one length could be a 绝句, 律诗 or 古诗 too: of their tones a tenth at most may be wrong, by a
+    variant that many poems attest.
 
     Args:
         name: The name of a tune, which may also be the title of a 诗 (出塞, 长相思).
@@ -82,7 +90,7 @@ def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None
     """
     lengths = tuple(map(len, lines))
     for tune in (table or shipped_tunes()).called(name):
-        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune)):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid)):
             return tune
     return None
 
@@ -110,10 +118,10 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], tune: Tune) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
-    variants = [variant for variant in tune.variants if variant.fits(lengths)]
+    variants = [variant for variant in variants if variant.fits(lengths)]
     if not variants:
         return None
     fit = fit_variants(lines, variants)
@@ -126,31 +134,32 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     """The tune that a poem without a name is written to, if its lines tell; `None` otherwise.
 
     A tune is a candidate if one of its variants fits the line lengths and at most a tenth of the tones are wrong. The
-    candidate with the fewest faults is taken, then with the fewest licences, of equals the commonest tune.
+    candidate with the fewest faults is taken, then with the fewest licences, of equals the commonest tune. Variants of few
+    poems, which ask for less, come into question only where none of many poems does.
 
     Args:
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
     """
-    best: Tune | None = None
-    least = (len("".join(lines)) + 1, 0)
-    for tune in (table or shipped_tunes()).judged.values():
-        fit = _fit_in_tone(lines, tune)
-        if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
-            best, least = tune, cost
-    return best
+    lengths = tuple(map(len, lines))
+    fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
+    for variants_of in (lambda tune: tune.solid, lambda tune: tune.variants):
+        best: Tune | None = None
+        least = (sum(lengths) + 1, 0)
+        for tune in fitting:
+            fit = _fit_in_tone(lines, variants_of(tune))
+            if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
+                best, least = tune, cost
+        if best:
+            return best
+    return None
 
 
 def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
-    if not reason and tune.poems < MIN_POEMS:
+    if not reason:
         reason = _(
-            "{name} has {poems} poems in the corpus, fewer than the {min_poems} that a template needs",
-            name=tune.name,
-            poems=tune.poems,
-            min_poems=MIN_POEMS,
+            "the lines of the {poems} poems of {name} in the corpus show no rhyme to go by", poems=tune.poems, name=tune.name
         )
-    elif not reason:
-        reason = _("the {poems} poems of {name} in the corpus have no pattern in common", poems=tune.poems, name=tune.name)
     places = _unsung_places(lines)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
@@ -172,7 +181,8 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         _frozen(places),
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
-        tuple(_remarks(fit)),
+        tuple(_remarks(lines, tune, fit)),
+        fit.variant.poems,
     )
 
 
@@ -230,22 +240,58 @@ def _rhyme_text(fit: TuneFit) -> str:
     return "、".join(texts)
 
 
-def _remarks(fit: TuneFit) -> list[str]:
-    """How usual the tone is in each place where it is missed."""
-    share_at = {(place.line, place.position): place.level_share for place in fit.places}
+def evidence_text(variant: TuneVariant) -> str:
+    """What a variant was learned from, in words."""
+    if variant.tier is Tier.SOLID:
+        return _("{poems} poems", poems=variant.poems)
+    if variant.tier is Tier.SINGLE:
+        return _("a single poem, the rest told by what is usual")
+    return _("only {poems} poems, the rest told by what is usual", poems=variant.poems)
+
+
+def _side_by_side(lines: Sequence[str], variant: TuneVariant) -> Iterator[str]:
+    """The lines of a poem beside those of the variant that is nearest to it, both with their lengths."""
+    patterns = pattern_lines(variant.form)
+    for _tag, begin, end, usual_begin, usual_end in line_pairs(tuple(map(len, lines)), variant.form.line_lengths):
+        for offset in range(max(end - begin, usual_end - usual_begin)):
+            mine = lines[begin + offset] if begin + offset < end else "-"
+            usual = patterns[usual_begin + offset] if usual_begin + offset < usual_end else "-"
+            yield _("{mine} / {usual}", mine=mine, usual=usual)
+
+
+def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
+    """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
+    variant = fit.variant
+    if variant.tier is not Tier.SOLID:
+        pattern, tier, evidence = variant.form.pattern, variant.tier.value, evidence_text(variant)
+        remarks.append(_("template {pattern} ({tier}): learned from {evidence}", pattern=pattern, tier=tier, evidence=evidence))
+    if not variant.fits(tuple(map(len, lines))):
+        nearest = variant.form.pattern
+        remarks.append(_("it fits no variant; the nearest is {nearest}, beside the poem line by line:", nearest=nearest))
+        remarks += _side_by_side(lines, variant)
+    table = shipped_tunes()
+    for name in tune.like:
+        if name in table.tunes and any(are_alike(variant, other) for other in table.tunes[name].variants):
+            remarks.append(_("{name} has the same pattern as {tune} here", name=name, tune=tune.name))
+    share_at = {(place.line, place.position): place.level_share for place in fit.places}
     for fault in fit.departures:
         share = share_at.get((fault.line, fault.position), -1)
         if fault.rule in (Rule.TONE, Rule.USUAL_TONE) and share >= 0:
             share = share if fault.expected == Tone.LEVEL.value else 100 - share
             where = _("line {line}, position {position}", line=fault.line, position=fault.position)
-            remarks.append(
-                _(
+            usual, count = fault.expected, variant.poems
+            if variant.tier is Tier.SOLID:
+                said = _(
                     "{where}: {share}% of {poems} poems have {expected} here",
                     where=where,
                     share=share,
-                    poems=fit.variant.poems,
-                    expected=fault.expected,
+                    poems=count,
+                    expected=usual,
                 )
-            )
+            else:
+                said = _(
+                    "{where}: {expected} is to be expected of {share}% of poems here", where=where, share=share, expected=usual
+                )
+            remarks.append(said)
     return remarks

@@ -11,13 +11,14 @@ from typing import Any
 
 import gradio as gr
 
+from gemma_poetry.generation.request import MANNERS
 from gemma_poetry.studio.page_parts import HIDDEN, Wording, form_choices, language_of, radio_choices, rhyme_choices
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.wish import COUPLET, EXAMPLES, Wish
 from gemma_poetry.studio.workshop import PROPOSED_FORM, Workshop
 
 _FOLDS = {
-    "fold_style": ("author", "rhyme", "rhyme_words", "words", "must"),
+    "fold_style": ("author", "rhyme", "rhyme_words", "answered", "words", "must"),
     "fold_given": ("first_line", "acrostic", "acrostic_end", "template"),
 }
 """Which fields are folded away under which heading; an example opens the fold that it fills."""
@@ -135,6 +136,9 @@ def _style(own: dict[str, Any], words: Wording, text: Any) -> None:
         rhyme = gr.Dropdown(rhyme_choices("", "zh"), value="", elem_id="rhyme", min_width=130, num_choices_shown=None)
         own["rhyme"] = words.add(rhyme, label="rhyme")
     text("rhyme_words")
+    box = gr.Textbox(elem_id="answered", lines=1, max_lines=6)
+    own["answered"] = words.add(box, label="answered", placeholder="answered_hint")
+    own["manner"] = words.add(gr.Radio(list(MANNERS), value=MANNERS[0], elem_id="manner"), label="manner")
     text("words")
     own["must"] = words.add(gr.Checkbox(elem_id="must"), label="must")
 

@@ -100,7 +100,7 @@ def face(script: str) -> Face:
     raise InputError(
         _("no font with Chinese characters is found"),
         expected=_("Noto Serif CJK, or another serif font with them"),
-        action="apt-get install fonts-noto-cjk",
+        action=_("apt-get install fonts-noto-cjk"),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.studio.hosts import LOOPBACK, is_foreign
+from gemma_poetry.hosts import LOOPBACK, is_foreign
 
 if TYPE_CHECKING:
     import gradio

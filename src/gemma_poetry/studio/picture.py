@@ -11,7 +11,7 @@ import base64
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.pinyin import pinyin_of
-from gemma_poetry.prosody.tunes import stanza_ends
+from gemma_poetry.prosody.tune_variants import stanza_ends
 from gemma_poetry.studio.card import Card, card_png, card_svg
 from gemma_poetry.studio.texts import Language, say, verdict_text
 from gemma_poetry.studio.verse import Layout, escape

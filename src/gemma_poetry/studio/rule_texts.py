@@ -18,6 +18,10 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "Characters 2, 4 and 6 carry the beat of a line, and their tones follow the pattern without exception. "
         "Change this character, or build the line on another pattern.",
     ),
+    Rule.USUAL_RHYME: (
+        "此调多数词作在此处押韵，也有不押的，谓之可韵可不韵。这是许可的，不必改。",
+        "Most poems of this tune rhyme here, and not all do (可韵可不韵). It is allowed and may stay.",
+    ),
     Rule.LINE_END: (
         "押韵句收平声，不押韵句收仄声（首句入韵者除外）。换句末一字。",
         "A rhyming line ends level and every other line oblique, but for a first line that rhymes. Change the last character.",
@@ -64,6 +68,15 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "出句大拗，而对句倒数第三字用了平声，谓之对句相救。这是许可的，不必改。",
         "The upper line has a major twist, and the next line mends it with a level tone third from its end (对句救). "
         "It is allowed and may stay.",
+    ),
+    Rule.FIFTH_OF_SIX: (
+        "六言句第五字，十之九有定声，此处异之。可用；求稳则换。",
+        "Nine in ten lines of six characters have the other tone in their fifth place. It may stay; to be safe, change it.",
+    ),
+    Rule.OBLIQUE_FIRST: (
+        "仄韵诗首句多以平声收，此处以仄收而不入韵，唐人五绝常见。不必改。",
+        "In verse on an oblique rhyme the first line ends oblique here without rhyming, as most 五绝 of "
+        "the Tang do. It may stay.",
     ),
     Rule.CONTRAST: (
         "一联之内，对句第二字与出句第二字平仄须相反，否则谓之失对。须改句式，单换一字不够。",

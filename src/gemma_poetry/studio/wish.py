@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, fields
+from typing import cast
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.errors import GemmaPoetryError
 from gemma_poetry.generation.given_characters import parse_template
 from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import admitted_forms, prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify, split_words
+from gemma_poetry.generation.request import Manner, PoemRequest, simplify, split_words
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.studio.texts import Language, complaint
 
@@ -41,6 +42,8 @@ class Wish:
         acrostic_end: 藏尾.
         rhyme: A rhyme group, or nothing.
         rhyme_words: 步韵: the rhyme words in order.
+        answered: 和诗: a whole poem whose form and rhyme the new one takes, or nothing.
+        manner: How it is answered: 步韵, 用韵 or 依韵.
         template: Lines with blanks, or nothing.
         pattern: Words of the pattern's name.
         lines: Lines of a 排律 or 古体; `None`: as usual.
@@ -67,6 +70,8 @@ class Wish:
     acrostic_end: str = ""
     rhyme: str = ""
     rhyme_words: str = ""
+    answered: str = ""
+    manner: str = "步韵"
     template: str = ""
     pattern: str = ""
     lines: int | None = None
@@ -91,7 +96,7 @@ class Wish:
     def request(self, language: Language) -> PoemRequest:
         """The wish as generation takes it; one that cannot be met is refused here, before a model is asked.
 
-        Blanks decide the form where they have not the shape of the one that is chosen.
+        Blanks decide the form where they have not the shape of the one that is chosen; a poem that is answered always does.
 
         Raises:
             UsageError: Neither a form nor a template is given, or the wishes contradict each other.
@@ -100,11 +105,12 @@ class Wish:
         upper = self.upper.strip() if form == COUPLET else ""
         if form == COUPLET and not upper:
             raise complaint("no_upper", language)
-        if not form and not template:
+        answered = "" if upper else self.answered.strip()
+        if not form and not template and not answered:
             raise complaint("choose_form", language)
         words = split_words(self.words)
         request = PoemRequest(
-            form="" if upper else _form_of(form, template, self.lines) if template else form,
+            form="" if upper or answered else _form_of(form, template, self.lines) if template else form,
             title=self.title.strip(),
             author=self.author.strip(),
             pattern=self.pattern.strip(),
@@ -117,6 +123,8 @@ class Wish:
             rhyme_words="".join(split_words(self.rhyme_words)),
             template=template,
             answer=upper,
+            answer_poem=answered,
+            answer_by=cast(Manner, self.manner or "步韵"),
             words=() if self.must else words,
             must=words if self.must else (),
             polyphones="any" if self.lenient else "every",

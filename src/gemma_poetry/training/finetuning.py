@@ -58,6 +58,7 @@ def finetune(
     recipe_name: str = "",
     counting: Counting = CHARACTERS,
     watching: Watching | None = None,
+    callbacks: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """Fine-tunes a model.
 
@@ -70,6 +71,7 @@ def finetune(
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
         watching: Makes what measures the model's writing at each evaluation; several processes do without.
+        callbacks: `TrainerCallback`s that are told how the training goes, and may end it.
 
     Returns:
         The manifest of the run.
@@ -101,7 +103,7 @@ def finetune(
         if run.manifest is not None:
             say(_("{out}: the run is finished, and stays as it is", out=out))
             return run.manifest if is_main_process() else {}
-        return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting, watching)
+        return _train(data, data_manifest, model_spec, run, recipe, recipe_name, counting, watching, callbacks)
 
 
 def _train(
@@ -113,6 +115,7 @@ def _train(
     recipe_name: str,
     counting: Counting,
     watching: Watching | None,
+    callbacks: Sequence[Any],
 ) -> dict[str, Any]:
     from gemma_poetry.doctor.memory_checks import require_memory
     from gemma_poetry.model.families import choose_device
@@ -170,6 +173,8 @@ def _train(
     if recipe.train.keep == "best" and len(trainer.eval_dataset):
         best = BestWeights(model, run, recipe.train.patience)
         trainer.add_callback(best)
+    for callback in callbacks:
+        trainer.add_callback(callback)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began

@@ -121,7 +121,9 @@ def only_poem(source: str | os.PathLike[str]) -> Poem:
     file = read_file(str(source)) if isinstance(source, os.PathLike) else text_file(source)
     poems = classical_poems(file)
     if len(poems) != 1:
-        raise UsageError(f"the text holds {len(poems)} poems", expected="one poem", action="give them one by one")
+        raise UsageError(
+            _("the text holds {count} poems", count=len(poems)), expected=_("one poem"), action=_("give them one by one")
+        )
     return poems[0]
 
 
@@ -137,7 +139,7 @@ def classical_poems(file: SourceFile) -> list[Poem]:
         try:
             poems.append(reader.strictly(record))
         except RefusedError as refused:
-            raise TextError(f"left out: {refused.reason}", where=record.source_id) from refused
+            raise TextError(_("left out: {reason}", reason=refused.reason), where=record.source_id) from refused
     return poems
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import visible
+from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.scansion import check_form
 from gemma_poetry.verbs.check import classical_poems, read_file
 
@@ -57,7 +58,7 @@ def polish(options: PolishOptions) -> int:
     seed = options.settings.drawn_seed()
     poet = gp.load(options.model, recipe=Recipe(generate=options.settings), progress=True)
     if not options.as_json:
-        print(f"seed {seed}", file=sys.stderr)
+        print(localized(_("seed {seed}", seed=seed)), file=sys.stderr)
     for number, poem in enumerate(poems):
         found = poet.polish(poem, form=options.form, title=options.title, lines=options.lines, rounds=options.rounds, seed=seed)
         if options.as_json:

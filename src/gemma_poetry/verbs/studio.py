@@ -7,9 +7,7 @@ Out: a server that runs until it is interrupted.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
-import socket
 import sys
 import threading
 import time
@@ -23,6 +21,7 @@ import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
 from gemma_poetry.extras import require
+from gemma_poetry.hosts import check_free, is_loopback, shown_host
 from gemma_poetry.languages import _, listed, localized
 
 if TYPE_CHECKING:
@@ -85,10 +84,10 @@ def studio(options: StudioOptions) -> None:
     password = read_password(options)
     workshop = open_workshop(options)
     require("gradio", extra="studio")
-    _check_free(options.host, options.port)
+    check_free(options.host, options.port)
     print(
         localized(
-            _("studio: http://{shown_host}:{port} (interrupt to end)", shown_host=_shown_host(options.host), port=options.port)
+            _("studio: http://{shown_host}:{port} (interrupt to end)", shown_host=shown_host(options.host), port=options.port)
         ),
         file=sys.stderr,
         flush=True,
@@ -124,30 +123,6 @@ def application(workshop: Workshop, password: str = "", names: Sequence[str] = (
         hosts=names,
         largest_upload=workshop.training.largest_upload if workshop.training else 0,
     )
-
-
-def _check_free(host: str, port: int) -> None:
-    """Makes sure that the address can be listened on.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    try:
-        family, kind, protocol, _unused, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            _(
-                "cannot listen on {host} port {port} ({reason})",
-                host=host,
-                port=port,
-                reason=getattr(error, "strerror", None) or error,
-            ),
-            expected=_("an address of this machine and a free port"),
-            action=_("choose another --host or --port"),
-        ) from error
 
 
 def open_workshop(options: StudioOptions) -> Workshop:
@@ -261,16 +236,6 @@ def read_password(options: StudioOptions) -> str:
     return password
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _door(password: str, clock: Callable[[], float] = time.monotonic) -> Callable[[str, str], bool]:
     """Who may come in: whoever knows the password; after too many wrong ones within a minute nobody, until it is over."""
     wrong: deque[float] = deque()
@@ -289,7 +254,3 @@ def _door(password: str, clock: Callable[[], float] = time.monotonic) -> Callabl
             return right
 
     return enter
-
-
-def _shown_host(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -5,6 +5,7 @@ In: DATA, a model, a recipe. Out: RUN, with its loss curve drawn as `curve.png`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,26 @@ from gemma_poetry.errors import UsageError
 from gemma_poetry.languages import _
 
 
-def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False, recipe_name: str = "") -> dict[str, Any]:
+def train(
+    data: Path,
+    model: str,
+    out: Path,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    recipe_name: str = "",
+    callbacks: Sequence[Any] = (),
+) -> dict[str, Any]:
     """Trains, draws the curve, and returns the run's manifest; of several processes only the first has one.
+
+    Args:
+        data: A DATA folder.
+        model: The base model.
+        out: The RUN folder.
+        recipe: Its `train`, `lora` and `generate` sections are used.
+        resume: Go on from the newest complete checkpoint.
+        recipe_name: The recipe's name, for the manifest.
+        callbacks: `TrainerCallback`s that are told how the training goes, and may end it.
 
     Raises:
         GemmaPoetryError: See `training.finetuning.finetune`.
@@ -29,7 +48,17 @@ def train(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = F
     watching = None
     with suppress(UsageError):  # a domain that is not at hand here writes nothing
         watching = reading_watch(data, recipe, domain_of_data(data))
-    manifest = finetune(data, model, out, recipe, resume=resume, recipe_name=recipe_name, counting=counting, watching=watching)
+    manifest = finetune(
+        data,
+        model,
+        out,
+        recipe,
+        resume=resume,
+        recipe_name=recipe_name,
+        counting=counting,
+        watching=watching,
+        callbacks=callbacks,
+    )
     if manifest:
         plot_curves(read_curve(out / "curve.jsonl"), out / "curve.png")
     return manifest
@@ -57,7 +86,7 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
             if kept != manifest["steps"]
             else []
         ),
-        *([(_("reading"), reading)] if reading else []),
+        *([(_("the writing"), reading)] if reading else []),
         *((_("validation {name}", name=name), f"{value:.2f}") for name, value in validation.items()),
         (_("wall time"), f"{manifest['wall_seconds']:.0f} s"),
         (_("peak memory"), f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),

@@ -6,8 +6,9 @@ Out: a table of templates as JSON, of the same make as the one that ships with t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,25 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _
+from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
-from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_likenesses, with_shapes
-from gemma_poetry.prosody.tune_patterns import pattern_text
+from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
+from gemma_poetry.prosody.tune_likeness import with_likenesses
+from gemma_poetry.prosody.tune_patterns import pattern_lines, pattern_text
+from gemma_poetry.prosody.tune_scan import evidence_text
+from gemma_poetry.prosody.tune_variants import SOLID_POEMS, Tier, TuneVariant, poems_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
     MIN_SHAPE_POEMS,
     Tune,
     TuneTable,
-    TuneVariant,
     find_tune,
     shipped_tunes,
     table_from_record,
     table_to_record,
 )
+
+_READ_FOR_EXEMPLAR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class TunePoem:
         lines: Its lines, Han characters only.
         marks: One closing mark a line.
         author: 作者, empty where unknown.
+        era: 朝代, empty where unknown.
     """
 
     tune: str
@@ -52,6 +59,7 @@ class TunePoem:
     lines: tuple[str, ...]
     marks: str
     author: str = ""
+    era: str = ""
 
 
 def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceInfo]:
@@ -74,7 +82,7 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
                 lines, marks = clean_lines(raw.paragraphs)
             except RejectedError:
                 continue
-            found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author))
+            found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author, raw.era or part.era))
     if not found:
         raise SourceError(
             _("it holds no poem with a tune (词牌){value}", value=_(" of the era {era}", era=era) if era else ""),
@@ -86,10 +94,47 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
     pairs = [(first, second) for first, _, second in (names.partition("·") for names in simplified)]
     standard = standard_tunes(pairs)
     poems = []
-    for (first, second), (_unused, lines, marks, author) in zip(pairs, found):
+    for (first, second), (_unused, lines, marks, author, found_era) in zip(pairs, found):
         tune = standard[first, second]
-        poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author))
+        poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author, found_era))
     return poems, opened.info
+
+
+def tune_table(
+    poems: Sequence[TunePoem], *, min_poems: int = MIN_POEMS, provenance: Mapping[str, Any] | None = None
+) -> TuneTable:
+    """The tunes of poems with their templates, other names and likenesses.
+
+    Args:
+        poems: The poems, tunes under their standard names.
+        min_poems: Tunes with fewer poems are judged by few poems (`tune_thin`).
+        provenance: What the table was made from.
+    """
+    tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
+    return TuneTable(with_exemplars(with_likenesses(with_shapes(tunes, poems)), poems), provenance or {})
+
+
+def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem]) -> dict[str, Tune]:
+    """The tunes, each with one of the first poems of its first variant: that which departs least from it."""
+    read: dict[str, list[TunePoem]] = defaultdict(list)
+    for poem in poems:
+        tune = tunes.get(poem.tune)
+        if not tune or not tune.judged or len(read[poem.tune]) == _READ_FOR_EXEMPLAR:
+            continue
+        if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
+            read[poem.tune].append(poem)
+    best = {
+        name: min(own, key=lambda poem: len(fit_variants(poem.lines, tunes[name].variants[:1]).departures))
+        for name, own in read.items()
+        if own
+    }
+    texts = convert([f"{poem.author or '无名氏'}：{_text(poem)}" for poem in best.values()], "simplified")
+    found = dict(zip(best, texts))
+    return {name: replace(tune, exemplar=found.get(name, "")) for name, tune in tunes.items()}
+
+
+def _text(poem: TunePoem) -> str:
+    return "".join(line + mark for line, mark in zip(poem.lines, poem.marks))
 
 
 def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
@@ -108,9 +153,6 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
     """
     check_file(out, overwrite=overwrite)
     poems, info = read_tune_poems(source, era)
-    tunes = with_aliases(induce_tunes(poems, min_poems=min_poems), ((poem.alias, poem) for poem in poems))
-    # Rare variants count whatever the era: what 花间集 has is no slip of a Song poet.
-    tunes = with_likenesses(with_shapes(tunes, read_tune_poems(source)[0] if era else poems), poems)
     provenance = {
         "source": info.name,
         "commit": info.commit,
@@ -124,7 +166,7 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
         "min_shape_poems": MIN_SHAPE_POEMS,
         "versions": {name: found for name, found in versions().items() if name in ("gemma-poetry", "tshet-uinh", "opencc")},
     }
-    table = TuneTable(tunes, provenance)
+    table = tune_table(poems, min_poems=min_poems, provenance=provenance)
     record = table_to_record(table)
     assert table_from_record(record) == table
     write_json(out, record, overwrite=overwrite)
@@ -149,30 +191,51 @@ def known_tune(name: str) -> Tune:
 
 
 def list_lines(table: TuneTable) -> Iterator[str]:
-    """One line a tune that has a template: name, poems, variants, aliases."""
+    """One line a tune that has a template: name, poems, how well it is attested, variants, aliases."""
     for tune in table.judged.values():
         labels = "、".join(f"{variant.form.pattern}×{variant.poems}" for variant in tune.variants)
-        also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-        yield _("{name}{also}　{poems} poems　{labels}", name=tune.name, also=also, poems=tune.poems, labels=labels)
+        yield _(
+            "{name}{also}　{poems_text}, {value}　{labels}",
+            name=tune.name,
+            also=_also(tune),
+            poems_text=poems_text(tune.poems),
+            value=tune.tier.value,
+            labels=labels,
+        )
 
 
 def show_lines(tune: Tune) -> Iterator[str]:
     """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
-    also = f"（又名{'、'.join(tune.aliases)}）" if tune.aliases else ""
-    yield _("{name}{also}: {poems} poems", name=tune.name, also=also, poems=tune.poems)
+    yield _("{name}{also}: {poems_text}", name=tune.name, also=_also(tune), poems_text=poems_text(tune.poems))
     if not tune.judged:
-        yield _("not judged: too few poems, or no common pattern")
+        yield _("not judged: the lines of its poems show no rhyme to go by")
     for variant in tune.variants:
         yield ""
-        yield _("{pattern}: {poems} poems", pattern=variant.form.pattern, poems=variant.poems)
+        yield _(
+            "{pattern} ({value}): {evidence_text}",
+            pattern=variant.form.pattern,
+            value=variant.tier.value,
+            evidence_text=evidence_text(variant),
+        )
         yield from _pattern_lines(variant)
+    if tune.exemplar:
+        yield ""
+        yield _("e.g. {exemplar}", exemplar=tune.exemplar)
+
+
+def _also(tune: Tune) -> str:
+    """Its other names, and the tunes of the same pattern, in brackets."""
+    parts = [f"又名{'、'.join(tune.aliases)}"] if tune.aliases else []
+    parts += [f"同调{'、'.join(tune.like)}"] if tune.like else []
+    return f"（{'；'.join(parts)}）" if parts else ""
 
 
 def _pattern_lines(variant: TuneVariant) -> Iterator[str]:
     width = max(map(len, variant.form.lines))
-    for line, shares in zip(_split_pattern(variant), variant.level_shares):
+    for number, (line, shares) in enumerate(zip(pattern_lines(variant.form), variant.level_shares), 1):
+        usual = _("  (most poems rhyme here, not all)") if number in variant.usual_rhymes else ""
         # Each Chinese character fills two columns; the shares beside it are a percentage of level tones.
-        yield f"  {line}{'　' * (width + 3 - _columns(line))}{' '.join(f'{share:3d}' for share in shares)}"
+        yield f"  {line}{'　' * (width + 3 - _columns(line))}{' '.join(f'{share:3d}' for share in shares)}{usual}"
 
 
 def _columns(line: str) -> int:
@@ -180,40 +243,59 @@ def _columns(line: str) -> int:
     return len(line) - halves // 2
 
 
-def _split_pattern(variant: TuneVariant) -> list[str]:
-    text = pattern_text(variant.form)
-    for mark in set(variant.form.marks):
-        text = text.replace(mark, mark + "\n")
-    return text.splitlines()
-
-
 def list_records(table: TuneTable) -> list[dict[str, Any]]:
     """What `list_lines` says, as JSON records."""
-    return [
-        {
-            "name": tune.name,
-            "aliases": list(tune.aliases),
-            "poems": tune.poems,
-            "variants": [{"label": variant.form.pattern, "poems": variant.poems} for variant in tune.variants],
-        }
-        for tune in table.judged.values()
-    ]
+    return [_tune_record(tune) for tune in table.judged.values()]
 
 
 def show_record(tune: Tune) -> dict[str, Any]:
     """What `show_lines` says, as a JSON record."""
+    record = _tune_record(tune)
+    for variant, described in zip(tune.variants, record["variants"]):
+        described["pattern"] = pattern_text(variant.form)
+        described["level_shares"] = [list(shares) for shares in variant.level_shares]
+        described["usual_rhymes"] = list(variant.usual_rhymes)
+    record["exemplar"] = tune.exemplar
+    return record
+
+
+def tunes_page(table: TuneTable) -> str:
+    """The page of the documentation: every tune with its first pattern, its evidence and an exemplar, as Markdown."""
+    tiers = Counter(tune.tier for tune in table.judged.values())
+    variants = sum(len(tune.variants) for tune in table.judged.values())
+    rows = [
+        "# Tunes (词牌)",
+        "",
+        f"{len(table.judged)} tunes with {variants:,} variants are judged, learned from the poems of the collection: "
+        f"{tiers[Tier.SOLID]} from many poems (solid), {tiers[Tier.THIN]} from two to {SOLID_POEMS - 1} (thin), "
+        f"{tiers[Tier.SINGLE]} from one (single). The commonest variant of each is shown; "
+        "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, "
+        "`=5` repeats the end of line 5.",
+        "",
+    ]
+    for tune in table.judged.values():
+        variant = tune.variants[0]
+        rows += [
+            f"## {tune.name}",
+            "",
+            f"{_also(tune)}{variant.form.pattern} ({variant.tier.value}, {poems_text(variant.poems)}): "
+            f"`{pattern_text(variant.form)}`",
+            "",
+            *([f"> {tune.exemplar}", ""] if tune.exemplar else []),
+        ]
+    return "\n".join(rows)
+
+
+def _tune_record(tune: Tune) -> dict[str, Any]:
     return {
         "name": tune.name,
+        "traditional": convert([tune.name], "traditional")[0],
         "aliases": list(tune.aliases),
+        "same_pattern": list(tune.like),
         "poems": tune.poems,
         "judged": tune.judged,
+        "tier": tune.tier.value if tune.judged else None,
         "variants": [
-            {
-                "label": variant.form.pattern,
-                "poems": variant.poems,
-                "pattern": pattern_text(variant.form),
-                "level_shares": [list(shares) for shares in variant.level_shares],
-            }
-            for variant in tune.variants
+            {"label": variant.form.pattern, "poems": variant.poems, "tier": variant.tier.value} for variant in tune.variants
         ],
     }

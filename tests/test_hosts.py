@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gemma_poetry.studio.hosts import LOOPBACK, is_foreign
+from gemma_poetry.hosts import LOOPBACK, is_foreign
 
 NAMED = LOOPBACK | {"studio.example.org"}
 

@@ -1,0 +1,129 @@
+"""The search for a recipe: what is tried, given up, cut off, kept, and gone on with."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gemma_poetry.artifacts import read_jsonl
+from gemma_poetry.config import load_recipe
+from gemma_poetry.errors import RunError
+from gemma_poetry.model.loading import load_model
+from gemma_poetry.verbs.tune import BEST, BEST_RUN, PICTURE, TRIALS, Trial, recipe_of, table, tune
+from tests.tiny import save_data, save_model
+
+pytest.importorskip("optuna")
+
+SETTINGS = [
+    "train.batch_size=8",
+    "train.evaluation_steps=4",
+    "train.watched_titles=0",
+    "tune.learning_rates=[0.0001, 0.1]",
+    "tune.ranks=[2, 4]",
+    "tune.epochs=[1]",
+    "tune.minutes=5",
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    return save_model(folder / "model"), save_data(folder / "DATA")
+
+
+@pytest.fixture(scope="module")
+def searched(tiny, tmp_path_factory):
+    model, data = tiny
+    out = tmp_path_factory.mktemp("search") / "OUT"
+    return out, tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=6"]))
+
+
+def test_the_best_trial_is_left_as_a_recipe_and_a_run(searched):
+    out, trials = searched
+    assert len(trials) == 6 and [trial.rank for trial in trials] == sorted(trial.rank for trial in trials)
+    best = load_recipe(out / BEST)
+    assert best.train.learning_rate == trials[0].settings["train.learning_rate"]
+    assert best.lora.rank == trials[0].settings["lora.rank"]
+    manifest = json.loads((out / BEST_RUN / "manifest.json").read_text())
+    assert manifest["recipe"]["train"]["learning_rate"] == best.train.learning_rate
+    assert load_model(str(out / BEST_RUN)).adapted
+    assert (out / PICTURE).stat().st_size > 1000
+    assert {trial["number"] for trial in read_jsonl(out / TRIALS)} == set(range(6))
+    assert not (out / "trial").exists()
+    assert json.loads((out / "manifest.json").read_text())["best"]["number"] == trials[0].number
+    # A higher rate learns more in eight steps.
+    whole = [trial for trial in trials if trial.state == "whole"]
+    slow = min(whole, key=lambda trial: trial.settings["train.learning_rate"])
+    assert slow.loss > trials[0].loss
+
+
+def test_a_finished_search_stays_as_it_is(searched, tiny):
+    out, trials = searched
+    model, data = tiny
+    before = (out / TRIALS).read_bytes()
+    again = tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=9"]), resume=True)
+    assert [trial.number for trial in again] == [trial.number for trial in trials]
+    assert (out / TRIALS).read_bytes() == before
+    with pytest.raises(RunError, match="not empty"):
+        tune(data, str(model), out, load_recipe(None, SETTINGS))
+
+
+def test_an_interrupted_search_goes_on_with_what_it_has_tried(tiny, tmp_path, monkeypatch):
+    model, data = tiny
+    from gemma_poetry.verbs import tune as module
+
+    done = []
+
+    def interrupted(*arguments, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(arguments)
+        return train(*arguments, **options)
+
+    train = module.train
+    monkeypatch.setattr(module, "train", interrupted)
+    recipe = load_recipe(None, [*SETTINGS, "tune.trials=3"])
+    with pytest.raises(KeyboardInterrupt):
+        tune(data, str(model), tmp_path / "OUT", recipe)
+    first = list(read_jsonl(tmp_path / "OUT" / TRIALS))
+    assert len(first) == 2
+    monkeypatch.setattr(module, "train", train)
+    trials = tune(data, str(model), tmp_path / "OUT", recipe, resume=True)
+    assert len(trials) == 3
+    assert list(read_jsonl(tmp_path / "OUT" / TRIALS))[:2] == first
+
+
+def test_when_time_is_up_the_trial_in_hand_is_cut_off_and_counts(tiny, tmp_path):
+    model, data = tiny
+    settings = [*SETTINGS, "tune.minutes=0.02", "tune.epochs=[500]", "train.evaluation_steps=1000"]
+    (only,) = tune(data, str(model), tmp_path / "OUT", load_recipe(None, settings))
+    assert only.state == "cut off"
+    assert only.loss < 10
+    assert (tmp_path / "OUT" / BEST).is_file()
+
+
+def trial(number, loss, state="whole", fell=False):
+    settings = {
+        "train.learning_rate": 0.001,
+        "lora.rank": 8,
+        "lora.targets": "all",
+        "train.epochs": 2.0,
+        "variant": "dora",
+    }
+    return Trial(number, settings, loss, fell, 0.1, 3.0, state)
+
+
+def test_poems_that_lost_their_titles_come_behind_all_others():
+    order = sorted(
+        [trial(0, 4.0, fell=True), trial(1, 4.5), trial(2, 3.0, "given up"), trial(3, 4.4)], key=lambda one: one.rank
+    )
+    assert [one.number for one in order] == [3, 1, 0, 2]
+    assert table(order).row_count == 4
+
+
+def test_the_scale_of_the_update_stays_that_of_the_recipe():
+    recipe = load_recipe(None, ["lora.rank=8", "lora.alpha=16"])
+    own = recipe_of(recipe, {**trial(0, 1.0).settings, "lora.rank": 64})
+    assert (own.lora.rank, own.lora.alpha, own.lora.dora) == (64, 128, True)
+    assert len(own.lora.targets) == 7 and own.train.epochs == 2.0
