@@ -93,7 +93,7 @@ def training_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.B
     def acting(act: Callable[[Language, tuple[Any, ...]], str | None]) -> Callable[..., list[Any]]:
         """A button's function: does something to a training, then shows it; what went wrong stands above."""
 
-        def on_click(code: str, name: str | None, *values: Any, request: gr.Request) -> list[Any]:
+        def on_click(request: gr.Request, code: str, name: str | None, *values: Any) -> list[Any]:
             language = language_of(code)
             try:
                 workshop.line.count(visitor(request), language)
