@@ -218,7 +218,8 @@ def test_there_is_no_tab_where_trainings_are_not_allowed(client: TestClient, wor
 
 def test_a_run_is_admitted_under_its_name_and_gives_way_to_the_next(workshop: Workshop):
     opened = replace(workshop, opener=lambda spec: lambda: spec, loaders={"mini": lambda: "loaded before"})
-    assert opened.admit({"mini": "mini", "mini · a": "/a"}) == ("mini", "mini · a")
+    opened.admit({"mini": "mini", "mini · a": "/a"})
+    assert opened.models == ("mini", "mini · a")
     assert opened.generator("mini") == "loaded before" and opened.generator("mini · a") == "/a"
     opened.admit({"mini": "mini", "mini · b": "/b"})
     assert opened.models == ("mini", "mini · b") and opened.generator("mini · b") == "/b"

@@ -106,7 +106,8 @@ def training_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.B
 
     def on_begin(language: Language, values: tuple[Any, ...]) -> str:
         _unused, *typed, evaluated = values
-        return jobs.begin(JobRequest(*[str(value or "") for value in typed], evaluate=bool(evaluated)), language)
+        data, model, recipe, rate, epochs, rank, steps = (str(value or "") for value in typed)
+        return jobs.begin(JobRequest(data, model, recipe, rate, epochs, rank, steps, bool(evaluated)), language)
 
     inputs = [language_choice, chosen]
     outputs = [message, *view]
@@ -236,7 +237,9 @@ def _pair_of(workshop: Workshop, name: str, language: Language) -> tuple[str, st
     if not state.manifest:
         raise complaint("not_trained", language)
     model = str(state.request["model"])
-    return workshop.admit({model: str(state.request["spec"]), f"{model} · {name}": str(jobs.run_folder(name))})
+    tuned = f"{model} · {name}"
+    workshop.admit({model: str(state.request["spec"]), tuned: str(jobs.run_folder(name))})
+    return model, tuned
 
 
 def _curve(state: JobState, run: Path, language: Language) -> Any:

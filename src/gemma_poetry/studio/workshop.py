@@ -97,14 +97,11 @@ class Workshop:
         if name not in self.loaders:
             raise complaint("no_model", language, name=repr(str(name)[:40]), names=", ".join(self.loaders))
 
-    def admit(self, specs: Mapping[str, str]) -> tuple[str, ...]:
+    def admit(self, specs: Mapping[str, str]) -> None:
         """Adds models to those that can be named; of those that were added before, only these stay.
 
         Args:
-            specs: By its name, the path or name of each.
-
-        Returns:
-            Their names.
+            specs: By the name that is shown, the path or name of each.
         """
         assert self.opener is not None, "a workshop that trains can open what it trained"
         with self._loading:
@@ -116,7 +113,6 @@ class Workshop:
             kept = self._admitted & set(specs)
             self._admitted.clear()
             self._admitted.update(kept | set(new))
-        return tuple(specs)
 
     def generator(self, name: str) -> PoemGenerator:
         """The generator of a model, loaded where it is not yet; only whose turn it is may write with it."""
