@@ -95,6 +95,9 @@ def test_looked_over_started_stopped_resumed_compared_and_exported(desktop: Page
     reach(page, "finished")
     assert page.get_attribute(".job .progress", "aria-valuenow") == "12"
     assert page.locator("#train-poems section").count() == 2
+    page.wait_for_timeout(500)
+    legend = page.locator("#train-curve svg text").all_text_contents()
+    assert {"训练 training", "验证 validation"} <= set(legend)
 
     fill(page, "train-title", "秋江夜泊")
     page.click("#train-compare")

@@ -17,7 +17,7 @@ from gemma_poetry.studio.compare_page import Pair, compare, pair_html
 from gemma_poetry.studio.draft_page import progress_html
 from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, form_choices, language_of, seen, visitor
 from gemma_poetry.studio.problems import problem_html
-from gemma_poetry.studio.runs_page import curves, palette
+from gemma_poetry.studio.runs_page import COLOURS, curves
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.training_job import EXPORTS, SAMPLE, UPLOAD_ENDINGS, JobState, TrainingJobs
 from gemma_poetry.studio.training_page import data_label, findings_html, log_html, poems_html, state_html
@@ -243,14 +243,19 @@ def _pair_of(workshop: Workshop, name: str, language: Language) -> tuple[str, st
 
 
 def _curve(state: JobState, run: Path, language: Language) -> Any:
-    if not state.points:
+    """The curve of the loss, from its first point in training on.
+
+    The plot keeps the curves that it was first drawn with: their names are the same for every training and language, and
+    validation alone, as it is before the first step, is not drawn.
+    """
+    losses = curves({"": run}, [""], language)[0] if state.points else None
+    names = {f" · {say(key, language)}": say(key, "zh") + " " + say(key, "en") for key in ("training_curve", "validation_curve")}
+    if losses is None or next(iter(names)) not in set(losses["curve"]):
         return gr.update(visible=False)
-    model = str(state.request["model"])
-    losses, _perplexities = curves({model: run}, [model], language)
     return gr.update(
         visible=True,
-        value=losses,
-        color_map=palette(losses),
+        value=losses.assign(curve=losses["curve"].map(names)),
+        color_map=dict(zip(names.values(), COLOURS)),
         y_title=say("loss", language),
         x_title=say("steps", language),
         color_title=say("curve", language),
