@@ -169,6 +169,16 @@ def test_the_page_takes_texts_up_to_a_size_and_serves_none(client: TestClient):
     assert client.post("/gradio_api/queue/join", content=b"x" * 70_000).status_code == 413
 
 
+def test_nobody_sends_texts_without_the_password(workshop: Workshop):
+    with TestClient(application(workshop, "open sesame"), base_url="http://127.0.0.1") as guarded:
+        assert guarded.post("/gradio_api/upload", files={"files": ("poems.txt", b"x")}).status_code == 401
+
+
+def test_a_bottomless_request_is_refused(client: TestClient):
+    headers = {"content-type": "application/json"}
+    assert client.post("/gradio_api/queue/join", content=b"[" * 60_000, headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("headers", [{"host": "evil.example.com"}, {"origin": "http://localhost:8888"}])
 def test_no_other_site_sends_texts(client: TestClient, headers: dict[str, str]):
     answer = client.post("/gradio_api/upload", files={"files": ("poems.txt", b"x")}, headers=headers)
@@ -194,7 +204,7 @@ def test_a_text_that_was_sent_is_taken(client: TestClient, workshop: Workshop):
 
 
 @pytest.mark.parametrize("meta", [{"meta": {"_type": "gradio.FileData"}}, {}, {"url": "http://127.0.0.1:1/"}])
-@pytest.mark.parametrize("place", ["SECRET", "SENT/../secret.txt", "http://127.0.0.1:1/secret.txt", 7, ["SECRET"]])
+@pytest.mark.parametrize("place", ["SECRET", "SENT/../secret.txt", "http://127.0.0.1:1/secret.txt", "\0", 7, None, ["SECRET"]])
 def test_a_file_that_was_not_sent_is_not_taken(client, workshop: Workshop, tmp_path: Path, place: object, meta: dict):
     secret = tmp_path / "secret.txt"
     secret.write_text("a secret", encoding="utf-8")

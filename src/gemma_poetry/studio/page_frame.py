@@ -168,17 +168,25 @@ def _names_strange_file(body: bytes) -> bool:
         found = [json.loads(body)]
     except ValueError:
         return False  # a form: nothing that Gradio takes for a file
+    except RecursionError:
+        return True
     sent = Path(get_upload_folder()).resolve()
     while found:
         value = found.pop()
         if isinstance(value, dict):
-            path = value.get("path")
-            if path is not None and not (isinstance(path, str) and Path(path).resolve().is_relative_to(sent)):
+            if "path" in value and not _lies_in(value["path"], sent):
                 return True
             found += value.values()
         elif isinstance(value, list):
             found += value
     return False
+
+
+def _lies_in(path: Any, folder: Path) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(folder)
+    except (TypeError, ValueError, OSError):
+        return False
 
 
 async def _answer(send: Send, status: int) -> None:

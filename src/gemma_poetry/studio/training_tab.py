@@ -249,7 +249,8 @@ def _curve(state: JobState, run: Path, language: Language) -> Any:
     validation alone, as it is before the first step, is not drawn.
     """
     losses = curves({"": run}, [""], language)[0] if state.points else None
-    names = {f" · {say(key, language)}": say(key, "zh") + " " + say(key, "en") for key in ("training_curve", "validation_curve")}
+    keys = ("training_curve", "validation_curve")
+    names = {f" · {say(key, language)}": f"{say(key, 'zh')} {say(key, 'en')}" for key in keys}
     if losses is None or next(iter(names)) not in set(losses["curve"]):
         return gr.update(visible=False)
     return gr.update(
