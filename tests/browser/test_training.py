@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.serving import Server, screenshot
-from tests.browser.studio import PATIENCE, fill, fits_the_window, open_studio, suffix, tab
+from tests.browser.studio import PATIENCE, fill, fits_the_window, open_studio, tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -143,4 +143,3 @@ def test_a_text_is_sent_from_a_phone_and_another_training_chosen(phone: Page, st
     reach(phone, "finished")
     phone.wait_for_selector("#train-poems:has-text('to the same titles')")
     assert fits_the_window(phone)
-    screenshot(phone, f"studio-training{suffix(phone)}.png")
