@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.studio.limits import Limits, Line, Ticket
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 PROPOSED_FORM = "七言绝句"
 """The form that the page proposes."""
 
-Checker = Callable[[str, str], Sequence["ScansionResult"]]
-"""Reads a pasted text against a form, or `auto`."""
+
+class Checker(Protocol):
+    """Reads a pasted text against a form, or `auto`, by a rhyme book or the usual one."""
+
+    def __call__(self, text: str, form: str, /, *, book: str = "") -> Sequence[ScansionResult]: ...
 
 
 @dataclass(frozen=True, slots=True)
