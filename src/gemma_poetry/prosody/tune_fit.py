@@ -1,17 +1,19 @@
 """A 词 laid over the variants of its tune.
 
-In: lines and variants. Out: a `TuneFit`: the variant (体) that fits best, the 词林正韵 part of each rhyme, and every place
+In: lines, variants, a rhyme book. Out: a `TuneFit`: the variant (体) that fits best, the part of each rhyme, and every place
 where the poem departs from the variant.
 
     lines ──variants with the same rhyme places──> tones, rhymes, echoes compared ──fewest faults, then commonest──> fit
           └─none──> the variant of the nearest line lengths; lines of equal length compared, the others reported
 
 A character is right if one of its readings is. A tone that is merely usual in its place may be missed: a licence. A
-sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it.
+sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it. So
+is a rhyme word of another 词林正韵 part that Song poets took together with that of the others (宋人通押).
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from difflib import SequenceMatcher
 
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
-from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
-from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.interpretation import Heard
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
@@ -64,9 +67,10 @@ class TuneFit:
     Attributes:
         variant: The variant.
         places: The characters that could be held against a slot, in the order of the poem.
-        parts: The 词林正韵 part taken for each rhyme variable; a variable of unknown characters only is missing.
+        parts: The part of the book taken for each rhyme variable; a variable of unknown characters only is missing.
         departures: Faults and licences, in the order of the poem.
         every_reading: Whether the poem has no fault whichever readings its characters take.
+        book: The rhyme book.
     """
 
     variant: TuneVariant
@@ -74,6 +78,7 @@ class TuneFit:
     parts: dict[str, int]
     departures: tuple[Fault, ...]
     every_reading: bool
+    book: RhymeBook = CILIN
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -81,41 +86,45 @@ class TuneFit:
         return tuple(found for found in self.departures if found.rule.verdict is Verdict.FAIL)
 
 
-def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE) -> TuneFit:
+def fit_variants(
+    lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE, book: RhymeBook = CILIN
+) -> TuneFit:
     """The fit of the variant that suits a poem best.
 
     Args:
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
         shape_rule: What a line of another length is, where no variant fits: a fault, or the licence of a rare variant.
+        book: The rhyme book.
     """
-    fit = _fit_heard(lines, interpret(lines), variants, shape_rule)
+    heard: Hearing = book.interpret(lines)
+    fit = _fit_heard(lines, heard, variants, shape_rule, book)
     # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
     # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
-    for hear in (_hear_every_form, every_reading):
+    for hear in (functools.partial(book.interpret, widened=True), book.every_reading):
         if not fit.faults:
             break
-        fit = min(fit, _fit_heard(lines, hear(lines), variants, shape_rule), key=_cost)
+        before, heard = heard, hear(lines)
+        if heard != before:
+            fit = min(fit, _fit_heard(lines, heard, variants, shape_rule, book), key=_cost)
     return fit
-
-
-def _hear_every_form(lines: Sequence[str]) -> Hearing:
-    return interpret(lines, widened=True)
 
 
 def _cost(fit: TuneFit) -> tuple[int, int]:
     return len(fit.faults), len(fit.departures)
 
 
-def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant], shape_rule: Rule) -> TuneFit:
+def _fit_heard(
+    lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant], shape_rule: Rule, book: RhymeBook
+) -> TuneFit:
     lengths = tuple(map(len, lines))
-    fits = [_lay_over(lines, heard, variant) for variant in variants if variant.fits(lengths)]
+    fits = [_lay_over(lines, heard, variant, book) for variant in variants if variant.fits(lengths)]
     if fits:
         # min keeps the first of equals: the commoner variant.
         return min(fits, key=_cost)
     attested = [variant for variant in variants if variant.tier is Tier.SOLID]
     nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
-    return _lay_line_by_line(lines, heard, nearest, shape_rule)
+    return _lay_line_by_line(lines, heard, nearest, shape_rule, book)
 
 
 def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:
@@ -127,7 +136,7 @@ def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
     return SequenceMatcher(a=one, b=other, autojunk=False)
 
 
-def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
+def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant, book: RhymeBook) -> TuneFit:
     """A poem with the rhyme places of the variant, character by character."""
     lengths = tuple(map(len, lines))
     shares = (share for row in variant.level_shares for share in row)
@@ -137,7 +146,8 @@ def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> Tun
         for number, (line, own) in enumerate(zip(lines, heard), 1)
         for position, (char, place, (slot, share, usual)) in enumerate(zip(line, own, rest), 1)
     ]
-    return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
+    departures = [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)]
+    return _compare(variant, places, departures, book)
 
 
 def _divisions(lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
@@ -168,7 +178,7 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
             yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
-def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule) -> TuneFit:
+def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule, book: RhymeBook) -> TuneFit:
     """A poem of other line lengths: lines are matched by length, and those without a match are reported.
 
     Of a line that is merely too long or too short the rhyme word is compared all the same.
@@ -200,10 +210,10 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
             departures.append(
                 Fault(shape_rule, line, 0, _sum_text(usual[usual_begin:usual_end]), _sum_text(lengths[begin:end]))
             )
-    return _compare(variant, places, departures)
+    return _compare(variant, places, departures, book)
 
 
-def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list[Fault]) -> TuneFit:
+def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list[Fault], book: RhymeBook) -> TuneFit:
     every = not any(found.rule.verdict is Verdict.FAIL for found in departures)
     rhyming: dict[str, list[SungPlace]] = {}
     for place in places:
@@ -225,16 +235,18 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         if part is None:
             continue
         parts[rhyme] = part
+        mixed = book.mixed_parts.get(part, frozenset())
         for place in own:
             possible = parts_of(place.sounds, place.slot.tone)
-            every &= parts_of(place.sounds) <= {part} or place.may_not_rhyme
+            every &= parts_of(place.sounds) <= {part, *mixed} or place.may_not_rhyme
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
-                actual = "/".join(PART_NAMES[other] for other in sorted(possible))
-                rule = Rule.USUAL_RHYME if place.may_not_rhyme else Rule.RHYME
-                departures.append(Fault(rule, place.line, place.position, PART_NAMES[part], actual))
+                actual = "/".join(book.parts[other] for other in sorted(possible))
+                rule = Rule.RHYME if possible.isdisjoint(mixed) else Rule.MIXED_RHYME
+                rule = Rule.USUAL_RHYME if place.may_not_rhyme else rule
+                departures.append(Fault(rule, place.line, place.position, book.parts[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))
-    return TuneFit(variant, tuple(places), parts, tuple(departures), every)
+    return TuneFit(variant, tuple(places), parts, tuple(departures), every, book)
 
 
 def _commonest_part(places: Sequence[SungPlace]) -> int | None:

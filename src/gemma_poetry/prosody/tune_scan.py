@@ -1,6 +1,6 @@
 """Scansion of 词: the best fit among the variants of a tune, as the `Scansion` that 诗 and 词 share.
 
-In: lines and a tune, by name or as a `Tune`. Out: a `Scansion`; `not-judged` for a tune without a template.
+In: lines and a tune, by name or as a `Tune`, a rhyme book. Out: a `Scansion`; `not-judged` for a tune without a template.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
-from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
@@ -22,17 +23,17 @@ from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
-_FIRST_STOPPED_PART = 15
 _GUESS_WRONG_SHARE = 0.1
 
 
-def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -> Scansion:
+def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", book: RhymeBook = CILIN) -> Scansion:
     """Reads a poem against a tune.
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
         tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
+        book: The rhyme book.
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
@@ -48,16 +49,15 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
         fitting = [one for one in having or called if one.fits(lengths)]
         if len(fitting) > 1:
-            found = [scan_tune(lines, one, pattern) for one in fitting]
+            found = [scan_tune(lines, one, pattern, book) for one in fitting]
             return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
-        return _not_judged(lines, tune)
+        return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
-        return _not_judged(
-            lines, tune, _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
-        )
+        reason = _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
+        return _not_judged(lines, tune, book, reason)
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
@@ -65,7 +65,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
             action=_("choose one of them"),
         )
-    return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
+    return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, book))
 
 
 def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
@@ -118,19 +118,19 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook = CILIN) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
     variants = [variant for variant in variants if variant.fits(lengths)]
     if not variants:
         return None
-    fit = fit_variants(lines, variants)
+    fit = fit_variants(lines, variants, book=book)
     wrong = sum(found.rule in (Rule.TONE, Rule.USUAL_TONE) for found in fit.departures)
     fixed = sum(slot.tone is not None for slot in fit.variant.slots)
     return fit if wrong <= _GUESS_WRONG_SHARE * fixed else None
 
 
-def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
+def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: RhymeBook = CILIN) -> Tune | None:
     """The tune that a poem without a name is written to, if its lines tell; `None` otherwise.
 
     A tune is a candidate if one of its variants fits the line lengths and at most a tenth of the tones are wrong. The
@@ -140,6 +140,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     Args:
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
+        book: The rhyme book.
     """
     lengths = tuple(map(len, lines))
     fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
@@ -147,7 +148,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
         best: Tune | None = None
         least = (sum(lengths) + 1, 0)
         for tune in fitting:
-            fit = _fit_in_tone(lines, variants_of(tune))
+            fit = _fit_in_tone(lines, variants_of(tune), book)
             if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
                 best, least = tune, cost
         if best:
@@ -155,17 +156,17 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     return None
 
 
-def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
+def _not_judged(lines: Sequence[str], tune: Tune, book: RhymeBook, reason: str = "") -> Scansion:
     if not reason:
         reason = _(
             "the lines of the {poems} poems of {name} in the corpus show no rhyme to go by", poems=tune.poems, name=tune.name
         )
-    places = _unsung_places(lines)
-    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
+    places = _frozen(_unsung_places(lines, book))
+    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(reason,), book=book)
 
 
 def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
-    places = _unsung_places(lines)
+    places = _unsung_places(lines, fit.book)
     for sung in fit.places:
         places[sung.line - 1][sung.position - 1] = _sung_place(sung, fit.parts)
     verdict = verdict_of(found.rule for found in fit.departures)
@@ -182,7 +183,8 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
         tuple(_remarks(lines, tune, fit)),
-        fit.variant.poems,
+        fit.book,
+        poems=fit.variant.poems,
     )
 
 
@@ -190,11 +192,11 @@ def _frozen(places: list[list[Place]]) -> tuple[tuple[Place, ...], ...]:
     return tuple(map(tuple, places))
 
 
-def _unsung_places(lines: Sequence[str]) -> list[list[Place]]:
+def _unsung_places(lines: Sequence[str], book: RhymeBook) -> list[list[Place]]:
     """The characters as they are when nothing is asked of them."""
     return [
         [Place(char, _tones_text(heard), "中", "", *_taken(heard, None, None)) for char, heard in zip(line, own)]
-        for line, own in zip(lines, interpret(lines))
+        for line, own in zip(lines, book.interpret(lines))
     ]
 
 
@@ -235,8 +237,8 @@ def _rhyme_text(fit: TuneFit) -> str:
     for rhyme, used in tones_of.items():
         if rhyme in fit.parts:
             part = fit.parts[rhyme]
-            sung = "" if part >= _FIRST_STOPPED_PART else "".join(tone.value for tone in Tone if tone in used)
-            texts.append(PART_NAMES[part] + sung)
+            sung = "" if part in fit.book.stopped_parts else "".join(tone.value for tone in Tone if tone in used)
+            texts.append(fit.book.parts[part] + sung)
     return "、".join(texts)
 
 

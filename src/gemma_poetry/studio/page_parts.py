@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from gemma_poetry.prosody.forms import FORM_NAMES
-from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, PART_NAMES
+from gemma_poetry.prosody.rhyme_books import BOOKS, rhyme_book
 from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
@@ -65,11 +65,17 @@ def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
     return [(say("form_open", language), ""), (say("couplet", language), COUPLET), *names] if language else names
 
 
-def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
-    """The rhymes that a form can be held to: parts of 词林正韵 for a tune, level groups of 平水韵 for the rest."""
+def rhyme_choices(form: str, language: Language, book: str = "") -> list[tuple[str, str]]:
+    """The rhymes that a form can be held to by a rhyme book: all groups for a tune, those of level words for the rest."""
     tune = bool(form) and form not in FORM_NAMES and find_tune(form) is not None
-    names = tuple(PART_NAMES.values()) if tune else LEVEL_GROUPS
+    chosen = rhyme_book(book, sung=tune)
+    names = chosen.rhymes if tune else chosen.level_rhymes
     return [(say("rhyme_any", language), ""), *((name, name) for name in names)]
+
+
+def book_choices(language: Language) -> list[tuple[str, str]]:
+    """The rhyme books, the usual one of each form first."""
+    return [(say("book_usual", language), ""), *((book.title, book.name) for book in BOOKS)]
 
 
 def visitor(request: gr.Request | None) -> str:
