@@ -319,7 +319,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
     Args:
         spec: What `--model` names.
         device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
-        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings; `float16` for Gemma 1 and 2 on a GPU.
+        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings, `writing`; `float16` for Gemma 1 and 2 on a GPU.
         four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
