@@ -1,4 +1,4 @@
-"""Writes docs/recipes.md from the recipe models themselves.
+"""Writes docs/recipes.md and docs/recipes.zh.md from the recipe models themselves.
 
     python scripts/write_recipe_reference.py
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gemma_poetry.artifacts import write_text
 from gemma_poetry.config import Recipe, recipe_names
+from gemma_poetry.languages import Language, translated
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "recipes.md"
 RECIPES = Path(__file__).parents[1] / "src" / "gemma_poetry" / "recipes"
@@ -36,10 +37,11 @@ def reference() -> str:
         parts += [f"\n## {section}\n", (settings.__doc__ or "").strip() + "\n"]
         parts += ["| field | type | default | meaning |", "|---|---|---|---|"]
         for name, field in type(settings).model_fields.items():
-            kind = _kind(type(settings).model_json_schema()["properties"][name])
+            kind = _kind(type(settings).model_json_schema()["properties"][name], KINDS[language])
             default = json.dumps(settings.model_dump(mode="json")[name], ensure_ascii=False)
-            parts.append(f"| `{name}` | {kind} | `{default}` | {field.description} |")
-    return "\n".join(parts) + "\n"
+            parts.append(f"| `{name}` | {kind} | `{default}` | {translated(field.description or '', language)} |")
+        parts.append("")
+    return "\n".join(parts)
 
 
 def _purpose(name: str) -> str:
@@ -51,13 +53,15 @@ def _purpose(name: str) -> str:
 
 def _kind(schema: dict) -> str:
     if "anyOf" in schema:
-        return " or ".join(_kind(option) for option in schema["anyOf"])
+        return words["or"].join(_kind(option, words) for option in schema["anyOf"])
     if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
+        return words["or"].join(f"`{value}`" for value in schema["enum"])
     if schema.get("type") == "array":
-        return "list of " + _kind(schema.get("items", {}))
-    return str(schema.get("type", "value"))
+        return words["array"].format(_kind(schema.get("items", {}), words))
+    kind = str(schema.get("type", "value"))
+    return words.get(kind, kind)
 
 
 if __name__ == "__main__":
-    write_text(REFERENCE, reference())
+    for language, path in REFERENCES.items():
+        write_text(path, reference(language))

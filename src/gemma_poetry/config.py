@@ -238,6 +238,10 @@ class GenerateSettings(Section):
     top_k: int = Field(0, ge=0, le=_MOST_AT_ONCE, description="Keep this many likeliest tokens; 0: all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")
     batch_size: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Poems decoded at a time.")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="Arithmetic; auto: bfloat16 on GPUs that have it; for large models on CPUs that are faster in it.",
+    )
     seed: Seed | None = Field(None, description="Seed of sampling; null: drawn at random, and told.")
 
     def drawn_seed(self, wished: int | None = None) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from gemma_poetry.errors import GemmaPoetryError, UsageError
 from gemma_poetry.languages import Language as Language
 from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.studio.training_texts import TEXTS as TRAINING_TEXTS
 
 LANGUAGES: dict[Language, str] = {"zh": "中文", "en": "English"}
 
@@ -255,6 +256,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "bad_seed": ("种子 {value} 不是整数", "the seed {value} is no whole number"),
     "bad_seed_expected": ("0 至 4294967295 的整数，或留空", "a whole number from 0 to 4294967295, or nothing"),
     "password": ("请输入口令（用户名任填）", "Enter the password (any user name)"),
+    **TRAINING_TEXTS,
 }  # fmt: skip
 
 _VERDICTS: dict[Verdict, tuple[str, str]] = {
