@@ -195,7 +195,7 @@ def fold_adapter(model: Any) -> bool:
     """Adds the updates of an adapter to the weights below it for as long as the model lives, so that each costs nothing.
 
     In float32 the sum is as exact as the two products were. In bfloat16 each sum of weight and update, computed in float32,
-    is rounded, as in a merged export: what that changes is told in docs/results.md. Scores of a few tokens before and after
+    is rounded, as in a merged export. Scores of a few tokens before and after
     are compared all the same, for updates that are more than a sum (DoRA).
 
     Args:
