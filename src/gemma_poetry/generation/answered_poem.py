@@ -126,8 +126,13 @@ def _shuffled_within(words: Sequence[str], variables: Sequence[str | None], draw
 
 
 def book_of(tune: str) -> Book:
-    """The rhyme book of a form: 词林正韵 for 词, 平水韵 for all else."""
-    return "parts" if tune else "groups"
+    """The rhyme book of a form: 词林正韵 for 词, 中原音韵 for 曲, 平水韵 for all else."""
+    if not tune:
+        return "groups"
+    from gemma_poetry.prosody.tunes import find_tune
+
+    known = find_tune(tune)
+    return "yuan" if known and known.mode else "parts"
 
 
 @functools.lru_cache(maxsize=32)

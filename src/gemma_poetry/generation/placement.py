@@ -183,7 +183,7 @@ class _Search:
             tones = {place.likely} if place.likely else {reading.tone for reading in place.readings}
             if not place.readings or (slot.tone and tones != {slot.tone}):
                 return False
-            if slot.rhyme and len({self._sounds.group(reading) for reading in place.readings}) != 1:
+            if slot.rhyme and len({self._sounds.group(reading) for reading in self._sounds.taken(place.readings)}) != 1:
                 return False
         return True
 

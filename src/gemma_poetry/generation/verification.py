@@ -116,13 +116,14 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
         if not all(heard_at_word(char, False).readings for char in read):
             return number
         for slot, place in zip(slots, heard):
-            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in place.readings}
+            known = sounds.taken(place.readings)
+            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in known}
             # A rhyme word that is given is read as its rhyme asks.
             certain = every and not (slot.char and slot.rhyme)
             if slot.tone is not None and (tones != {slot.tone} if certain else slot.tone not in tones):
                 return number
             if slot.rhyme:
-                own = frozenset(map(sounds.group, place.readings))
+                own = frozenset(map(sounds.group, known))
                 shared = groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
                 if not shared or (certain and (len(own) != 1 or shared != own)):
                     return number

@@ -18,9 +18,10 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import heard_widened
 from gemma_poetry.prosody.lexicon import Reading, readings
 from gemma_poetry.prosody.rhyme import GROUP_CONTOURS, GROUPS, PART_NAMES
+from gemma_poetry.prosody.yuan_rhyme import YUAN_GROUPS, yuan_readings
 
-Book = Literal["groups", "parts"]
-"""`groups`: the 106 of 平水韵, for 诗; `parts`: the 19 of 词林正韵, for 词."""
+Book = Literal["groups", "parts", "yuan"]
+"""`groups`: the 106 of 平水韵, for 诗; `parts`: the 19 of 词林正韵, for 词; `yuan`: the 19 of 中原音韵, for 曲."""
 
 Polyphones = Literal["every", "any"]
 """`every`: the form holds whichever reading is taken; `any`: for some choice of readings."""
@@ -44,12 +45,12 @@ class LexiconSounds:
 
     def tones(self, char: str, at_end: bool) -> frozenset[Tone]:
         """The tone classes that the character may stand for; none under `every` where its readings differ."""
-        found = frozenset(reading.tone for reading in heard_widened(char, at_end).readings)
+        found = frozenset(reading.tone for reading in self._heard(char, at_end))
         return found if self.polyphones == "any" or len(found) == 1 else frozenset()
 
     def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
         """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
-        known = heard_widened(char, True).readings
+        known = self._heard(char, True)
         fitting = [reading for reading in known if tone is None or reading.tone is tone]
         groups = frozenset(self.group(reading) for reading in fitting)
         if self.polyphones == "every" and (len(fitting) < len(known) or len(groups) > 1):
@@ -58,12 +59,19 @@ class LexiconSounds:
 
     def given_rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
         """The same of a rhyme word that is given: it is read as the rhyme asks, also where it has other readings (回 疏 台)."""
-        known = heard_widened(char, True).readings
+        known = self._heard(char, True)
         return frozenset(self.group(reading) for reading in known if tone is None or reading.tone is tone)
+
+    def _heard(self, char: str, at_end: bool) -> tuple[Reading, ...]:
+        return self.taken(heard_widened(char, at_end).readings)
+
+    def taken(self, known: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """Readings of the 廣韻 as this book takes them."""
+        return yuan_readings(known) if self.book == "yuan" else known
 
     def group(self, reading: Reading) -> str:
         """The rhyme group of a reading, by this book."""
-        return reading.group if self.book == "groups" else PART_NAMES[reading.part]
+        return PART_NAMES[reading.part] if self.book == "parts" else reading.group
 
 
 def rhyme_group(name: str, book: Book) -> str:
@@ -76,7 +84,7 @@ def rhyme_group(name: str, book: Book) -> str:
     Raises:
         ConstraintError: The book has no such group; the nearest names are offered.
     """
-    known = GROUPS if book == "groups" else tuple(PART_NAMES.values())
+    known = {"groups": GROUPS, "parts": tuple(PART_NAMES.values()), "yuan": YUAN_GROUPS}[book]
     if name in known:
         return name
     if book == "groups":
@@ -84,14 +92,15 @@ def rhyme_group(name: str, book: Book) -> str:
         for group in known:
             if group.lstrip("一二三四五六七八九十") == name:
                 return group
-    elif number := re.fullmatch(r"第?(\d+|[一二三四五六七八九十]+)部?", name):
+    elif book == "parts" and (number := re.fullmatch(r"第?(\d+|[一二三四五六七八九十]+)部?", name)):
         for part, part_name in PART_NAMES.items():
             if number[1] in (str(part), part_name[1:-1]):
                 return part_name
     near = nearest_names(name, known)
     of_groups, of_parts = _("平水韵 has no group {name!r}", name=name), _("词林正韵 has no part {name!r}", name=name)
+    of_yuan = _("中原音韵 has no group {name!r}", name=name)
     raise ConstraintError(
-        of_groups if book == "groups" else of_parts,
+        {"groups": of_groups, "parts": of_parts, "yuan": of_yuan}[book],
         expected=" ".join(group for group in known if GROUP_CONTOURS.get(group, "平") == "平"),
         action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
     )

@@ -13,7 +13,7 @@ sentence that is divided otherwise than in the variant, with no rhyme displaced,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -24,6 +24,7 @@ from gemma_poetry.prosody.rhyme import PART_NAMES
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
+from gemma_poetry.prosody.yuan_rhyme import YUAN_PART_NAMES, yuan_heard
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -81,22 +82,36 @@ class TuneFit:
         return tuple(found for found in self.departures if found.rule.verdict is Verdict.FAIL)
 
 
-def fit_variants(lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE) -> TuneFit:
+def fit_variants(
+    lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE, *, song: bool = False
+) -> TuneFit:
     """The fit of the variant that suits a poem best.
 
     Args:
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
         shape_rule: What a line of another length is, where no variant fits: a fault, or the licence of a rare variant.
+        song: Whether it is a 曲, heard by 中原音韵.
     """
-    fit = _fit_heard(lines, interpret(lines), variants, shape_rule)
+    fit = _fit_heard(lines, hear_sung(lines, interpret, song), variants, shape_rule)
     # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
     # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
     for hear in (_hear_every_form, every_reading):
         if not fit.faults:
             break
-        fit = min(fit, _fit_heard(lines, hear(lines), variants, shape_rule), key=_cost)
+        fit = min(fit, _fit_heard(lines, hear_sung(lines, hear, song), variants, shape_rule), key=_cost)
     return fit
+
+
+def hear_sung(lines: Sequence[str], hear: Callable[[Sequence[str]], Hearing], song: bool) -> Hearing:
+    """The readings of every place, of a 曲 as 中原音韵 has them."""
+    heard = hear(lines)
+    return [list(map(yuan_heard, line)) for line in heard] if song else heard
+
+
+def part_name(part: int) -> str:
+    """The name of a part of 词林正韵 or of a group of 中原音韵."""
+    return YUAN_PART_NAMES.get(part) or PART_NAMES[part]
 
 
 def _hear_every_form(lines: Sequence[str]) -> Hearing:
@@ -161,6 +176,10 @@ def _sum_text(lengths: Sequence[int]) -> str:
 def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
     if lengths != form.line_lengths:
         return
+    for number, position, earlier in form.repeats:
+        line = lines[number - 1]
+        if line[position - 1] != line[earlier - 1]:
+            yield Fault(Rule.REPEAT, number, position, line[earlier - 1], line[position - 1])
     for number, earlier in form.echoes:
         actual = lines[number - 1]
         expected = lines[earlier - 1][-len(actual) :]
@@ -230,9 +249,9 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
             every &= parts_of(place.sounds) <= {part} or place.may_not_rhyme
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
-                actual = "/".join(PART_NAMES[other] for other in sorted(possible))
+                actual = "/".join(part_name(other) for other in sorted(possible))
                 rule = Rule.USUAL_RHYME if place.may_not_rhyme else Rule.RHYME
-                departures.append(Fault(rule, place.line, place.position, PART_NAMES[part], actual))
+                departures.append(Fault(rule, place.line, place.position, part_name(part), actual))
     departures.sort(key=lambda found: (found.line, found.position))
     return TuneFit(variant, tuple(places), parts, tuple(departures), every)
 

@@ -14,15 +14,14 @@ from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import Heard, interpret
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
-from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.rhyme import STOPPED_PARTS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, line_pairs
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, hear_sung, line_pairs, part_name
 from gemma_poetry.prosody.tune_likeness import are_alike
 from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
-_FIRST_STOPPED_PART = 15
 _GUESS_WRONG_SHARE = 0.1
 
 
@@ -53,6 +52,16 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)
+    if tune.mode and not tune.fits(lengths):
+        return _not_judged(
+            lines,
+            tune,
+            _(
+                "the lines fit no shape of {name} ({mode}) that songs have in common: padding characters (衬字) lengthen them",
+                name=tune.name,
+                mode=tune.mode,
+            ),
+        )
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
         return _not_judged(
@@ -65,7 +74,9 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
             action=_("choose one of them"),
         )
-    return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE))
+    return _to_scansion(
+        lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, song=bool(tune.mode))
+    )
 
 
 def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
@@ -90,7 +101,7 @@ def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None
     """
     lengths = tuple(map(len, lines))
     for tune in (table or shipped_tunes()).called(name):
-        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid)):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid, song=bool(tune.mode))):
             return tune
     return None
 
@@ -118,13 +129,13 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], *, song: bool) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
     variants = [variant for variant in variants if variant.fits(lengths)]
     if not variants:
         return None
-    fit = fit_variants(lines, variants)
+    fit = fit_variants(lines, variants, song=song)
     wrong = sum(found.rule in (Rule.TONE, Rule.USUAL_TONE) for found in fit.departures)
     fixed = sum(slot.tone is not None for slot in fit.variant.slots)
     return fit if wrong <= _GUESS_WRONG_SHARE * fixed else None
@@ -147,7 +158,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
         best: Tune | None = None
         least = (sum(lengths) + 1, 0)
         for tune in fitting:
-            fit = _fit_in_tone(lines, variants_of(tune))
+            fit = _fit_in_tone(lines, variants_of(tune), song=bool(tune.mode))
             if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
                 best, least = tune, cost
         if best:
@@ -160,12 +171,12 @@ def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
         reason = _(
             "the lines of the {poems} poems of {name} in the corpus show no rhyme to go by", poems=tune.poems, name=tune.name
         )
-    places = _unsung_places(lines)
+    places = _unsung_places(lines, tune)
     return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
 
 
 def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
-    places = _unsung_places(lines)
+    places = _unsung_places(lines, tune)
     for sung in fit.places:
         places[sung.line - 1][sung.position - 1] = _sung_place(sung, fit.parts)
     verdict = verdict_of(found.rule for found in fit.departures)
@@ -190,11 +201,11 @@ def _frozen(places: list[list[Place]]) -> tuple[tuple[Place, ...], ...]:
     return tuple(map(tuple, places))
 
 
-def _unsung_places(lines: Sequence[str]) -> list[list[Place]]:
+def _unsung_places(lines: Sequence[str], tune: Tune) -> list[list[Place]]:
     """The characters as they are when nothing is asked of them."""
     return [
         [Place(char, _tones_text(heard), "中", "", *_taken(heard, None, None)) for char, heard in zip(line, own)]
-        for line, own in zip(lines, interpret(lines))
+        for line, own in zip(lines, hear_sung(lines, interpret, bool(tune.mode)))
     ]
 
 
@@ -235,8 +246,8 @@ def _rhyme_text(fit: TuneFit) -> str:
     for rhyme, used in tones_of.items():
         if rhyme in fit.parts:
             part = fit.parts[rhyme]
-            sung = "" if part >= _FIRST_STOPPED_PART else "".join(tone.value for tone in Tone if tone in used)
-            texts.append(PART_NAMES[part] + sung)
+            sung = "" if part in STOPPED_PARTS else "".join(tone.value for tone in Tone if tone in used)
+            texts.append(part_name(part) + sung)
     return "、".join(texts)
 
 
@@ -263,6 +274,10 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
     variant = fit.variant
+    if tune.mode:
+        remarks.append(
+            _("曲 ({mode}): rhyme by 中原音韵, derived by rules from the 廣韻; 入 counts among the other tones", mode=tune.mode)
+        )
     if variant.tier is not Tier.SOLID:
         pattern, tier, evidence = variant.form.pattern, variant.tier.value, evidence_text(variant)
         remarks.append(_("template {pattern} ({tier}): learned from {evidence}", pattern=pattern, tier=tier, evidence=evidence))

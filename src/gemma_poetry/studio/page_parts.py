@@ -14,6 +14,7 @@ import gradio as gr
 from gemma_poetry.prosody.forms import FORM_NAMES
 from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, PART_NAMES
 from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
+from gemma_poetry.prosody.yuan_rhyme import YUAN_GROUPS
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
 
@@ -54,9 +55,11 @@ def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
 
 
 def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
-    """The rhymes that a form can be held to: parts of 词林正韵 for a tune, level groups of 平水韵 for the rest."""
-    tune = bool(form) and form not in FORM_NAMES and find_tune(form) is not None
-    names = tuple(PART_NAMES.values()) if tune else LEVEL_GROUPS
+    """The rhymes that a form can be held to: of 词林正韵 for a 词, of 中原音韵 for a 曲, the level ones of 平水韵 for the rest."""
+    tune = find_tune(form) if form and form not in FORM_NAMES else None
+    names = LEVEL_GROUPS
+    if tune:
+        names = YUAN_GROUPS if tune.mode else tuple(PART_NAMES.values())
     return [(say("rhyme_any", language), ""), *((name, name) for name in names)]
 
 
