@@ -10,7 +10,7 @@ a mode are the arias of plays, and the songs of suites (套数) behind the first
 (雁儿落过清江引) is left out. The text of a record is song after song, without a break; subjects of later songs stand at
 the head of their first lines. Where a song ends, the lines tell: of all runs of lines that records begin with, that is the
 shape of the tune which covers most of the text of its records. Further shapes are taken from what it leaves, as long as
-songs of two records have them. What no shape covers (songs with padding characters, 衬字, damaged lines) is left out.
+several songs have them. What no shape covers (songs with padding characters, 衬字, damaged lines) is left out.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _LONGEST_SUBJECT = 12
 _COST = 12
 """So many characters must a song account for before it tells anything."""
 _MIN_RECORDS = 2
-"""A shape counts that songs of so many records have."""
-_MOST_SHAPES = 8
+"""A shape counts that songs of so many records have, or that so many songs have if it is near to the usual one."""
+_MOST_SHAPES = 12
 # How long other shapes of a tune are beside its first.
 _KIN = (0.6, 1.6)
 _ALIKE = 0.8
@@ -126,7 +126,7 @@ def _tune_names(titles: Iterable[str]) -> frozenset[str]:
         head, _unused, name = title.rpartition(_SEPARATOR)
         if head and _NAME.fullmatch(name):
             counts[name] += 1
-    told = {name for name, count in counts.items() if count >= _MIN_RECORDS and not _MIXED.search(name)} | SONG_NAMES.keys()
+    told = {name for name, count in counts.items() if count >= _MIN_RECORDS and not _MIXED.search(name)} | {*SONG_NAMES, *SONG_NAMES.values()}
     # 蟾宫曲叹世 is 蟾宫曲 under a subject that two writers took.
     return frozenset(name for name in told if not any(name != other and name.startswith(other) for other in told))
 
@@ -155,32 +155,37 @@ def _clean(paragraphs: Sequence[str]) -> tuple[tuple[str, ...], str]:
 
 def divided(records: Sequence[SanquRecord]) -> list[SanquSong]:
     """The songs of the records of one tune."""
-    shapes: list[Shape] = []
     begun = Counter(shape for record in records for shape in _openings(record) if not _is_several(shape))
     begun = Counter({shape: count for shape, count in begun.items() if any(_ends_with(record, shape) for record in records)})
+    shapes: list[Shape] = []
+    candidates, near = set(begun), frozenset[Shape]()
     while len(shapes) < _MOST_SHAPES:
-        if shapes:
-            least, most = (share * sum(shapes[0]) for share in _KIN)
-            near = {shape for record in records for shape in _near_runs(record, shapes[0])}
-            candidates = near | {shape for shape in begun if least <= sum(shape) <= most}
-        else:
-            candidates = set(begun)
-        shape = _best_shape(
-            records, shapes, sorted(candidates - set(shapes), key=lambda shape: (-begun[shape], sum(shape), shape))
-        )
+        ordered = sorted(candidates - set(shapes), key=lambda shape: (-begun[shape], sum(shape), shape))
+        shape = _best_shape(records, shapes, ordered, near)
         if shape is None:
             break
+        if not shapes:
+            least, most = (share * sum(shape) for share in _KIN)
+            near = frozenset(run for record in records for run in _near_runs(record, shape))
+            candidates = near | {other for other in begun if least <= sum(other) <= most}
         shapes.append(shape)
     return [song for record in records for song in _songs(record, shapes)]
 
 
-def _best_shape(records: Sequence[SanquRecord], known: Sequence[Shape], candidates: Iterable[Shape]) -> Shape | None:
-    """The shape that, beside those known, accounts for most of the text; `None` if none accounts for more."""
+def _best_shape(
+    records: Sequence[SanquRecord], known: Sequence[Shape], candidates: Iterable[Shape], near: frozenset[Shape]
+) -> Shape | None:
+    """The shape that, beside those known, accounts for most of the text; `None` if none accounts for more.
+
+    Songs of two records must have it, or two songs if it is near to the usual one.
+    """
     best, most = None, _told(records, known)
     for shape in candidates:
         told = _told(records, [*known, shape])
-        if told > most and sum(any(one[2] == shape for one in _placed(record, [*known, shape])) for record in records) > 1:
-            best, most = shape, told
+        if told > most:
+            counts = [sum(one[2] == shape for one in _placed(record, [*known, shape])) for record in records]
+            if sum(map(bool, counts)) >= _MIN_RECORDS or (shape in near and sum(counts) >= _MIN_RECORDS):
+                best, most = shape, told
     return best
 
 

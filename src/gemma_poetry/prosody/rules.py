@@ -72,6 +72,7 @@ class Rule(Enum):
     REPEAT = ("叠字不合", "does not repeat the character before, as it should", Verdict.FAIL)
     USUAL_TONE = ("平仄从宽", "a tone that most poems of the tune have here, and not all", Verdict.MINOR)
     USUAL_RHYME = ("可韵可不韵", "no rhyme where most poems of the tune have one, and not all", Verdict.MINOR)
+    PADDING = ("衬字", "more characters than the song has, those that its tones do without taken as padding", Verdict.MINOR)
     RARE_SHAPE = ("又一体", "line lengths that few poems of the tune have", Verdict.MINOR)
     DIVISION = ("句读", "sentence divided otherwise than usual, rhymes in place (editors differ)", Verdict.MINOR)
     SHAPE = ("句式不合", "wrong number of lines or of characters in a line", Verdict.FAIL)

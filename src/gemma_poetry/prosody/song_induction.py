@@ -5,10 +5,10 @@ In: songs with tune and mode, lines and marks. Out: a `Tune` for every tune of w
     songs of a tune ──same line lengths──> groups ──ends in one group of 中原音韵──> rhyming lines
                     ──tones counted, or told by what is usual in places (`tune_places`)──> variants
 
-A song rhymes throughout in one group of 中原音韵, whatever the tone (平仄通押): a line rhymes that ends in the commonest group of its
-song in most songs. Where the ends of a rhyming line have one tone, it is asked for. A shape that one song alone has is no
-variant: padding characters (衬字) make lines longer at will. Songs of a shape with as many characters that ends a line wherever
-a commoner one rhymes belong to that one.
+A song rhymes throughout in one group of 中原音韵, whatever the tone (平仄通押): a line rhymes that ends in the commonest group
+of its song in most songs. Where the ends of a rhyming line have one tone, it is asked for. A shape that one song alone has
+is no variant: padding characters (衬字) make lines longer at will. Songs of a shape with as many characters that end a line
+wherever a commoner one rhymes belong to that one.
 """
 
 from __future__ import annotations

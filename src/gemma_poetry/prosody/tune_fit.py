@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import combinations
 
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
@@ -25,6 +26,9 @@ from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
 from gemma_poetry.prosody.yuan_rhyme import YUAN_PART_NAMES, yuan_heard
+
+_MOST_PADDING = 3
+_PADDING_SHARE = 0.25
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -131,6 +135,47 @@ def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVari
     attested = [variant for variant in variants if variant.tier is Tier.SOLID]
     nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
     return _lay_line_by_line(lines, heard, nearest, shape_rule)
+
+
+def fit_padded(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
+    """The fit of the variant that a 曲 with padding characters (衬字) suits best; `None` if it can be meant for none.
+
+    Which characters are padding, the tones tell: those are left out without which the line keeps most of them, the earliest
+    of equals. The last of a line is none.
+
+    Args:
+        lines: The lines, Han characters only.
+        variants: At least one, the commonest first.
+    """
+    lengths = tuple(map(len, lines))
+    heard = hear_sung(lines, interpret, True)
+    fits = [_lay_padded(lines, heard, variant) for variant in variants if _is_padded(lengths, variant.form.line_lengths)]
+    return min(fits, key=_cost, default=None)
+
+
+def _is_padded(lengths: Sequence[int], usual: Sequence[int]) -> bool:
+    if len(lengths) != len(usual):
+        return False
+    more = [mine - theirs for mine, theirs in zip(lengths, usual)]
+    return min(more) >= 0 and max(more) <= _MOST_PADDING and 0 < sum(more) <= _PADDING_SHARE * sum(usual)
+
+
+def _lay_padded(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
+    places: list[SungPlace] = []
+    departures: list[Fault] = []
+    for number, (line, own, slots, shares) in enumerate(zip(lines, heard, variant.form.lines, variant.level_shares), 1):
+        tones = [tones_of(sounds_of(place.readings)) for place in own]
+
+        def wrong(kept: tuple[int, ...], tones: Sequence[frozenset[Tone]] = tones, slots: Sequence[Slot] = slots) -> int:
+            return sum(bool(slot.tone and tones[index]) and slot.tone not in tones[index] for index, slot in zip(kept, slots))
+
+        kept = min(combinations(range(len(line) - 1), len(slots) - 1), key=lambda kept: (wrong(kept), -sum(kept)))
+        for index, slot, share in zip((*kept, len(line) - 1), slots, shares):
+            usual = number in variant.usual_rhymes and slot.rhyme is not None
+            places.append(SungPlace(line[index], own[index], slot, number, index + 1, share, usual))
+        if len(line) > len(slots):
+            departures.append(Fault(Rule.PADDING, number, 0, str(len(slots)), str(len(line))))
+    return _compare(variant, places, departures)
 
 
 def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:

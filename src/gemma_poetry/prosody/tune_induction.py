@@ -50,6 +50,8 @@ _RHYME_TONE_SHARE = 0.75
 _STRANGE_SHARE = 0.15
 _WHOLE_SHARE = 0.6
 _FRAGMENT_SHARE = 0.4
+_WHOLE_LINES = 5
+_PART_SHARE = 0.7
 _ENOUGH_VARIANTS = 20
 
 
@@ -173,9 +175,22 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
 def _is_witness(tune: Tune, lengths: Sequence[int], poems: int) -> bool:
     """Whether so many poems show that a tune has such lines: no slip of an editor, no fragment, no stanza left of two."""
     shortest = min(variant.characters for variant in tune.variants)
-    if poems >= MIN_SHAPE_POEMS:
-        return sum(lengths) >= _FRAGMENT_SHARE * shortest
-    return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
+    several = poems >= MIN_SHAPE_POEMS
+    if not several and tune.is_near(lengths):
+        return False
+    if sum(lengths) >= (_FRAGMENT_SHARE if several else _WHOLE_SHARE) * shortest:
+        return True
+    # A short song of an old name (风流子 of 34 characters) has lines of its own, a fragment those of a variant.
+    return len(lengths) >= _WHOLE_LINES and not any(_is_part(lengths, variant.form.line_lengths) for variant in tune.variants)
+
+
+def _is_part(lengths: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether lines are, but for a few, lines in a row of a longer poem."""
+    count = len(lengths)
+    return any(
+        sum(mine == theirs for mine, theirs in zip(lengths, whole[begin : begin + count])) >= _PART_SHARE * count
+        for begin in range(len(whole) - count + 1)
+    )
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:

@@ -16,7 +16,7 @@ from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme import STOPPED_PARTS
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, hear_sung, line_pairs, part_name
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, hear_sung, line_pairs, part_name
 from gemma_poetry.prosody.tune_likeness import are_alike
 from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
@@ -52,16 +52,6 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     if not tune.judged:
         return _not_judged(lines, tune)
-    if tune.mode and not tune.fits(lengths):
-        return _not_judged(
-            lines,
-            tune,
-            _(
-                "the lines fit no shape of {name} ({mode}) that songs have in common: padding characters (衬字) lengthen them",
-                name=tune.name,
-                mode=tune.mode,
-            ),
-        )
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
         return _not_judged(
@@ -74,8 +64,19 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
             action=_("choose one of them"),
         )
+    if tune.mode and not any(variant.fits(lengths) for variant in variants):
+        padded = fit_padded(lines, variants)
+        return _to_scansion(lines, tune, padded) if padded else _not_judged(lines, tune, _fits_no_shape(tune))
     return _to_scansion(
         lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, song=bool(tune.mode))
+    )
+
+
+def _fits_no_shape(tune: Tune) -> str:
+    return _(
+        "the lines fit no shape of {name} ({mode}) that songs have in common, not even with some padding characters (衬字)",
+        name=tune.name,
+        mode=tune.mode,
     )
 
 
@@ -227,7 +228,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     if len(found) == 1:
         return found[0], heard.reason or _("only reading")
     if part is not None:
-        rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
+        rhyming = [reading for reading in found if reading.part == part and tone in (None, reading.tone)]
         if rhyming:
             return rhyming[0], "rhyme"
     fitting = [reading for reading in found if reading.tone is tone]
@@ -281,7 +282,8 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     if variant.tier is not Tier.SOLID:
         pattern, tier, evidence = variant.form.pattern, variant.tier.value, evidence_text(variant)
         remarks.append(_("template {pattern} ({tier}): learned from {evidence}", pattern=pattern, tier=tier, evidence=evidence))
-    if not variant.fits(tuple(map(len, lines))):
+    padded = any(found.rule is Rule.PADDING for found in fit.departures)
+    if not padded and not variant.fits(tuple(map(len, lines))):
         nearest = variant.form.pattern
         remarks.append(_("it fits no variant; the nearest is {nearest}, beside the poem line by line:", nearest=nearest))
         remarks += _side_by_side(lines, variant)

@@ -55,7 +55,7 @@ def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
 
 
 def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
-    """The rhymes that a form can be held to: of 词林正韵 for a 词, of 中原音韵 for a 曲, the level ones of 平水韵 for the rest."""
+    """The rhymes a form can be held to: of 词林正韵 for a 词, of 中原音韵 for a 曲, level ones of 平水韵 for the rest."""
     tune = find_tune(form) if form and form not in FORM_NAMES else None
     names = LEVEL_GROUPS
     if tune:
