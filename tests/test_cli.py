@@ -53,6 +53,7 @@ def test_every_verb_has_help(verb):
         (["train", "--data", ".", "--out", "RUN"], "run gemma-poetry prepare first"),
         (["generate", "--model", "runs/mine", "--form", "七绝"], "no model is called 'runs/mine' (no such folder)"),
         (["prepare", "--source", "sample", "--out", "DATA", "--authors", "李白"], "the collection names none"),
+        (["generate", "--form", "七绝", "--picture", "poem.gif"], "called .png or .svg"),
         (["generate", "--form", "对联"], "--answer in place of --form"),
         (["generate", "--form", "藏头诗"], "--acrostic 春江花月"),
         (["generate", "--form", "绝句"], "say how many characters a line has"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from gemma_poetry.errors import DataError, InputError, OutputError, UnknownFormE
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import WrittenPoem
 from gemma_poetry.model import loading
+from gemma_poetry.studio.glyphs import face
 from gemma_poetry.verbs.generate import generate, read_poem_to_answer
 from gemma_poetry.verbs.generate_options import GenerateOptions
 
@@ -169,6 +171,25 @@ def test_stanzas_stand_apart():
 def test_a_form_named_in_traditional_characters_is_taken(loaded, capsys):
     assert generate(GenerateOptions("tiny", PoemRequest("五言絕句"), as_json=True)) == 1
     assert json.loads(capsys.readouterr().out)["form"] == "五言绝句"
+
+
+def test_each_poem_has_its_picture_and_none_is_replaced_unasked(loaded, tmp_path, capsys):
+    for library in ("fontTools", "resvg_py", "pypinyin"):
+        pytest.importorskip(library, reason=f"{library} is not installed (pip install 'gemma-poetry[studio]')")
+    try:
+        face("simplified")
+    except InputError as error:
+        pytest.skip(f"{error.found}: {error.action}")
+    options = GenerateOptions("tiny", PoemRequest("五绝", title="空山"), count=2, picture=tmp_path / "card.svg")
+    assert generate(options) == 2
+    poems = capsys.readouterr().out.strip().split("\n\n")
+    for number, poem in enumerate(poems, 1):
+        svg = (tmp_path / f"card-{number}.svg").read_text(encoding="utf-8")
+        assert poem.splitlines()[1][:6] in svg and svg.startswith("<svg")
+    with pytest.raises(OutputError):
+        generate(options)
+    one = replace(options, count=1, picture=tmp_path / "card.png")
+    assert generate(one) == 1 and (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
 
 
 ANSWERED = "登高\n杜甫\n\n山月山山月月回，月山山月月山推。\n月山月月山山月，山月山山月月杯。\n"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 
 from gemma_poetry.api import check_all
+from gemma_poetry.config import GenerateSettings
 from gemma_poetry.studio.limits import Limits
 from gemma_poetry.studio.workshop import Workshop
 from tests.generation.conftest import NOTHING_KNOWN, character_tokenizer, tiny_gemma
 
+SETTINGS = GenerateSettings(effort=1, temperature=1.0, top_p=1.0)
+
 
 @pytest.fixture(scope="session")
 def generators():
-    from gemma_poetry.config import GenerateSettings
     from gemma_poetry.generation.poem_generator import PoemGenerator
 
     tokenizer = character_tokenizer()
-    settings = GenerateSettings(effort=1, temperature=1.0, top_p=1.0)
-    return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, settings, guards=NOTHING_KNOWN) for seed in (0, 1)]
+    return [PoemGenerator(tiny_gemma(len(tokenizer), seed), tokenizer, SETTINGS, guards=NOTHING_KNOWN) for seed in (0, 1)]
 
 
 @pytest.fixture
@@ -28,4 +29,5 @@ def workshop(generators) -> Workshop:
         checker=check_all,
         pairs=(("base", "tuned"),),
         limits=Limits(requests=8, poems=3, characters=120, waiting=2),
+        settings=SETTINGS,
     )

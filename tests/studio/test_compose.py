@@ -11,11 +11,14 @@ import pytest
 
 from gemma_poetry.errors import ConstraintError, GemmaPoetryError, UsageError
 from gemma_poetry.prosody.scansion import scan
-from gemma_poetry.studio.compose import Sheaf, Wish, compose, offer, rewrite, seed_of, take, toggle_lock, unlock_all
+from gemma_poetry.studio.compose import Sheaf, compose, more, offer, rewrite, take, toggle_lock, unlock_all
 from gemma_poetry.studio.draft_page import options_html, progress_html, sheaf_html
 from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.wish import COUPLET, EXAMPLES, Wish, seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
+EXAMPLES_OF_BASE = {key: replace(wish, model="base") for key, wish in EXAMPLES.items()}
+UPPER = "明月松间照"
 WISH = Wish(form="五言绝句", title="春夜", seed="5", model="base")
 
 
@@ -27,7 +30,7 @@ def last(steps: Iterator[Progress | Sheaf]) -> Sheaf:
 
 @pytest.fixture(scope="module")
 def first(generators) -> Sheaf:
-    workshop = Workshop(loaders={"base": lambda: generators[0]}, checker=lambda text, form: [])
+    workshop = Workshop({"base": lambda: generators[0]}, lambda text, form: [], settings=generators[0].settings)
     return last(compose(workshop, WISH, "anne", "en"))
 
 
@@ -51,7 +54,59 @@ def test_a_seed_gives_the_same_poem_again(workshop: Workshop, first: Sheaf):
 def test_several_poems_at_a_time_are_turned_over(workshop: Workshop):
     sheaf = last(compose(workshop, replace(WISH, drafts=3), "anne", "en"))
     assert len({draft.poem.text for draft in sheaf.drafts}) == 3
-    assert [sheaf.current, sheaf.turned(1).current, sheaf.turned(-1).current, sheaf.turned(3).current] == [0, 1, 2, 0]
+    assert [sheaf.current, *(sheaf.showing(number).current for number in ("1", "2", "3", "-1", None))] == [0, 1, 2, 0, 0, 0]
+
+
+def test_a_few_more_are_written_of_the_same_wish_and_the_first_stay(workshop: Workshop, first: Sheaf):
+    sheaf = last(more(workshop, first, "anne", "en"))
+    assert len(sheaf.drafts) == 4 and sheaf.current == 1 and sheaf.drafts[0] == first.draft
+    assert len({draft.poem.text for draft in sheaf.drafts}) == 4
+    assert {draft.poem.title for draft in sheaf.drafts} == {"春夜"}
+    shown = sheaf_html(sheaf, Layout(), "zh")
+    assert shown.count("data-draft=") == 4 and shown.count('aria-current="true"') == 1
+
+
+def test_poems_of_one_sitting_stay_beside_each_other(workshop: Workshop, first: Sheaf):
+    sheaf = last(compose(workshop, EXAMPLES_OF_BASE["example_acrostic"], "anne", "en", first))
+    assert [draft.poem.title for draft in sheaf.drafts] == ["春夜", "四时"] and sheaf.current == 1
+
+
+def test_effort_and_best_of_reach_the_model(workshop: Workshop, generators):
+    asked: list[tuple[int, object]] = []
+    write = type(generators[0]).write
+
+    def noted(self, requests, **settings):
+        asked.append((self.settings.effort, settings["best_of"]))
+        return write(self, requests, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(generators[0]), "write", noted)
+        last(compose(workshop, replace(WISH, effort=2, best_of=3), "anne", "en"))
+        last(compose(workshop, WISH, "anne", "en"))
+    assert asked == [(2, 3), (1, None)] and generators[0].settings.effort == 1
+
+
+def test_a_couplet_is_answered_and_its_lower_line_rewritten(workshop: Workshop):
+    sheaf = last(compose(workshop, replace(WISH, form=COUPLET, upper=UPPER, title=""), "anne", "en"))
+    draft = sheaf.draft
+    assert draft and draft.poem.lines[0] == UPPER and len(draft.poem.lines[1]) == len(UPPER)
+    locked = toggle_lock(sheaf, "2.3", "en")
+    new = last(rewrite(workshop, locked, "anne", "en")).draft
+    assert new and new.poem.lines[1][2] == draft.poem.lines[1][2] and new.poem.lines[0] == draft.poem.lines[0]
+    options = last(offer(workshop, sheaf, "2.5", "anne", "en")).draft.options  # type: ignore[union-attr]
+    assert len(options) > 1 and all(one.poem.lines[0] == UPPER for one in options)
+
+
+def test_an_answer_to_a_poem_can_be_rewritten_and_mended_too(workshop: Workshop, first: Sheaf):
+    assert first.draft is not None
+    answered = first.draft.poem
+    sheaf = last(compose(workshop, replace(WISH, form="", answered=answered.text, distinct=False), "anne", "en"))
+    draft = sheaf.draft
+    assert draft and draft.poem.lines[3][-1] == answered.lines[3][-1] and draft.poem.form == "五言绝句"
+    new = last(rewrite(workshop, toggle_lock(sheaf, "3.2", "en"), "anne", "en")).draft
+    assert new and new.poem.lines[2][1] == draft.poem.lines[2][1] and new.poem.lines[3][-1] == answered.lines[3][-1]
+    options = last(offer(workshop, sheaf, "3.3", "anne", "en")).draft.options  # type: ignore[union-attr]
+    assert len(options) > 1
 
 
 def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: Sheaf):
@@ -63,7 +118,7 @@ def test_locked_characters_stay_and_the_rest_is_new(workshop: Workshop, first: S
     assert new != old
     assert scan(new, "五言绝句").verdict.passes
     assert len(rewritten.drafts) == 2 and rewritten.draft and rewritten.draft.locked == {(1, 2), (4, 5)}
-    assert rewritten.turned(-1).draft == sheaf.draft
+    assert rewritten.showing(0).draft == sheaf.draft
 
 
 def test_a_closing_mark_locks_its_line_and_unlocks_it(first: Sheaf):

@@ -9,12 +9,26 @@ from pathlib import Path
 
 import pytest
 
+from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, TextError, UnknownFormError, UsageError
-from gemma_poetry.studio.check_page import check_text, checked_html
+from gemma_poetry.prosody.rules import Rule
+from gemma_poetry.prosody.scansion import scan
+from gemma_poetry.studio.check_page import (
+    Checked,
+    _sentence,
+    check_text,
+    checked_card,
+    checked_html,
+    mends_html,
+    offer_mends,
+    revise,
+    take_mend,
+)
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
-from gemma_poetry.studio.compose import Wish
+from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.wish import Wish
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 STOREYS = "登鹳雀楼 王之涣\n白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。"
@@ -28,30 +42,30 @@ def text_of(markup: str) -> str:
 def test_a_poem_that_passes(workshop: Workshop):
     (poem,) = check_text(workshop, STOREYS, "auto", "anne", "zh")
     assert (poem.title, poem.author, poem.scansion.verdict.value) == ("登鹳雀楼", "王之涣", "strict")
-    shown = text_of(checked_html([poem], Layout(), "zh"))
+    shown = text_of(checked_html(Checked((poem,)), Layout(), "zh"))
     assert "合律" in shown and "韵 十一尤" in shown and "无出律处。" in shown
 
 
 def test_faults_are_named_with_line_and_position(workshop: Workshop):
     (poem,) = check_text(workshop, NIGHT, "五绝", "anne", "en")
-    shown = text_of(checked_html([poem], Layout(), "en"))
+    shown = text_of(checked_html(Checked((poem,)), Layout(), "en"))
     assert "line 2, character 4 (上) — expected 平, found 仄" in shown
     assert "mend: line 2, character 4" in shown
-    chinese = text_of(checked_html([poem], Layout(), "zh"))
+    chinese = text_of(checked_html(Checked((poem,)), Layout(), "zh"))
     assert "第 2 句第 4 字「上」 — 应为 平，今为 仄" in chinese
 
 
 def test_several_poems_at_once(workshop: Workshop):
     poems = check_text(replace(workshop), f"{STOREYS}\n\n静夜思\n{NIGHT}", "auto", "anne", "zh")
     assert [poem.title for poem in poems] == ["登鹳雀楼", "静夜思"]
-    assert checked_html(poems, Layout(), "zh").count('class="checked"') == 2
+    assert checked_html(Checked(poems), Layout(), "zh").count('class="checked"') == 2
 
 
 def test_a_tune_gets_its_own_marks(workshop: Workshop):
     text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
     (poem,) = check_text(workshop, text, "如梦令", "anne", "zh")
     assert poem.scansion.form == "如梦令"
-    assert re.findall(r'class="stop">(.)<', checked_html([poem], Layout(), "zh"))[-1] == "。"
+    assert re.findall(r'class="stop">(.)<', checked_html(Checked((poem,)), Layout(), "zh"))[-1] == "。"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +93,7 @@ def test_checking_is_counted(workshop: Workshop):
 
 def test_markup_in_a_pasted_title_is_text(workshop: Workshop):
     (poem,) = check_text(workshop, f"《<img/src=x>》 甲\n{NIGHT}", "auto", "anne", "zh")
-    shown = checked_html([poem], Layout(), "zh")
+    shown = checked_html(Checked((poem,)), Layout(), "zh")
     assert "<img" not in shown and "&lt;img/src=x&gt;" in shown
 
 
@@ -141,3 +155,89 @@ def test_runs_that_were_not_named_or_have_no_curve(runs: dict[str, Path], worksh
     with pytest.raises(DataError, match="no such file"):
         curves(runs, ["one"], "en")
     assert "--run RUN" in facts_html(workshop, [], "en")
+
+
+def settled(steps) -> Checked:
+    *_, checked = steps
+    assert isinstance(checked, Checked)
+    return checked
+
+
+def test_each_fault_is_explained_once(workshop: Workshop):
+    checked = Checked(check_text(workshop, NIGHT, "五绝", "anne", "zh"))
+    shown = text_of(checked_html(checked, Layout(), "zh"))
+    assert shown.count("节奏点平仄不合") == 2 and shown.count("第二、四、六字是节奏点") == 1
+
+
+@pytest.mark.parametrize("rule", Rule, ids=lambda rule: rule.key)
+def test_every_rule_is_explained_in_two_sentences(rule: Rule):
+    chinese, english = explanation(rule, "zh"), explanation(rule, "en")
+    assert len(re.findall("[。]", chinese)) == 2 and chinese.endswith("。")
+    assert len(re.findall(r"[.](?=\s|$)", english)) == 2 and english.endswith(".")
+
+
+def test_mends_are_ranked_take_the_fault_away_and_bring_no_other(workshop: Workshop):
+    checked = Checked(check_text(workshop, f"静夜思 李白\n{NIGHT}", "五绝", "anne", "zh"), "五绝")
+    assert [(fault.line, fault.position) for fault in checked.poems[0].faults] == [(2, 4), (3, 2)]
+    offered = settled(offer_mends(workshop, checked, "0:2.4", "base", "anne", "zh"))
+    others = [option for option in offered.options if not option.current]
+    assert len(others) > 2
+    for option in others:
+        faults = scan(option.poem.lines, "五言绝句").faults
+        assert [(fault.line, fault.position) for fault in faults] == [(3, 2)], option.char
+    shares = [option.share for option in offered.options]
+    assert shares == sorted(shares, reverse=True)
+    number = offered.options.index(others[0])
+    assert f'data-option="{number}"' in mends_html(offered, "zh")
+    mended = take_mend(workshop, offered, str(number), "zh")
+    (poem,) = mended.poems
+    assert (poem.title, poem.author) == ("静夜思", "李白") and poem.lines[1][3] == others[0].char
+    assert [(fault.line, fault.position) for fault in poem.faults] == [(3, 2)]
+    assert f"疑是地{others[0].char}霜。" in mended.text and mended.text.startswith("静夜思　李白\n")
+    assert check_text(workshop, mended.text, "五绝", "boris", "zh")[0].lines == poem.lines
+
+
+def test_a_right_character_of_a_tune_can_be_exchanged_too(workshop: Workshop):
+    text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+    checked = Checked(check_text(workshop, text, "如梦令", "anne", "zh"))
+    offered = settled(offer_mends(workshop, checked, "0:3.5", "base", "anne", "zh"))
+    for option in offered.options:
+        if not option.current:
+            assert not scan(option.poem.lines, "如梦令").faults
+
+
+@pytest.mark.parametrize("place", ["1:1.1", "0:9.1", "0:1.0", "0:1.9", "1.1", "x", "", None, "0:1.1.1"])
+def test_places_that_no_checked_poem_has(workshop: Workshop, place: object):
+    checked = Checked(check_text(workshop, NIGHT, "五绝", "anne", "en"))
+    with pytest.raises(UsageError, match="no such place"):
+        next(offer_mends(workshop, checked, place, "base", "anne", "en"))
+    with pytest.raises(UsageError, match="no such place"):
+        take_mend(workshop, checked, "0", "en")
+
+
+@pytest.mark.parametrize("span, free", [("line", {2}), ("couplet", {1, 2}), ("all", {1, 2, 3, 4})])
+def test_a_line_or_couplet_is_rewritten_and_the_rest_stays(workshop: Workshop, span: str, free: set[int]):
+    checked = Checked(check_text(workshop, f"静夜思 李白\n{NIGHT}", "五绝", "anne", "zh"), "五绝")
+    revised = settled(revise(workshop, checked, "0:2.4", span, "base", "anne", "zh"))
+    assert revised.revision is not None and revised.revision.poem == 0
+    old, (poem,) = checked.poems[0].lines, revised.poems
+    different = {line for line, (a, b) in enumerate(zip(old, poem.lines), 1) if a != b}
+    # The second line has a fault, for which any line without one is better.
+    assert 2 in different and different <= free
+    assert different == {change.line for change in revised.revision.changes}
+    assert not any(fault.line == 2 for fault in poem.faults) and (poem.title, poem.author) == ("静夜思", "李白")
+    shown = checked_html(revised, Layout(), "zh")
+    change = next(change for change in revised.revision.changes if change.line == 2)
+    assert shown.count("<ins>") == shown.count("<del>") == sum(len(one.changed) for one in revised.revision.changes)
+    assert f"<ins>{change.new[change.changed[0] - 1]}</ins>" in shown and "每字困惑度" in shown
+
+
+def test_the_lines_of_a_sentence_of_a_tune_are_rewritten_together():
+    poem = Poem(tuple("一二三四五"), "，，。，。")
+    assert [_sentence(poem, line) for line in (1, 2, 3, 4, 5)] == [(1, 2, 3)] * 3 + [(4, 5)] * 2
+
+
+def test_the_picture_of_ones_own_poem_bears_its_author_and_verdict(workshop: Workshop):
+    card = checked_card(Checked(check_text(workshop, STOREYS, "auto", "anne", "zh")), pinyin=False)
+    assert (card.title, card.byline, card.lines[0]) == ("登鹳雀楼", "王之涣", "白日依山尽")
+    assert "合律" in card.notes and not any("种子" in note for note in card.notes)

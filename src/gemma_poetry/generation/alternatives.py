@@ -4,6 +4,8 @@ In: a finished poem, the request that it grants, one place of it. Out: `Alternat
 was asked for (form, tones, rhyme, new lines) with all other characters as they are, ranked by how likely the model finds
 the whole poem with each.
 
+`replacements` is the same for poems that grant nothing, as people write them: whoever asks says what may stand there.
+
     request + poem with one blank ──plan──> admitted characters ──likeliest by what stands before──> some dozens
                                           <──sorted by the whole poem's likelihood──finish (checked) ──┘
 """
@@ -11,24 +13,30 @@ the whole poem with each.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.corpus.script import Script, convert
+from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.given_characters import BLANK
 from gemma_poetry.generation.logits_processor import Plan
 from gemma_poetry.generation.poem_generator import PoemGenerator
-from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.languages import _
 from gemma_poetry.model.scoring import score_completions
+from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 
 WEIGHED = 32
 """Characters that are weighed by the whole poem: those likeliest after what stands before them."""
+
+TRIED = 1500
+"""Characters that are tried at most, so that a place where little may stand does not take all day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,13 @@ class Alternative:
 
 
 def alternatives(
-    generator: PoemGenerator, request: PoemRequest, poem: Poem, line: int, position: int, *, count: int = 12
+    generator: PoemGenerator,
+    request: PoemRequest,
+    poem: Poem,
+    line: int,
+    position: int,
+    *,
+    count: int = 12,
 ) -> list[Alternative]:
     """The likeliest characters for one place; the one that stands there is always among them if it may stay.
 
@@ -70,7 +84,7 @@ def alternatives(
             action=_("choose a place of the poem"),
         )
     places = _places_that_repeat(_form_of(generator, request, poem), line, position)
-    wish = replace(request, template=blanked(poem, places))
+    wish = holding(request, poem, places)
     prescription, plan = generator.planner.plan(wish)
     form = prescription.forms[0]
     first = min(places)
@@ -83,7 +97,7 @@ def alternatives(
     prompt = encode_prompt(generator.tokenizer, conditions)
     found: list[tuple[str, Poem, TokenizedPoem]] = []
     before = _spell(form, places, "")
-    likeliest = _likeliest(generator, prompt, plan, before[: before.index("")])
+    likeliest = _likeliest(generator, prompt, "".join(before[: before.index("")]), plan)
     current = poem.lines[line - 1][position - 1]
     # The one that stands there is weighed however unlikely it is; models write in simplified characters.
     own = simplify(replace(request, template=blanked(poem, set()))).template[before.index("")]
@@ -93,6 +107,45 @@ def alternatives(
         if isinstance(finished, VerifiedPoem):
             sample = TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
             found.append((finished.poem.lines[line - 1][position - 1], finished.poem, sample))
+            if len(found) == WEIGHED:
+                break
+    return _ranked(generator, found, current, count)
+
+
+def replacements(
+    generator: PoemGenerator, poem: Poem, line: int, position: int, admits: Callable[[Poem], bool], *, count: int = 12
+) -> list[Alternative]:
+    """The likeliest characters for one place of any poem, also of one that keeps no rule and that no model would write.
+
+    Args:
+        generator: The model at work.
+        poem: The poem, its form or tune as the model is to be told.
+        line: The line, from 1.
+        position: The character in the line, from 1.
+        admits: Whether the poem with another character may be offered.
+        count: Replacements that are returned at most, the current character not counted.
+    """
+    plain = convert(poem.lines, "simplified")
+    script: Script = "traditional" if poem.script == "traditional" else "simplified"
+    title, author = convert([poem.title, poem.author], "simplified")
+    prompt = encode_prompt(generator.tokenizer, Conditions(poem.kind, title, author))
+    current = poem.lines[line - 1][position - 1]
+    before = "".join(text + mark for text, mark in zip(plain[: line - 1], poem.marks)) + plain[line - 1][: position - 1]
+    found: list[tuple[str, Poem, TokenizedPoem]] = []
+    own = plain[line - 1][position - 1]
+    others = [char for char in _likeliest(generator, prompt, before) if char != own and is_han(char)]
+    for char in [own, *others[:TRIED]]:
+        lines = [*plain]
+        lines[line - 1] = plain[line - 1][: position - 1] + char + plain[line - 1][position:]
+        shown = current if char == own else convert([lines[line - 1]], script)[0][position - 1]
+        old = poem.lines[line - 1]
+        changed = replace(
+            poem,
+            lines=(*poem.lines[: line - 1], old[: position - 1] + shown + old[position:], *poem.lines[line:]),
+        )
+        if char == own or admits(changed):
+            text = "".join(one + mark for one, mark in zip(lines, poem.marks))
+            found.append((shown, changed, TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))))
             if len(found) == WEIGHED:
                 break
     return _ranked(generator, found, current, count)
@@ -112,7 +165,21 @@ def _ranked(
     return [one for one in ranked if one.current or one in others]
 
 
-def blanked(poem: Poem, places: set[tuple[int, int]]) -> str:
+def holding(request: PoemRequest, poem: Poem, places: Set[tuple[int, int]]) -> PoemRequest:
+    """The request with all of a poem asked for but what stands in these places (line and position from 1)."""
+    if not (request.answer or request.answer_poem):
+        return replace(request, template=blanked(poem, places))
+    # An upper line, or a poem that is answered, decides the shape; no template may stand beside them.
+    kept = [
+        (char, line, place)
+        for line, text in enumerate(poem.lines, 1)
+        for place, char in enumerate(text, 1)
+        if (line, place) not in places and not (request.answer and line == 1)
+    ]
+    return replace(request, placed=(*request.placed, *(PlacedWord(*one) for one in kept)))
+
+
+def blanked(poem: Poem, places: Set[tuple[int, int]]) -> str:
     """A poem as a template: its text with blanks in these places (line and position from 1)."""
     return "".join(
         "".join(BLANK if (number, place) in places else char for place, char in enumerate(line, 1)) + mark
@@ -158,15 +225,20 @@ def _spell(form: Form, places: set[tuple[int, int]], char: str) -> list[str]:
     return spelt
 
 
-def _likeliest(generator: PoemGenerator, prompt: Sequence[int], plan: Plan, before: Sequence[str]) -> list[str]:
-    """The characters that may come after a text, the likeliest first: each with the pieces that begin with it."""
+def _likeliest(generator: PoemGenerator, prompt: Sequence[int], text: str, plan: Plan | None = None) -> list[str]:
+    """The characters that may come after a text, the likeliest first: each with the pieces that begin with it.
+
+    Without a plan, any character.
+    """
     import torch
 
-    text = "".join(before)
-    masks, index = plan.masks, plan.masks.index
-    state = masks.automaton.read(text)
-    if state == NOWHERE:
-        return []
+    index = generator.planner.index
+    admitted: Iterable[int] = index.spelling
+    if plan is not None:
+        state = plan.masks.automaton.read(text)
+        if state == NOWHERE:
+            return []
+        admitted = plan.masks.admitted(state).tolist()
     # Without the terminator that closes every completion.
     tokens = [*prompt, *(encode_completion(generator.tokenizer, text)[:-1] if text else ())]
     model = generator.decoder.model
@@ -174,7 +246,7 @@ def _likeliest(generator: PoemGenerator, prompt: Sequence[int], plan: Plan, befo
     with torch.inference_mode():
         logits = model(torch.tensor([tokens], device=device)).logits[0, -1].float().cpu()
     weights: dict[str, list[int]] = {}
-    for token in masks.admitted(state).tolist():
+    for token in admitted:
         if token in index.spelling:
             weights.setdefault(index.characters[index.spelling[token][0]], []).append(token)
     scores = {char: float(torch.logsumexp(logits[ids], dim=0)) for char, ids in weights.items()}

@@ -15,6 +15,7 @@ all. Then the request is given up with an error, and never answered with a wrong
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 import re
@@ -131,9 +132,21 @@ class PoemGenerator:
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
         self._beams = beams
-        self.decoder = Decoder(model, tokenizer, self.planner.index, self.settings, beams=beams)
-        self.particles = ParticleDecoder(model, tokenizer, self.settings)
-        self.polisher = Polisher(self.planner, self.decoder, self._assessor, tokenizer)
+        self._sample_with(model, self.settings)
+
+    def _sample_with(self, model: Any, settings: GenerateSettings) -> None:
+        self.settings = settings
+        self.decoder = Decoder(model, self.tokenizer, self.planner.index, settings, beams=self._beams)
+        self.particles = ParticleDecoder(model, self.tokenizer, settings)
+        self.polisher = Polisher(self.planner, self.decoder, self._assessor, self.tokenizer)
+
+    def sampling(self, settings: GenerateSettings) -> PoemGenerator:
+        """The same generator under other settings; model, and what was worked out for forms, are shared."""
+        if settings == self.settings:
+            return self
+        other = copy.copy(self)
+        other._sample_with(self.decoder.model, settings)
+        return other
 
     def write(
         self,

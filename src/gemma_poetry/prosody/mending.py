@@ -130,17 +130,18 @@ def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: st
     text = scansion.lines[line - 1]
     lines = list(scansion.lines)
     lines[line - 1] = text[: position - 1] + char + text[position:]
-    again = _scan_again(tuple(lines), scansion.form, scansion.pattern)
+    again = scan_again(scansion, tuple(lines))
     gone = all((other.rule, other.line, other.position) != (fault.rule, fault.line, fault.position) for other in again.faults)
     return gone and len(again.faults) < len(scansion.faults)
 
 
-def _scan_again(lines: tuple[str, ...], name: str, pattern: str) -> Scansion:
-    if pattern == "古绝":
+def scan_again(scansion: Scansion, lines: tuple[str, ...]) -> Scansion:
+    """The scansion of a poem whose characters have changed, against the same form and pattern."""
+    if scansion.pattern == "古绝":
         from gemma_poetry.prosody.ancient_scan import scan_ancient
 
-        return scan_ancient(lines, name, pattern)
-    return scan(lines, Form(name, (), "", pattern))
+        return scan_ancient(lines, scansion.form, scansion.pattern)
+    return scan(lines, Form(scansion.form, (), "", scansion.pattern))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,30 @@ server; the page sends words, taps and names, each of which is checked before it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 
 import gradio as gr
 
+from gemma_poetry.studio.check_tab import check_tab
 from gemma_poetry.studio.compose_tab import compose_tab
-from gemma_poetry.studio.other_tabs import check_tab, compare_tab, runs_tab
-from gemma_poetry.studio.page_parts import HIDDEN, Wording, language_of, radio_choices
+from gemma_poetry.studio.other_tabs import compare_tab, runs_tab
+from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, language_of, radio_choices
 from gemma_poetry.studio.texts import LANGUAGES, Language, preferred_language, say
 from gemma_poetry.studio.verse import escape
 from gemma_poetry.studio.workshop import Workshop
 
-STYLE = resources.files("gemma_poetry") / "assets" / "studio" / "studio.css"
+_ASSETS = resources.files("gemma_poetry") / "assets" / "studio"
+STYLE = _ASSETS / "studio.css"
+SCRIPT = _ASSETS / "studio.js"
+
+TABS: tuple[tuple[str, Callable[..., Redraw]], ...] = (
+    ("compose", compose_tab),
+    ("check", check_tab),
+    ("compare", compare_tab),
+    ("runs", runs_tab),
+)
+"""The tabs in their order: the key of each one's name, and what lays it out."""
 
 
 def theme() -> gr.themes.Base:
@@ -37,13 +49,13 @@ def theme() -> gr.themes.Base:
         block_label_background_fill="transparent",
         block_label_text_color="#6f675b",
         block_title_text_color="#5a5347",
-        block_info_text_color="#857c6d",
+        block_info_text_color="#6b6255",
         border_color_primary="#ddd2bc",
         background_fill_primary="#fbf7ec",
         background_fill_secondary="#f7f2e7",
         input_background_fill="#fffdf7",
         input_border_color="#d8ccb4",
-        input_placeholder_color="#aaa08e",
+        input_placeholder_color="#776e5f",
         button_primary_background_fill="#2f6159",
         button_primary_background_fill_hover="#254e47",
         button_primary_text_color="#ffffff",
@@ -95,24 +107,19 @@ def build(workshop: Workshop) -> gr.Blocks:
                 tones = words.add(
                     gr.Checkbox(value=True, label=say("tones", "zh"), container=False, elem_id="tones"), label="tones"
                 )
-        look = [language, columns, tones]
+                pinyin = words.add(
+                    gr.Checkbox(value=False, label=say("pinyin", "zh"), container=False, elem_id="pinyin"), label="pinyin"
+                )
+        look = [language, columns, tones, pinyin]
+        redraws = []
         with gr.Tabs():
-            with gr.Tab(say("compose", "zh"), id="compose") as tab:
-                words.add(tab, label="compose")
-                redraw_compose = compose_tab(workshop, words, look)
-            with gr.Tab(say("check", "zh"), id="check") as tab:
-                words.add(tab, label="check")
-                redraw_check = check_tab(workshop, words, look)
-            with gr.Tab(say("compare", "zh"), id="compare") as tab:
-                words.add(tab, label="compare")
-                redraw_compare = compare_tab(workshop, words, look)
-            with gr.Tab(say("runs", "zh"), id="runs") as tab:
-                words.add(tab, label="runs")
-                redraw_runs = runs_tab(workshop, words, look, page)
-        redraws = [redraw_compose, redraw_check, redraw_compare, redraw_runs]
-        for change in (language.change, columns.change, tones.change):
+            for key, make in TABS:
+                with gr.Tab(say(key, "zh"), id=key) as tab:
+                    words.add(tab, label=key)
+                    redraws.append(make(workshop, words, look, page))
+        for seen_of in look:
             for function, inputs, outputs in redraws:
-                change(function, [*look, *inputs], outputs, **HIDDEN)
+                seen_of.change(function, [*look, *inputs], outputs, **HIDDEN)
         language.change(lambda code: words.updates(language_of(code)), [language], words.components, queue=False, **HIDDEN)
         page.load(_preferred, None, [language], **HIDDEN)
     return page

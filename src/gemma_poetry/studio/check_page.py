@@ -1,21 +1,43 @@
-"""The page that checks a poem: its verdict, and each fault shown where it stands.
+"""The page that checks a poet's own poem: its verdict, each fault where it stands with its rule, and what would mend it.
 
-In: a pasted text, the form it is to be read as. Out: `ScansionResult`s, and HTML of them.
+In: a pasted text, the form it is to be read as, taps on characters. Out: `Checked`, immutable, and HTML of it.
+
+    text ──check_text──> ScansionResults ──tap──offer_mends──> characters, ranked by a model ──take_mend──> judged again
+                                          └─tap──revise──> a line or couplet written anew, what differs shown
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
+from gemma_poetry.corpus.poem import Poem
+from gemma_poetry.generation.written import Change
 from gemma_poetry.languages import localized
-from gemma_poetry.prosody.check_result import ScansionResult
+from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.findings import Fault, Scansion
-from gemma_poetry.prosody.forms import alternating_marks
+from gemma_poetry.prosody.forms import FULL_STOP, alternating_marks
+from gemma_poetry.prosody.interpretation import is_traditional
+from gemma_poetry.prosody.mending import scan_again
+from gemma_poetry.prosody.rules import Rule
+from gemma_poetry.prosody.tunes import find_tune
+from gemma_poetry.studio.card import Card
+from gemma_poetry.studio.draft_page import plain_html, ranked_html
+from gemma_poetry.studio.picture import poem_card
+from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.texts import Language, complaint, say
-from gemma_poetry.studio.verse import Layout, Verse, escape, legend_html, verdict_html, verse_html
-from gemma_poetry.studio.workshop import Workshop
+from gemma_poetry.studio.verse import Layout, Spot, Verse, escape, legend_html, verdict_html, verse_html
+from gemma_poetry.studio.wish import seed_of
+from gemma_poetry.studio.workshop import Progress, Workshop
+
+if TYPE_CHECKING:
+    from gemma_poetry.generation.alternatives import Alternative
 
 AUTO = "auto"
+
+# Places that are tried for each line that may change.
+_ROUNDS = 2
 
 
 def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[ScansionResult, ...]:
@@ -31,23 +53,241 @@ def check_text(workshop: Workshop, text: str, form: str, visitor: str, language:
     return tuple(workshop.checker(text, form.strip() or AUTO))
 
 
-def checked_html(poems: Sequence[ScansionResult], layout: Layout, language: Language) -> str:
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a rewriting made of a poem.
+
+    Attributes:
+        poem: Which poem (from 0).
+        changes: The lines that differ; none: nothing was better.
+        ppl_char: Perplexity a character, before and after.
+    """
+
+    poem: int
+    changes: tuple[Change, ...]
+    ppl_char: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Poems as they were read, and the place that is being mended.
+
+    Attributes:
+        poems: The poems.
+        form: The form that they are read as, or `auto`.
+        chosen: The poem (from 0) and the place that alternatives are shown for.
+        options: The alternatives.
+        revision: What the last rewriting changed; `None`: the last step was none.
+    """
+
+    poems: tuple[ScansionResult, ...] = ()
+    form: str = AUTO
+    chosen: tuple[int, Spot] | None = None
+    options: tuple[Alternative, ...] = ()
+    revision: Revision | None = None
+
+    @property
+    def text(self) -> str:
+        """The poems as a person would paste them."""
+        return "\n\n".join(map(_text_of, self.poems))
+
+
+def offer_mends(
+    workshop: Workshop, checked: Checked, place: object, model: str, visitor: str, language: Language
+) -> Iterator[Progress | Checked]:
+    """Finds what else could stand in a place: without a new fault there, and without the one that it has.
+
+    Raises:
+        GemmaPoetryError: There is no such place, no such model, or the visitor must wait.
+    """
+    from gemma_poetry.generation.alternatives import replacements
+
+    number, (line, position) = _place_of(checked, place, language)
+    scansion = checked.poems[number].scansion
+    workshop.check_model(model, language)
+
+    def admits(poem: Poem) -> bool:
+        before = {(one.rule, one.line, one.position) for one in scansion.faults}
+        after = {(one.rule, one.line, one.position) for one in scan_again(scansion, poem.lines).faults}
+        here = any(one.line == line and one.position in (0, position) for one in scansion.faults)
+        return after < before if here else after <= before
+
+    poem = _poem_of(checked.poems[number])
+    ticket = workshop.line.enter(visitor, language)
+    try:
+        yield from workshop.in_turn(ticket, language)
+        yield Progress(say("weighing", language))
+        found = replacements(workshop.generator(model), poem, line, position, admits)
+    finally:
+        ticket.leave()
+    yield replace(checked, chosen=(number, (line, position)), options=tuple(found), revision=None)
+
+
+def revise(
+    workshop: Workshop, checked: Checked, place: object, span: str, model: str, visitor: str, language: Language
+) -> Iterator[Progress | Checked]:
+    """Rewrites a line, a couplet or the weakest places of a poem, where that makes it better; the rest stays.
+
+    Args:
+        workshop: What the page works with.
+        checked: The poems.
+        place: A place of the poem and line that is meant.
+        span: `line`, `couplet` (of a 词 the sentence), or `all`.
+        model: The name of the model that writes.
+        visitor: Who asks.
+        language: The language of the page.
+
+    Raises:
+        GemmaPoetryError: There is no such place, no such model, the poem's shape cannot be kept, or the visitor must wait.
+    """
+    from gemma_poetry.generation.drafts import draft_of
+
+    number, (line, _) = _place_of(checked, place, language)
+    scansion, poem = checked.poems[number].scansion, _poem_of(checked.poems[number])
+    workshop.check_model(model, language)
+    lines = {"line": (line,), "couplet": _sentence(poem, line)}.get(span, ())
+    ticket = workshop.line.enter(visitor, language)
+    try:
+        yield from workshop.in_turn(ticket, language)
+        yield Progress(say("polishing", language))
+        generator = workshop.generator(model)
+        found = generator.polisher.polish(
+            draft_of(poem, scansion, novel=bool(generator.planner.guards)),
+            rounds=_ROUNDS * max(1, len(lines)),
+            seed=seed_of("", language),
+            lines=lines,
+            judge=lambda text: scansion_result(scan_again(scansion, tuple(text))),
+        )
+    finally:
+        ticket.leave()
+    revision = Revision(number, found.changes, (found.before.ppl_char, found.after.ppl_char))
+    yield replace(_read_again(workshop, checked, number, replace(poem, lines=found.lines)), revision=revision)
+
+
+def _sentence(poem: Poem, line: int) -> tuple[int, ...]:
+    """The lines (from 1) of the sentence that a line stands in: of a 诗 its couplet."""
+    first = line
+    while first > 1 and poem.marks[first - 2] != FULL_STOP:
+        first -= 1
+    last = line
+    while last < len(poem.lines) and poem.marks[last - 1] != FULL_STOP:
+        last += 1
+    return tuple(range(first, last + 1))
+
+
+def take_mend(workshop: Workshop, checked: Checked, option: object, language: Language) -> Checked:
+    """Puts an alternative into its place, and reads the poem again.
+
+    Raises:
+        GemmaPoetryError: There is no such alternative.
+    """
+    text = str(option)
+    known = text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < len(checked.options)
+    if checked.chosen is None or not known:
+        raise complaint("bad_place", language)
+    return _read_again(workshop, checked, checked.chosen[0], checked.options[int(text)].poem)
+
+
+def _read_again(workshop: Workshop, checked: Checked, number: int, poem: Poem) -> Checked:
+    """The poems with one of them changed, and judged as the same form."""
+    old = checked.poems[number]
+    (read,) = workshop.checker(poem.text, old.scansion.form)
+    poems = (*checked.poems[:number], replace(read, title=old.title, author=old.author), *checked.poems[number + 1 :])
+    return Checked(poems, checked.form)
+
+
+def _place_of(checked: Checked, place: object, language: Language) -> tuple[int, Spot]:
+    """The place that a tap names: `0:2.5` is the first poem, line 2, character 5."""
+    number, _, spot = str(place).partition(":")
+    line, _, position = spot.partition(".")
+    digits = (number, line, position)
+    if all(one.isascii() and one.isdigit() and len(one) <= 3 for one in digits) and int(number) < len(checked.poems):
+        lines = checked.poems[int(number)].lines
+        if 1 <= int(line) <= len(lines) and 1 <= int(position) <= len(lines[int(line) - 1]):
+            return int(number), (int(line), int(position))
+    raise complaint("bad_place", language)
+
+
+def _poem_of(result: ScansionResult) -> Poem:
+    script: Literal["simplified", "traditional"] = "traditional" if is_traditional("".join(result.lines)) else "simplified"
+    tune = find_tune(result.form)
+    return Poem(
+        result.lines,
+        _marks(result.scansion),
+        title=result.title,
+        author=result.author,
+        form="词" if tune else result.form,
+        tune=tune.name if tune else "",
+        script=script,
+    )
+
+
+def _text_of(poem: ScansionResult) -> str:
+    heading = "　".join(part for part in (poem.title, poem.author) if part)
+    sentences = "".join(
+        line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, _marks(poem.scansion))
+    )
+    return "\n".join(part for part in (heading, sentences.strip()) if part)
+
+
+def checked_card(checked: Checked, pinyin: bool) -> Card:
+    """The picture of the first poem."""
+    first = checked.poems[0]
+    return poem_card(_poem_of(first), first.scansion, byline=first.author, pinyin=pinyin)
+
+
+def checked_html(checked: Checked, layout: Layout, language: Language) -> str:
     """The poems as they were read."""
     items = {"rhyme", *(("level", "oblique", "open") if layout.tones else ())}
     parts = []
-    for poem in poems:
+    for number, poem in enumerate(checked.poems):
         scansion = poem.scansion
         items |= {name for name, found in (("fault", scansion.faults), ("licence", scansion.licences)) if found}
-        marks = _marks(scansion)
-        verse = Verse(scansion.lines, marks, poem.title, (poem.author,), scansion)
-        body = verse_html(verse, layout, language) + verdict_html(scansion, language) + _findings(poem, language)
-        parts.append(f'<section class="checked">{body}</section>')
-    return "".join(parts) + legend_html(language, items)
+        chosen = checked.chosen[1] if checked.chosen and checked.chosen[0] == number else None
+        verse = Verse(
+            scansion.lines, _marks(scansion), poem.title, (poem.author,), scansion, chosen=chosen, tappable=True, locks=False
+        )
+        body = verse_html(verse, layout, language) + verdict_html(scansion, language)
+        if checked.revision and checked.revision.poem == number:
+            body += _revision_html(checked.revision, language)
+        body += _findings(poem, language)
+        parts.append(f'<section class="checked" data-poem="{number}">{body}</section>')
+    parts.append(f"<p class='hintline'>{escape(say('tap_to_mend', language))}</p>")
+    return "".join(parts) + legend_html(language, items) + plain_html(checked.text, language)
+
+
+def _revision_html(revision: Revision, language: Language) -> str:
+    """What was there and what is there now, line by line, the characters that differ marked."""
+    if not revision.changes:
+        return f"<p class='notice'>{escape(say('no_better', language))}</p>"
+    rows = []
+    for change in revision.changes:
+        old, new = (
+            "".join(
+                f"<{tag}>{escape(char)}</{tag}>" if place in change.changed else escape(char)
+                for place, char in enumerate(text, 1)
+            )
+            for tag, text in (("del", change.old), ("ins", change.new))
+        )
+        line = escape(say("spot_line", language, line=change.line))
+        rows.append(f"<li>{line} <span class='han-row' lang='zh'>{old} → {new}</span></li>")
+    before, after = (f"{value:.1f}" for value in revision.ppl_char)
+    figure = escape(say("ppl_change", language, before=before, after=after))
+    heading = escape(say("changes", language))
+    return f"<h4>{heading}</h4><ul class='findings revision'>{''.join(rows)}<li>{figure}</li></ul>"
+
+
+def mends_html(checked: Checked, language: Language) -> str:
+    """What could stand in the chosen place; nothing where no place is chosen."""
+    if checked.chosen is None:
+        return ""
+    number, (line, position) = checked.chosen
+    char = checked.poems[number].lines[line - 1][position - 1]
+    asking = say("mending", language, line=line, position=position, char=char)
+    return ranked_html(checked.options, asking, say("no_mends", language), language)
 
 
 def _marks(scansion: Scansion) -> str:
-    from gemma_poetry.prosody.tunes import find_tune
-
     tune = find_tune(scansion.form)
     for variant in tune.variants if tune else ():
         if variant.form.line_lengths == tuple(map(len, scansion.lines)):
@@ -58,16 +298,20 @@ def _marks(scansion: Scansion) -> str:
 def _findings(poem: ScansionResult, language: Language) -> str:
     scansion = poem.scansion
     parts = []
+    explained: set[Rule] = set()
     if scansion.faults:
         rows = []
         for number, fault in enumerate(scansion.faults):
-            mends = _mends(poem, number, language)
-            rows.append(f"<li>{_finding(scansion, fault, 'expected_found', language)}{mends}</li>")
+            more = _why(fault.rule, explained, language) + _mends(poem, number, language)
+            rows.append(f"<li>{_finding(scansion, fault, 'expected_found', language)}{more}</li>")
         parts.append(f"<h4>{escape(say('faults', language))}</h4><ol class='findings faults'>{''.join(rows)}</ol>")
     elif scansion.verdict.passes:
         parts.append(f"<p class='clean'>{escape(say('no_faults', language))}</p>")
     if scansion.licences:
-        rows = [f"<li>{_finding(scansion, licence, 'usual_found', language)}</li>" for licence in scansion.licences]
+        rows = [
+            f"<li>{_finding(scansion, one, 'usual_found', language)}{_why(one.rule, explained, language)}</li>"
+            for one in scansion.licences
+        ]
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
     remarks += [localized(remark, language) for remark in scansion.remarks]
@@ -75,6 +319,14 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]
         parts.append(f"<h4>{escape(say('remarks', language))}</h4><ul class='findings'>{''.join(rows)}</ul>")
     return "".join(parts)
+
+
+def _why(rule: Rule, explained: set[Rule], language: Language) -> str:
+    """A rule in two sentences, the first time that it is named."""
+    if rule in explained:
+        return ""
+    explained.add(rule)
+    return f"<span class='why'>{escape(explanation(rule, language))}</span>"
 
 
 def _finding(scansion: Scansion, fault: Fault, key: str, language: Language) -> str:

@@ -6,12 +6,13 @@ In: a `Wish` and the names of two models. Out: a `Draft` of each, written one af
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gemma_poetry.studio.compose import Draft, Wish, draft_of, seed_of
+from gemma_poetry.studio.compose import Draft, draft_of
 from gemma_poetry.studio.draft_page import draft_verse
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, escape, verdict_html, verse_html
+from gemma_poetry.studio.wish import Wish, seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 
@@ -50,7 +51,7 @@ def compare(
                 if isinstance(step, Progress):
                     yield Progress(f"{name} · {step.notice}", step.text)
                 else:
-                    done.append(draft_of(step[0], request, name))
+                    done.append(draft_of(step[0], request, replace(wish, model=name)))
                     yield Pair(done[0], done[1] if len(done) > 1 else None)
     finally:
         ticket.leave()

@@ -1,6 +1,6 @@
 """Composing: a wish becomes poems; characters are locked, exchanged, and the rest is written anew.
 
-In: what the page says (`Wish`), taps on characters. Out: a `Sheaf` of `Draft`s, immutable; each step gives a new one.
+In: a `Wish`, taps on characters. Out: a `Sheaf` of `Draft`s, immutable; each step gives a new one.
 
     Wish ──compose──> Sheaf ──tap: lock──> Sheaf ──rewrite──> Sheaf with one more draft
                         └────tap: choose──> draft with its alternatives ──take──> the character exchanged and locked
@@ -10,20 +10,19 @@ Locked characters become a template with blanks, so that the engine that keeps t
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify, split_words
+from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import Spot
+from gemma_poetry.studio.wish import Wish, seed_of
 from gemma_poetry.studio.workshop import Progress, Workshop
 
 if TYPE_CHECKING:
@@ -33,73 +32,8 @@ if TYPE_CHECKING:
 MOST_DRAFTS = 24
 """Drafts that a sheaf keeps; the oldest fall out."""
 
-_LARGEST_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the page asks for, as it was filled in.
-
-    Attributes:
-        form: 体裁 or 词牌.
-        title: 题目.
-        author: 作者, whose style is asked for.
-        acrostic: 藏头.
-        rhyme: A rhyme group, or nothing.
-        template: Lines with blanks, or nothing.
-        pattern: Words of the pattern's name.
-        lines: Lines of a 排律 or 古体; `None`: as usual.
-        script: `simplified` or `traditional`.
-        free: Whether only lines and characters are kept.
-        seed: A whole number, or nothing.
-        drafts: Poems to write.
-        words: Words to write about, with commas, 、 or blanks between them.
-        must: Whether each of them must stand in the poem.
-        model: The name of a model.
-    """
-
-    form: str = ""
-    title: str = ""
-    author: str = ""
-    acrostic: str = ""
-    rhyme: str = ""
-    template: str = ""
-    pattern: str = ""
-    lines: int | None = None
-    script: str = "simplified"
-    free: bool = False
-    seed: str = ""
-    drafts: int = 1
-    model: str = ""
-    words: str = ""
-    must: bool = False
-
-    def request(self, language: Language) -> PoemRequest:
-        """The wish as generation takes it; one that cannot be met is refused here, before a model is asked.
-
-        Raises:
-            UsageError: Neither a form nor a template is given, or the wishes contradict each other.
-        """
-        if not self.form.strip() and not self.template.strip():
-            raise complaint("choose_form", language)
-        words = split_words(self.words)
-        request = PoemRequest(
-            form=self.form.strip(),
-            title=self.title.strip(),
-            author=self.author.strip(),
-            pattern=self.pattern.strip(),
-            metre="free" if self.free else "strict",
-            lines=int(self.lines) if self.lines else None,
-            acrostic=self.acrostic.strip(),
-            rhymes=(self.rhyme,) if self.rhyme else (),
-            template=self.template.strip(),
-            words=() if self.must else words,
-            must=words if self.must else (),
-            script="traditional" if self.script == "traditional" else "simplified",
-        )
-        place_words(request)
-        prescribe(simplify(request))
-        return request
+MORE = 3
+"""Poems that are written at once to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +42,9 @@ class Draft:
 
     Attributes:
         poem: The poem.
-        request: What was asked for at first; locks are not part of it.
-        model: The name of the model that wrote it.
+        request: What it grants: what was asked for, and where words were put; locks are not part of it.
+        asked: What was asked for at first.
+        wish: What the page asked for.
         seed: The seed that it was written with.
         given: Places that were asked for; they cannot be unlocked.
         locked: Places that are locked.
@@ -120,13 +55,19 @@ class Draft:
 
     poem: Poem
     request: PoemRequest
-    model: str
+    asked: PoemRequest
+    wish: Wish
     seed: int
     given: frozenset[Spot] = frozenset()
     locked: frozenset[Spot] = frozenset()
     ppl_char: float | None = None
     chosen: Spot | None = None
     options: tuple[Alternative, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """The name of the model that wrote it."""
+        return self.wish.model
 
     @property
     def places(self) -> frozenset[Spot]:
@@ -158,9 +99,15 @@ class Sheaf:
         """The draft that is shown."""
         return self.drafts[self.current] if self.drafts else None
 
-    def turned(self, steps: int) -> Sheaf:
-        """The sheaf with another draft on top."""
-        return replace(self, current=(self.current + steps) % len(self.drafts)) if self.drafts else self
+    def showing(self, number: object) -> Sheaf:
+        """The sheaf with another draft on top; as it is where there is no such draft.
+
+        Args:
+            number: Which, from 0, as the page says it.
+        """
+        text = str(number)
+        there = text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < len(self.drafts)
+        return replace(self, current=int(text)) if there else self
 
     def changed(self, draft: Draft) -> Sheaf:
         """The sheaf with the draft that is shown exchanged."""
@@ -172,44 +119,35 @@ class Sheaf:
         return Sheaf(kept, len(kept) - len(drafts))
 
 
-def seed_of(text: str, language: Language) -> int:
-    """The seed that a person gave, or a new one.
-
-    Raises:
-        UsageError: It is no whole number, or too large.
-    """
-    text = str(text).strip()
-    if not text:
-        return secrets.randbelow(10**6)
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _LARGEST_SEED):
-        raise complaint("bad_seed", language, value=repr(text[:20]))
-    return int(text)
-
-
-def compose(workshop: Workshop, wish: Wish, visitor: str, language: Language) -> Iterator[Progress | Sheaf]:
-    """Writes the poems of a wish.
+def compose(
+    workshop: Workshop, wish: Wish, visitor: str, language: Language, sheaf: Sheaf | None = None
+) -> Iterator[Progress | Sheaf]:
+    """Writes the poems of a wish, behind those of the sitting.
 
     Raises:
         GemmaPoetryError: The wish is too large, cannot be met, or the visitor must wait.
     """
-    texts = (
-        wish.form,
-        wish.title,
-        wish.author,
-        wish.acrostic,
-        wish.rhyme,
-        wish.template,
-        wish.pattern,
-        wish.words,
-        str(wish.seed),
-    )
-    workshop.limits.check_size(language, *texts)
+    workshop.limits.check_size(language, *wish.texts)
     workshop.limits.check_poems(language, wish.drafts)
+    wish.check_best_of(language)
     workshop.check_model(wish.model, language)
     seed = seed_of(wish.seed, language)
     request = wish.request(language)
-    for step in _write(workshop, wish.model, request, request, wish.drafts, seed, visitor, language):
-        yield step if isinstance(step, Progress) else Sheaf().added(*step)
+    for step in _write(workshop, wish, request, request, wish.drafts, seed, visitor, language):
+        yield step if isinstance(step, Progress) else (sheaf or Sheaf()).added(*step)
+
+
+def more(workshop: Workshop, sheaf: Sheaf, visitor: str, language: Language) -> Iterator[Progress | Sheaf]:
+    """Writes some more poems of the wish that the shown draft was written for (再写几首).
+
+    Raises:
+        GemmaPoetryError: There is no draft, or the visitor must wait.
+    """
+    draft = _draft(sheaf, language)
+    count = min(MORE, workshop.limits.poems)
+    seed = seed_of("", language)
+    for step in _write(workshop, draft.wish, draft.asked, draft.asked, count, seed, visitor, language):
+        yield step if isinstance(step, Progress) else sheaf.added(*step)
 
 
 def rewrite(workshop: Workshop, sheaf: Sheaf, visitor: str, language: Language) -> Iterator[Progress | Sheaf]:
@@ -218,22 +156,26 @@ def rewrite(workshop: Workshop, sheaf: Sheaf, visitor: str, language: Language) 
     Raises:
         GemmaPoetryError: There is no draft, nothing is left to write, or the visitor must wait.
     """
-    from gemma_poetry.generation.alternatives import blanked
+    from gemma_poetry.generation.alternatives import holding
 
     draft = _draft(sheaf, language)
     kept = draft.locked | draft.given
     blanks = draft.places - kept
     if not blanks:
         raise complaint("all_locked", language)
-    request = replace(draft.request, template=blanked(draft.poem, set(blanks)))
+    request = holding(draft.request, draft.poem, blanks)
     seed = seed_of("", language)
-    for step in _write(workshop, draft.model, request, draft.request, 1, seed, visitor, language):
-        yield step if isinstance(step, Progress) else sheaf.added(*(replace(new, locked=draft.locked) for new in step))
+    for step in _write(workshop, draft.wish, request, draft.request, 1, seed, visitor, language):
+        yield (
+            step
+            if isinstance(step, Progress)
+            else sheaf.added(*(replace(new, locked=draft.locked, asked=draft.asked) for new in step))
+        )
 
 
 def _write(
     workshop: Workshop,
-    model: str,
+    wish: Wish,
     request: PoemRequest,
     asked: PoemRequest,
     count: int,
@@ -245,14 +187,16 @@ def _write(
     ticket = workshop.line.enter(visitor, language)
     try:
         yield from workshop.in_turn(ticket, language)
-        for step in workshop.write(model, [request] * count, seed, language):
-            yield step if isinstance(step, Progress) else [draft_of(one, asked, model) for one in step]
+        settings = wish.sampling(workshop.settings)
+        for step in workshop.write(wish.model, [request] * count, seed, language, settings=settings, best_of=wish.best_of):
+            yield step if isinstance(step, Progress) else [draft_of(one, asked, wish) for one in step]
     finally:
         ticket.leave()
 
 
-def draft_of(written: GeneratedPoem, asked: PoemRequest, model: str) -> Draft:
+def draft_of(written: GeneratedPoem, asked: PoemRequest, wish: Wish) -> Draft:
     """A poem that was written, as a draft of what was asked for."""
+    first = asked
     # Words that were put in their places, and those that were offered, belong to what a rewriting grants.
     own = written.request
     asked = replace(asked, placed=own.placed, offered=own.offered, pattern=own.pattern if own.placed else asked.pattern)
@@ -266,7 +210,7 @@ def draft_of(written: GeneratedPoem, asked: PoemRequest, model: str) -> Draft:
     )
     ppl = written.merits.ppl_char if written.merits else None
     asked = replace(asked, novel=written.request.novel)
-    return Draft(written.poem, asked, model, written.seed, given, ppl_char=ppl)
+    return Draft(written.poem, asked, first, wish, written.seed, given, ppl_char=ppl)
 
 
 def parse_spot(text: object, draft: Draft, language: Language) -> Spot:

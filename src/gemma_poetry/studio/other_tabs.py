@@ -1,4 +1,4 @@
-"""The tabs that check, compare and show runs, in Gradio.
+"""The tabs that compare and show runs, in Gradio.
 
 In: a `Workshop`. Out: their components and what they do, over the functions of the `*_page` modules.
 """
@@ -10,65 +10,18 @@ from typing import Any
 
 import gradio as gr
 
-from gemma_poetry.studio.check_page import AUTO, check_text, checked_html
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
-from gemma_poetry.studio.compose import Wish
 from gemma_poetry.studio.draft_page import progress_html
-from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, blank, form_choices, language_of, layout_of, visitor
+from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, blank, form_choices, language_of, seen, visitor
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout
+from gemma_poetry.studio.wish import Wish
 from gemma_poetry.studio.workshop import Workshop
 
 
-def check_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=320):
-            text = words.add(
-                gr.Textbox(lines=7, max_lines=20, elem_id="pasted"),
-                label="check_text",
-                placeholder="check_hint",
-                info="check_info",
-            )
-            form = gr.Dropdown(
-                [(say("auto", "zh"), AUTO), *form_choices()],
-                value=AUTO,
-                allow_custom_value=True,
-                elem_id="check-form",
-                num_choices_shown=None,
-            )
-            words.add(
-                form,
-                lambda language: {
-                    "label": say("check_form", language),
-                    "choices": [(say("auto", language), AUTO), *form_choices()],
-                },
-            )
-            go = words.add(gr.Button(variant="primary", elem_id="check", size="lg"), value="check_go")
-        with gr.Column(scale=6, min_width=320):
-            poems = gr.State(())
-            view = gr.HTML(blank("empty_check", "zh"), elem_id="checked", elem_classes="paper", apply_default_css=False)
-
-    def shown(poems: Any, code: str, columns: str, tones: bool) -> str:
-        language = language_of(code)
-        return checked_html(poems, layout_of(columns, tones), language) if poems else blank("empty_check", language)
-
-    def on_check(
-        code: str, columns: str, tones: bool, text: str, form: str, request: gr.Request
-    ) -> tuple[tuple[Any, ...], str]:
-        language = language_of(code)
-        try:
-            found = check_text(workshop, str(text or ""), str(form or ""), visitor(request), language)
-        except Exception as error:
-            return (), problem_html(error, language)
-        return found, shown(found, code, columns, tones)
-
-    go.click(on_check, [*look, text, form], [poems, view], **HIDDEN)
-    return lambda code, columns, tones, poems: [shown(poems, code, columns, tones)], [poems], [view]
-
-
-def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
+def compare_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Blocks) -> Redraw:
     names = list(workshop.models)
     first, second = workshop.pairs[0] if workshop.pairs else (names[0], names[-1])
     with gr.Row(equal_height=False):
@@ -98,13 +51,14 @@ def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
     empty = "empty_compare" if len(names) > 1 else "one_model"
     view = gr.HTML(blank(empty, "zh"), elem_id="pair", apply_default_css=False)
 
-    def shown(pair: Pair | None, layout: Layout, language: Language) -> str:
+    def shown(pair: Pair | None, language: Language, layout: Layout) -> str:
         return pair_html(pair, layout, language) if pair else blank(empty, language)
 
     def on_compare(
         code: str,
         columns: str,
         tones: bool,
+        pinyin: bool,
         form: str,
         title: str,
         author: str,
@@ -113,8 +67,8 @@ def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
         right: str,
         request: gr.Request,
     ) -> Iterator[tuple[Any, Any]]:
-        language, layout = language_of(code), layout_of(columns, tones)
-        wish = Wish(str(form or ""), str(title or ""), str(author or ""), seed=str(seed or ""))
+        language, layout = seen(code, columns, tones, pinyin)
+        wish = Wish(form=str(form or ""), title=str(title or ""), author=str(author or ""), seed=str(seed or ""))
         before = ""
         try:
             for step in compare(workshop, wish, (str(left), str(right)), visitor(request), language):
@@ -135,7 +89,7 @@ def compare_tab(workshop: Workshop, words: Wording, look: list[Any]) -> Redraw:
         concurrency_id="writing",
     )
     return (
-        lambda code, columns, tones, pair: [shown(pair, layout_of(columns, tones), language_of(code))],
+        lambda code, columns, tones, pinyin, pair: [shown(pair, *seen(code, columns, tones, pinyin))],
         [pair],
         [view],
     )
@@ -154,7 +108,7 @@ def runs_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Block
         ]
     facts = gr.HTML(facts_html(workshop, names, "zh"), elem_id="facts", apply_default_css=False)
 
-    def drawn(code: str, columns: str, tones: bool, chosen: list[str]) -> list[Any]:
+    def drawn(code: str, columns: str, tones: bool, pinyin: bool, chosen: list[str]) -> list[Any]:
         language = language_of(code)
         names = [str(name) for name in chosen or ()]
         if not workshop.runs:

@@ -17,8 +17,20 @@ from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
 from gemma_poetry.prosody.yuan_rhyme import YUAN_GROUPS
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
+from gemma_poetry.studio.wish import COUPLET
 
 _WRITABLE = tuple(name for name in FORM_NAMES if name not in ("杂言诗", "词", "曲"))
+
+TAPS = """
+element.addEventListener('click', event => {
+  const tapped = event.target.closest('[data-spot],[data-option],[data-draft],[data-close]');
+  if (!tapped || !getSelection().isCollapsed) return;
+  const poem = tapped.closest('[data-poem]');
+  if (tapped.dataset.spot) trigger('click', {spot: (poem ? poem.dataset.poem + ':' : '') + tapped.dataset.spot});
+  else trigger('select', {...tapped.dataset});
+});
+"""
+"""What HTML of ours sends to the server when something in it is tapped; the end of a selection is no tap."""
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """How every event of the page runs: without Gradio's own signs of progress, and for the page alone."""
@@ -49,9 +61,9 @@ class Wording:
 
 
 def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
-    """Forms, then tunes, by their names; with a language, first that a template decides."""
+    """Forms, then tunes, by their names; with a language, first that a template decides, and couplets."""
     names = [(name, name) for name in (*_WRITABLE, *shipped_tunes().judged)]
-    return [(say("form_open", language), ""), *names] if language else names
+    return [(say("form_open", language), ""), (say("couplet", language), COUPLET), *names] if language else names
 
 
 def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
@@ -68,8 +80,13 @@ def visitor(request: gr.Request | None) -> str:
     return str(client.host) if client else "local"
 
 
-def layout_of(columns: str, tones: bool) -> Layout:
-    return Layout(columns != "horizontal", bool(tones))
+def layout_of(columns: str, tones: bool, pinyin: bool) -> Layout:
+    return Layout(columns != "horizontal", bool(tones), bool(pinyin))
+
+
+def seen(code: str, columns: str, tones: bool, pinyin: bool) -> tuple[Language, Layout]:
+    """What the head of the page says: the language, and how poems are laid out."""
+    return language_of(code), layout_of(columns, tones, pinyin)
 
 
 def language_of(value: str) -> Language:

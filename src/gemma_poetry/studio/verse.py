@@ -6,7 +6,8 @@ wrote is markup.
     Verse ──cells──> character, tone, rhyme, fault, lock ──verse_html──> <figure class="poem"> … </figure>
 
 Each character that can be tapped is a button that bears its place (`data-spot="2.5"`: line and position from 1), each
-closing mark one that bears its line. `assets/studio/studio.css` gives them their looks.
+closing mark one that bears its line. They are spans in the role of buttons, for the text of a button cannot be selected.
+`assets/studio/studio.css` gives them their looks; `studio.js` their keys, and puts lines on the clipboard.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
+from gemma_poetry.prosody.pinyin import pinyin_of
 from gemma_poetry.prosody.scansion_record import tone_mark
 from gemma_poetry.studio.texts import Language, say, verdict_text
 
@@ -49,6 +51,7 @@ class Verse:
         given: Places that were asked for.
         chosen: The place that alternatives are shown for.
         tappable: Whether its characters are buttons.
+        locks: Whether a tap can lock them, and their line by its closing mark.
     """
 
     lines: tuple[str, ...]
@@ -60,6 +63,7 @@ class Verse:
     given: frozenset[Spot] = frozenset()
     chosen: Spot | None = None
     tappable: bool = False
+    locks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,12 @@ class Layout:
     Attributes:
         vertical: In columns from right to left; else in rows.
         tones: With tone marks.
+        pinyin: With the Mandarin reading above each character.
     """
 
     vertical: bool = True
     tones: bool = True
+    pinyin: bool = False
 
 
 def verse_html(verse: Verse, layout: Layout, language: Language) -> str:
@@ -80,15 +86,21 @@ def verse_html(verse: Verse, layout: Layout, language: Language) -> str:
     classes = "poem " + ("vertical" if layout.vertical else "horizontal") + ("" if layout.tones else " bare")
     if sum(map(len, verse.lines)) > 60 or len(verse.lines) > 8:
         classes += " long"
-    parts = [f'<figure class="{classes}">']
+    if layout.pinyin:
+        classes += " read"
+    longest = max(map(len, verse.lines), default=1)
+    more = escape(say("continues", language))
+    parts = [f'<figure class="{classes}" style="--longest:{longest}" data-more="{more}">']
     if verse.heading or verse.caption:
         caption = "".join(f"<span>{escape(item)}</span>" for item in verse.caption if item)
         parts.append(f"<figcaption><h3 lang='zh'>{escape(verse.heading)}</h3><p class='caption'>{caption}</p></figcaption>")
     parts.append('<div class="sheet"><div class="verse" lang="zh">')
     tones = _tones(verse)
+    readings = pinyin_of(verse.lines, verse.scansion) if layout.pinyin else ()
     sentence: list[str] = []
     for number, line in enumerate(verse.lines, 1):
-        cells = [_cell(verse, tones, number, position, language) for position in range(1, len(line) + 1)]
+        heard = readings[number - 1] if readings else ("",) * len(line)
+        cells = [_cell(verse, tones, number, position, reading, language) for position, reading in enumerate(heard, 1)]
         mark = verse.marks[number - 1] if number <= len(verse.marks) else ""
         if mark:
             cells.append(_mark(verse, number, mark, language))
@@ -115,7 +127,7 @@ def _tones(verse: Verse) -> list[list[str]]:
     return found
 
 
-def _cell(verse: Verse, tones: Sequence[Sequence[str]], line: int, position: int, language: Language) -> str:
+def _cell(verse: Verse, tones: Sequence[Sequence[str]], line: int, position: int, reading: str, language: Language) -> str:
     spot = (line, position)
     char = verse.lines[line - 1][position - 1]
     classes, notes = ["zi"], [char]
@@ -138,23 +150,27 @@ def _cell(verse: Verse, tones: Sequence[Sequence[str]], line: int, position: int
             notes.append(say(name, language))
     if spot == verse.chosen:
         classes.append("chosen")
-    inner = f'<span class="han">{escape(char)}</span><i class="tone {tone}"></i>'
+    inner = f'<span class="han">{escape(char)}</span>'
+    if reading:
+        inner = f'<ruby>{inner}<rt lang="zh-Latn">{escape(reading)}</rt></ruby>'
+    inner += f'<i class="tone {tone}"></i>'
     label = escape(" · ".join(notes))
     if not verse.tappable:
         return f'<span class="{" ".join(classes)}" title="{label}">{inner}</span>'
-    pressed = str(spot in verse.locked).lower()
+    pressed = f' aria-pressed="{str(spot in verse.locked).lower()}"' if verse.locks else ""
     return (
-        f'<button type="button" class="{" ".join(classes)}" data-spot="{line}.{position}" aria-pressed="{pressed}"'
-        f' aria-label="{label}" title="{label}">{inner}</button>'
+        f'<span role="button" tabindex="0" class="{" ".join(classes)}" data-spot="{line}.{position}"{pressed}'
+        f' aria-label="{label}" title="{label}">{inner}</span>'
     )
 
 
 def _mark(verse: Verse, line: int, mark: str, language: Language) -> str:
-    if not verse.tappable:
+    if not (verse.tappable and verse.locks):
         return f'<span class="stop">{escape(mark)}</span>'
     label = escape(say("line_lock", language, line=line))
     return (
-        f'<button type="button" class="stop" data-spot="{line}.0" aria-label="{label}" title="{label}">{escape(mark)}</button>'
+        f'<span role="button" tabindex="0" class="stop" data-spot="{line}.0" aria-label="{label}" title="{label}">'
+        f"{escape(mark)}</span>"
     )
 
 

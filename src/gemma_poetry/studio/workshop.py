@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gemma_poetry.config import GenerateSettings
 from gemma_poetry.studio.limits import Limits, Line, Ticket
 from gemma_poetry.studio.texts import Language, complaint, say
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from gemma_poetry.generation.request import PoemRequest
     from gemma_poetry.prosody.check_result import ScansionResult
 
+
+PROPOSED_FORM = "七言绝句"
+"""The form that the page proposes."""
 
 Checker = Callable[[str, str], Sequence["ScansionResult"]]
 """Reads a pasted text against a form, or `auto`."""
@@ -55,6 +59,7 @@ class Workshop:
         pairs: Base and tuned, by their names in `loaders`.
         checker: Reads pasted poems.
         limits: What a visitor may ask for.
+        settings: Sampling where a visitor asks for nothing else.
         line: The line before the models.
     """
 
@@ -63,6 +68,7 @@ class Workshop:
     runs: Mapping[str, Path] = field(default_factory=dict)
     pairs: Sequence[tuple[str, str]] = ()
     limits: Limits = field(default_factory=Limits)
+    settings: GenerateSettings = field(default_factory=GenerateSettings)
     line: Line = field(default=None)  # type: ignore[assignment]
     _loaded: dict[str, PoemGenerator] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
@@ -93,14 +99,23 @@ class Workshop:
             return self._loaded[name]
 
     def warm_up(self) -> None:
-        """Loads the first model beside everything else, so that the first visitor need not wait for it."""
+        """Loads the first model beside everything else, so that the first visitor need not wait for it.
+
+        It writes a poem of the form that the page proposes, for the first of a form takes the time to lay out its tones.
+        """
 
         def load() -> None:
+            from gemma_poetry.generation.request import PoemRequest
+
+            ticket = self.line.enter("", "en")
             try:
-                self.generator(self.models[0])
+                generator = self.generator(self.models[0])
+                list(generator.write([PoemRequest(PROPOSED_FORM, novel=bool(generator.planner.guards))], seed=1, best_of=1))
             except Exception as error:
                 # Whoever asks for the model is told; until then it is worth a line in the log.
                 logging.getLogger("gemma_poetry.studio").warning("%s cannot be loaded: %s", self.models[0], error)
+            finally:
+                ticket.leave()
 
         threading.Thread(target=load, name="studio-warm-up", daemon=True).start()
 
@@ -111,7 +126,14 @@ class Workshop:
             ticket.wait(1.0)
 
     def write(
-        self, name: str, requests: Sequence[PoemRequest], seed: int, language: Language
+        self,
+        name: str,
+        requests: Sequence[PoemRequest],
+        seed: int,
+        language: Language,
+        *,
+        settings: GenerateSettings | None = None,
+        best_of: int | None = None,
     ) -> Iterator[Progress | list[GeneratedPoem]]:
         """Writes poems; tells how far the first is, character by character, and at last all of them.
 
@@ -119,6 +141,14 @@ class Workshop:
         promised.
 
         Only whose turn it is may ask. Where the visitor leaves, writing ends at the next character.
+
+        Args:
+            name: The name of the model.
+            requests: The wishes.
+            seed: Seed of sampling.
+            language: The language of what is told.
+            settings: Sampling; `None`: as the model was loaded.
+            best_of: Poems written for each that is kept; `None`: as many as the effort says.
 
         Raises:
             GemmaPoetryError: A wish cannot be met, or the model cannot be loaded.
@@ -136,8 +166,9 @@ class Workshop:
         def work() -> None:
             try:
                 generator = self.generator(name)
+                generator = generator.sampling(settings) if settings else generator
                 promised = [replace(one, novel=one.novel and bool(generator.planner.guards)) for one in requests]
-                told.put(("done", list(generator.write(promised, seed=seed, assess=True, watch=watch))))
+                told.put(("done", list(generator.write(promised, seed=seed, best_of=best_of, assess=True, watch=watch))))
             except _StoppedError:
                 pass
             except Exception as error:

@@ -30,7 +30,7 @@ from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.verbs.check import read_file
 from gemma_poetry.verbs.domain_lookup import domain_of_model
 from gemma_poetry.verbs.generate_options import GenerateOptions
-from gemma_poetry.verbs.generated_output import write_out
+from gemma_poetry.verbs.generated_output import check_pictures, pictured, write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -48,6 +48,7 @@ def generate(options: GenerateOptions) -> int:
     """
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
+    check_pictures(options)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
             raise UsageError(
@@ -62,6 +63,12 @@ def generate(options: GenerateOptions) -> int:
     # A wish that cannot be met is told before a model is loaded.
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
+    if options.picture is not None and domain.engine != "slots":
+        raise UsageError(
+            _("a picture of {domain} is asked for", domain=domain.name),
+            expected=_("classical Chinese verse"),
+            action=_("leave it out"),
+        )
     corpus = _corpus_index(options.data) if options.data else None
     poet = gp.load(
         options.model,
@@ -82,6 +89,8 @@ def generate(options: GenerateOptions) -> int:
         assess=options.records,
         feature=options.feature,
     )
+    if options.picture is not None:
+        written = pictured(options, written)
     shown = methodcaller("annotated") if options.annotated else str
     return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
 

@@ -27,6 +27,7 @@ class GenerateOptions:
         out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
         overwrite: Whether a file that stands there already is replaced.
         settings: Sampling and batch size.
+        picture: A file for a picture of the poem, .png or .svg; of several poems each has its number in its name.
         annotated: Show tones and rhyme beside each line, as `check` does.
         best_of: Poems written for each that is kept; `None`: as the effort of the settings says.
         beams: Beams of each poem; 1 samples.
@@ -44,6 +45,7 @@ class GenerateOptions:
     out: Path | None = None
     overwrite: bool = False
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+    picture: Path | None = None
     annotated: bool = False
     best_of: int | None = None
     beams: int = 1
@@ -51,6 +53,13 @@ class GenerateOptions:
     data: Path | None = None
     domain: str = ""
     feature: str = ""
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The files of the pictures, one a poem."""
+        if self.picture is None or self.count == 1:
+            return [self.picture] if self.picture else []
+        return [self.picture.with_stem(f"{self.picture.stem}-{number}") for number in range(1, self.count + 1)]
 
     @property
     def records(self) -> bool:

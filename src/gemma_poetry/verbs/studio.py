@@ -104,12 +104,13 @@ def application(workshop: Workshop, password: str = "", names: Sequence[str] = (
     from gemma_poetry.studio.page_frame import framed_application, quiet_gradio
 
     quiet_gradio()
-    from gemma_poetry.studio.app import STYLE, build, theme
+    from gemma_poetry.studio.app import SCRIPT, STYLE, build, theme
     from gemma_poetry.studio.texts import say
 
     return framed_application(
         build(workshop),
         css=Path(str(STYLE)),
+        head=f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         theme=theme(),
         door=_door(password) if password else None,
         door_message=f"{say('password', 'zh')} · {say('password', 'en')}",
@@ -151,6 +152,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         runs={names[str(run)]: run for run in options.runs},
         pairs=tuple((names[base], names[str(run)]) for base, run in zip(bases, options.runs)),
         limits=limits,
+        settings=options.settings,
     )
 
 

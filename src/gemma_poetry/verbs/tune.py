@@ -122,8 +122,9 @@ def _search(data: Path, model: str, folder: RunFolder, recipe: Recipe) -> list[T
     space = _space(recipe, optuna)
     for known in trials:
         state = optuna.trial.TrialState.PRUNED if known.state == "given up" else optuna.trial.TrialState.COMPLETE
-        whole = {"params": dict(known.settings), "distributions": space, "intermediate_values": {100: known.loss}}
-        study.add_trial(optuna.trial.create_trial(state=state, value=known.loss, **whole))
+        tried: dict[str, Any] = {"params": dict(known.settings), "distributions": space}
+        found: dict[str, Any] = {"state": state, "value": known.loss, "intermediate_values": {100: known.loss}}
+        study.add_trial(optuna.trial.create_trial(**tried, **found))
     deadline = time.monotonic() + 60 * wanted.minutes
     while wanted.trials is None or len(trials) < wanted.trials:
         whole = [trial.seconds for trial in trials if trial.state == "whole"]

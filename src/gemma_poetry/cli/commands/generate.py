@@ -101,6 +101,9 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("--out", help="A file to write to: JSON if it is called .jsonl or .json, else text.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="诗笺: a file for a picture of the poem, .png or .svg.")
+    ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
@@ -146,6 +149,7 @@ def generate(
             as_json=as_json,
             out=out,
             overwrite=overwrite,
+            picture=picture,
             settings=settings,
             annotated=annotated,
             best_of=best_of,

@@ -1,0 +1,47 @@
+"""What the tests of the studio's page have in common: opening it, filling it in, reading the poem.
+
+In: a page of Playwright, a running studio. Out: what stands on the page.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.serving import Server
+
+# Loading the model takes seconds on an idle machine, and a test machine is seldom idle.
+PATIENCE = 240_000
+
+
+def suffix(page: Page) -> str:
+    return "-phone" if page.viewport_size["width"] < 600 else ""  # type: ignore[index]
+
+
+def open_studio(page: Page, studio: Server) -> None:
+    page.goto(studio.url)
+    page.wait_for_selector("#write")
+
+
+def fill(page: Page, field: str, text: str) -> None:
+    page.fill(f"#{field} textarea, #{field} input", text)
+
+
+def tab(page: Page, *names: str) -> None:
+    page.get_by_role("tab", name=re.compile("|".join(names))).click()
+
+
+def character(page: Page, spot: str) -> str:
+    return page.inner_text(f'[data-spot="{spot}"] .han')
+
+
+def poem_text(page: Page) -> str:
+    return "".join(page.locator("#poem .han").all_inner_texts())
+
+
+def fits_the_window(page: Page) -> bool:
+    """Whether nothing makes the page wider than the window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"))
