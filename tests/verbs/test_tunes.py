@@ -72,7 +72,7 @@ def test_list(table: TuneTable) -> None:
     assert list(list_lines(table)) == ["试调令（又名别名）　40 poems, solid　17字仄韵×40"]
     assert list_records(table) == [
         {
-            "name": "试调令", "traditional": "試調令", "aliases": ["别名"], "same_pattern": [], "poems": 40,
+            "name": "试调令", "traditional": "試調令", "aliases": ["别名"], "same_pattern": [], "mode": "", "poems": 40,
             "judged": True, "tier": "solid", "variants": [{"label": "17字仄韵", "poems": 40, "tier": "solid"}],
         }
     ]  # fmt: skip

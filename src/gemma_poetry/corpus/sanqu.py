@@ -126,7 +126,10 @@ def _tune_names(titles: Iterable[str]) -> frozenset[str]:
         head, _unused, name = title.rpartition(_SEPARATOR)
         if head and _NAME.fullmatch(name):
             counts[name] += 1
-    told = {name for name, count in counts.items() if count >= _MIN_RECORDS and not _MIXED.search(name)} | {*SONG_NAMES, *SONG_NAMES.values()}
+    told = {name for name, count in counts.items() if count >= _MIN_RECORDS and not _MIXED.search(name)} | {
+        *SONG_NAMES,
+        *SONG_NAMES.values(),
+    }
     # 蟾宫曲叹世 is 蟾宫曲 under a subject that two writers took.
     return frozenset(name for name in told if not any(name != other and name.startswith(other) for other in told))
 

@@ -315,13 +315,15 @@ def tunes_page(table: TuneTable) -> str:
     tiers = Counter(tune.tier for tune in table.judged.values())
     variants = sum(len(tune.variants) for tune in table.judged.values())
     rows = [
-        "# Tunes (词牌)",
+        "# Tunes (词牌, 曲牌)",
         "",
         f"{len(table.judged)} tunes with {variants:,} variants are judged, learned from the poems of the collection: "
         f"{tiers[Tier.SOLID]} from many poems (solid), {tiers[Tier.THIN]} from two to {SOLID_POEMS - 1} (thin), "
         f"{tiers[Tier.SINGLE]} from one (single). The commonest variant of each is shown; "
         "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, "
-        "`=5` repeats the end of line 5.",
+        "`=5` repeats the end of line 5, 々 the character before. "
+        f"{sum(bool(tune.mode) for tune in table.judged.values())} of them, which stand last, are 曲牌: they rhyme across tones, "
+        "by the groups of 中原音韵, and may have padding characters (衬字).",
         "",
     ]
     for tune in table.judged.values():
