@@ -175,10 +175,9 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
 def _is_witness(tune: Tune, lengths: Sequence[int], poems: int) -> bool:
     """Whether so many poems show that a tune has such lines: no slip of an editor, no fragment, no stanza left of two."""
     shortest = min(variant.characters for variant in tune.variants)
-    several = poems >= MIN_SHAPE_POEMS
-    if not several and tune.is_near(lengths):
-        return False
-    if sum(lengths) >= (_FRAGMENT_SHARE if several else _WHOLE_SHARE) * shortest:
+    if poems < MIN_SHAPE_POEMS:
+        return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
+    if sum(lengths) >= _FRAGMENT_SHARE * shortest:
         return True
     # A short song of an old name (风流子 of 34 characters) has lines of its own, a fragment those of a variant.
     return len(lengths) >= _WHOLE_LINES and not any(_is_part(lengths, variant.form.line_lengths) for variant in tune.variants)

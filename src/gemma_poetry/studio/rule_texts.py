@@ -119,7 +119,7 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
     ),
     Rule.PADDING: (
         "此句字数多于曲谱，多出的作衬字看。曲中许用衬字，不必改。",
-        "The line has more characters than the song, and those beyond it count as padding (衬字), which 曲 allows. It may stay.",
+        "The line has more characters than the song; those count as padding (衬字), which 曲 allows. It may stay.",
     ),
     Rule.USUAL_TONE: (
         "此调此处古人多用另一声，而不尽然。从宽可用；求稳则换。",

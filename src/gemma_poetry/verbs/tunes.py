@@ -322,7 +322,7 @@ def tunes_page(table: TuneTable) -> str:
         f"{tiers[Tier.SINGLE]} from one (single). The commonest variant of each is shown; "
         "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, "
         "`=5` repeats the end of line 5, 々 the character before. "
-        f"{sum(bool(tune.mode) for tune in table.judged.values())} of them, which stand last, are 曲牌: they rhyme across tones, "
+        f"{sum(bool(tune.mode) for tune in table.judged.values())} of them, the last, are 曲牌: they rhyme across tones, "
         "by the groups of 中原音韵, and may have padding characters (衬字).",
         "",
     ]
