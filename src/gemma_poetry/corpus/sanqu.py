@@ -161,7 +161,8 @@ def divided(records: Sequence[SanquRecord]) -> list[SanquSong]:
     begun = Counter(shape for record in records for shape in _openings(record) if not _is_several(shape))
     begun = Counter({shape: count for shape, count in begun.items() if any(_ends_with(record, shape) for record in records)})
     shapes: list[Shape] = []
-    candidates, near = set(begun), frozenset[Shape]()
+    candidates = frozenset(begun)
+    near: frozenset[Shape] = frozenset()
     while len(shapes) < _MOST_SHAPES:
         ordered = sorted(candidates - set(shapes), key=lambda shape: (-begun[shape], sum(shape), shape))
         shape = _best_shape(records, shapes, ordered, near)
@@ -274,7 +275,7 @@ def _placed(record: SanquRecord, shapes: Sequence[Shape]) -> list[tuple[int, int
     # best[i]: the most characters accounted for up to line i, and the last song of that.
     best: list[tuple[int, tuple[int, int, Shape] | None]] = [(0, None)]
     for end in range(1, len(lengths) + 1):
-        found = best[end - 1][0], None
+        found: tuple[int, tuple[int, int, Shape] | None] = (best[end - 1][0], None)
         if record.marks[end - 1] == FULL_STOP:
             for shape in shapes:
                 begin = end - len(shape)

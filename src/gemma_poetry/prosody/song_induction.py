@@ -136,7 +136,7 @@ def _variant(name: str, group: PoemGroup, rhymes: dict[int, Tone | None], model:
             own = [belief.tone(ASKED) for belief in beliefs]
             expected = [expected_share(belief, count) for belief, count in zip(beliefs, line.counts)]
         else:
-            own = [fixed_tone(*count) for count in line.counts]
+            own = [fixed_tone(round(level), round(oblique)) for level, oblique in line.counts]
             expected = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in line.counts]
         if number in rhymes:
             own[-1] = rhymes[number]

@@ -48,7 +48,11 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
     Raises:
         DataError: The text is no pattern.
     """
-    lines, marks, echoes, repeats, end = [], [], [], [], 0
+    lines: list[tuple[Slot, ...]] = []
+    marks: list[str] = []
+    echoes: list[tuple[int, int]] = []
+    repeats: list[tuple[int, int, int]] = []
+    end = 0
     for match in _LINE.finditer(text):
         if match.start() != end:
             break
