@@ -3,8 +3,8 @@
     python scripts/update_catalogue.py            messages.po gains what is new and loses what is gone; messages.mo is written
     python scripts/update_catalogue.py --check    nothing is written; exit status 1 where one of the two would change
 
-In: every `_("...")` of the package and of its templates, the help of the command line, and the messages of the libraries of
-the command line. Out: `assets/locale/zh/LC_MESSAGES/messages.po` and `.mo`.
+In: every `_("...")` of the package and of its templates, the help of the command line, what the fields of recipes mean, and
+the messages of the libraries of the command line. Out: `assets/locale/zh/LC_MESSAGES/messages.po` and `.mo`.
 """
 
 from __future__ import annotations
@@ -54,12 +54,16 @@ def messages() -> Iterator[tuple[str, str]]:
 
     from gemma_poetry.cli.application import app
     from gemma_poetry.cli.language import HELP_OF_HELP, help_texts
+    from gemma_poetry.config import Recipe
 
     methods = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
     for name, _line, found, _comments, _context in extract_from_dir(PACKAGE, methods, keywords={"_": None}):
         if isinstance(found, str) and found:
             yield found, f"src/gemma_poetry/{name}"
     yield from help_texts(get_command(app))
+    for section in dict(Recipe()).values():
+        said = [section.__doc__, *(field.description for field in type(section).model_fields.values())]
+        yield from ((text, "src/gemma_poetry/config.py") for text in said if text)
     yield from ((text, "typer") for text in (*OF_LIBRARIES, HELP_OF_HELP))
 
 

@@ -82,6 +82,12 @@ def test_check(poem, form, verdict, faults, found, why):
     assert result.passes == (not faults)
 
 
+def test_check_by_a_rhyme_book():
+    assert gp.check(TOWER, book="xinyun").verdict.value == "fail"
+    assert gp.check(TOWER, book="中华新韵").to_record()["passes_by"] == ["pingshui", "cilin"]
+    assert gp.check(TOWER, book="平水韵").to_record() == gp.check(TOWER).to_record()
+
+
 def test_a_check_is_printed_as_the_command_line_prints_it(tmp_path, capsys):
     from gemma_poetry.verbs.check import check
 
@@ -145,6 +151,7 @@ def shape(poem) -> tuple[str, list[int]]:
         ("七绝", {"acrostic": "春江花月"}, [("七言绝句", [7] * 4)], "春江花月"),
         ("五绝", {"rhymes": "一东"}, [("五言绝句", [5] * 4)], ""),
         (gp.PoemRequest("五绝", title="山行"), {}, [("五言绝句", [5] * 4)], ""),
+        ("五绝", {"rhymes": "十一庚", "book": "xinyun"}, [("五言绝句", [5] * 4)], ""),
         ([gp.PoemRequest("五绝"), gp.PoemRequest("七绝")], {"seed": 4}, [("五言绝句", [5] * 4), ("七言绝句", [7] * 4)], ""),
     ],
 )
@@ -175,6 +182,8 @@ def test_poems_become_a_frame_a_page_and_a_stream(poet):
         ("五决", {}, UnknownFormError, "五决"),
         ("", {}, UsageError, "form"),
         ("五绝", {"rhymes": "十东"}, ConstraintError, "十东"),
+        ("五绝", {"rhymes": "一东", "book": "xinyun"}, ConstraintError, "中华新韵 has no group '一东'"),
+        ("五绝", {"book": "tongyum"}, UsageError, "did you mean tongyun"),
         (gp.PoemRequest("五绝"), {"title": "秋夜"}, UsageError, "part of the request"),
     ],
 )

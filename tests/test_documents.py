@@ -328,21 +328,74 @@ def test_links_lead_somewhere(document: Path):
             assert (document.parent / target.split("#")[0]).exists(), target
 
 
-def sections(document: Path) -> list[str]:
-    tokens = MarkdownIt("commonmark").parse(document.read_text(encoding="utf-8"))
-    return [token.tag for token in tokens if token.type == "heading_open"]
+# Records, which grow with each measurement and each library: one page for both languages.
+IN_ENGLISH_ALONE = {"docs/dependencies.md", "docs/preference.md", "docs/results.md"}
+TWINS = [
+    (document, document.with_suffix(".zh.md"))
+    for document in DOCUMENTS
+    if not document.name.endswith(".zh.md")
+    and (document == ROOT / "README.md" or document.parent != ROOT)
+    and str(document.relative_to(ROOT)) not in IN_ENGLISH_ALONE
+]
+
+
+def outline(text: str) -> dict[str, list[str] | int]:
+    """What two languages share: headings by their level, items of lists, rows of tables, and where links and images lead."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"\[(?:English|中文.*?)\]\(\S+\)", "", text))
+    return {
+        "headings": [token.tag for token in tokens if token.type == "heading_open"],
+        "items": sum(token.type == "list_item_open" for token in tokens),
+        "rows": sum(token.type == "tr_open" for token in tokens),
+        "links": sorted({target.replace(".zh.md", ".md") for target in targets}),
+    }
+
+
+def without_remarks(block: Block) -> object:
+    """What a block says to a program; a text is for people, who read it in their language."""
+    if block.language in ("bash", "powershell"):
+        return list(statements(block.text.replace("\\", "/") if block.language == "powershell" else block.text))
+    if block.language == "python":
+        return ast.dump(ast.parse(textwrap.dedent(block.text)))
+    return None if block.language == "text" else LANGUAGES[block.language](block.text)
+
+
+@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: str(twins[0].relative_to(ROOT)))
+def test_both_languages_stay_in_step(twins: tuple[Path, Path]):
+    """The same outline and the same blocks but for their remarks, which therefore run in one language alone."""
+    english, chinese = twins
+    assert f"({chinese.name})" in english.read_text(encoding="utf-8").split("\n")[2], f"{english} does not begin with its twin"
+    assert f"({english.name})" in chinese.read_text(encoding="utf-8").split("\n")[2], f"{chinese} does not begin with its twin"
+    assert outline(chinese.read_text(encoding="utf-8")) == outline(english.read_text(encoding="utf-8"))
+    blocks, of_twin = list(blocks_of(english)), list(blocks_of(chinese))
+    assert [block.language for block in of_twin] == [block.language for block in blocks]
+    for block, twin in zip(blocks, of_twin, strict=True):
+        assert without_remarks(twin) == without_remarks(block), f"{twin} is not {block}"
+        assert not twin.run, f"{twin}: {block} is run"
 
 
 @pytest.mark.parametrize(
-    "pair", [("README.md", "README.zh.md"), ("docs/primer.md", "docs/primer.zh.md")], ids=lambda pair: pair[0]
+    ("english", "chinese"),
+    [
+        ("# A\n", "## 甲\n"),
+        ("- a\n- b\n", "- 甲\n"),
+        ("| a |\n|---|\n| b |\n", "| 甲 |\n|---|\n"),
+        ("[a](faq.md)\n", "[甲](index.zh.md)\n"),
+    ],
 )
-def test_both_languages_stay_in_step(pair):
-    """The same sections in the same order, and the same commands but for their remarks."""
-    english, chinese = (ROOT / name for name in pair)
-    assert sections(english) == sections(chinese)
+def test_an_outline_sees_what_a_twin_lacks(english, chinese):
+    assert outline(english) != outline(chinese)
 
-    def commands(document: Path) -> set[str]:
-        shells = [block.text for block in BLOCKS if block.document == document and block.language == "bash"]
-        return {" ".join(words) for text in shells for words in statements(text)}
 
-    assert commands(chinese) == commands(english)
+def test_the_navigation_is_translated():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    i18n = next(plugin["i18n"] for plugin in site["plugins"] if isinstance(plugin, dict) and "i18n" in plugin)
+    chinese = next(language for language in i18n["languages"] if language["locale"] == "zh")
+
+    def titles(entries: list[dict[str, object]]) -> Iterator[str]:
+        for entry in entries:
+            for title, inner in entry.items():
+                yield title
+                yield from titles(inner) if isinstance(inner, list) else ()
+
+    assert set(titles(site["nav"])) - set(chinese["nav_translations"]) == {"KerasHub"}

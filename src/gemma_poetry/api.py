@@ -66,14 +66,14 @@ def use_language(language: str) -> None:
     speak("zh" if language == "zh" else "en")
 
 
-def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "") -> CheckResult:
+def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "", book: str = "") -> CheckResult:
     """Says what is right and wrong with one poem; see `check_all`.
 
     Raises:
         UsageError: There are several poems.
         TextError: The text is no poem.
     """
-    found = check_all(poem, form, domain=domain, feature=feature)
+    found = check_all(poem, form, domain=domain, feature=feature, book=book)
     if len(found) != 1:
         raise UsageError(
             _("the text holds {count} poems", count=len(found)), expected=_("one poem"), action=_("call check_all")
@@ -81,7 +81,9 @@ def check(poem: str | Path, form: str = "", *, domain: str = CLASSICAL, feature:
     return found[0]
 
 
-def check_all(source: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "") -> list[CheckResult]:
+def check_all(
+    source: str | Path, form: str = "", *, domain: str = CLASSICAL, feature: str = "", book: str = ""
+) -> list[CheckResult]:
     """Says what is right and wrong with each poem of a text or file.
 
     Args:
@@ -89,9 +91,10 @@ def check_all(source: str | Path, form: str = "", *, domain: str = CLASSICAL, fe
         form: The form (体裁) or tune (词牌) that every poem must keep; empty: the one that each suggests.
         domain: The language or style of the poems.
         feature: What every poem must have besides, where the domain knows such: a season word.
+        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵.
 
     Raises:
-        UsageError: No form or domain is called so, or the domain knows no such feature.
+        UsageError: No form, domain or rhyme book is called so, or the domain knows no such feature.
         InputError: The file cannot be read, or one of the poems is none.
     """
     from gemma_poetry.corpus.poem import RefusedError
@@ -99,7 +102,7 @@ def check_all(source: str | Path, form: str = "", *, domain: str = CLASSICAL, fe
 
     file = read_file(str(source)) if isinstance(source, os.PathLike) else text_file(source)
     results = []
-    for source_id, found in check_file(file, form, domain, feature):
+    for source_id, found in check_file(file, form, domain, feature, book):
         if isinstance(found, RefusedError):
             raise TextError(_("left out: {reason}", reason=found.reason), where=source_id)
         if isinstance(found, Exception):
@@ -440,6 +443,7 @@ def evaluate(
     split: str = "test",
     generations: Sequence[Place] = (),
     domain: str = "",
+    book: str = "",
     out: Place | None = None,
     recipe: Recipes = None,
     settings: Settings = (),
@@ -453,6 +457,7 @@ def evaluate(
         split: The split whose poems are judged.
         generations: Files of poems by other systems, to stand in the same table.
         domain: The language or style of the `generations` where there is no DATA.
+        book: The rhyme book that poems are judged by; empty: 平水韵 for 诗, 词林正韵 for 词.
         out: Where the figures go; `None`: `RUN/eval`.
 
     Raises:
@@ -472,6 +477,7 @@ def evaluate(
         others=tuple(specs[1:]),
         generations=tuple(map(Path, generations)),
         domain=domain,
+        book=book,
     )
     with shown(progress):
         return verb.evaluate(options)

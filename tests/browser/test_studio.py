@@ -188,7 +188,7 @@ def test_the_language_changes_and_the_poem_stays(page: Page, studio: Server):
     page.wait_for_selector("#write:has-text('Write')")
     page.wait_for_selector("#poem .verdict:has-text('passes')")
     assert poem_text(page) == before
-    assert page.get_by_role("tab").all_inner_texts() == ["Compose", "Check", "Compare", "Runs"]
+    assert page.get_by_role("tab").all_inner_texts() == ["Compose", "Check", "Compare", "Train", "Runs"]
     assert page.inner_text("#poem h3") == hostile
     assert page.evaluate("window.broken") is None and page.locator("#poem img").count() == 0
     page.locator("#layout label").nth(1).click()

@@ -169,6 +169,16 @@ def test_n_counts_only_poems_that_can_be_judged():
     assert "parallel_classes" not in against.differences
 
 
+def test_metre_is_judged_by_the_rhyme_book():
+    # 一层楼 ends in three level tones by modern sounds.
+    tower = quatrain("tuned", "a", "白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+    kept = {
+        book: evaluate_records(Evidence(generations=[tower], book=book), SETTINGS).systems["tuned"]["metre_any"].value
+        for book in ("", "pingshui", "xinyun")
+    }
+    assert kept == {"": 1.0, "pingshui": 1.0, "xinyun": 0.0}
+
+
 def test_ranks_and_metre_have_win_rates(judged):
     (against,) = [one for one in judged.comparisons if one.against == "base"]
     # Poem a: a broken first line against nothing kept, a tie; poem b keeps all rules.

@@ -8,7 +8,7 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import FIXED_SHAPES, SHORT_NAMES
-from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
+from gemma_poetry.prosody.rhyme_books import BOOKS
 from gemma_poetry.prosody.scansion import scan
 
 FORMS = (*FIXED_SHAPES, "五绝", "七律", "五排", "五古", "浣溪沙", "菩萨蛮", "如梦令", "西江月", "忆秦娥", "水调歌头")
@@ -33,7 +33,8 @@ def random_request(draw: random.Random, characters: str) -> PoemRequest:
         "author": lambda: "李白",
         "acrostic": lambda: some(draw.choice((1, 2, 4, 8))),
         "acrostic_end": lambda: some(draw.choice((1, 2))),
-        "rhymes": lambda: (draw.choice((*GROUPS, *PART_NAMES.values())),),
+        "rhymes": lambda: (draw.choice([rhyme for book in BOOKS for rhyme in book.rhymes]),),
+        "book": lambda: draw.choice(BOOKS).name,
         "rhyme_words": lambda: some(draw.choice((2, 4))),
         "template": lambda: "□" + some(1) + "□□□，□□□" + some(1) + "□。",
         "first_line": lambda: some(draw.choice((5, 7))),
@@ -81,7 +82,7 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
             if any(blank not in ("□", char) for char, blank in zip(line, wanted)):
                 found.append("template")
     if request.metre == "strict" and name != "五言古诗":
-        scansion = scan(poem.lines, poem.kind)
+        scansion = scan(poem.lines, poem.kind, book=request.book)
         if not scansion.verdict.passes or scansion.faults:
             found.append(f"metre: {scansion.verdict.value} {scansion.faults[:2]}")
         if request.polyphones == "every":

@@ -14,8 +14,9 @@ from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import scan
 from tests.generation.conftest import NOTHING_KNOWN
@@ -152,20 +153,44 @@ def test_an_answer_keeps_form_and_rhyme(tiny, tokenizer, poem, manner, script):
 def test_a_given_rhyme_word_of_two_readings_is_read_in_the_rhyme():
     """回 is 灰 and 队, 看 寒 and 翰: where they must rhyme, the rhyme decides."""
     for words in ("回来", "看寒"):
-        alphabet = Alphabet("回来看寒山月，。", LexiconSounds("groups", "every"))
+        alphabet = Alphabet("回来看寒山月，。", BookSounds(PINGSHUI, "every"))
         forms = prescribe(PoemRequest("五绝", rhyme_words=words, pattern="仄起")).forms
         assert SlotAutomaton(forms, alphabet).forms == list(forms)
     with pytest.raises(ConstraintError, match="no rhyme group has words for all of them with 回 寒"):
         SlotAutomaton(
-            prescribe(PoemRequest("五绝", rhyme_words="回寒")).forms, Alphabet("回寒山月，。", LexiconSounds("groups", "every"))
+            prescribe(PoemRequest("五绝", rhyme_words="回寒")).forms, Alphabet("回寒山月，。", BookSounds(PINGSHUI, "every"))
         )
 
 
 def test_a_given_character_of_two_readings_is_read_in_its_word():
     """更闻 is level in its second place; 闻 alone is level or oblique, and no tone can be kept with it."""
-    alphabet = Alphabet("更闻山月江花，。秋流", LexiconSounds("groups", "every"))
+    alphabet = Alphabet("更闻山月江花，。秋流", BookSounds(PINGSHUI, "every"))
     level = prescribe(PoemRequest("五绝", template="更闻□□□，□□□□□。□□□□□，□□□□□。")).forms
     kept = SlotAutomaton(level, alphabet).forms
     assert kept and all(form.lines[0][1].tone is Tone.LEVEL for form in kept)
     with pytest.raises(ConstraintError, match="闻 is read 平 and 仄"):
         SlotAutomaton(prescribe(PoemRequest("五绝", template="□闻□□□，□□□□□。□□□□□，□□□□□。")).forms, alphabet)
+
+
+@pytest.mark.parametrize(
+    ("book", "groups", "first"),
+    [
+        ("", {"六语", "六御"}, "五言绝句"),
+        ("xinyun", {"十二齐"}, "仄韵平起首句不入韵"),
+        ("tongyun", {"六迂"}, "仄韵平起首句不入韵"),
+    ],
+)
+def test_a_poem_is_answered_by_the_book_that_is_asked_for(book, groups, first):
+    """语 and 雨 are two groups by 平水韵, so that the poem is a 古绝."""
+    prescription = prescribe(
+        PoemRequest(answer_poem="青山落日时，小径闻人语。暮鸟过前村，风吹千点雨。", answer_by="依韵", book=book)
+    )
+    assert prescription.rhymes == {"a": groups}
+    assert (prescription.forms[0].pattern or prescription.form) == first
+
+
+def test_an_answer_to_ancient_verse_keeps_its_tone_where_groups_hold_both():
+    poem = "床前明月光，疑是地上霜。举头望明月，低头思故乡。出门皆远方，四海夜茫茫。"
+    for book in ("cilin", "xinyun"):
+        forms = prescribe(PoemRequest(answer_poem=poem, answer_by="依韵", book=book)).forms
+        assert {slot.tone for form in forms for slots in form.lines for slot in slots if slot.rhyme} == {Tone.LEVEL}

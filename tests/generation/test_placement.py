@@ -10,11 +10,11 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Form
 
 
-def keeps(form: Form, placed: Sequence[PlacedWord], sounds: LexiconSounds) -> bool:
+def keeps(form: Form, placed: Sequence[PlacedWord], sounds: BookSounds) -> bool:
     """Whether each word stands in its place in a form, with the tones that are asked for there."""
     for word, line, position in placed:
         slots = form.lines[line - 1][position - 1 : position - 1 + len(word)]
@@ -49,7 +49,7 @@ def test_every_way_keeps_the_form(request_, why):
     for way in ways:
         assert [one.word for one in way.placed] == list(request_.must)
         prescription = prescribe(simplify(way))
-        assert any(keeps(form, way.placed, LexiconSounds(prescription.book, "every")) for form in prescription.forms), (
+        assert any(keeps(form, way.placed, BookSounds(prescription.book, "every")) for form in prescription.forms), (
             why,
             way,
         )

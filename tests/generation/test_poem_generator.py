@@ -52,6 +52,26 @@ def test_every_form_holds_in_mixed_batches(tiny, tokenizer, settings, beams):
         assert_formed(poem, tokenizer)
 
 
+@pytest.mark.parametrize("book", ["xinyun", "tongyun", "cilin"])
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+def test_forms_hold_by_every_rhyme_book(tiny, tokenizer, book, script):
+    forms = ("五言绝句", "七言绝句", "五言律诗", "如梦令", "菩萨蛮")
+    requests = [PoemRequest(form, book=book, script=script, distinct=False) for form in forms]
+    for poem in PoemGenerator(tiny, tokenizer, WARM, guards=NOTHING_KNOWN).write(requests):
+        found = scan(poem.poem.lines, poem.poem.kind, book=book)
+        assert found.every_reading and found.book.name == book, poem.poem.lines
+
+
+def test_some_reading_is_enough_by_a_modern_book_too(tiny, tokenizer):
+    requests = [PoemRequest("七言绝句", book="xinyun", polyphones="any", distinct=False)] * 4
+    found = [
+        scan(poem.poem.lines, "七言绝句", book="xinyun")
+        for poem in PoemGenerator(tiny, tokenizer, WARM, guards=NOTHING_KNOWN).write(requests)
+    ]
+    assert all(one.verdict.passes for one in found)
+    assert not all(one.every_reading for one in found), "characters of several readings are on offer"
+
+
 def test_genuine_gemma_tokenizer(gemma_tiny, gemma_tokenizer):
     poems = list(PoemGenerator(gemma_tiny, gemma_tokenizer, WARM, guards=NOTHING_KNOWN).write(REQUESTS))
     for poem in poems:

@@ -8,6 +8,8 @@ from gemma_poetry.errors import ConstraintError, UnknownFormError
 from gemma_poetry.generation.given_characters import Template, parse_template
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, rhyme_book
 
 
 def given(form) -> list[str]:
@@ -104,9 +106,53 @@ def test_free_metre_asks_for_no_tone_and_rhymes_only_where_asked():
     assert rhymed.rhymes == {"a": frozenset({"七阳"})} and rhymed.sounding
 
 
+@pytest.mark.parametrize(
+    ("request_", "book", "rhymes"),
+    [
+        (PoemRequest("五绝", book="xinyun", rhymes=("庚",)), XINYUN, {"十一庚"}),
+        (PoemRequest("五绝", book="中华通韵", rhymes=("15",)), TONGYUN, {"十五雍"}),
+        (PoemRequest("五绝", book="cilin", rhymes=("一",)), CILIN, {"第一部"}),
+        (PoemRequest("如梦令", book="xinyun", rhymes=("姑",)), XINYUN, {"十四姑"}),
+        (PoemRequest("如梦令", book="pingshui", rhymes=("七虞",)), rhyme_book("pingshui", sung=True), {"七虞"}),
+        (PoemRequest("五古", book="tongyun", rhymes=("一啊",)), TONGYUN, {"一啊"}),
+    ],
+)
+def test_a_form_goes_by_the_rhyme_book_that_is_asked_for(request_, book, rhymes):
+    prescription = prescribe(request_)
+    assert prescription.book is book
+    assert prescription.rhymes["a"] == rhymes
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        PoemRequest("五绝", book="xinyun", rhymes=("麻",), pattern="仄韵"),
+        PoemRequest("七绝", book="tongyun", rhyme_words="语雨"),
+        PoemRequest("七绝", book="cilin", rhymes=("十五",)),
+    ],
+)
+def test_an_oblique_rhyme_may_be_asked_for_by_every_book(request_):
+    prescription = prescribe(request_)
+    assert all(form.pattern.startswith("仄韵") for form in prescription.forms)
+    assert {slot.tone for form in prescription.forms for slots in form.lines for slot in slots if slot.rhyme} == {Tone.OBLIQUE}
+
+
+def test_rhyme_words_tell_the_tone_where_groups_hold_both():
+    told = [
+        prescribe(PoemRequest("五古", book=book, rhyme_words="语雨去住")).forms[0].lines[1][-1].tone for book in ("", "xinyun")
+    ]
+    assert told == [None, Tone.OBLIQUE]
+
+
+def test_an_upper_line_is_answered_by_the_tones_of_the_book():
+    old, new = (prescribe(PoemRequest(answer="春风又绿旧家国", book=book)).forms for book in ("", "xinyun"))
+    assert {tones(form.lines[1])[-1] for form in old} == {"平"}, "国 has an entering tone"
+    assert {tones(form.lines[1])[-1] for form in new} == {"仄"}
+
+
 def test_a_tune_takes_parts_and_as_many_rhymes_as_it_has():
     prescription = prescribe(PoemRequest("菩萨蛮", rhymes=("3", "第七部")))
-    assert prescription.book == "parts" and prescription.tune == "菩萨蛮"
+    assert prescription.book is CILIN and prescription.tune == "菩萨蛮"
     assert prescription.rhymes == {"a": frozenset({"第三部"}), "b": frozenset({"第七部"})}
 
 
@@ -143,11 +189,11 @@ def test_the_answer_contrasts_with_the_upper_line(upper, form, expected, why):
         (PoemRequest("五绝", acrostic="空", first_line="天山新雨后"), "line 1, character 1"),
         (PoemRequest("五绝", acrostic="空", template="天□□□□"), "the template asks for 天, the acrostic for 空"),
         (PoemRequest("五绝", rhyme_words="东风红霜"), "4 rhyme words are given"),
-        (PoemRequest("五律", rhymes=("一董",)), "一董 is a rhyme of 上 tone"),
+        (PoemRequest("五律", rhymes=("一董",)), "一董 is no level rhyme"),
         (PoemRequest("五绝", rhymes=("一东",), pattern="仄韵"), "一东 is a level rhyme"),
         (PoemRequest("七律", pattern="仄韵"), "no pattern is called '仄韵'"),
         (PoemRequest("五绝", rhymes=("桐",)), "平水韵 has no group '桐'"),
-        (PoemRequest("菩萨蛮", rhymes=("一东",)), "词林正韵 has no part '一东'"),
+        (PoemRequest("菩萨蛮", rhymes=("一东",)), "词林正韵 has no group '一东'"),
         (PoemRequest("五绝", rhymes=("一东", "二冬")), "2 rhymes are asked for, 五言绝句 has 1"),
         (PoemRequest("七绝", pattern="横起"), "no pattern is called '横起'"),
         (PoemRequest("七绝", pattern="平起", metre="free"), "a pattern is asked for, and free metre too"),

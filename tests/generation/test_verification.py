@@ -6,11 +6,12 @@ import pytest
 
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.generation.verification import fits, known_lines, misread_line, repeats_characters, split_lines
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import FREE, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 
-EVERY = LexiconSounds("groups", "every")
+EVERY = BookSounds(PINGSHUI, "every")
 RHYME = Slot(Tone.LEVEL, "a")
 
 
@@ -61,7 +62,7 @@ def test_repeated_lines_must_repeat_and_may_repeat_their_rhyme_word():
 def test_a_tang_poem_keeps_one_pattern_and_no_other():
     # 王之涣 登鹳雀楼, 平仄 by one reading each.
     lines = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
-    any_ = LexiconSounds("groups", "any")
+    any_ = BookSounds(PINGSHUI, "any")
     fitting = [form.pattern for form in regulated_forms("五言绝句") if fits(lines, form, any_)]
     assert fitting == ["仄起首句不入韵"]
     lines[1] = "黄河入流海"
@@ -101,7 +102,7 @@ def test_readings_beside_their_neighbours_count():
     form = Form("试", ((FREE, Slot(Tone.OBLIQUE)),), "。")
     assert fits(["明了"], form, EVERY) and misread_line(["明了"], form, EVERY) == 1
     assert misread_line(["明月"], form, EVERY) == 0
-    assert misread_line(["明了"], form, LexiconSounds("groups", "any")) == 0
+    assert misread_line(["明了"], form, BookSounds(PINGSHUI, "any")) == 0
 
 
 def test_a_misread_line_is_named_by_its_number():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.prosody.character_sounds import LexiconSounds, rhyme_group
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.rhyme_books import CILIN, PINGSHUI, rhyme_book
 
-EVERY, ANY = LexiconSounds("groups", "every"), LexiconSounds("groups", "any")
+EVERY, ANY = BookSounds(PINGSHUI, "every"), BookSounds(PINGSHUI, "any")
 
 
 @pytest.mark.parametrize(
@@ -39,15 +40,15 @@ def test_rhymes(char, tone, every, any_):
 
 
 def test_the_parts_of_a_tune():
-    assert LexiconSounds("parts", "every").rhymes("山", Tone.LEVEL) == {"第七部"}
+    assert BookSounds(CILIN, "every").rhymes("山", Tone.LEVEL) == {"第七部"}
 
 
 @pytest.mark.parametrize(
     ("name", "book", "expected"),
     [
-        ("一东", "groups", "一东"), ("东", "groups", "一东"), ("董", "groups", "一董"),
-        ("第十四部", "parts", "第十四部"), ("十四", "parts", "第十四部"), ("14", "parts", "第十四部"),
+        ("一东", "pingshui", "一东"), ("东", "pingshui", "一东"), ("董", "pingshui", "一董"),
+        ("第十四部", "cilin", "第十四部"), ("十四", "cilin", "第十四部"), ("14", "cilin", "第十四部"),
     ],
 )  # fmt: skip
 def test_rhyme_groups_by_name(name, book, expected):
-    assert rhyme_group(name, book) == expected
+    assert rhyme_book(book).find(name) == expected

@@ -10,6 +10,7 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.lexicon import readings, tones
 from gemma_poetry.prosody.mending import MAX_CHARACTERS, _fits, _is_usual, mends
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.scansion import scan, scan_auto
 
 # A poem with one fault, and the places where a single character mends it.
@@ -96,5 +97,5 @@ def test_a_sound_poem_has_nothing_to_mend():
 @pytest.mark.parametrize("char", ["圣", "邉", "平"])
 @pytest.mark.parametrize("rhyme", ["第十八部", "第七部", "第十一部仄"])
 def test_no_character_is_offered_for_a_rare_reading_or_in_a_rare_glyph(char: str, rhyme: str):
-    offered = _fits(char, "平" if rhyme == "第七部" else "仄", rhyme) and _is_usual(char)
+    offered = _fits(char, "平" if rhyme == "第七部" else "仄", rhyme, CILIN) and _is_usual(char)
     assert offered is (char == "圣" and rhyme.startswith("第十一部")), "圣 is 聖, of 敬; 平 is of 庚; 邉 is 边"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from gemma_poetry.prosody.character_sounds import LexiconSounds, rhyme_group
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import readings
+from gemma_poetry.prosody.rhyme_books import YUAN
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion import scan_auto
 from gemma_poetry.prosody.song_induction import induce_songs
@@ -70,9 +71,9 @@ def test_a_song_has_one_stanza() -> None:
 
 
 def test_rhyme_words_by_the_book_of_songs() -> None:
-    sounds = LexiconSounds("yuan", "every")
+    sounds = BookSounds(YUAN, "every")
     assert sounds.rhymes("马", None) == sounds.rhymes("家", None) == {"家麻"}
-    assert not sounds.rhymes("学", None) and rhyme_group("家麻", "yuan") == "家麻"
+    assert not sounds.rhymes("学", None) and YUAN.find("家麻") == "家麻"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.form_layout import flatten
 from gemma_poetry.generation.slot_automaton import NOWHERE, SlotAutomaton
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Form, Slot, Tone
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_scan import scan_tune
@@ -53,7 +54,7 @@ def test_a_poem_that_does_not_say_it_again_is_faulted_at_its_place() -> None:
 
 def test_writing_says_it_again_and_rhymes() -> None:
     form = parse_pattern(PATTERN, "试")
-    alphabet = Alphabet("山寒安东红公月雪，。", LexiconSounds("parts", "every"))
+    alphabet = Alphabet("山寒安东红公月雪，。", BookSounds(CILIN, "every"))
     automaton = SlotAutomaton([form], alphabet)
     opening = "月雪红山。月雪红寒。山红月月雪，"
     assert automaton.outlook(automaton.read(opening)).rhymes

@@ -52,6 +52,14 @@ def test_no_file_is_served(opened: TestClient, path: str):
     assert opened.get(path).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/etc/hostname", "http://127.0.0.1:1/x", "pyproject.toml"])
+@pytest.mark.parametrize("route", ["queue/join", "run/predict"])
+def test_no_file_is_opened_and_no_address_fetched_for_a_request(opened: TestClient, route: str, path: str):
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    body = {"data": [file], "fn_index": 0, "session_hash": "x"}
+    assert opened.post(f"/gradio_api/{route}", json=body).status_code == 403
+
+
 def test_nothing_can_be_uploaded_and_large_requests_are_refused(opened: TestClient):
     assert opened.post("/gradio_api/upload", files={"files": ("a.txt", b"x")}).status_code == 403
     assert opened.post("/gradio_api/queue/join", content=b"x" * 70_000).status_code == 413

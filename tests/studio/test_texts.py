@@ -95,7 +95,7 @@ REFUSED = [
     (PoemRequest(form="五言绝句", acrostic="春a"), "「a」不是汉字"),
     (PoemRequest(form="五言绝句", template="空山□□"), "留白第 1 句有 4 字"),
     (PoemRequest(form="五言绝句", acrostic="春", template="秋□□□□"), "藏头要「春」"),
-    (PoemRequest(form="五言律诗", rhymes=("一屋",)), "一屋 是入声韵"),
+    (PoemRequest(form="五言律诗", rhymes=("一屋",)), "一屋 不是平声韵"),
     (PoemRequest(form="五言绝句", rhymes=("一东",), pattern="仄韵"), "一东 是平韵"),
     (PoemRequest(form="七言绝句", rhymes=("没有",)), "没有名为「没有」的韵部"),
     (PoemRequest(form="七言绝句", pattern="歪起"), "没有名为「歪起」的格式"),

@@ -11,7 +11,7 @@ import pytest
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.single_poems import read_strictly
 from gemma_poetry.domains.classical_chinese import ClassicalChinese
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnknownFormError
+from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnknownFormError, UsageError
 from gemma_poetry.verbs.check import check, main
 
 TOWER = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。\n"
@@ -69,7 +69,7 @@ def test_the_json_record(poem_file, capsys):
     check(poem_file("山行\n" + "远上寒山石径斜，白云生处有人家。停车坐爱枫林晚，霜叶红于二月山。"), as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert list(record) == [
-        "title", "author", "form", "pattern", "lines", "verdict", "every_reading", "rhyme_group",
+        "title", "author", "form", "pattern", "lines", "verdict", "every_reading", "book", "passes_by", "rhyme_group",
         "faults", "licences", "tones", "expected", "taken", "unknown", "remarks", "evidence",
     ]  # fmt: skip
     assert record["form"] == "七言绝句"
@@ -239,6 +239,47 @@ def test_a_file_of_a_hundred_thousand_characters_is_read(poem_file, capsys):
 def test_uneven_lines_are_not_judged_rather_than_failed(poem_file, capsys):
     assert check(poem_file("白日依山尽，黄河入海。欲穷千里目，更上楼。"), as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "not-judged"
+
+
+MODERN = "万里长江卷浪波，春风又绿旧家国。归来不用多言语，且向船头听放歌。"
+
+
+def test_a_poem_by_another_book(poem_file, capsys):
+    assert check(poem_file(MODERN), book="中华新韵") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("七言绝句 · 仄起首句入韵 · 韵 二波 · 中华新韵: passes, strict (合律)")
+    assert "韵 二波" in out
+
+
+def test_a_poem_that_fails_by_one_book_and_passes_by_another(poem_file, capsys):
+    assert check(poem_file(MODERN)) == 1
+    assert "  by another book: 按中华新韵合律, it passes by xinyun (--book xinyun)\n" in capsys.readouterr().out
+    assert check(poem_file(MODERN), as_json=True) == 1
+    record = json.loads(capsys.readouterr().out)
+    assert (record["book"], record["passes_by"]) == ("pingshui", ["xinyun"])
+    check(poem_file(MODERN), as_json=True, book="xinyun")
+    record = json.loads(capsys.readouterr().out)
+    assert (record["book"], record["passes_by"], record["rhyme_group"]) == ("xinyun", [], "二波")
+
+
+def test_the_readings_of_a_modern_book_are_told_in_pinyin(poem_file, capsys):
+    check(poem_file("重阳山下雨初休，万里长河向海流。不见去年人独立，西风吹老一江秋。"), as_json=True, book="xinyun")
+    taken = json.loads(capsys.readouterr().out)["taken"]
+    assert [(taken[0][name]) for name in ("character", "pinyin", "reason")] == ["重", "chóng", "word 重阳: chóng"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "book", "found"),
+    [
+        ("classical-chinese", "xinyum", "no rhyme book is called 'xinyum'"),
+        ("english-verse", "xinyun", "english-verse has no rhyme books (found 'xinyun')"),
+        ("prose", "通韵", "prose has no rhyme books (found '通韵')"),
+    ],
+)
+def test_a_book_that_is_not_there(poem_file, domain, book, found):
+    with pytest.raises(UsageError) as refused:
+        check(poem_file(TOWER), domain=domain, book=book)
+    assert refused.value.found == found
 
 
 def test_a_missing_file_and_a_folder_are_clear_errors(tmp_path, capsys):

@@ -20,6 +20,10 @@ SetOption = Annotated[
 ModelOption = Annotated[str, typer.Option("--model", help="mini, a RUN or model folder, or a Hub id.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
+BookOption = Annotated[
+    str,
+    typer.Option("--book", help="Rhyme book: pingshui, cilin, xinyun or tongyun; else as the form has."),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files of these names that exist.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint.")]
 

@@ -1,7 +1,8 @@
 """Classical Chinese poetry is the default domain: 诗 and 词 under tones and rhymes.
 
-In: lines of Han characters. Out: what the other domains say too. Its forms are slots (`prosody.forms`), so the collection
-reader, the slot engine and the measures of tones and rhymes in evaluation serve it.
+In: lines of Han characters, and a rhyme book where another than the usual one is wanted. Out: what the other domains say
+too. Its forms are slots (`prosody.forms`), so the collection reader, the slot engine and the measures of tones and rhymes in
+evaluation serve it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, SHORT_NAMES
 from gemma_poetry.prosody.mending import mends
-from gemma_poetry.prosody.scansion import check_form, scan, scan_auto
+from gemma_poetry.prosody.rhyme_books import rhyme_book
+from gemma_poetry.prosody.scansion import check_form, scan, scan_auto, with_passing_books
 
 
 class ClassicalChinese(Domain):
-    """诗 and 词."""
+    """诗 and 词.
+
+    Args:
+        book: The name of the rhyme book that they are judged by; empty: 平水韵 for 诗, 词林正韵 for 词.
+    """
 
     name = "classical-chinese"
     description = _("Classical Chinese poems (诗 词): tones, rhymes and tunes")
@@ -33,6 +39,13 @@ class ClassicalChinese(Domain):
     engine = "slots"
     symbol = "characters"
     metrics = ("",)
+
+    def __init__(self, book: str = "") -> None:
+        self.book = book
+
+    def by_book(self, name: str) -> ClassicalChinese:
+        """The domain as it judges by a rhyme book."""
+        return ClassicalChinese(rhyme_book(name).name) if name else self
 
     def sample(self) -> Path | None:
         """The embedded sample is found by the collection reader itself."""
@@ -55,16 +68,18 @@ class ClassicalChinese(Domain):
 
     def check(self, lines: Sequence[str], form: str) -> ScansionResult:
         """The scansion of a poem; see `prosody.scansion_record`."""
-        return scansion_result(scan(lines, form))
+        return scansion_result(scan(lines, form, book=self.book))
 
     def judges(self, poem: Poem) -> bool:
         """Not a couplet, nor a shape that a template gave."""
         return bool(poem.tune) or poem.form in FIXED_SHAPES or poem.form.endswith("排律")
 
     def check_poem(self, poem: Poem, form: str = "", feature: str = "") -> ScansionResult:
-        """The scansion against a form, else the poem's own, else the form that the lines suggest."""
-        named = form or poem.kind
-        scansion = scan(poem.lines, named, poem.marks) if named else scan_auto(poem.lines, poem.marks)
+        """The scansion against a form, else the poem's own, else the form that the lines suggest; of a poem that fails with
+        the rhyme books by which it passes."""
+        named, book = form or poem.kind, self.book
+        scansion = scan(poem.lines, named, poem.marks, book) if named else scan_auto(poem.lines, poem.marks, book)
+        scansion = with_passing_books(scansion, named, poem.marks)
         return scansion_result(scansion, mends(scansion), poem.title, poem.author)
 
     def symbols(self, line: str) -> Sequence[str]:

@@ -68,6 +68,7 @@ class Domain(ABC):
         max_tokens: Tokens after which a text that is not counted is broken off.
         feature: What can be asked for beside form, title and author, and its prompts name (`template.feature`), in words for
             people; empty: nothing.
+        book: The rhyme book that it judges by, where it has such; empty: the usual one.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Domain(ABC):
     symbol: ClassVar[str] = "symbols"
     max_tokens: ClassVar[int] = 512
     feature: ClassVar[str] = ""
+    book: str = ""
 
     @property
     def example(self) -> Conditions:
@@ -118,6 +120,20 @@ class Domain(ABC):
             _("{name} knows no form {name_2!r}", name=self.name, name_2=name),
             expected=_("one of {forms}", forms=listed(self.forms)),
             action=_("did you mean {near}?", near=listed(near, " or ")) if near else _("choose a name of the list"),
+        )
+
+    def by_book(self, name: str) -> Domain:
+        """The domain as it judges by a rhyme book; by the usual one where the name is empty.
+
+        Raises:
+            UsageError: It has no rhyme books, or none of that name.
+        """
+        if not name:
+            return self
+        raise UsageError(
+            _("{domain} has no rhyme books (found {name!r})", domain=self.name, name=name),
+            expected=_("the domain classical-chinese, whose rhymes go by a book"),
+            action=_("leave --book out"),
         )
 
     def divide(self, text: str, name: str) -> Iterator[SourcePoem]:

@@ -14,6 +14,7 @@ and the reference poem itself where poems are judged on their own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -35,6 +36,7 @@ from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.evaluation.statistics import Bootstrap, Estimate, Figure, Floats, judged, mean, win_rate
 from gemma_poetry.evaluation.symbols import Symbols
+from gemma_poetry.prosody.scansion import scan
 
 DEFAULT_PAIRS = (("tuned", "base"), ("tuned", HUMAN))
 _EXAMPLES = 5
@@ -57,6 +59,7 @@ class Evidence:
         judge: The check of another domain than classical Chinese; `None`: forms are judged by tones and rhymes.
         unit: What `Likelihood.characters` counts, as it stands behind `ppl_`.
         symbols: What is compared where texts are held against each other; `None`: Han characters.
+        book: The rhyme book that tones and rhymes are judged by; empty: the usual one.
     """
 
     likelihoods: Sequence[Likelihood] = ()
@@ -67,6 +70,7 @@ class Evidence:
     judge: Judge | None = None
     unit: str = "char"
     symbols: Symbols | None = field(default=None, repr=False)
+    book: str = ""
 
 
 def evaluate_records(
@@ -86,7 +90,7 @@ def evaluate_records(
         _add_overlaps(_Table(results, held, settings), protocol)
     poems = [*whole_poems(evidence.generations)]
     table = _Table(results, poems, settings)
-    _add_conformity(table, evidence.judge)
+    _add_conformity(table, evidence.judge, evidence.book)
     symbols = evidence.symbols or Symbols(list)
     _add_diversity(table, symbols)
     if evidence.corpus and poems:
@@ -235,10 +239,12 @@ def whole_poems(generations: Iterable[Generation]) -> Iterator[Generation]:
         yield replace(writing, system=HUMAN, source_id=source, lines=writing.reference)
 
 
-def _add_conformity(table: _Table[Generation], check: Judge | None) -> None:
+def _add_conformity(table: _Table[Generation], check: Judge | None, book: str) -> None:
     if check is None:
+        read = functools.partial(scan, book=book)
         sums = {
-            system: conformity_sums([judge(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()
+            system: conformity_sums([judge(one.lines, one.form, read) for one in own.values()])
+            for system, own in table.own.items()
         }
     else:
         sums = {system: checked_sums([check(one.lines, one.form) for one in own.values()]) for system, own in table.own.items()}

@@ -76,6 +76,7 @@ class Report:
         details: What else belongs on record, by heading: the evaluation's settings, the run's manifest.
         subtitle: What was judged on what, in a sentence.
         judge: The check of another domain than classical Chinese, by which samples are shown; `None`: tones and rhymes.
+        book: The rhyme book that these are by; empty: the usual one.
     """
 
     title: str
@@ -85,6 +86,7 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
     subtitle: str = ""
     judge: Judge | None = None
+    book: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ def report_html(report: Report) -> str:
             system_rows=system_rows(results),
             comparison_heads=COMPARISON_HEADS,
             comparisons=[(one, comparison_rows(one), plain_sentence(results, one)) for one in results.comparisons],
-            samples=sample_titles(report.generations, SAMPLE_TITLES, report.judge),
+            samples=sample_titles(report.generations, SAMPLE_TITLES, report.judge, report.book),
             in_columns=report.judge is None,
             reference=REFERENCE,
             copied=copied_spans(results),

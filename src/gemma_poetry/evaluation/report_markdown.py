@@ -48,7 +48,7 @@ def report_markdown(report: Report) -> str:
     rows = _form_rows(results)
     if rows:
         parts += [localized(_("## By form")), _table([_("form"), _("metric"), *results.by_form], rows)]
-    samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge)
+    samples = sample_titles(report.generations, SAMPLE_TITLES, report.judge, report.book)
     if samples:
         parts.append(localized(_("## Poems")))
     for sample in samples:

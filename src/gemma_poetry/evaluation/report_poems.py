@@ -104,20 +104,23 @@ class SampleTitle:
     poems: tuple[SamplePoem, ...]
 
 
-def sample_titles(generations: Sequence[Generation], count: int, judge: Judge | None = None) -> list[SampleTitle]:
+def sample_titles(
+    generations: Sequence[Generation], count: int, judge: Judge | None = None, book: str = ""
+) -> list[SampleTitle]:
     """Some titles with everything that was written to them: those that most systems answered, forms in turn.
 
     Args:
         writings: The writings; only whole poems from a title are shown, and not the retrieval ceiling.
         count: How many titles at most.
         judge: The check of another domain; `None`: tones and rhymes.
+        book: The rhyme book that these are by; empty: the usual one.
     """
     by_poem: dict[str, list[Generation]] = {}
     for writing in generations:
         if writing.protocol is Protocol.TITLE and writing.system != RETRIEVAL:
             by_poem.setdefault(writing.source_id, []).append(writing)
     fullest = sorted(by_poem.values(), key=lambda poems: (-len(poems), _length(poems[0]) > _LONGEST_SAMPLE))
-    return [_sample(poems, judge) for poems in list(_forms_in_turn(fullest))[:count]]
+    return [_sample(poems, judge, book) for poems in list(_forms_in_turn(fullest))[:count]]
 
 
 def _length(writing: Generation) -> int:
@@ -136,27 +139,27 @@ def _forms_in_turn(poems: Sequence[list[Generation]]) -> Iterator[list[Generatio
         yield poems[place]
 
 
-def _sample(generations: Sequence[Generation], judge: Judge | None) -> SampleTitle:
+def _sample(generations: Sequence[Generation], judge: Judge | None, book: str) -> SampleTitle:
     first = generations[0]
     shown = list(generations)
     if first.reference:
         usual = alternating_marks(len(first.reference)) if judge is None else "\n" * len(first.reference)
         marks = first.marks if len(first.marks) == len(first.reference) else usual
         shown.append(replace(first, system=REFERENCE, lines=first.reference, marks=marks, origin={}))
-    return SampleTitle(first.title, first.form, tuple(_poem(one, judge) for one in shown))
+    return SampleTitle(first.title, first.form, tuple(_poem(one, judge, book) for one in shown))
 
 
-def _poem(writing: Generation, judge: Judge | None) -> SamplePoem:
+def _poem(writing: Generation, judge: Judge | None, book: str) -> SamplePoem:
     # A stranger's file may be named as the origin; it is the system already.
     title, author = writing.origin.get("title", ""), writing.origin.get("author", "")
     source = f"{author}《{title}》" if title else str(author)
     if judge is not None:
         named = ", ".join(str(part) for part in (author, title) if part)
         return _judged(writing.lines, writing.marks, judge(writing.lines, writing.form), writing.system, named)
-    return read_sample(writing.lines, writing.marks, writing.form, writing.system, source)
+    return read_sample(writing.lines, writing.marks, writing.form, writing.system, source, book)
 
 
-def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", source: str = "") -> SamplePoem:
+def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", source: str = "", book: str = "") -> SamplePoem:
     """Reads one poem against a form, to be shown.
 
     Args:
@@ -165,10 +168,11 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
         form: 体裁 or 词牌
         system: Who wrote it.
         source: Author and title, where it is another's.
+        book: The rhyme book; empty: the usual one.
     """
     marks = marks.ljust(len(lines), "　")
     try:
-        scansion = scan(lines, form)
+        scansion = scan(lines, form, book=book)
     except UnknownFormError:
         return SamplePoem(system, source, _bare(lines), marks, "不判", None, "")
     except TextError:
@@ -187,7 +191,8 @@ def written_sample(poem: Poem, found: CheckResult | None) -> SamplePoem:
     """
     name = f"《{poem.title}》" if poem.title else ""
     if found is None or isinstance(found, ScansionResult):
-        return read_sample(poem.lines, poem.marks, poem.kind, name)
+        book = found.scansion.book.name if found else ""
+        return read_sample(poem.lines, poem.marks, poem.kind, name, book=book)
     return _judged(poem.lines, poem.marks, found, poem.title)
 
 

@@ -23,11 +23,12 @@ from dataclasses import dataclass, replace
 from gemma_poetry.errors import ConstraintError, TextError, UnknownFormError
 from gemma_poetry.generation.request import Manner
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FREE, Form, Slot, Tone, alternating_marks
 from gemma_poetry.prosody.lines import split_lines
 from gemma_poetry.prosody.regulated import REGULATED_CHARACTERS, find_pattern, patterns_of, regulated_forms
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import scan, scan_auto
 
@@ -47,6 +48,7 @@ class AnsweredPoem:
         forms: The forms that an answer may follow, each with the closing marks of the poem's lines.
         rhymes: The groups of each rhyme variable, those that most of its words share.
         lines: The lines of the poem.
+        book: The rhyme book that it was read by.
     """
 
     name: str
@@ -54,6 +56,7 @@ class AnsweredPoem:
     forms: tuple[Form, ...]
     rhymes: dict[str, frozenset[str]]
     lines: tuple[str, ...]
+    book: RhymeBook
 
     def answers(self, manner: Manner) -> tuple[Form, ...]:
         """The forms of an answer, with rhyme words where the manner gives them."""
@@ -75,7 +78,7 @@ class AnsweredPoem:
 
     def _binds(self, slot: Slot, char: str) -> bool:
         """Whether a word is in the rhyme of the variable of its slot."""
-        groups = LexiconSounds(book_of(self.tune), "any").rhymes(char, slot.tone)
+        groups = BookSounds(self.book, "any").rhymes(char, slot.tone)
         return not groups.isdisjoint(self.rhymes.get(slot.rhyme or "", frozenset()))
 
     def _orders(self, form: Form) -> Iterator[dict[tuple[int, int], str]]:
@@ -125,32 +128,24 @@ def _shuffled_within(words: Sequence[str], variables: Sequence[str | None], draw
     return tuple(pools[variable].pop() for variable in variables)
 
 
-def book_of(tune: str) -> Book:
-    """The rhyme book of a form: 词林正韵 for 词, 中原音韵 for 曲, 平水韵 for all else."""
-    if not tune:
-        return "groups"
-    from gemma_poetry.prosody.tunes import find_tune
-
-    known = find_tune(tune)
-    return "yuan" if known and known.mode else "parts"
-
-
 @functools.lru_cache(maxsize=32)
-def read_answered(text: str, name: str = "", free: bool = False) -> AnsweredPoem:
+def read_answered(text: str, name: str = "", free: bool = False, book: str = "") -> AnsweredPoem:
     """What a poem gives to its answer.
 
     Args:
         text: The poem, its lines parted by marks or white space.
         name: The form or tune that it is read as; empty: the one that its lines suggest.
         free: Leave tones alone.
+        book: The name of the rhyme book; empty: 平水韵, of 词 词林正韵.
 
     Raises:
         ConstraintError: The text is no poem, or has no rhyme that is known.
         UnknownFormError: No form or tune is called so.
+        UsageError: No rhyme book is called so.
     """
     try:
         lines, marks = split_lines(text)
-        scansion = scan(lines, name, marks) if name else scan_auto(lines, marks)
+        scansion = scan(lines, name, marks, book) if name else scan_auto(lines, marks, book)
     except UnknownFormError:
         raise
     except TextError as error:
@@ -172,14 +167,14 @@ def read_answered(text: str, name: str = "", free: bool = False) -> AnsweredPoem
         forms = (
             replace(forms[0], lines=tuple(tuple(_toneless(slot) for slot in slots) for slots in forms[0].lines), pattern=""),
         )
-    rhymes = _shared_groups(forms[0], lines, book_of(tune))
+    rhymes = _shared_groups(forms[0], lines, scansion.book)
     if not rhymes:
         raise ConstraintError(
             _("the poem that is answered does not rhyme"),
             expected=_("a poem whose rhyme words are known"),
             action=_("choose another"),
         )
-    return AnsweredPoem(scansion.form, tune, forms, rhymes, tuple(lines))
+    return AnsweredPoem(scansion.form, tune, forms, rhymes, tuple(lines), scansion.book)
 
 
 def _divided(lines: Sequence[str], form: Form) -> tuple[str, ...]:
@@ -213,10 +208,21 @@ def _forms(scansion: Scansion, tune: str, marks: str) -> tuple[Form, ...]:
         forms = _regulated(scansion)
         if forms:
             return forms
+    tones = _rhyme_tones(scansion) if scansion.book.mixes_tones else {}
     lines = tuple(
-        tuple(Slot(rhyme=place.rhyme or None) if place.rhyme else FREE for place in places) for places in scansion.places
+        tuple(Slot(tones.get(place.rhyme), place.rhyme) if place.rhyme else FREE for place in places)
+        for places in scansion.places
     )
     return (Form(scansion.form, lines, marks if len(marks) == len(lines) else alternating_marks(len(lines))),)
+
+
+def _rhyme_tones(scansion: Scansion) -> dict[str, Tone]:
+    """The tone that most words of each rhyme variable are read in."""
+    votes: dict[str, Counter[Tone]] = {}
+    for place in itertools.chain.from_iterable(scansion.places):
+        if place.rhyme and place.taken:
+            votes.setdefault(place.rhyme, Counter())[place.taken.tone] += 1
+    return {variable: own.most_common(1)[0][0] for variable, own in votes.items()}
 
 
 def _regulated(scansion: Scansion) -> tuple[Form, ...]:
@@ -225,7 +231,7 @@ def _regulated(scansion: Scansion) -> tuple[Form, ...]:
     count = None if name in FIXED_SHAPES else len(scansion.lines)
     rhyming = [places[-1] for places in scansion.places if places[-1].rhyme]
     if scansion.pattern == _ANCIENT:
-        sounds = LexiconSounds("groups", "any")
+        sounds = BookSounds(scansion.book, "any")
         shared = frozenset.intersection(*(sounds.rhymes(place.char, Tone.OBLIQUE) for place in rhyming))
         if not shared:
             return ()
@@ -237,9 +243,9 @@ def _regulated(scansion: Scansion) -> tuple[Form, ...]:
     return tuple(form for form in regulated_forms(name, count, rhyme) if known[form.pattern].opens_rhymed == opens)
 
 
-def _shared_groups(form: Form, lines: Sequence[str], book: Book) -> dict[str, frozenset[str]]:
+def _shared_groups(form: Form, lines: Sequence[str], book: RhymeBook) -> dict[str, frozenset[str]]:
     """The groups that most words of each rhyme variable share."""
-    sounds = LexiconSounds(book, "any")
+    sounds = BookSounds(book, "any")
     words: dict[str, list[frozenset[str]]] = {}
     for slots, line in zip(form.lines, lines):
         for slot, char in zip(slots, line):

@@ -12,7 +12,8 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, Tone
-from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 
 # Whole poems of these forms open with such a couplet, so a model of poems has met it there.
 _PROMPT_FORMS = {5: "五言律诗", 7: "七言律诗"}
@@ -20,7 +21,7 @@ _LONGEST = 32
 _OTHER = {Tone.LEVEL: Tone.OBLIQUE, Tone.OBLIQUE: Tone.LEVEL}
 
 
-def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form, ...]]:
+def answering_forms(upper: str, book: RhymeBook = PINGSHUI, *, free: bool = False) -> tuple[str, tuple[Form, ...]]:
     """The forms of a couplet whose upper line is given.
 
     The lower line has the opposite tone at every beat (characters 2, 4, 6, ...) and at its end; where the upper line has
@@ -29,6 +30,7 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
 
     Args:
         upper: The upper line, with or without its mark.
+        book: The rhyme book that tones are by.
         free: Leave tones alone.
 
     Returns:
@@ -49,7 +51,7 @@ def answering_forms(upper: str, *, free: bool = False) -> tuple[str, tuple[Form,
     name = _PROMPT_FORMS.get(len(line), "杂言诗")
     given = tuple(Slot(char=char) for char in line)
     again = repeated_places(line)
-    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line, again)
+    lowers = [(Slot(),) * len(line)] if free else _lower_lines(line, again, book)
     repeats = tuple((2, position, earlier) for position, earlier in again)
     return name, tuple(Form("对联", (given, lower), COMMA + FULL_STOP, repeats=repeats) for lower in lowers)
 
@@ -65,8 +67,8 @@ def repeated_places(line: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _lower_lines(upper: str, again: Sequence[tuple[int, int]]) -> list[tuple[Slot, ...]]:
-    beats = [_opposite(char) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
+def _lower_lines(upper: str, again: Sequence[tuple[int, int]], book: RhymeBook) -> list[tuple[Slot, ...]]:
+    beats = [_opposite(char, book) if place % 2 == 0 or place == len(upper) else None for place, char in enumerate(upper, 1)]
     # A last character that is read 平 and 仄 closes an upper line as 仄: the couplet ends level.
     beats[-1] = beats[-1] or Tone.LEVEL
     lines = [beats]
@@ -102,6 +104,6 @@ def _level_endings(beats: list[Tone | None]) -> list[list[Tone | None]]:
     return kept or [beats]
 
 
-def _opposite(char: str) -> Tone | None:
-    heard = tones(char)
+def _opposite(char: str, book: RhymeBook) -> Tone | None:
+    heard = {reading.tone for reading in book.readings(char)}
     return _OTHER[next(iter(heard))] if len(heard) == 1 else None

@@ -15,7 +15,7 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, alternating_marks
-from gemma_poetry.prosody.interpretation import tones_by_words
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.request import PoemRequest
@@ -70,7 +70,7 @@ def parse_template(text: str) -> Template:
     return Template(tuple(lines), "".join(mark or usual for mark, usual in zip(marks, alternating)))
 
 
-def place_given_characters(form: Form, request: PoemRequest, template: Template | None) -> Form:
+def place_given_characters(form: Form, request: PoemRequest, template: Template | None, book: RhymeBook) -> Form:
     """The form with every given character in its slot.
 
     Raises:
@@ -110,14 +110,14 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
         )
         for line, slots in enumerate(form.lines, 1)
     )
-    return replace(form, lines=tuple(map(_read_by_words, lines)))
+    return replace(form, lines=tuple(_read_by_words(slots, book) for slots in lines))
 
 
-def _read_by_words(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+def _read_by_words(slots: tuple[Slot, ...], book: RhymeBook) -> tuple[Slot, ...]:
     """The slots of a line, with the tones that given characters have beside each other (乘 in 乘舟)."""
     if sum(slot.char is not None for slot in slots) < 2 or not any(slot.char and slot.tone for slot in slots):
         return slots
-    told = tones_by_words("".join(slot.char or BLANK for slot in slots))
+    told = book.tones_by_words("".join(slot.char or BLANK for slot in slots))
     return tuple(replace(slot, read=told[place]) if slot.char and place in told else slot for place, slot in enumerate(slots))
 
 

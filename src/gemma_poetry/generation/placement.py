@@ -22,10 +22,10 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.prescription import admitted_forms, wished_rhymes
 from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form, Slot, Tone
-from gemma_poetry.prosody.interpretation import heard_as_read, tones_by_words, traditional
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 _STEPS = 20_000
 """Places that one search tries before it gives a form up."""
@@ -114,11 +114,11 @@ class _Search:
         book: Its rhyme book.
     """
 
-    def __init__(self, form: Form, request: PoemRequest, book: Book) -> None:
+    def __init__(self, form: Form, request: PoemRequest, book: RhymeBook) -> None:
         self.form = form
         self.words = request.must
         self.sounding = any(slot.tone or slot.rhyme for slots in form.lines for slot in slots)
-        self._sounds = LexiconSounds(book, request.polyphones)
+        self._sounds = BookSounds(book, request.polyphones)
         self._groups = dict(wished_rhymes(request, [form], book))
         for slots in form.lines:
             for slot in slots:
@@ -156,7 +156,7 @@ class _Search:
             return _Place(line, start, weight)
         rhyme = None
         length = len(self.form.lines[line])
-        told = tones_by_words("□" * start + word + "□" * (length - start - len(word)))
+        told = self._sounds.book.tones_by_words("□" * start + word + "□" * (length - start - len(word)))
         for place, (slot, char) in enumerate(zip(slots, word), start):
             if slot.tone is not told.get(place, Tone) and not self._keeps(slot, char, place == length - 1):
                 return None
@@ -177,13 +177,14 @@ class _Search:
         """Whether the word is read as its slots ask, its characters beside each other (了 in 明了 stands for 瞭)."""
         if self._sounds.polyphones == "any":
             return True
-        (converted,) = traditional([word])
-        (heard,) = heard_as_read(["□" * start + converted + "□" * (length - start - len(word))])
+        book = self._sounds.book
+        (converted,) = book.converted([word])
+        (heard,) = book.interpret(["□" * start + converted + "□" * (length - start - len(word))])
         for slot, place in zip(slots, heard[start : start + len(word)]):
             tones = {place.likely} if place.likely else {reading.tone for reading in place.readings}
             if not place.readings or (slot.tone and tones != {slot.tone}):
                 return False
-            if slot.rhyme and len({self._sounds.group(reading) for reading in self._sounds.taken(place.readings)}) != 1:
+            if slot.rhyme and len({self._sounds.group(reading) for reading in place.readings}) != 1:
                 return False
         return True
 
@@ -245,14 +246,14 @@ class _Search:
         return True
 
 
-def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> ConstraintError:
+def _refusal(request: PoemRequest, searches: Sequence[_Search], book: RhymeBook) -> ConstraintError:
     """Why no form has a place for each word: the first word that has none, and what stands against it."""
     form = searches[0].form
     name = request.form or form.name
     for number, word in enumerate(request.must):
         if any(search.places[number] for search in searches):
             continue
-        unknown = [char for char in word if not LexiconSounds("groups", "any").known(char)]
+        unknown = [char for char in word if not BookSounds(book, "any").known(char)]
         lengths = [length for search in searches for length in search.form.line_lengths]
         if unknown and any(search.sounding for search in searches):
             reason = _("{unknown} has no known reading, so no tone can be kept with it", unknown=unknown[0])
@@ -269,7 +270,7 @@ def _refusal(request: PoemRequest, searches: Sequence[_Search], book: Book) -> C
                 "the word {word} fits no place of {name}: its tones{tones_of} do not go there under every reading",
                 word=word,
                 name=name,
-                tones_of=_tones_of(word),
+                tones_of=_tones_of(word, book),
             )
         action = _("choose another word, form or pattern")
         if request.polyphones == "every" and not unknown:
@@ -286,7 +287,7 @@ def _emptied(form: Form) -> Form:
     return replace(form, lines=tuple(tuple(replace(slot, char=None) for slot in slots) for slots in form.lines))
 
 
-def _tones_of(word: str) -> str:
-    sounds = LexiconSounds("groups", "any")
+def _tones_of(word: str, book: RhymeBook) -> str:
+    sounds = BookSounds(book, "any")
     heard = ["/".join(sorted(tone.value for tone in sounds.tones(char, False))) for char in word]
     return f" ({' '.join(heard)})"

@@ -20,10 +20,11 @@ from gemma_poetry.generation.request import PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import SlotAutomaton
 from gemma_poetry.generation.token_index import TokenIndex, TokenMasks
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, Polyphones
+from gemma_poetry.prosody.character_sounds import BookSounds, Polyphones
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.lexicon import lexicon, readings
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,7 +65,7 @@ class Planner:
         self._spells = byte_characters
         spelt = _known_characters() if byte_characters else frozenset[str]()
         self.index = TokenIndex(tokenizer, terminator_id(tokenizer), spelt | (charset or frozenset()) if spelt else ())
-        self._alphabets: dict[tuple[Book, Polyphones] | None, Alphabet] = {}
+        self._alphabets: dict[tuple[RhymeBook, Polyphones] | None, Alphabet] = {}
         self._masks: dict[Hashable, TokenMasks] = {}
 
     def plan(self, request: PoemRequest) -> tuple[Prescription, Plan]:
@@ -193,13 +194,13 @@ class Planner:
         """What the prompt says."""
         return prescription.conditions(simplify(request))
 
-    def _alphabet(self, sounding: tuple[Book, Polyphones] | None) -> Alphabet:
+    def _alphabet(self, sounding: tuple[RhymeBook, Polyphones] | None) -> Alphabet:
         """The characters at hand, sorted by what the forms can tell apart."""
         if sounding not in self._alphabets:
             charset = self._charset
             if charset is None:
                 charset = frozenset(char for char in _plain_glyphs(self.index.characters) if readings(char))
-            sounds = LexiconSounds(*sounding) if sounding else None
+            sounds = BookSounds(*sounding) if sounding else None
             self._alphabets[sounding] = Alphabet(self.index.characters, sounds, charset)
         return self._alphabets[sounding]
 

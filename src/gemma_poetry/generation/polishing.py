@@ -34,7 +34,7 @@ from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
 from gemma_poetry.generation.written import BEST_FIRST, Change
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot
 
@@ -318,7 +318,7 @@ def _rhymes(
     draft: Draft, slots: Sequence[Sequence[Slot]], lines: Sequence[str], form: Form, locked: Sequence[int]
 ) -> tuple[dict[str, frozenset[str]], list[str]]:
     """The groups that a place must rhyme in, by variable, which most of the other rhyme words have; and these words."""
-    sounds = LexiconSounds(draft.prescription.book, "any")
+    sounds = BookSounds(draft.prescription.book, "any")
     rhymes: dict[str, frozenset[str]] = {}
     taken: list[str] = []
     for variable in {slot.rhyme for line in form.lines for slot in line if slot.rhyme}:

@@ -15,17 +15,18 @@ from dataclasses import dataclass, field, replace
 
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
-from gemma_poetry.generation.answered_poem import AnsweredPoem, book_of, read_answered
+from gemma_poetry.generation.answered_poem import AnsweredPoem, read_answered
 from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
 from gemma_poetry.generation.request import MANNERS, PoemRequest, named_words
 from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.languages import _, listed, reason_of
-from gemma_poetry.prosody.character_sounds import Book, LexiconSounds, rhyme_group
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, FREE, OBLIQUE_FORMS, SHORT_NAMES, Form, Slot, Tone, shape
 from gemma_poetry.prosody.regulated import regulated_forms
-from gemma_poetry.prosody.rhyme import GROUP_CONTOURS
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI, rhyme_book
 
 # Characters a line of the forms that have no metre, and how many lines they get where none are asked for.
 _OPEN_SHAPES = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -50,7 +51,7 @@ class Prescription:
     forms: tuple[Form, ...]
     form: str
     tune: str = ""
-    book: Book = "groups"
+    book: RhymeBook = PINGSHUI
     sounding: bool = False
     rhymes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -65,28 +66,29 @@ def prescribe(request: PoemRequest) -> Prescription:
     Raises:
         UnknownFormError: No form or tune is called so.
         ConstraintError: The wishes contradict each other or the form; each obstacle is named.
+        UsageError: No rhyme book is called so.
     """
     if request.answer:
         return _prescribe_answer(request)
     template = parse_template(request.template) if request.template else None
     name, tune, groups = _base_forms(request, template)
+    book = _book(tune, request)
     obstacles: list[tuple[Form, str]] = []
     for forms in groups:
         fitting = []
         for form in forms:
             try:
-                fitting.append(place_given_characters(form, request, template))
+                fitting.append(place_given_characters(form, request, template, book))
             except ConstraintError as obstacle:
                 obstacles.append((form, obstacle.found))
         if fitting:
-            book = book_of(tune)
             sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
             rhymes = wished_rhymes(request, fitting, book)
             return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
     raise refusal(obstacles)
 
 
-def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
+def admitted_forms(request: PoemRequest) -> tuple[list[Form], RhymeBook]:
     """Every form that a poem may follow to grant a request, also where their lines differ, and their rhyme book.
 
     Raises:
@@ -94,19 +96,26 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], Book]:
         ConstraintError: The wishes contradict each other or the form.
     """
     if request.answer:
-        return list(_prescribe_answer(request).forms), "groups"
+        return list(_prescribe_answer(request).forms), rhyme_book(request.book)
     template = parse_template(request.template) if request.template else None
     _unused, tune, groups = _base_forms(request, template)
+    book = _book(tune, request)
     fitting: list[Form] = []
     obstacles: list[tuple[Form, str]] = []
     for form in itertools.chain.from_iterable(groups):
         try:
-            fitting.append(place_given_characters(form, request, template))
+            fitting.append(place_given_characters(form, request, template, book))
         except ConstraintError as obstacle:
             obstacles.append((form, obstacle.found))
     if not fitting:
         raise refusal(obstacles)
-    return fitting, book_of(tune)
+    return fitting, book
+
+
+def _book(tune: str, request: PoemRequest) -> RhymeBook:
+    from gemma_poetry.prosody.tunes import book_of
+
+    return book_of(tune, request.book)
 
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
@@ -173,7 +182,8 @@ def _answered(request: PoemRequest) -> AnsweredPoem:
             _("an answer by {manner!r} is asked for", manner=request.answer_by),
             expected=_("one of {names}", names=" ".join(MANNERS)),
         )
-    return read_answered(request.answer_poem, SHORT_NAMES.get(request.form, request.form), request.metre == "free")
+    name = SHORT_NAMES.get(request.form, request.form)
+    return read_answered(request.answer_poem, name, request.metre == "free", request.book)
 
 
 _COUPLET = {
@@ -218,11 +228,15 @@ def _rhyme_tone(name: str, request: PoemRequest) -> Tone:
     """The tone that the rhyme of a 绝句 is asked for in: oblique if pattern, rhyme group or rhyme words say so."""
     if name not in OBLIQUE_FORMS:
         return Tone.LEVEL
-    sounds = LexiconSounds("groups", "any")
-    oblique = (
-        "仄韵" in request.pattern
-        or (request.rhymes and GROUP_CONTOURS[rhyme_group(request.rhymes[0], "groups")] != "平")
-        or (request.rhyme_words and not any(sounds.rhymes(char, Tone.LEVEL) for char in request.rhyme_words))
+    return Tone.OBLIQUE if "仄韵" in request.pattern else _wished_tone(request)
+
+
+def _wished_tone(request: PoemRequest) -> Tone:
+    """The tone of a rhyme group or of rhyme words that are asked for."""
+    book = rhyme_book(request.book)
+    sounds = BookSounds(book, "any")
+    oblique = (request.rhymes and book.find(request.rhymes[0]) not in book.level_rhymes) or (
+        request.rhyme_words and not any(sounds.rhymes(char, Tone.LEVEL) for char in request.rhyme_words)
     )
     return Tone.OBLIQUE if oblique else Tone.LEVEL
 
@@ -283,17 +297,14 @@ def _rhymed(form: Form, request: PoemRequest) -> Form:
     """A free form whose even lines rhyme, where a rhyme is asked for."""
     if not request.rhymes and not request.rhyme_words:
         return form
-    tone = Tone.LEVEL
-    if request.rhymes and GROUP_CONTOURS[rhyme_group(request.rhymes[0], "groups")] != "平":
-        tone = Tone.OBLIQUE
-    lines = [
-        (*slots[:-1], Slot(tone if request.rhymes else None, "a")) if number % 2 == 0 else slots
-        for number, slots in enumerate(form.lines, 1)
-    ]
+    # Of words alone the group tells the tone, unless it holds words of both.
+    told = bool(request.rhymes) or rhyme_book(request.book).mixes_tones
+    tone = _wished_tone(request) if told else None
+    lines = [(*slots[:-1], Slot(tone, "a")) if number % 2 == 0 else slots for number, slots in enumerate(form.lines, 1)]
     return replace(form, lines=tuple(lines))
 
 
-def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> dict[str, frozenset[str]]:
+def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) -> dict[str, frozenset[str]]:
     """The groups that a request limits rhyme variables to.
 
     Raises:
@@ -315,16 +326,16 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: Book) -> di
             expected=_("at most {count}", count=len(variables)),
             action=_("leave some out") if variables else _("leave the rhyme out"),
         )
-    groups = [rhyme_group(name, book) for name in request.rhymes]
+    groups = [book.find(name) for name in request.rhymes]
     for group, variable in zip(groups, variables):
         tones = {slot.tone for slots in forms[0].lines for slot in slots if slot.rhyme == variable}
-        if book == "groups" and tones == {Tone.LEVEL} and GROUP_CONTOURS[group] != "平":
+        if tones == {Tone.LEVEL} and group not in book.level_rhymes:
             raise ConstraintError(
-                _("{group} is a rhyme of {group_contours_group} tone", group=group, group_contours_group=GROUP_CONTOURS[group]),
+                _("{group} is no level rhyme", group=group),
                 expected=_("a level rhyme, as {name} has", name=forms[0].name),
-                action=_("choose one of the 30 level groups, 一东 to 十五咸"),
+                action=_("choose one of {rhymes}", rhymes=" ".join(book.level_rhymes)),
             )
-        if book == "groups" and tones == {Tone.OBLIQUE} and GROUP_CONTOURS[group] == "平":
+        if tones == {Tone.OBLIQUE} and group not in book.oblique_rhymes:
             raise ConstraintError(
                 _("{group} is a level rhyme", group=group),
                 expected=_("an oblique rhyme, as 仄韵 asks for"),
@@ -346,8 +357,9 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
             expected=_("the upper line alone: it decides the form of its answer"),
             action=_("leave one of them out"),
         )
-    name, forms = answering_forms(request.answer, free=request.metre == "free")
+    book = rhyme_book(request.book)
+    name, forms = answering_forms(request.answer, book, free=request.metre == "free")
     # The answer's shape is that of the upper line; words in their places are all that can be given of it.
-    given = PoemRequest(placed=request.placed)
-    forms = tuple(place_given_characters(form, given, None) for form in forms)
-    return Prescription(forms, name, sounding=request.metre != "free")
+    given = PoemRequest(placed=request.placed, book=request.book)
+    forms = tuple(place_given_characters(form, given, None, book) for form in forms)
+    return Prescription(forms, name, book=book, sounding=request.metre != "free")

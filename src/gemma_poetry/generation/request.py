@@ -51,7 +51,7 @@ class PoemRequest:
         first_line: The first line, whole.
         acrostic: 藏头: the first characters of the first lines.
         acrostic_end: The same of the last characters.
-        rhymes: Rhyme groups (一东; of a tune 第七部), one for each rhyme of the form in order.
+        rhymes: Rhyme groups of the book (一东; of a tune 第七部), one for each rhyme of the form in order.
         rhyme_words: 步韵: the rhyme words, in order.
         template: Lines with blanks: 空山□□□，□□□□秋。
         answer: 上联: the upper line of a couplet whose lower line is asked for.
@@ -62,8 +62,9 @@ class PoemRequest:
         must: Words that stand in the poem, in whichever places the form admits them.
         placed: Words in places of their own; what `placement.place_words` finds for `must`.
         offered: Words that the prompt names because they go with the title; `with_offered_words` draws them.
+        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵.
         polyphones: `every`: the form holds under every reading of every character, given ones apart, which are read as
-            their given neighbours or their rhyme ask; `any`: under some.
+             their given neighbours or their rhyme ask; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).
         novel: No line of the poem stands in the training corpus; the generator must know its lines.
         script: Script of the finished poem.
@@ -89,6 +90,7 @@ class PoemRequest:
     must: tuple[str, ...] = ()
     placed: tuple[PlacedWord, ...] = ()
     offered: tuple[str, ...] = ()
+    book: str = ""
     polyphones: Polyphones = "every"
     distinct: bool = True
     novel: bool = True

@@ -242,8 +242,8 @@ def _marked_lines(candidate: Candidate) -> list[str]:
     return lines
 
 
-def most_merits(merits: Sequence[Merits]) -> int:
-    """The poem for which most speaks, by the sum of its merits, each times its weight in `WEIGHTS`.
+def total_merits(merits: Sequence[Merits]) -> npt.NDArray[np.float64]:
+    """What speaks for each of some poems of one wish (poems,): the sum of its merits, each times its weight in `WEIGHTS`.
 
     Each is measured in standard deviations among the candidates, so that none wins by the size of its unit.
     """
@@ -253,4 +253,9 @@ def most_merits(merits: Sequence[Merits]) -> int:
         spread = float(np.std(values))
         if spread > 0:
             totals += weight * (np.asarray(values) - np.mean(values)) / spread
-    return int(totals.argmax())
+    return totals
+
+
+def most_merits(merits: Sequence[Merits]) -> int:
+    """The poem for which most speaks (see `total_merits`)."""
+    return int(total_merits(merits).argmax())

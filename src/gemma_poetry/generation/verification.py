@@ -21,9 +21,8 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.alphabet import MARKS, Sounds
 from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, with_given_texts
-from gemma_poetry.prosody.character_sounds import LexiconSounds
+from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Form
-from gemma_poetry.prosody.interpretation import heard_as_read, heard_at_word, traditional
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.logits_processor import Plan
@@ -51,7 +50,7 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
         request: What was asked for.
         prescription: The forms that grant it.
     """
-    sounds = LexiconSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     wrong = [len(form.lines) for form in prescription.forms[:1]]
     for form in prescription.forms:
         lines = split_lines(text, form)
@@ -93,12 +92,12 @@ def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescrip
         request: What was asked for.
         prescription: The forms.
     """
-    sounds = LexiconSounds(prescription.book, request.polyphones) if prescription.sounding else None
+    sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     plain = convert(lines, "simplified")
     return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))
 
 
-def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None) -> int:
+def misread_line(lines: Sequence[str], form: Form, sounds: BookSounds | None) -> int:
     """The first line that a reading breaks which a character has beside its neighbours alone; 0 if there is none.
 
     Where any reading may serve, the first line that no reading keeps.
@@ -110,20 +109,18 @@ def misread_line(lines: Sequence[str], form: Form, sounds: LexiconSounds | None)
         return 0
     every = sounds.polyphones != "any"
     groups: dict[str, frozenset[str]] = {}
-    converted = traditional(lines)
-    for number, (slots, heard, read) in enumerate(zip(form.lines, heard_as_read(converted), converted), 1):
+    for number, (slots, heard) in enumerate(zip(form.lines, sounds.book.interpret(lines)), 1):
         # 戯 by itself is known; in a simplified poem it is converted to 戱, which the rhyme books do not have.
-        if not all(heard_at_word(char, False).readings for char in read):
+        if not all(place.readings for place in heard):
             return number
         for slot, place in zip(slots, heard):
-            known = sounds.taken(place.readings)
-            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in known}
+            tones = {place.likely} if slot.read and place.likely else {reading.tone for reading in place.readings}
             # A rhyme word that is given is read as its rhyme asks.
             certain = every and not (slot.char and slot.rhyme)
             if slot.tone is not None and (tones != {slot.tone} if certain else slot.tone not in tones):
                 return number
             if slot.rhyme:
-                own = frozenset(map(sounds.group, known))
+                own = frozenset(sounds.group(one) for one in place.readings if slot.tone in (None, one.tone))
                 shared = groups[slot.rhyme] = groups.get(slot.rhyme, own) & own
                 if not shared or (certain and (len(own) != 1 or shared != own)):
                     return number

@@ -75,7 +75,8 @@ class PoemWriter(Writer):
     ) -> Iterator[Written]:
         for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess, watch=watch):
             poem = one.poem
-            check = self.domain.check(poem.lines, poem.kind) if self.domain.judges(poem) else None
+            domain = self.domain.by_book(one.request.book)
+            check = domain.check(poem.lines, poem.kind) if domain.judges(poem) else None
             if check is not None:
                 check = replace(check, title=poem.title, author=poem.author)
             ppl = one.merits.ppl_char if one.merits else None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gemma_poetry.prosody.lexicon import Reading as Reading, readings as readings
     from gemma_poetry.prosody.measures import Measure as Measure, MeasuredLine as MeasuredLine
     from gemma_poetry.prosody.mending import Mend as Mend, mends as mends
+    from gemma_poetry.prosody.rhyme_book import RhymeBook as RhymeBook
+    from gemma_poetry.prosody.rhyme_books import BOOKS as BOOKS
     from gemma_poetry.prosody.rules import Rule as Rule, Verdict as Verdict
     from gemma_poetry.prosody.scansion import scan as scan, scan_auto as scan_auto
     from gemma_poetry.prosody.tunes import find_tune as find_tune, shipped_tunes as shipped_tunes

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gemma_poetry.errors import visible
 from gemma_poetry.languages import _, localized, session_language
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
-from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.mending import Mend
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion_record import is_choice, tone_mark
 from gemma_poetry.prosody.tune_variants import poems_text, tier_of
@@ -48,10 +48,10 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
     heading = " ".join(part for part in (title and f"《{title}》", author) if part)
     if heading:
         yield Text(heading, style="bold")
-    pattern = scansion.pattern
+    book, pattern = scansion.book, scansion.pattern
     if scansion.poems:
         pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems_text(scansion.poems)})"
-    parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}"]
+    parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}", book.title * book.modern]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
     # Ancient verse asks no tones: what keeps its rhyme is not 合律 for that.
     toneless = all(place.expected == "中" for places in scansion.places for place in places)
@@ -72,13 +72,14 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
                 style = "bold red" if spot in faulty else "yellow" if spot in licensed else "cyan" if place.rhyme else ""
                 row.append(mark(place), style=style)
             row.append("　" * (width - len(places)) + "  ")
-        row.append(next((f"韵 {group}" for place in places if place.rhyme and (group := _rhyme_of(place))), ""), style="cyan")
+        groups = (_rhyme_of(place, book) for place in places if place.rhyme)
+        row.append(next((f"韵 {group}" for group in groups if group), ""), style="cyan")
         row.rstrip()
         yield row
     for number, places in enumerate(scansion.places, 1):
         for position, place in enumerate(places, 1):
             if place.taken and is_choice(place):
-                spot_text, told = _spot(number, position), _reading_text(place)
+                spot_text, told = _spot(number, position), _reading_text(place, book)
                 reading = _("  reading: {spot} {char} {reading}", spot=spot_text, char=place.char, reading=told)
                 yield Text(localized(reading), style="dim")
     for mend in mends:
@@ -104,6 +105,9 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
             "  unknown: {spot} {char}: no reading is known, so nothing is said of it", spot=_spot(line, position), char=char
         )
         yield Text(localized(unread), style="yellow")
+    for other in scansion.passing_books:
+        passes = _("  by another book: 按{title}合律, it passes by {name} (--book {name})", title=other.title, name=other.name)
+        yield Text(localized(passes), style="green")
     for remark in scansion.remarks:
         yield Text(localized(_("  remark: {remark}", remark=remark)), style="dim")
 
@@ -141,20 +145,21 @@ def _licence_text(licence: Fault) -> str:
     )
 
 
-def _rhyme_of(place: Place) -> str:
+def _rhyme_of(place: Place, book: RhymeBook) -> str:
     """The group that a rhyme word was read in, or those that it may be in; empty where no reading of it is known."""
     if place.taken:
-        return place.taken.group
+        return book.rhyme(place.taken)
     asked = "平仄" if place.expected == "中" else place.expected
-    return "/".join(dict.fromkeys(reading.group for reading in readings(place.char) if reading.tone.value in asked))
+    return "/".join(dict.fromkeys(book.rhyme(reading) for reading in book.readings(place.char) if reading.tone.value in asked))
 
 
-def _reading_text(place: Place) -> str:
+def _reading_text(place: Place, book: RhymeBook) -> str:
     assert place.taken is not None
     tone = place.taken.tone
     # Where only the tone is decided, more than one rhyme may have it.
-    sure = place.rhyme or len({reading.rhyme for reading in readings(place.char) if reading.tone is tone}) == 1
-    reading = _("{value} {group}", value=tone.value, group=place.taken.group) if sure else tone.value
+    sure = place.rhyme or len({reading.rhyme for reading in book.readings(place.char) if reading.tone is tone}) == 1
+    parts = (tone.value, place.taken.pinyin, book.rhyme(place.taken)) if sure else (tone.value,)
+    reading = " ".join(part for part in parts if part)
     if place.taken.later:
         return _("{reading} ({reason}, a later reading)", reading=reading, reason=place.reason)
     return _("{reading} ({reason})", reading=reading, reason=place.reason)

@@ -6,6 +6,10 @@ In: lines of Han characters. Out: the name of their form, by shape, rhyme and to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gemma_poetry.prosody.rhyme_book import RhymeBook
 
 _VERSE_NAMES = {5: "五言", 7: "七言"}
 
@@ -15,16 +19,17 @@ _VERSE_NAMES = {5: "五言", 7: "七言"}
 _REGULATED_BROKEN_SHARE = 1 / 3
 
 
-def classify(lines: str | Sequence[str]) -> str:
+def classify(lines: str | Sequence[str], book: RhymeBook | None = None) -> str:
     """The form (体裁) of a 诗 by its shape, rhyme and tones: a name in `FORM_NAMES`.
 
     Lines of five or seven characters are a 绝句 if they are four; a 律诗 if they are eight and rhyme level; a 排律 if they
     are ten or more, an even number, rhyme level and are regulated but for a third of the couplets at most; else a 古诗.
     To rhyme level, every even line must end in a character that can be level, and all of them but one at most must share
-    a 平水韵 group. Faults of metre alone thus never make a 古诗 of eight lines; `scan` tells of them.
+    a group of the rhyme book. Faults of metre alone thus never make a 古诗 of eight lines; `scan` tells of them.
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
+        book: The rhyme book; `None`: 平水韵.
     """
     if isinstance(lines, str):
         from gemma_poetry.prosody.lines import split_lines
@@ -40,11 +45,13 @@ def classify(lines: str | Sequence[str]) -> str:
             return f"{_VERSE_NAMES[length]}绝句"
         if count >= 8:
             # These know characters, and so forms; forms know neither.
+            from gemma_poetry.prosody.rhyme_books import PINGSHUI
             from gemma_poetry.prosody.verdicts import broken_share, is_level_rhymed
 
-            if is_level_rhymed(lines):
+            book = book or PINGSHUI
+            if is_level_rhymed(lines, book):
                 if count == 8:
                     return f"{_VERSE_NAMES[length]}律诗"
-                if broken_share(lines) <= _REGULATED_BROKEN_SHARE:
+                if broken_share(lines, book) <= _REGULATED_BROKEN_SHARE:
                     return f"{_VERSE_NAMES[length]}排律"
     return {4: "四言诗", 5: "五言古诗", 6: "六言诗", 7: "七言古诗"}.get(length, "杂言诗")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.lexicon import Reading
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict
 
 ONLY_READING = _("only reading")
@@ -65,11 +67,13 @@ class Scansion:
         lines: The lines.
         verdict: That of the best choice of readings.
         every_reading: Whether every choice of readings passes.
-        rhyme_group: The 平水韵 group, or the 词林正韵 parts, that the poem rhymes in; empty where there is none.
+        rhyme_group: The group of the rhyme book, or the groups of a 词, that the poem rhymes in; empty where there is none.
         places: The characters where they stand, line by line.
         faults: The rules that are broken, in the order of the text.
         licences: The departures that the rules allow, in the order of the text.
         remarks: What else is worth knowing, one sentence each.
+        book: The rhyme book that it was read by.
+        passing_books: Of a poem that fails by it, where that was asked for: the books by which it passes.
         poems: How many poems the template of a tune was learned from; 0 where no template is.
     """
 
@@ -83,6 +87,8 @@ class Scansion:
     faults: tuple[Fault, ...] = ()
     licences: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+    book: RhymeBook = PINGSHUI
+    passing_books: tuple[RhymeBook, ...] = ()
     poems: int = 0
 
     @property

@@ -39,12 +39,14 @@ class Reading:
 
     Attributes:
         tone: 平 or 仄.
-        contour: Its tone among the four: 平, 上, 去 or 入.
-        rhyme: Its 廣韻 rhyme, in traditional characters (東).
-        group: Its 平水韵 group (一东). Where books differ, there is a reading for each.
-        part: Its 词林正韵 part, 1 to 19. Where 词林正韵 leaves both halves of a rhyme open, there is a reading for each.
+        contour: Its tone among the four: 平, 上, 去 or 入; of a modern reading 阴平, 阳平, 上, 去 or 轻声.
+        rhyme: Its 廣韻 rhyme, in traditional characters (東); of a modern reading its final (ong).
+        group: Its 平水韵 group (一东), or that of a modern book. Where books differ, there is a reading for each.
+        part: Its 词林正韵 part, 1 to 19, or the number of its modern group. Where 词林正韵 leaves both halves of a rhyme open,
+            there is a reading for each.
         head: The character under which the reading stands in its source; another one for variants and simplified forms.
         later: Whether it is not in the 廣韻 but derived from usage in 全宋诗.
+        pinyin: The syllable of a modern reading (dōng); empty for one of the 廣韻.
     """
 
     tone: Tone
@@ -54,6 +56,7 @@ class Reading:
     part: int
     head: str
     later: bool = False
+    pinyin: str = ""
 
 
 class Settled(NamedTuple):

@@ -19,10 +19,10 @@ from importlib import resources
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Fault, Scansion
 from gemma_poetry.prosody.forms import Form, Tone
-from gemma_poetry.prosody.interpretation import foot_pairs, heard_widened, is_traditional, simplified, traditional
+from gemma_poetry.prosody.interpretation import foot_pairs, is_traditional, simplified, traditional
 from gemma_poetry.prosody.lexicon import lexicon
 from gemma_poetry.prosody.regulated import LINE_TYPES, find_pattern, strict_pattern
-from gemma_poetry.prosody.rhyme import GROUPS, PART_NAMES
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.scansion import scan
 
@@ -104,7 +104,7 @@ def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone
     for char in _candidates(simplified(scansion.lines[line - 1]), position - 1):
         if is_traditional("".join(scansion.lines)):
             char = traditional([char])[0]
-        if char == old or char in ends or not _fits(char, tone, rhyme):
+        if char == old or char in ends or not _fits(char, tone, rhyme, scansion.book):
             continue
         tried += 1
         if _mended(scansion, fault, line, position, char):
@@ -114,15 +114,16 @@ def _characters(scansion: Scansion, fault: Fault, line: int, position: int, tone
     return "".join(good)
 
 
-def _fits(char: str, tone: str, rhyme: str) -> bool:
-    found = heard_widened(char, at_end=True).readings
+def _fits(char: str, tone: str, rhyme: str, book: RhymeBook) -> bool:
+    found = book.heard(char, at_end=True).readings
     if not found or any(reading.tone.value != tone for reading in found if tone in ("平", "仄")):
         return False
-    parts = {part for part, name in PART_NAMES.items() if rhyme.startswith(name)}
-    if rhyme not in GROUPS and not parts:
+    # The rhymes of a 词 are named with their tones (第三部仄).
+    parts = {part for part, name in book.parts.items() if rhyme.startswith(name)}
+    if rhyme not in book.rhymes and not parts:
         return True
     # A rhyme that the books place in two groups is one reading.
-    fitting = {reading.rhyme for reading in found if reading.group == rhyme or reading.part in parts}
+    fitting = {reading.rhyme for reading in found if book.rhyme(reading) == rhyme or reading.part in parts}
     return all(reading.rhyme in fitting for reading in found)
 
 
@@ -136,12 +137,12 @@ def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: st
 
 
 def scan_again(scansion: Scansion, lines: tuple[str, ...]) -> Scansion:
-    """The scansion of a poem whose characters have changed, against the same form and pattern."""
+    """The scansion of a poem whose characters have changed, against the same form and pattern, by the same book."""
     if scansion.pattern == "古绝":
         from gemma_poetry.prosody.ancient_scan import scan_ancient
 
-        return scan_ancient(lines, scansion.form, scansion.pattern)
-    return scan(lines, Form(scansion.form, (), "", scansion.pattern))
+        return scan_ancient(lines, scansion.form, scansion.pattern, book=scansion.book)
+    return scan(lines, Form(scansion.form, (), "", scansion.pattern), book=scansion.book.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Scansion of regulated verse: the line types, readings and rhyme that a poem is best read with.
 
-In: the lines of a 绝句, 律诗 or 排律. Out: a `Scansion`.
+In: the lines of a 绝句, 律诗 or 排律, a rhyme book. Out: a `Scansion`.
 
 Line types are chosen line by line, so that one broken joint (失粘, 失对) is one fault, and not a fault in every line behind
 it. A dynamic programme over the lines finds the types and tones with the fewest faults, then the fewest mended
-departures, then the fewest minor ones; what it chooses between is every reading that `interpretation` left open.
+departures, then the fewest minor ones; what it chooses between is every reading that the book leaves open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.findings import ONLY_READING, Fault, Place, Scansion
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.parallelism import parallelism
 from gemma_poetry.prosody.regulated import (
@@ -35,7 +35,8 @@ from gemma_poetry.prosody.regulated import (
     strict_pattern,
     without_first_rhyme,
 )
-from gemma_poetry.prosody.rhyme import NEIGHBOUR_GROUPS
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.verdicts import every_reading_passes
 
@@ -57,7 +58,9 @@ class _Step(NamedTuple):
     tones: tuple[str, ...] = ()
 
 
-def scan_regulated(lines: Sequence[str], name: str, pattern: str = "", rhyme: Tone = Tone.LEVEL) -> Scansion:
+def scan_regulated(
+    lines: Sequence[str], name: str, pattern: str = "", rhyme: Tone = Tone.LEVEL, book: RhymeBook = PINGSHUI
+) -> Scansion:
     """Reads a poem as regulated verse.
 
     Args:
@@ -65,29 +68,34 @@ def scan_regulated(lines: Sequence[str], name: str, pattern: str = "", rhyme: To
         name: The form's name.
         pattern: The pattern that it must keep; empty: any of those on the rhyme.
         rhyme: The tone of the rhyme, where no pattern says it.
+        book: The rhyme book.
     """
-    scansion = _scan(lines, name, pattern, rhyme.value, interpret(lines))
+    heard = book.interpret(lines)
+    scansion = _scan(lines, name, pattern, rhyme, heard, book)
     if scansion.verdict is Verdict.FAIL:
         # The traditional form that the context suggests may be the wrong one (香烟 of a temple is not 香菸).
-        widened = _scan(lines, name, pattern, rhyme.value, interpret(lines, widened=True))
+        wider = book.interpret(lines, widened=True)
+        widened = _scan(lines, name, pattern, rhyme, wider, book) if wider != heard else scansion
         if len(widened.faults) < len(scansion.faults):
             return widened
     return scansion
 
 
-def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list[list[Heard]]) -> Scansion:
+def _scan(
+    lines: Sequence[str], name: str, pattern: str, rhyme_tone: Tone, heard: list[list[Heard]], book: RhymeBook
+) -> Scansion:
     characters = len(lines[0])
-    openings = list(LINE_TYPES)
+    openings, rhyme = list(LINE_TYPES), rhyme_tone.value
     if pattern:
         opening, rhyme, _unused = find_pattern(pattern, characters)
         openings = [opening]
-    group = _choose_group(heard, rhyme)
-    first_rule = _rule_of_first(lines, heard, group, rhyme)
+    group = _choose_group(heard, rhyme, book)
+    first_rule = _rule_of_first(lines, heard, group, rhyme, book)
     tones = [[_tones(place.readings) for place in line] for line in heard]
     likely = [[place.likely.value if place.likely else "" for place in line] for line in heard]
     best = _best_path(tones, likely, openings, rhyme, first_rule is None or first_rule.verdict is not Verdict.FAIL)
     found = sorted(
-        [*_metre_faults(best, characters, rhyme), *_rhyme_faults(lines, heard, best, group, rhyme, first_rule)],
+        [*_metre_faults(best, characters, rhyme), *_rhyme_faults(lines, heard, best, group, rhyme, first_rule, book)],
         key=lambda fault: (fault.line, fault.position),
     )
     verdict = verdict_of(fault.rule for fault in found)
@@ -100,10 +108,12 @@ def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list
         named,
         tuple(lines),
         verdict,
-        verdict.passes and every_reading_passes(lines, Tone(rhyme)),
+        verdict.passes and every_reading_passes(lines, book, Tone(rhyme)),
         group,
         tuple(
-            tuple(_places(line, line_heard, kind, chosen, _mending_third(kind, rhyme, best.tones[number:]), ends and group))
+            tuple(
+                _places(line, line_heard, kind, chosen, _mending_third(kind, rhyme, best.tones[number:]), ends and group, book)
+            )
             for number, (line, line_heard, kind, chosen, ends) in enumerate(
                 zip(lines, heard, best.kinds, best.tones, rhyming), 1
             )
@@ -114,6 +124,7 @@ def _scan(lines: Sequence[str], name: str, pattern: str, rhyme: str, heard: list
             *(_unlikely_readings(lines, heard, best, rhyme) if verdict.passes else ()),
             *(_parallel_remarks(lines) if len(lines) >= _LINES_OF_OCTAVE else ()),
         ),
+        book,
     )
 
 
@@ -249,36 +260,47 @@ def _metre_faults(best: _Step, characters: int, rhyme: str) -> list[Fault]:
     return faults
 
 
-def _groups(place: Heard, rhyme: str) -> frozenset[str]:
+def _groups(place: Heard, rhyme: str, book: RhymeBook) -> frozenset[str]:
     """The groups that a character may rhyme in, on a rhyme of this tone."""
-    return frozenset(reading.group for reading in place.readings if reading.tone.value == rhyme)
+    return frozenset(book.rhyme(reading) for reading in place.readings if reading.tone.value == rhyme)
 
 
-def _choose_group(heard: Sequence[Sequence[Heard]], rhyme: str) -> str:
+def _choose_group(heard: Sequence[Sequence[Heard]], rhyme: str, book: RhymeBook) -> str:
     """The group that most even lines can rhyme in; of equals the one that suits the first line best."""
-    counts = Counter(group for line in heard[1::2] for group in _groups(line[-1], rhyme))
-    first = _groups(heard[0][-1], rhyme)
+    # Sets have no order of their own: max keeps the group that comes first in the poem, and of one word in the book.
+    groups = (sorted(_groups(line[-1], rhyme, book), key=book.rhymes.index) for line in heard[1::2])
+    counts = Counter(itertools.chain.from_iterable(groups))
+    first = _groups(heard[0][-1], rhyme, book)
 
     def worth(group: str) -> tuple[int, bool, bool]:
-        return counts[group], group in first, not first.isdisjoint(NEIGHBOUR_GROUPS[group])
+        return counts[group], group in first, not first.isdisjoint(book.neighbours(group))
 
     return max(counts, key=worth, default="")
 
 
-def _rule_of_first(lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str, rhyme: str) -> Rule | None:
+def _rule_of_first(
+    lines: Sequence[str], heard: Sequence[Sequence[Heard]], group: str, rhyme: str, book: RhymeBook
+) -> Rule | None:
     """What becomes of the first line if it ends in the tone of the rhyme: nothing, a licence, or a fault."""
     place = heard[0][-1]
     if lines[0][-1] in {line[-1] for line in lines[1::2]}:
         return Rule.REPEATED_RHYME
-    if not place.readings or not group or group in _groups(place, rhyme):
+    own = _groups(place, rhyme, book)
+    if not place.readings or not group or group in own:
         return None
-    if not NEIGHBOUR_GROUPS[group].isdisjoint(_groups(place, rhyme)):
+    if not book.neighbours(group).isdisjoint(own):
         return Rule.NEIGHBOUR_RHYME
     return Rule.OBLIQUE_FIRST if rhyme == OBLIQUE else Rule.RHYME
 
 
 def _rhyme_faults(
-    lines: Sequence[str], heard: Sequence[Sequence[Heard]], best: _Step, group: str, rhyme: str, first_rule: Rule | None
+    lines: Sequence[str],
+    heard: Sequence[Sequence[Heard]],
+    best: _Step,
+    group: str,
+    rhyme: str,
+    first_rule: Rule | None,
+    book: RhymeBook,
 ) -> list[Fault]:
     faults = []
     line_of: dict[str, int] = {}
@@ -286,7 +308,8 @@ def _rhyme_faults(
         word, place, position = line[-1], line_heard[-1], len(line)
         if kind.last != rhyme or tones[-1] != rhyme:
             continue
-        rule = first_rule if number == 1 else Rule.RHYME if group not in _groups(place, rhyme) and place.readings else None
+        own = _groups(place, rhyme, book)
+        rule = first_rule if number == 1 else Rule.RHYME if group not in own and place.readings else None
         if rule is Rule.OBLIQUE_FIRST:
             faults.append(Fault(rule, number, position, LEVEL, OBLIQUE))
             continue
@@ -294,12 +317,18 @@ def _rhyme_faults(
             faults.append(Fault(Rule.REPEATED_RHYME, number, position, group, f"{word} = {line_of[word]}"))
         line_of.setdefault(word, number)
         if rule in (Rule.RHYME, Rule.NEIGHBOUR_RHYME):
-            faults.append(Fault(rule, number, position, group, "/".join(sorted(_groups(place, rhyme)))))
+            faults.append(Fault(rule, number, position, group, "/".join(sorted(own))))
     return faults
 
 
 def _places(
-    line: str, heard: Sequence[Heard], kind: LineType, chosen: str, next_third: str, group: str | Literal[False]
+    line: str,
+    heard: Sequence[Heard],
+    kind: LineType,
+    chosen: str,
+    next_third: str,
+    group: str | Literal[False],
+    book: RhymeBook,
 ) -> list[Place]:
     """The places of a line; `group` is what it rhymes in, or `False` where it does not rhyme."""
     expected = strict_pattern(kind, len(line))
@@ -308,7 +337,7 @@ def _places(
     for index, (char, place, asked) in enumerate(zip(line, heard, expected)):
         rhymes = group is not False and index == len(line) - 1
         tones = _tones(place.readings)
-        taken, reason = _taken(place, chosen[index], group if rhymes and group else "")
+        taken, reason = _taken(place, chosen[index], group if rhymes and group else "", book)
         if not taken and len(tones) > 1:
             other = OBLIQUE if chosen[index] == LEVEL else LEVEL
             flipped = chosen[:index] + other + chosen[index + 1 :]
@@ -320,10 +349,10 @@ def _places(
     return places
 
 
-def _taken(place: Heard, tone: str, group: str) -> tuple[Reading | None, str]:
+def _taken(place: Heard, tone: str, group: str, book: RhymeBook) -> tuple[Reading | None, str]:
     """The reading that is taken without asking the metre, and why; `None` where several stay open."""
     if group:
-        rhyming = [reading for reading in place.readings if reading.group == group]
+        rhyming = [one for one in place.readings if one.tone.value == tone and book.rhyme(one) == group]
         if rhyming:
             return rhyming[0], place.reason or (_("rhyme") if len(place.readings) > 1 else ONLY_READING)
     if len({(reading.rhyme, reading.tone) for reading in place.readings}) == 1:

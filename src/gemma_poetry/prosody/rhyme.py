@@ -157,7 +157,6 @@ GROUP_CONTOURS: dict[str, str] = {name: contour for contour, names in _GROUP_NAM
 PART_NAMES: dict[int, str] = {number: f"第{numeral}部" for number, numeral in enumerate(_NUMERALS[:19], 1)}
 """The name of each 词林正韵 part."""
 
-
 STOPPED_PARTS: frozenset[int] = frozenset(range(15, 20))
 """The 词林正韵 parts of the entering tone."""
 
@@ -169,6 +168,22 @@ def _mixed_parts() -> dict[int, frozenset[int]]:
 
 MIXED_PARTS: dict[int, frozenset[int]] = _mixed_parts()
 """For each part those that Song poets rhymed with it in 词: 3 with 5, 17 with 18, 6 with 11 and 13 (endings n, ng and m)."""
+
+
+def _family_names() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for row in filter(None, _FAMILIES.split("\n")):
+        _, *heads, _, _ = row.split()
+        level = [] if heads[0] == "·" else [_GROUP_NAMES["平"][head] for head in heads[0].split("/")]
+        for contour, own in zip(CONTOURS, heads):
+            for index, head in enumerate(own.split("/") if own != "·" else ()):
+                group = _GROUP_NAMES[contour][head]
+                names.setdefault(group, level[index] if level and contour != "入" else group)
+    return names
+
+
+FAMILY_NAMES: dict[str, str] = _family_names()
+"""For each group of 平水韵 the level group of its family (一东 for 一东 一董 一送), itself where there is none and in 入声."""
 
 
 def _neighbours() -> dict[str, frozenset[str]]:

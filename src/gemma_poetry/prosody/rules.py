@@ -17,7 +17,7 @@ class Verdict(str, Enum):
     STRICT = "strict"
     """Every place is as the pattern has it."""
     MINOR = "minor"
-    """With a departure that needs no mending (小拗, 三仄尾, 通韵; of 词 a place that most poems keep, a rare 又一体)."""
+    """With a departure that needs no mending (小拗, 三仄尾, 通韵; of 词 a place that most keep, 宋人通押, a rare 又一体)."""
     RESCUED = "rescued"
     """With a departure that is mended (拗救: 孤平自救, 大拗对句救, 特拗)."""
     FAIL = "fail"
@@ -65,6 +65,7 @@ class Rule(Enum):
     ADHESION = ("失粘", "no adhesion between the couplets", Verdict.FAIL)
     RHYME = ("出韵", "out of rhyme", Verdict.FAIL)
     NEIGHBOUR_RHYME = ("邻韵", "first line in a neighbouring rhyme, allowed", Verdict.STRICT)
+    MIXED_RHYME = ("宋人通押", "rhymes of parts that Song poets took together in 词", Verdict.MINOR)
     JOINED_RHYME = ("通韵", "rhymes of one part taken together, allowed in 古体", Verdict.MINOR)
     REPEATED_RHYME = ("重韵", "rhyme word repeated", Verdict.FAIL)
     CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)

@@ -1,7 +1,7 @@
 """Scansion: the lines of a poem, read back against a form.
 
-In: lines of Han characters, or one text, and a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it).
-Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
+In: lines of Han characters, or one text, a form (its name, a `Form` with a pattern, or nothing: `scan_auto` finds it), and the
+name of a rhyme book. Out: a `Scansion`: the verdict, each fault and licence with line and position, the readings taken and why.
 
     lines ──interpretation──> readings of every place ──┬─ 绝句 (仄韵 too) 律诗 排律: regulated_scan
                                                         ├─ 古诗: ancient_scan (rhyme alone)
@@ -22,6 +22,8 @@ from gemma_poetry.prosody.classification import classify
 from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, OBLIQUE_FORMS, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, rhyme_book
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -32,7 +34,7 @@ _MIN_RHYMING_LINES = 4
 _SIX_BY_LINES = {4: "六言绝句", 8: "六言律诗"}
 
 
-def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scansion:
+def scan(lines: str | Sequence[str], form: Form | str, marks: str = "", book: str = "") -> Scansion:
     """Reads a poem against a form.
 
     Args:
@@ -40,6 +42,7 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scans
         form: The full or short name of a form, or a 词牌; or a `Form`, whose pattern is then the only one that counts and
             whose given characters must stand where it has them.
         marks: One closing mark (`，` or `。`) a line, where they are known: in 古体 rhymes stand at the ends of sentences.
+        book: The name of a rhyme book (see `rhyme_books`); empty: 平水韵 for 诗, 词林正韵 for 词.
 
     Returns:
         The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template), and for a poem of which
@@ -49,9 +52,10 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "") -> Scans
         TextError: There are no lines, one holds something else than Han characters, or their number or length is not the
             form's.
         UnknownFormError: No form or tune is called so, or it has no such pattern.
+        UsageError: No rhyme book is called so.
     """
     lines, marks = _parted(lines, marks)
-    return _if_readable(_scan(lines, form, marks))
+    return _if_readable(_scan(lines, form, marks, book))
 
 
 def _parted(lines: str | Sequence[str], marks: str) -> tuple[Sequence[str], str]:
@@ -78,7 +82,7 @@ def _if_readable(scansion: Scansion) -> Scansion:
     return replace(scansion, verdict=Verdict.NOT_JUDGED, every_reading=False, faults=(), licences=(), remarks=(remark,))
 
 
-def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
+def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scansion:
     # What reads each kind of form returns a `Scansion`, and so needs this module.
     from gemma_poetry.prosody.ancient_scan import scan_ancient
     from gemma_poetry.prosody.regulated import REGULATED_CHARACTERS, patterns_of, without_first_rhyme
@@ -88,6 +92,7 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
 
     name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
     name = SHORT_NAMES.get(name, name)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
     if name in REGULATED_CHARACTERS:
         characters = REGULATED_CHARACTERS[name]
         _check_lengths(lines, name, characters)
@@ -96,29 +101,30 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str) -> Scansion:
             raise UnknownFormError(
                 _("{name} has no pattern {pattern!r}", name=name, pattern=pattern), expected=" / ".join(patterns_of(name))
             )
-        scansion = scan_regulated(lines, name, pattern)
-        if not pattern and name in OBLIQUE_FORMS and scansion.verdict is Verdict.FAIL and _ends_oblique(lines):
-            oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE)
+        scansion = scan_regulated(lines, name, pattern, book=spoken)
+        if not pattern and name in OBLIQUE_FORMS and scansion.verdict is Verdict.FAIL and _ends_oblique(lines, spoken):
+            oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE, book=spoken)
             scansion = oblique if len(oblique.faults) < len(scansion.faults) else scansion
     elif name in ANCIENT_CHARACTERS:
         _check_lengths(lines, name, ANCIENT_CHARACTERS[name])
         if len(lines) < _MIN_RHYMING_LINES:
-            scansion = _not_judged(lines, name, _("{count} lines are too few to tell a rhyme", count=len(lines)))
+            scansion = _not_judged(lines, name, spoken, _("{count} lines are too few to tell a rhyme", count=len(lines)))
         else:
-            scansion = scan_ancient(lines, name, marks=marks)
+            scansion = scan_ancient(lines, name, marks=marks, book=spoken)
     elif name == "词":
-        tune = guess_tune(lines)
-        scansion = scan_tune(lines, tune) if tune else _not_judged(lines, name, _("no tune (词牌) fits the lines: name one"))
+        tune = guess_tune(lines, book=sung)
+        unfit = _("no tune (词牌) fits the lines: name one")
+        scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung or CILIN, unfit)
     elif name in FORM_NAMES:
-        scansion = _not_judged(lines, name, _("{name} has no rule to judge by", name=name))
+        scansion = _not_judged(lines, name, spoken, _("{name} has no rule to judge by", name=name))
     elif find_tune(name):
-        scansion = scan_tune(lines, name, pattern)
+        scansion = scan_tune(lines, name, pattern, sung)
     else:
         raise _unknown(name)
     return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
 
 
-def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
+def scan_auto(lines: str | Sequence[str], marks: str = "", book: str = "") -> Scansion:
     """Reads a poem against the form that its lines suggest.
 
     A 诗 is classified as `forms.classify` says. A 绝句 whose even lines cannot end level is read as one on an oblique rhyme
@@ -129,37 +135,39 @@ def scan_auto(lines: str | Sequence[str], marks: str = "") -> Scansion:
     Args:
         lines: As for `scan`.
         marks: As for `scan`.
+        book: As for `scan`.
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
+        UsageError: No rhyme book is called so.
     """
     lines, marks = _parted(lines, marks)
-    return _if_readable(_scan_auto(lines, marks))
+    return _if_readable(_scan_auto(lines, marks, book))
 
 
-def _scan_auto(lines: Sequence[str], marks: str) -> Scansion:
+def _scan_auto(lines: Sequence[str], marks: str, book: str) -> Scansion:
     from gemma_poetry.prosody.ancient_scan import scan_ancient
     from gemma_poetry.prosody.regulated_scan import scan_regulated
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
-    name = classify(lines)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
+    name = classify(lines, spoken)
     if name == "杂言诗":
-        tune = guess_tune(lines)
-        return scan_tune(lines, tune) if tune else _scan(lines, name, marks)
+        tune = guess_tune(lines, book=sung)
+        return scan_tune(lines, tune, book=sung) if tune else _scan(lines, name, marks, book)
     if name == "六言诗":
+        ancient = _scan(lines, name, marks, book)
         regulated = _SIX_BY_LINES.get(len(lines))
-        return (
-            _or_ancient(_scan(lines, regulated, marks), _scan(lines, name, marks)) if regulated else _scan(lines, name, marks)
-        )
+        return _or_ancient(_scan(lines, regulated, marks, book), ancient) if regulated else ancient
     if name not in FIXED_SHAPES:
-        return _scan(lines, name, marks)
-    if name in OBLIQUE_FORMS and _ends_oblique(lines):
-        oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE)
-        ancient = scan_ancient(lines, name, "古绝", marks)
+        return _scan(lines, name, marks, book)
+    if name in OBLIQUE_FORMS and _ends_oblique(lines, spoken):
+        oblique = scan_regulated(lines, name, rhyme=Tone.OBLIQUE, book=spoken)
+        ancient = scan_ancient(lines, name, "古绝", marks, spoken)
         if oblique.verdict.passes or ancient.verdict.passes:
             return _or_ancient(oblique, ancient)
-    scansion = _scan(lines, name, marks)
-    if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks).verdict.passes:
+    scansion = _scan(lines, name, marks, book)
+    if not scansion.verdict.passes and scan_ancient(lines, name, marks=marks, book=spoken).verdict.passes:
         remark = _("as ancient verse (古体), which asks for rhyme alone, it passes")
         return replace(scansion, remarks=(*scansion.remarks, remark))
     return scansion
@@ -175,12 +183,30 @@ def _or_ancient(regulated: Scansion, ancient: Scansion) -> Scansion:
     return replace(ancient, remarks=(*ancient.remarks, remark))
 
 
-def _ends_oblique(lines: Sequence[str]) -> bool:
+def _ends_oblique(lines: Sequence[str], book: RhymeBook) -> bool:
     """Whether an even line has no reading that ends it level."""
-    from gemma_poetry.prosody.interpretation import interpret
-
-    ends = [line[-1].readings for line in interpret(lines)[1::2]]
+    ends = [line[-1].readings for line in book.interpret(lines)[1::2]]
     return any(found and all(reading.tone is Tone.OBLIQUE for reading in found) for found in ends)
+
+
+def with_passing_books(scansion: Scansion, form: Form | str = "", marks: str = "") -> Scansion:
+    """Of a poem that fails by its rhyme book, the scansion with the books by which it passes; any other as it is.
+
+    Args:
+        scansion: What `scan` or `scan_auto` said of it.
+        form: What `scan` was told; empty: `scan_auto` found the form.
+        marks: What it was told of marks.
+    """
+    if scansion.verdict is not Verdict.FAIL:
+        return scansion
+    passing = []
+    for book in BOOKS:
+        if book.name != scansion.book.name:
+            lines = scansion.lines
+            other = scan(lines, form, marks, book.name) if form else scan_auto(lines, marks, book.name)
+            if other.verdict.passes:
+                passing.append(book)
+    return replace(scansion, passing_books=tuple(passing))
 
 
 def check_form(name: str) -> None:
@@ -231,13 +257,14 @@ def _check_count(lines: Sequence[str], name: str) -> None:
         )
 
 
-def _not_judged(lines: Sequence[str], name: str, remark: str) -> Scansion:
-    from gemma_poetry.prosody.lexicon import tones
+def _not_judged(lines: Sequence[str], name: str, book: RhymeBook, remark: str) -> Scansion:
+    places = tuple(tuple(Place(char, _tones_of(char, book), "中") for char in line) for line in lines)
+    return Scansion(name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(remark,), book=book)
 
-    places = tuple(
-        tuple(Place(char, "".join(tone.value for tone in Tone if tone in tones(char)), "中") for char in line) for line in lines
-    )
-    return Scansion(name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(remark,))
+
+def _tones_of(char: str, book: RhymeBook) -> str:
+    tones = {reading.tone for reading in book.readings(char)}
+    return "".join(tone.value for tone in Tone if tone in tones)
 
 
 def _with_given_characters(scansion: Scansion, form: Form) -> Scansion:

@@ -6,12 +6,14 @@ In: a `Scansion`, and mends for its faults where they are wanted. Out: a diction
     lines              the lines
     verdict            strict, minor, rescued, fail or not-judged: that of the best choice of readings
     every_reading      whether every choice of readings passes
-    rhyme_group        平水韵 group or 词林正韵 parts, empty where there is none
+    book               the rhyme book that it was read by: pingshui, cilin, xinyun, tongyun
+    passes_by          of a poem that fails: the books by which it passes, where that was asked for
+    rhyme_group        the group, or of a 词 the groups, of that book; empty where there is none
     faults licences    [{line, position, rule, chinese, english, expected, actual}], position 0 for a whole line;
                        faults also have mends [{line, position, characters}] and advice
     tones expected     one string a line: 平 仄, 通 where both are possible, ？ for an unknown character; 平 仄 中
     taken              [{line, position, character, tone, rhyme, group, part, later, reason}] for characters of which one
-                       of several readings was taken
+                       of several readings was taken; pinyin too where the book is modern
     unknown            [{line, position, character}]
     remarks            sentences
     evidence           of a tune {tier, poems}: how well its template is attested (solid, thin, single); else null
@@ -63,6 +65,8 @@ def scansion_record(scansion: Scansion, mends: Sequence[Mend] = ()) -> dict[str,
         "lines": list(scansion.lines),
         "verdict": scansion.verdict.value,
         "every_reading": scansion.every_reading,
+        "book": scansion.book.name,
+        "passes_by": [book.name for book in scansion.passing_books],
         "rhyme_group": scansion.rhyme_group,
         "faults": faults,
         "licences": [_fault_record(licence) for licence in scansion.licences],
@@ -77,6 +81,7 @@ def scansion_record(scansion: Scansion, mends: Sequence[Mend] = ()) -> dict[str,
                 "rhyme": place.taken.rhyme,
                 "group": place.taken.group,
                 "part": place.taken.part,
+                **({"pinyin": place.taken.pinyin} if place.taken.pinyin else {}),
                 "later": place.taken.later,
                 "reason": place.reason,
             }

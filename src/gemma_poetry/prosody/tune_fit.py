@@ -1,31 +1,33 @@
-"""A 词 laid over the variants of its tune.
+"""A 词 or 曲 laid over the variants of its tune.
 
-In: lines and variants. Out: a `TuneFit`: the variant (体) that fits best, the 词林正韵 part of each rhyme, and every place
+In: lines, variants, a rhyme book. Out: a `TuneFit`: the variant (体) that fits best, the part of each rhyme, and every place
 where the poem departs from the variant.
 
     lines ──variants with the same rhyme places──> tones, rhymes, echoes compared ──fewest faults, then commonest──> fit
           └─none──> the variant of the nearest line lengths; lines of equal length compared, the others reported
 
 A character is right if one of its readings is. A tone that is merely usual in its place may be missed: a licence. A
-sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it.
+sentence that is divided otherwise than in the variant, with no rhyme displaced, is a licence (句读): editors differ in it. So
+is a rhyme word of another 词林正韵 part that Song poets took together with that of the others (宋人通押).
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
 
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
-from gemma_poetry.prosody.interpretation import Heard, every_reading, interpret
-from gemma_poetry.prosody.rhyme import PART_NAMES
+from gemma_poetry.prosody.interpretation import Heard
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
-from gemma_poetry.prosody.yuan_rhyme import YUAN_PART_NAMES, yuan_heard
 
 _MOST_PADDING = 3
 _PADDING_SHARE = 0.25
@@ -69,9 +71,10 @@ class TuneFit:
     Attributes:
         variant: The variant.
         places: The characters that could be held against a slot, in the order of the poem.
-        parts: The 词林正韵 part taken for each rhyme variable; a variable of unknown characters only is missing.
+        parts: The part of the book taken for each rhyme variable; a variable of unknown characters only is missing.
         departures: Faults and licences, in the order of the poem.
         every_reading: Whether the poem has no fault whichever readings its characters take.
+        book: The rhyme book.
     """
 
     variant: TuneVariant
@@ -79,6 +82,7 @@ class TuneFit:
     parts: dict[str, int]
     departures: tuple[Fault, ...]
     every_reading: bool
+    book: RhymeBook = CILIN
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -87,7 +91,7 @@ class TuneFit:
 
 
 def fit_variants(
-    lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE, *, song: bool = False
+    lines: Sequence[str], variants: Sequence[TuneVariant], shape_rule: Rule = Rule.SHAPE, book: RhymeBook = CILIN
 ) -> TuneFit:
     """The fit of the variant that suits a poem best.
 
@@ -95,49 +99,39 @@ def fit_variants(
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
         shape_rule: What a line of another length is, where no variant fits: a fault, or the licence of a rare variant.
-        song: Whether it is a 曲, heard by 中原音韵.
+        book: The rhyme book.
     """
-    fit = _fit_heard(lines, hear_sung(lines, interpret, song), variants, shape_rule)
+    heard: Hearing = book.interpret(lines)
+    fit = _fit_heard(lines, heard, variants, shape_rule, book)
     # Only a poem that fails so is read with every traditional form of its characters, and then with every reading: what
     # usage settles, it settles by regulated verse, and 词 takes some characters otherwise (不 与 平, 如 仄).
-    for hear in (_hear_every_form, every_reading):
+    for hear in (functools.partial(book.interpret, widened=True), book.every_reading):
         if not fit.faults:
             break
-        fit = min(fit, _fit_heard(lines, hear_sung(lines, hear, song), variants, shape_rule), key=_cost)
+        before, heard = heard, hear(lines)
+        if heard != before:
+            fit = min(fit, _fit_heard(lines, heard, variants, shape_rule, book), key=_cost)
     return fit
-
-
-def hear_sung(lines: Sequence[str], hear: Callable[[Sequence[str]], Hearing], song: bool) -> Hearing:
-    """The readings of every place, of a 曲 as 中原音韵 has them."""
-    heard = hear(lines)
-    return [list(map(yuan_heard, line)) for line in heard] if song else heard
-
-
-def part_name(part: int) -> str:
-    """The name of a part of 词林正韵 or of a group of 中原音韵."""
-    return YUAN_PART_NAMES.get(part) or PART_NAMES[part]
-
-
-def _hear_every_form(lines: Sequence[str]) -> Hearing:
-    return interpret(lines, widened=True)
 
 
 def _cost(fit: TuneFit) -> tuple[int, int]:
     return len(fit.faults), len(fit.departures)
 
 
-def _fit_heard(lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant], shape_rule: Rule) -> TuneFit:
+def _fit_heard(
+    lines: Sequence[str], heard: Hearing, variants: Sequence[TuneVariant], shape_rule: Rule, book: RhymeBook
+) -> TuneFit:
     lengths = tuple(map(len, lines))
-    fits = [_lay_over(lines, heard, variant) for variant in variants if variant.fits(lengths)]
+    fits = [_lay_over(lines, heard, variant, book) for variant in variants if variant.fits(lengths)]
     if fits:
         # min keeps the first of equals: the commoner variant.
         return min(fits, key=_cost)
     attested = [variant for variant in variants if variant.tier is Tier.SOLID]
     nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
-    return _lay_line_by_line(lines, heard, nearest, shape_rule)
+    return _lay_line_by_line(lines, heard, nearest, shape_rule, book)
 
 
-def fit_padded(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit | None:
+def fit_padded(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook) -> TuneFit | None:
     """The fit of the variant that a 曲 with padding characters (衬字) suits best; `None` if it can be meant for none.
 
     Which characters are padding, the tones tell: those are left out without which the line keeps most of them, the earliest
@@ -146,10 +140,11 @@ def fit_padded(lines: Sequence[str], variants: Sequence[TuneVariant]) -> TuneFit
     Args:
         lines: The lines, Han characters only.
         variants: At least one, the commonest first.
+        book: The rhyme book.
     """
     lengths = tuple(map(len, lines))
-    heard = hear_sung(lines, interpret, True)
-    fits = [_lay_padded(lines, heard, variant) for variant in variants if _is_padded(lengths, variant.form.line_lengths)]
+    heard = book.interpret(lines)
+    fits = [_lay_padded(lines, heard, one, book) for one in variants if _is_padded(lengths, one.form.line_lengths)]
     return min(fits, key=_cost, default=None)
 
 
@@ -160,7 +155,7 @@ def _is_padded(lengths: Sequence[int], usual: Sequence[int]) -> bool:
     return min(more) >= 0 and max(more) <= _MOST_PADDING and 0 < sum(more) <= _PADDING_SHARE * sum(usual)
 
 
-def _lay_padded(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
+def _lay_padded(lines: Sequence[str], heard: Hearing, variant: TuneVariant, book: RhymeBook) -> TuneFit:
     places: list[SungPlace] = []
     departures: list[Fault] = []
     for number, (line, own, slots, shares) in enumerate(zip(lines, heard, variant.form.lines, variant.level_shares), 1):
@@ -175,7 +170,7 @@ def _lay_padded(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> T
             places.append(SungPlace(line[index], own[index], slot, number, index + 1, share, usual))
         if len(line) > len(slots):
             departures.append(Fault(Rule.PADDING, number, 0, str(len(slots)), str(len(line))))
-    return _compare(variant, places, departures)
+    return _compare(variant, places, departures, book)
 
 
 def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:
@@ -187,7 +182,7 @@ def _matcher(one: Sequence[int], other: Sequence[int]) -> SequenceMatcher[int]:
     return SequenceMatcher(a=one, b=other, autojunk=False)
 
 
-def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> TuneFit:
+def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant, book: RhymeBook) -> TuneFit:
     """A poem with the rhyme places of the variant, character by character."""
     lengths = tuple(map(len, lines))
     shares = (share for row in variant.level_shares for share in row)
@@ -197,7 +192,8 @@ def _lay_over(lines: Sequence[str], heard: Hearing, variant: TuneVariant) -> Tun
         for number, (line, own) in enumerate(zip(lines, heard), 1)
         for position, (char, place, (slot, share, usual)) in enumerate(zip(line, own, rest), 1)
     ]
-    return _compare(variant, places, [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)])
+    departures = [*_divisions(lengths, variant.form), *_broken_echoes(lines, lengths, variant.form)]
+    return _compare(variant, places, departures, book)
 
 
 def _divisions(lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
@@ -232,7 +228,7 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
             yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
-def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule) -> TuneFit:
+def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule, book: RhymeBook) -> TuneFit:
     """A poem of other line lengths: lines are matched by length, and those without a match are reported.
 
     Of a line that is merely too long or too short the rhyme word is compared all the same.
@@ -264,10 +260,10 @@ def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant
             departures.append(
                 Fault(shape_rule, line, 0, _sum_text(usual[usual_begin:usual_end]), _sum_text(lengths[begin:end]))
             )
-    return _compare(variant, places, departures)
+    return _compare(variant, places, departures, book)
 
 
-def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list[Fault]) -> TuneFit:
+def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list[Fault], book: RhymeBook) -> TuneFit:
     every = not any(found.rule.verdict is Verdict.FAIL for found in departures)
     rhyming: dict[str, list[SungPlace]] = {}
     for place in places:
@@ -289,16 +285,18 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
         if part is None:
             continue
         parts[rhyme] = part
+        mixed = book.mixed_parts.get(part, frozenset())
         for place in own:
             possible = parts_of(place.sounds, place.slot.tone)
-            every &= parts_of(place.sounds) <= {part} or place.may_not_rhyme
+            every &= parts_of(place.sounds) <= {part, *mixed} or place.may_not_rhyme
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
-                actual = "/".join(part_name(other) for other in sorted(possible))
-                rule = Rule.USUAL_RHYME if place.may_not_rhyme else Rule.RHYME
-                departures.append(Fault(rule, place.line, place.position, part_name(part), actual))
+                actual = "/".join(book.parts[other] for other in sorted(possible))
+                rule = Rule.RHYME if possible.isdisjoint(mixed) else Rule.MIXED_RHYME
+                rule = Rule.USUAL_RHYME if place.may_not_rhyme else rule
+                departures.append(Fault(rule, place.line, place.position, book.parts[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))
-    return TuneFit(variant, tuple(places), parts, tuple(departures), every)
+    return TuneFit(variant, tuple(places), parts, tuple(departures), every, book)
 
 
 def _commonest_part(places: Sequence[SungPlace]) -> int | None:

@@ -1,6 +1,6 @@
-"""Scansion of 词: the best fit among the variants of a tune, as the `Scansion` that 诗 and 词 share.
+"""Scansion of 词 and 曲: the best fit among the variants of a tune, as the `Scansion` that 诗 and 词 share.
 
-In: lines and a tune, by name or as a `Tune`. Out: a `Scansion`; `not-judged` for a tune without a template.
+In: lines and a tune, by name or as a `Tune`, a rhyme book. Out: a `Scansion`; `not-judged` for a tune without a template.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, interpret
+from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
-from gemma_poetry.prosody.rhyme import STOPPED_PARTS
+from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, hear_sung, line_pairs, part_name
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
 from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
@@ -25,13 +25,14 @@ from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 _GUESS_WRONG_SHARE = 0.1
 
 
-def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -> Scansion:
+def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", book: RhymeBook | None = None) -> Scansion:
     """Reads a poem against a tune.
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
         tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
+        book: The rhyme book; `None`: the usual one of the tune.
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
@@ -47,16 +48,16 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
         having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
         fitting = [one for one in having or called if one.fits(lengths)]
         if len(fitting) > 1:
-            found = [scan_tune(lines, one, pattern) for one in fitting]
+            found = [scan_tune(lines, one, pattern, book) for one in fitting]
             return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
+    book = book or tune.book
     if not tune.judged:
-        return _not_judged(lines, tune)
+        return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
-        return _not_judged(
-            lines, tune, _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
-        )
+        reason = _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
+        return _not_judged(lines, tune, book, reason)
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
     if not variants:
         raise UnknownFormError(
@@ -65,11 +66,9 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "") -
             action=_("choose one of them"),
         )
     if tune.mode and not any(variant.fits(lengths) for variant in variants):
-        padded = fit_padded(lines, variants)
-        return _to_scansion(lines, tune, padded) if padded else _not_judged(lines, tune, _fits_no_shape(tune))
-    return _to_scansion(
-        lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, song=bool(tune.mode))
-    )
+        padded = fit_padded(lines, variants, book)
+        return _to_scansion(lines, tune, padded) if padded else _not_judged(lines, tune, book, _fits_no_shape(tune))
+    return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, book))
 
 
 def _fits_no_shape(tune: Tune) -> str:
@@ -102,7 +101,7 @@ def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None
     """
     lengths = tuple(map(len, lines))
     for tune in (table or shipped_tunes()).called(name):
-        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid, song=bool(tune.mode))):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid, tune.book)):
             return tune
     return None
 
@@ -130,19 +129,19 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], *, song: bool) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
     variants = [variant for variant in variants if variant.fits(lengths)]
     if not variants:
         return None
-    fit = fit_variants(lines, variants, song=song)
+    fit = fit_variants(lines, variants, book=book)
     wrong = sum(found.rule in (Rule.TONE, Rule.USUAL_TONE) for found in fit.departures)
     fixed = sum(slot.tone is not None for slot in fit.variant.slots)
     return fit if wrong <= _GUESS_WRONG_SHARE * fixed else None
 
 
-def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | None:
+def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: RhymeBook | None = None) -> Tune | None:
     """The tune that a poem without a name is written to, if its lines tell; `None` otherwise.
 
     A tune is a candidate if one of its variants fits the line lengths and at most a tenth of the tones are wrong. The
@@ -152,6 +151,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     Args:
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
+        book: The rhyme book; `None`: the usual one of each tune.
     """
     lengths = tuple(map(len, lines))
     fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
@@ -159,7 +159,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
         best: Tune | None = None
         least = (sum(lengths) + 1, 0)
         for tune in fitting:
-            fit = _fit_in_tone(lines, variants_of(tune), song=bool(tune.mode))
+            fit = _fit_in_tone(lines, variants_of(tune), book or tune.book)
             if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
                 best, least = tune, cost
         if best:
@@ -167,17 +167,17 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None) -> Tune | N
     return None
 
 
-def _not_judged(lines: Sequence[str], tune: Tune, reason: str = "") -> Scansion:
+def _not_judged(lines: Sequence[str], tune: Tune, book: RhymeBook, reason: str = "") -> Scansion:
     if not reason:
         reason = _(
             "the lines of the {poems} poems of {name} in the corpus show no rhyme to go by", poems=tune.poems, name=tune.name
         )
-    places = _unsung_places(lines, tune)
-    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", _frozen(places), remarks=(reason,))
+    places = _frozen(_unsung_places(lines, book))
+    return Scansion(tune.name, "", tuple(lines), Verdict.NOT_JUDGED, False, "", places, remarks=(reason,), book=book)
 
 
 def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
-    places = _unsung_places(lines, tune)
+    places = _unsung_places(lines, fit.book)
     for sung in fit.places:
         places[sung.line - 1][sung.position - 1] = _sung_place(sung, fit.parts)
     verdict = verdict_of(found.rule for found in fit.departures)
@@ -194,7 +194,8 @@ def _to_scansion(lines: Sequence[str], tune: Tune, fit: TuneFit) -> Scansion:
         fit.faults,
         tuple(found for found in fit.departures if found.rule.verdict is not Verdict.FAIL),
         tuple(_remarks(lines, tune, fit)),
-        fit.variant.poems,
+        fit.book,
+        poems=fit.variant.poems,
     )
 
 
@@ -202,11 +203,11 @@ def _frozen(places: list[list[Place]]) -> tuple[tuple[Place, ...], ...]:
     return tuple(map(tuple, places))
 
 
-def _unsung_places(lines: Sequence[str], tune: Tune) -> list[list[Place]]:
+def _unsung_places(lines: Sequence[str], book: RhymeBook) -> list[list[Place]]:
     """The characters as they are when nothing is asked of them."""
     return [
         [Place(char, _tones_text(heard), "中", "", *_taken(heard, None, None)) for char, heard in zip(line, own)]
-        for line, own in zip(lines, hear_sung(lines, interpret, bool(tune.mode)))
+        for line, own in zip(lines, book.interpret(lines))
     ]
 
 
@@ -247,8 +248,8 @@ def _rhyme_text(fit: TuneFit) -> str:
     for rhyme, used in tones_of.items():
         if rhyme in fit.parts:
             part = fit.parts[rhyme]
-            sung = "" if part in STOPPED_PARTS else "".join(tone.value for tone in Tone if tone in used)
-            texts.append(part_name(part) + sung)
+            sung = "" if part in fit.book.stopped_parts else "".join(tone.value for tone in Tone if tone in used)
+            texts.append(fit.book.parts[part] + sung)
     return "、".join(texts)
 
 
@@ -275,7 +276,7 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
     variant = fit.variant
-    if tune.mode:
+    if tune.mode and fit.book is tune.book:
         remarks.append(
             _("曲 ({mode}): rhyme by 中原音韵, derived by rules from the 廣韻; 入 counts among the other tones", mode=tune.mode)
         )

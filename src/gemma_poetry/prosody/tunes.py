@@ -33,6 +33,8 @@ from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.prosody.known_names import KNOWN_NAMES, SONG_NAMES
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN, YUAN, rhyme_book
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends, stanza_ends, tier_of
 
@@ -85,6 +87,11 @@ class Tune:
         """The variants that many poems attest."""
         attested = (place for place, poems in enumerate(_poems_of(self.variants)) if tier_of(poems) is Tier.SOLID)
         return tuple(self.variants[place] for place in attested)
+
+    @property
+    def book(self) -> RhymeBook:
+        """The rhyme book that it usually goes by: 词林正韵, of a 曲 中原音韵."""
+        return YUAN if self.mode else CILIN
 
     def fits(self, lengths: Sequence[int]) -> bool:
         """Whether a variant fits a poem with such line lengths."""
@@ -206,6 +213,20 @@ def with_known_names(tunes: Mapping[str, Tune]) -> dict[str, Tune]:
         if name in found and alias not in tunes:
             found[name] = replace(found[name], aliases=(*found[name].aliases, alias))
     return found
+
+
+def book_of(tune: str, name: str = "") -> RhymeBook:
+    """The rhyme book that verse goes by.
+
+    Args:
+        tune: The tune that it is written to; empty: it is a 诗.
+        name: The book that is asked for; empty: 平水韵, of 词 词林正韵, of 曲 中原音韵.
+
+    Raises:
+        UsageError: No book is called so.
+    """
+    known = find_tune(tune) if tune and not name else None
+    return known.book if known else rhyme_book(name, sung=bool(tune))
 
 
 def stanza_breaks(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...]:

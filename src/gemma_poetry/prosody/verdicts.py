@@ -1,9 +1,9 @@
 """Verdicts on many poems: what `scan` says of regulated verse, without the reasons, some hundred times as fast.
 
-In: the lines of a poem. Out: its verdict, and whether every choice of readings passes.
+In: the lines of a poem, a rhyme book. Out: its verdict, and whether every choice of readings passes.
 
     characters ──tone code 1 平, 2 仄, 3 both──> a key a line ──cached──> best and worst outcome under each line type
-    rhyme words ──bit mask of the 106 groups──> common group
+    rhyme words ──bit mask of the book's groups, level and oblique apart──> common group
 
 There are no more than 3^7 keys, so every line of a corpus is looked up; a poem costs four chains of look-ups.
 """
@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.interpretation import Heard, heard_at_word, heard_widened, other_places, traditional, words_in
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines
 from gemma_poetry.prosody.regulated import (
@@ -32,23 +31,15 @@ from gemma_poetry.prosody.regulated import (
     line_findings,
     line_verdict,
 )
-from gemma_poetry.prosody.rhyme import GROUPS, LEVEL_GROUPS, NEIGHBOUR_GROUPS
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import PINGSHUI
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Verdict
 
 VERDICTS = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.FAIL)
 _FAIL = VERDICTS.index(Verdict.FAIL)
 _CODE_OF_TONE = {Tone.LEVEL: "1", Tone.OBLIQUE: "2"}
 _TONES_OF_CODE = {"1": LEVEL, "2": OBLIQUE, "3": LEVEL + OBLIQUE}
-# The level groups come first of all.
-_BITS = {group: 1 << index for index, group in enumerate(GROUPS)}
-_ALL_GROUPS = (1 << len(GROUPS)) - 1
-_LEVEL_BITS = (1 << len(LEVEL_GROUPS)) - 1
-_BITS_OF = {LEVEL: _LEVEL_BITS, OBLIQUE: _ALL_GROUPS & ~_LEVEL_BITS}
-_NEIGHBOUR_BITS = [sum(_BITS[near] for near in NEIGHBOUR_GROUPS[group]) for group in GROUPS]
 _REGULATED_LENGTHS = (5, 7)
-
-
-_Hear = Callable[[str, bool], Heard]
 
 
 class _RhymeMask(NamedTuple):
@@ -63,18 +54,6 @@ class _RhymeMask(NamedTuple):
     every: int
 
 
-def _rhyme_mask(found: Sequence[Reading]) -> _RhymeMask:
-    by_rhyme: dict[str, int] = {}
-    for reading in found:
-        by_rhyme[reading.rhyme] = by_rhyme.get(reading.rhyme, 0) | _BITS[reading.group]
-    some, every = 0, _ALL_GROUPS
-    for bits in by_rhyme.values():
-        some |= bits
-        every &= bits
-    # A character without a reading may be anything: it is reported, and not taken for a fault.
-    return _RhymeMask(some, every) if by_rhyme else _RhymeMask(_ALL_GROUPS, 0)
-
-
 def _tone_code(found: Sequence[Reading]) -> str:
     tones = {reading.tone for reading in found}
     return "3" if len(tones) != 1 else _CODE_OF_TONE[tones.pop()]
@@ -83,13 +62,13 @@ def _tone_code(found: Sequence[Reading]) -> str:
 class _Codes(dict[int, str]):
     """Tone codes by code point, found as `str.translate` asks for them; `unread` are the characters without a reading."""
 
-    def __init__(self, hear: _Hear) -> None:
+    def __init__(self, book: RhymeBook) -> None:
         super().__init__({ord("\n"): "\n"})
-        self.hear = hear
+        self.book = book
         self.unread: set[str] = set()
 
     def __missing__(self, code: int) -> str:
-        found = self.hear(chr(code), False).readings
+        found = self.book.heard_at_word(chr(code), False).readings
         if not found:
             self.unread.add(chr(code))
         self[code] = value = _tone_code(found)
@@ -103,53 +82,98 @@ class _Ending(NamedTuple):
     mask: _RhymeMask
 
 
-class _Book:
-    """Tone codes and rhyme masks of characters, under one way to hear them."""
+class _Ear:
+    """Tone codes and rhyme masks of characters, by one rhyme book.
 
-    def __init__(self, hear: _Hear) -> None:
-        self.hear = hear
-        self.codes = _Codes(hear)
+    Attributes:
+        book: The book.
+        all_groups: The bits of all its groups; level and oblique words of one group have bits of their own.
+        groups_in: Those of each tone.
+    """
+
+    def __init__(self, book: RhymeBook) -> None:
+        self.book = book
+        self.codes = _Codes(book)
         self.endings: dict[str, _Ending] = {}
+        self.any_forms: dict[str, int] = {}
+        self.near: dict[int, int] = {}
+        toned = [(tone, rhyme) for tone in Tone for rhyme in book.rhymes_in(tone)]
+        self.bits = {one: 1 << index for index, one in enumerate(toned)}
+        self.all_groups = (1 << len(self.bits)) - 1
+        self.groups_in = {tone: sum(bit for (own, _rhyme), bit in self.bits.items() if own is tone) for tone in Tone}
+
+    def mask(self, found: Sequence[Reading]) -> _RhymeMask:
+        """The rhyme mask of a character with these readings."""
+        by_rhyme: dict[str, int] = {}
+        for reading in found:
+            # The same final in level and oblique tones is two readings, of which one rhymes.
+            key = f"{reading.rhyme}{reading.tone.value}"
+            by_rhyme[key] = by_rhyme.get(key, 0) | self.bits[reading.tone, self.book.rhyme(reading)]
+        some, every = 0, self.all_groups
+        for bits in by_rhyme.values():
+            some |= bits
+            every &= bits
+        # A character without a reading may be anything: it is reported, and not taken for a fault.
+        return _RhymeMask(some, every) if by_rhyme else _RhymeMask(self.all_groups, 0)
+
+    def neighbours(self, groups: int) -> int:
+        """The bits of the groups that neighbour one of these."""
+        near = self.near.get(groups)
+        if near is None:
+            own = [toned for toned, bit in self.bits.items() if groups & bit]
+            near = self.near[groups] = functools.reduce(
+                int.__or__, (self.bits[tone, other] for tone, rhyme in own for other in self.book.neighbours(rhyme)), 0
+            )
+        return near
+
+    def any_form(self, char: str) -> int:
+        """The groups that a character has as any traditional form that it may stand for."""
+        groups = self.any_forms.get(char)
+        if groups is None:
+            groups = self.any_forms[char] = self.mask(self.book.heard(char, True).readings).some
+        return groups
 
     def ending(self, char: str) -> _Ending:
         """A character at the end of a line."""
         ending = self.endings.get(char)
         if ending is None:
-            found = self.hear(char, True).readings
-            ending = self.endings[char] = _Ending(_tone_code(found), _rhyme_mask(found))
+            found = self.book.heard_at_word(char, True).readings
+            ending = self.endings[char] = _Ending(_tone_code(found), self.mask(found))
         return ending
 
-    def read(self, lines: Sequence[str], words: Sequence[str]) -> tuple[list[str], list[_RhymeMask]]:
+    def read(self, lines: Sequence[str]) -> tuple[list[str], list[_RhymeMask]]:
         """The key and the rhyme mask of each line.
 
         Args:
-            lines: The lines.
-            words: The same lines in traditional characters, by which words are known.
+            lines: The lines, converted to the script of the book's readings.
         """
         keys, masks = [], []
-        for key, line, word_line in zip("\n".join(lines).translate(self.codes).split("\n"), lines, words):
+        modern = self.book.modern
+        for key, line in zip("\n".join(lines).translate(self.codes).split("\n"), lines):
             code, mask = self.ending(line[-1])
             key = key[:-1] + code
-            if "3" in key:
-                for place, tone, _ in words_in(word_line):
-                    found = self.hear(line[place], place == len(line) - 1).readings
-                    if key[place] == "3" and found:
-                        key = key[:place] + _CODE_OF_TONE[tone] + key[place + 1 :]
+            if "3" in key or modern:
+                for place, left in self.book.settled(line):
+                    if left.readings and (key[place] == "3" or modern):
+                        key = key[:place] + _tone_code(left.readings) + key[place + 1 :]
                         if place == len(line) - 1:
-                            mask = _rhyme_mask([reading for reading in found if reading.tone is tone])
+                            mask = self.mask(left.readings)
             keys.append(key)
             masks.append(mask)
         return keys, masks
 
 
-_AT_WORD = _Book(heard_at_word)
+@functools.cache
+def _ear(book: RhymeBook) -> _Ear:
+    return _Ear(book)
 
 
-def regulated_verdict(lines: str | Sequence[str]) -> Verdict:
+def regulated_verdict(lines: str | Sequence[str], book: RhymeBook = PINGSHUI) -> Verdict:
     """The verdict of the best choice of readings, as regulated verse of any of the four patterns.
 
     Args:
         lines: The lines of a poem, or the poem as one text.
+        book: The rhyme book.
 
     Returns:
         `FAIL` also for what has not the shape of regulated verse: at least four lines, an even number, of five or seven
@@ -158,22 +182,23 @@ def regulated_verdict(lines: str | Sequence[str]) -> Verdict:
     lines = as_lines(lines)
     if not _has_shape(lines):
         return Verdict.FAIL
-    read = traditional(lines)
-    keys, masks = _AT_WORD.read(read, read)
-    rank = _best(lines, keys, masks)
-    others = other_places(lines, read) if rank == _FAIL else ()
+    ear = _ear(book)
+    read = book.converted(lines)
+    keys, masks = ear.read(read)
+    rank = _best(ear, lines, keys, masks)
+    others = book.other_places(lines, read) if rank == _FAIL else ()
     for line, index, place in others:
         keys[line] = keys[line][:index] + _tone_code(place.readings) + keys[line][index + 1 :]
         if index == len(read[line]) - 1:
-            masks[line] = _rhyme_mask(place.readings)
+            masks[line] = ear.mask(place.readings)
     if others:
-        rank = _best(lines, keys, masks)
-    return VERDICTS[rank] if _is_readable(read) else Verdict.NOT_JUDGED
+        rank = _best(ear, lines, keys, masks)
+    return VERDICTS[rank] if _is_readable(ear, read) else Verdict.NOT_JUDGED
 
 
-def _is_readable(lines: Sequence[str]) -> bool:
+def _is_readable(ear: _Ear, lines: Sequence[str]) -> bool:
     """Whether few enough characters of a poem, and few enough of its rhyme words, have no known reading."""
-    unread = _AT_WORD.codes.unread
+    unread = ear.codes.unread
     if not unread or unread.isdisjoint("".join(lines)):
         return True
     unknown = sum(char in unread for line in lines for char in line)
@@ -181,21 +206,23 @@ def _is_readable(lines: Sequence[str]) -> bool:
     return unknown <= MAX_UNKNOWN_SHARE * len(lines) * len(lines[0]) and 2 * sum(even) < len(even)
 
 
-def every_reading_passes(lines: str | Sequence[str], rhyme: Tone = Tone.LEVEL) -> bool:
+def every_reading_passes(lines: str | Sequence[str], book: RhymeBook = PINGSHUI, rhyme: Tone = Tone.LEVEL) -> bool:
     """Whether the poem is regulated verse under every choice of readings; never with an unknown character.
 
     Args:
         lines: The lines of a poem, or the poem as one text.
+        book: The rhyme book.
         rhyme: The tone of its rhyme.
     """
     lines = as_lines(lines)
     if not (_has_shape(lines) or _has_shape(lines, (6,))):
         return False
-    read = traditional(lines)
-    if not all(heard_at_word(char, False).readings for line in read for char in line):
+    ear = _ear(book)
+    read = book.converted(lines)
+    if not all(book.heard_at_word(char, False).readings for line in read for char in line):
         return False
-    keys, masks = _AT_WORD.read(read, read)
-    common = _BITS_OF[rhyme.value]
+    keys, masks = ear.read(read)
+    common = ear.groups_in[rhyme]
     for mask in masks[1::2]:
         common &= mask.every
     even = [line[-1] for line in lines[1::2]]
@@ -209,7 +236,8 @@ def every_reading_passes(lines: str | Sequence[str], rhyme: Tone = Tone.LEVEL) -
             opening = _kind_of(tones)
             if opening.last == rhyme.value:
                 # On an oblique rhyme the first line may end oblique without rhyming.
-                astray = rhyme is Tone.LEVEL and masks[0].some & _LEVEL_BITS & ~(common | _neighbours(common))
+                own = masks[0].some & ear.groups_in[Tone.LEVEL]
+                astray = rhyme is Tone.LEVEL and own & ~(common | ear.neighbours(common))
                 if start or lines[0][-1] in even or astray:
                     return False
             if _worst_rank(tones, keys[start + 1 : start + span], Pattern(opening, rhyme.value)) == _FAIL:
@@ -223,40 +251,36 @@ def _kind_of(tones: str) -> LineType:
     return next(kind for kind in LINE_TYPES if (kind.second, kind.last) == (second, tones[-1]))
 
 
-def is_level_rhymed(lines: Sequence[str]) -> bool:
+def is_level_rhymed(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> bool:
     """Whether every even line may end level, and all of them, or all but one, share a level group.
 
     A simplified character may end its line as any traditional form that it has, so that no conversion decides on the form.
     """
-    read = traditional(lines)
-    if _share_group([_AT_WORD.ending(line[-1]).mask.some for line in read[1::2]]):
+    ear = _ear(book)
+    read = book.converted(lines)
+    if _share_group(ear, [ear.ending(line[-1]).mask.some for line in read[1::2]]):
         return True
-    return read is not lines and _share_group([_any_form(line[-1]) for line in lines[1::2]])
+    return read is not lines and _share_group(ear, [ear.any_form(line[-1]) for line in lines[1::2]])
 
 
-@functools.cache
-def _any_form(char: str) -> int:
-    return _rhyme_mask(heard_widened(char, True).readings).some
-
-
-def _share_group(masks: Sequence[int]) -> bool:
-    masks = [mask & _LEVEL_BITS for mask in masks]
+def _share_group(ear: _Ear, masks: Sequence[int]) -> bool:
+    masks = [mask & ear.groups_in[Tone.LEVEL] for mask in masks]
     if not all(masks):
         return False
     shared = functools.reduce(int.__and__, masks)
     if shared:
         return True
-    return any(functools.reduce(int.__and__, [*masks[:out], *masks[out + 1 :]], _ALL_GROUPS) for out in range(len(masks)))
+    return any(functools.reduce(int.__and__, [*masks[:out], *masks[out + 1 :]], ear.all_groups) for out in range(len(masks)))
 
 
-def broken_share(lines: Sequence[str]) -> float:
+def broken_share(lines: Sequence[str], book: RhymeBook = PINGSHUI) -> float:
     """How far a long poem is from regulated verse: broken couplets and broken joints, per couplet.
 
     Args:
         lines: An even number of lines, at least two, of five or seven characters each.
+        book: The rhyme book.
     """
-    read = traditional(lines)
-    keys, _ = _AT_WORD.read(read, read)
+    keys, _ = _ear(book).read(book.converted(lines))
     outcomes = [_best_outcomes(key) for key in keys]
     # The least number of faults of all couplets so far, by the type that the last one ends with.
     after_b = after_d = 0
@@ -282,14 +306,14 @@ def _has_shape(lines: Sequence[str], lengths: Sequence[int] = _REGULATED_LENGTHS
     return all(len(line) == characters for line in lines)
 
 
-def _best(lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]) -> int:
+def _best(ear: _Ear, lines: Sequence[str], keys: Sequence[str], masks: Sequence[_RhymeMask]) -> int:
     even = [line[-1] for line in lines[1::2]]
-    common = _LEVEL_BITS
+    common = ear.groups_in[Tone.LEVEL]
     for mask in masks[1::2]:
         common &= mask.some
     if not common or len(set(even)) < len(even):
         return _FAIL
-    first_rhymes = masks[0].some & (common | _neighbours(common)) and lines[0][-1] not in even
+    first_rhymes = masks[0].some & (common | ear.neighbours(common)) and lines[0][-1] not in even
     outcomes = [_best_outcomes(key) for key in keys]
     best = _FAIL
     for opening in LINE_TYPES:
@@ -376,8 +400,3 @@ def _rank(tones: str, kind: LineType, next_third: str = "") -> int:
 @functools.cache
 def _resolutions(key: str) -> list[str]:
     return ["".join(choice) for choice in itertools.product(*(_TONES_OF_CODE[code] for code in key))]
-
-
-@functools.cache
-def _neighbours(groups: int) -> int:
-    return functools.reduce(int.__or__, (near for index, near in enumerate(_NEIGHBOUR_BITS) if groups >> index & 1), 0)

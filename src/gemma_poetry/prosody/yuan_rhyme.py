@@ -65,5 +65,11 @@ def yuan_readings(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
 
 
 def yuan_heard(heard: Heard) -> Heard:
-    """A character where it stands, as songs take it."""
-    return heard._replace(readings=yuan_readings(heard.readings), likely=None, likely_reason="")
+    """A character where it stands, as songs take it; what a word makes likely is so where songs have it in two tones still."""
+    found = heard._replace(readings=yuan_readings(heard.readings))
+    if heard.likely is None:
+        return found
+    likely = {one.tone for one in yuan_readings(tuple(one for one in heard.readings if one.tone is heard.likely))}
+    if len(likely) == 1 and {one.tone for one in found.readings} == set(Tone):
+        return found._replace(likely=likely.pop())
+    return found._replace(likely=None, likely_reason="")

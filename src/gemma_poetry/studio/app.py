@@ -1,10 +1,10 @@
-"""The studio's page: a head and four tabs, in Gradio.
+"""The studio's page: a head and four tabs, five where trainings may be started, in Gradio.
 
 In: a `Workshop`. Out: `gradio.Blocks`. What the page knows of a session (drafts, checked poems, a pair) is kept on the
 server; the page sends words, taps and names, each of which is checked before it is used.
 
     head: language, layout ──┐
-    作诗 compose   校律 check   对观 compare   训练 runs ──> HTML, made by the *_page modules
+    作诗 compose   校律 check   对观 compare   微调 training   训练 runs ──> HTML, made by the *_page modules
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gemma_poetry.studio.compose_tab import compose_tab
 from gemma_poetry.studio.other_tabs import compare_tab, runs_tab
 from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, language_of, radio_choices
 from gemma_poetry.studio.texts import LANGUAGES, Language, preferred_language, say
+from gemma_poetry.studio.training_tab import training_tab
 from gemma_poetry.studio.verse import escape
 from gemma_poetry.studio.workshop import Workshop
 
@@ -30,6 +31,7 @@ TABS: tuple[tuple[str, Callable[..., Redraw]], ...] = (
     ("compose", compose_tab),
     ("check", check_tab),
     ("compare", compare_tab),
+    ("training", training_tab),
     ("runs", runs_tab),
 )
 """The tabs in their order: the key of each one's name, and what lays it out."""
@@ -82,7 +84,7 @@ def theme() -> gr.themes.Base:
 def build(workshop: Workshop) -> gr.Blocks:
     """The whole page."""
     words = Wording()
-    with gr.Blocks(title="诗斋 · The Poet's Studio", analytics_enabled=False) as page:
+    with gr.Blocks(title="诗斋 · The Poet's Studio", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         with gr.Row(elem_classes="head"):
             words.add(
                 gr.HTML(_masthead("zh"), elem_classes="masthead", apply_default_css=False, min_width=260),
@@ -114,6 +116,8 @@ def build(workshop: Workshop) -> gr.Blocks:
         redraws = []
         with gr.Tabs():
             for key, make in TABS:
+                if key == "training" and workshop.training is None:
+                    continue
                 with gr.Tab(say(key, "zh"), id=key) as tab:
                     words.add(tab, label=key)
                     redraws.append(make(workshop, words, look, page))

@@ -40,8 +40,10 @@ AUTO = "auto"
 _ROUNDS = 2
 
 
-def check_text(workshop: Workshop, text: str, form: str, visitor: str, language: Language) -> tuple[ScansionResult, ...]:
-    """Reads what was pasted.
+def check_text(
+    workshop: Workshop, text: str, form: str, visitor: str, language: Language, book: str = ""
+) -> tuple[ScansionResult, ...]:
+    """Reads what was pasted, by a rhyme book; by the usual one where none is named.
 
     Raises:
         GemmaPoetryError: It is empty, too long, or no poem; or the form is not known.
@@ -50,7 +52,7 @@ def check_text(workshop: Workshop, text: str, form: str, visitor: str, language:
     if not text.strip():
         raise complaint("nothing_pasted", language)
     workshop.line.count(visitor, language)
-    return tuple(workshop.checker(text, form.strip() or AUTO))
+    return tuple(workshop.checker(text, form.strip() or AUTO, book=book))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def take_mend(workshop: Workshop, checked: Checked, option: object, language: La
 def _read_again(workshop: Workshop, checked: Checked, number: int, poem: Poem) -> Checked:
     """The poems with one of them changed, and judged as the same form."""
     old = checked.poems[number]
-    (read,) = workshop.checker(poem.text, old.scansion.form)
+    (read,) = workshop.checker(poem.text, old.scansion.form, book=old.scansion.book.name)
     poems = (*checked.poems[:number], replace(read, title=old.title, author=old.author), *checked.poems[number + 1 :])
     return Checked(poems, checked.form)
 
@@ -314,6 +316,7 @@ def _findings(poem: ScansionResult, language: Language) -> str:
         ]
         parts.append(f"<h4>{escape(say('licences', language))}</h4><ol class='findings licences'>{''.join(rows)}</ol>")
     remarks = [say("unknown", language, spot=_spot(scansion, line, place, language)) for line, place, _ in scansion.unknown]
+    remarks += [say("passes_by", language, title=book.title) for book in scansion.passing_books]
     remarks += [localized(remark, language) for remark in scansion.remarks]
     if remarks:
         rows = [f"<li>{escape(remark)}</li>" for remark in remarks]

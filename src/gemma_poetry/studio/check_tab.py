@@ -22,7 +22,18 @@ from gemma_poetry.studio.check_page import (
     take_mend,
 )
 from gemma_poetry.studio.history import History
-from gemma_poetry.studio.page_parts import HIDDEN, TAPS, Redraw, Wording, blank, form_choices, radio_choices, seen, visitor
+from gemma_poetry.studio.page_parts import (
+    HIDDEN,
+    TAPS,
+    Redraw,
+    Wording,
+    blank,
+    book_choices,
+    form_choices,
+    radio_choices,
+    seen,
+    visitor,
+)
 from gemma_poetry.studio.picture import picture_html
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import Language, complaint, say
@@ -55,6 +66,8 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
                     "choices": [(say("auto", language), AUTO), *form_choices()],
                 },
             )
+            book = gr.Dropdown(book_choices("zh"), value="", elem_id="check-book")
+            words.add(book, lambda language: {"label": say("book", language), "choices": book_choices(language)})
             model = gr.Dropdown(
                 list(workshop.models),
                 value=workshop.models[0],
@@ -100,11 +113,19 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
         ]
 
     def on_check(
-        code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, text: str, form: str, request: gr.Request
+        code: str,
+        columns: str,
+        tones: bool,
+        pinyin: bool,
+        sitting: Desk,
+        text: str,
+        form: str,
+        book: str,
+        request: gr.Request,
     ) -> list[Any]:
         language, layout = seen(code, columns, tones, pinyin)
         try:
-            found = check_text(workshop, str(text or ""), str(form or ""), visitor(request), language)
+            found = check_text(workshop, str(text or ""), str(form or ""), visitor(request), language, str(book or ""))
         except Exception as error:
             return shown(sitting.then(Checked()), language, layout, problem_html(error, language))
         return shown(sitting.then(Checked(found, str(form or AUTO))), language, layout)
@@ -187,7 +208,7 @@ def check_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bloc
         return [*view[2:4], view[-1]]
 
     state = [*look, sitting]
-    go.click(on_check, [*state, text, form], outputs, **HIDDEN)
+    go.click(on_check, [*state, text, form, book], outputs, **HIDDEN)
     writing: dict[str, Any] = {**HIDDEN, "concurrency_limit": workshop.limits.waiting + 1, "concurrency_id": "writing"}
     view.click(on_tap, [*state, model, tapping], outputs, **writing)
     polish.click(on_polish, [*state, model], outputs, **writing)

@@ -79,7 +79,7 @@ class Draft:
         """What a scansion finds; `None` where no rule judges the poem."""
         poem = self.poem
         judged = poem.tune or poem.form in FIXED_SHAPES or poem.form.endswith("排律")
-        return scan(poem.lines, poem.kind) if judged and self.request.metre == "strict" else None
+        return scan(poem.lines, poem.kind, book=self.request.book) if judged and self.request.metre == "strict" else None
 
 
 @dataclass(frozen=True, slots=True)

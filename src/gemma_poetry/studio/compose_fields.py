@@ -12,13 +12,21 @@ from typing import Any
 import gradio as gr
 
 from gemma_poetry.generation.request import MANNERS
-from gemma_poetry.studio.page_parts import HIDDEN, Wording, form_choices, language_of, radio_choices, rhyme_choices
+from gemma_poetry.studio.page_parts import (
+    HIDDEN,
+    Wording,
+    book_choices,
+    form_choices,
+    language_of,
+    radio_choices,
+    rhyme_choices,
+)
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.wish import COUPLET, EXAMPLES, Wish
 from gemma_poetry.studio.workshop import PROPOSED_FORM, Workshop
 
 _FOLDS = {
-    "fold_style": ("author", "rhyme", "rhyme_words", "answered", "words", "must"),
+    "fold_style": ("author", "book", "rhyme", "rhyme_words", "answered", "words", "must"),
     "fold_given": ("first_line", "acrostic", "acrostic_end", "template"),
 }
 """Which fields are folded away under which heading; an example opens the fold that it fills."""
@@ -113,7 +121,8 @@ def compose_fields(workshop: Workshop, words: Wording, language: Any) -> Fields:
     with gr.Accordion(say("fold_quality", "zh"), open=False, elem_id="fold_quality") as fold:
         made.folds["fold_quality"] = words.add(fold, label="fold_quality")
         _quality(own, words, text, workshop)
-    own["form"].change(_on_form, [own["form"], language], [own["rhyme"], own["upper"]], **HIDDEN)
+    own["form"].change(_on_form, [own["form"], own["book"], language], [own["rhyme"], own["upper"]], **HIDDEN)
+    own["book"].change(_on_book, [own["form"], own["book"], language], own["rhyme"], **HIDDEN)
     filled = {name: own[name] for name in _FILLED}
     for key, button in made.examples.items():
         button.click(_filling(EXAMPLES[key]), None, [*filled.values(), *(made.folds[fold] for fold in _FOLDS)], **HIDDEN)
@@ -133,6 +142,8 @@ def _filling(wish: Wish) -> Callable[[], list[Any]]:
 def _style(own: dict[str, Any], words: Wording, text: Any) -> None:
     with gr.Row():
         text("author")
+        book = gr.Dropdown(book_choices("zh"), value="", elem_id="book", min_width=130)
+        own["book"] = words.add(book, lambda language: {"label": say("book", language), "choices": book_choices(language)})
         rhyme = gr.Dropdown(rhyme_choices("", "zh"), value="", elem_id="rhyme", min_width=130, num_choices_shown=None)
         own["rhyme"] = words.add(rhyme, label="rhyme")
     text("rhyme_words")
@@ -194,7 +205,11 @@ def _try(language: Language) -> str:
     return f"<span>{say('examples', language)}</span>"
 
 
-def _on_form(form: Any, code: str) -> list[Any]:
+def _on_form(form: Any, book: Any, code: str) -> list[Any]:
+    return [_on_book(form, book, code), gr.update(visible=str(form or "") == COUPLET)]
+
+
+def _on_book(form: Any, book: Any, code: str) -> Any:
     named = str(form or "")
-    rhymes = gr.update(choices=rhyme_choices("" if named == COUPLET else named, language_of(code)), value="")
-    return [rhymes, gr.update(visible=named == COUPLET)]
+    choices = rhyme_choices("" if named == COUPLET else named, language_of(code), str(book or ""))
+    return gr.update(choices=choices, value="")

@@ -177,10 +177,10 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bl
             return [gr.update(visible=False), gr.update(value=problem_html(error, language), visible=True)]
         return [gr.update(value=drawn, visible=True), gr.update(value="", visible=False)]
 
-    def redraw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, form: str) -> list[Any]:
+    def redraw(code: str, columns: str, tones: bool, pinyin: bool, sitting: Desk, form: str, book: str) -> list[Any]:
         language, layout = seen(code, columns, tones, pinyin)
         view = shown(sitting, language, layout)
-        return [*view[1:3], view[-1], gr.update(choices=rhyme_choices("" if form == COUPLET else form, language))]
+        return [*view[1:3], view[-1], gr.update(choices=rhyme_choices("" if form == COUPLET else form, language, book))]
 
     writing: dict[str, Any] = {**HIDDEN, "concurrency_limit": workshop.limits.waiting + 1, "concurrency_id": "writing"}
     state = [*look, sitting]
@@ -199,7 +199,7 @@ def compose_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bl
     copy.click(None, js="() => copyPoem('poem')")
     draw.click(on_draw, state, [picture, message], **HIDDEN).then(None, js=_SHOW.format("picture"))
     picture.select(lambda: gr.update(value="", visible=False), None, [picture], **HIDDEN)
-    return redraw, [sitting, fields.by_name["form"]], [poem, options, picture, fields.by_name["rhyme"]]
+    return redraw, [sitting, fields.by_name["form"], fields.by_name["book"]], [poem, options, picture, fields.by_name["rhyme"]]
 
 
 def _button(words: Wording, key: str, name: str) -> Any:

@@ -7,6 +7,7 @@ addresses away to nobody.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
@@ -51,13 +52,23 @@ _REFUSED = re.compile(
     r"/gradio_api/(upload|file[=/]|proxy=|stream|component_server|process_recording|run-history|profiling|runs|monitoring|"
     r"vibe-|call|api/|openapi|mcp|dev/|docs|redoc).*|/(file[=/]|proxy=|upload|monitoring|runs|dev/|openapi|docs|redoc|mcp).*"
 )
+_UPLOAD = "/gradio_api/upload"
+# What a form adds to the file that it sends.
+_FORM = 4096
 
 
 class _Bounds:
     """Refuses what is too large or none of the page's business, and adds the headers to every answer."""
 
-    def __init__(self, app: Application, hosts: Collection[str] = LOOPBACK, refused: re.Pattern[str] = _REFUSED) -> None:
+    def __init__(
+        self,
+        app: Application,
+        hosts: Collection[str] = LOOPBACK,
+        refused: re.Pattern[str] = _REFUSED,
+        largest_upload: int = 0,
+    ) -> None:
         self._app, self._hosts, self._refused = app, frozenset(hosts), refused
+        self._open = {_UPLOAD: largest_upload + _FORM, f"{_UPLOAD}_progress": LARGEST_REQUEST} if largest_upload else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,13 +76,13 @@ class _Bounds:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        received = 0
+        received, largest = 0, self._open.get(scope["path"], LARGEST_REQUEST)
 
         async def bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > LARGEST_REQUEST:
+            if received > largest:
                 # Whoever reads the body further in has its own word for this; `framed` says what it is.
                 raise _TooLargeError
             return message
@@ -91,7 +102,7 @@ class _Bounds:
                     for name, value in message["headers"]
                     if name.lower() not in own and not name.lower().startswith(b"access-control-")
                 ]
-                status = 413 if received > LARGEST_REQUEST else message["status"]
+                status = 413 if received > largest else message["status"]
                 message = {**message, "status": status, "headers": [*kept, *own.items()]}
             await send(message)
 
@@ -100,7 +111,14 @@ class _Bounds:
             await _answer(framed, refusal)
             return
         try:
-            await self._app(scope, bounded, framed)
+            if scope["method"] == "POST" and scope["path"] not in self._open:
+                body = await _whole_body(bounded)
+                if _names_strange_file(body):
+                    await _answer(framed, 403)
+                    return
+                await self._app(scope, _replayed(body, receive), framed)
+            else:
+                await self._app(scope, bounded, framed)
         except _TooLargeError:
             if not started:
                 await _answer(framed, 413)
@@ -108,14 +126,67 @@ class _Bounds:
     def _refusal(self, scope: Scope) -> int:
         if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > LONGEST_ADDRESS:
             return 414
-        if self._refused.match(scope["path"]) or is_foreign(scope["headers"], self._hosts):
+        path = scope["path"]
+        if (path not in self._open and self._refused.match(path)) or is_foreign(scope["headers"], self._hosts):
             return 403
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        return 413 if not declared.isdigit() or int(declared) > LARGEST_REQUEST else 0
+        return 413 if not declared.isdigit() or int(declared) > self._open.get(path, LARGEST_REQUEST) else 0
 
 
 class _TooLargeError(Exception):
     """A body ran over the bound while it was read."""
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What receives a body that was read already, and then whatever comes."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _names_strange_file(body: bytes) -> bool:
+    """Whether what was sent names a file (or an address) other than one that was sent itself.
+
+    Gradio opens the path of whatever looks like a file of its own, and fetches it where it is an address; it looks where the
+    file lies only in applications that it serves by itself.
+    """
+    from gradio.utils import get_upload_folder
+
+    try:
+        found = [json.loads(body)]
+    except ValueError:
+        return False  # a form: nothing that Gradio takes for a file
+    except RecursionError:
+        return True
+    sent = Path(get_upload_folder()).resolve()
+    while found:
+        value = found.pop()
+        if isinstance(value, dict):
+            if "path" in value and not _lies_in(value["path"], sent):
+                return True
+            found += value.values()
+        elif isinstance(value, list):
+            found += value
+    return False
+
+
+def _lies_in(path: Any, folder: Path) -> bool:
+    try:
+        return Path(path).resolve().is_relative_to(folder)
+    except (TypeError, ValueError, OSError):
+        return False
 
 
 async def _answer(send: Send, status: int) -> None:
@@ -151,6 +222,7 @@ def framed_application(
     door_message: str = "",
     waiting: int | None = None,
     hosts: Collection[str] = (),
+    largest_upload: int = 0,
 ) -> FastAPI:
     """The application that serves a page.
 
@@ -163,12 +235,13 @@ def framed_application(
         door_message: What is said at the door.
         waiting: Requests that wait in Gradio's queue at most; `None`: any number.
         hosts: The names beside those of this machine that the page is reached under.
+        largest_upload: Bytes of a file that the page takes; 0: it takes none.
     """
     gradio = quiet_gradio()
     from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Bounds, hosts={*LOOPBACK, *(name.lower() for name in hosts)})
+    app.add_middleware(_Bounds, hosts={*LOOPBACK, *(name.lower() for name in hosts)}, largest_upload=largest_upload)
     blocks.queue(api_open=False, max_size=waiting)
     return gradio.mount_gradio_app(
         app,
@@ -185,6 +258,7 @@ def framed_application(
         head=head,
         auth=door,
         auth_message=door_message or None,
+        max_file_size=largest_upload or None,
     )
 
 

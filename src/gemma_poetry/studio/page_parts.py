@@ -12,9 +12,8 @@ from typing import Any
 import gradio as gr
 
 from gemma_poetry.prosody.forms import FORM_NAMES
-from gemma_poetry.prosody.rhyme import LEVEL_GROUPS, PART_NAMES
-from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
-from gemma_poetry.prosody.yuan_rhyme import YUAN_GROUPS
+from gemma_poetry.prosody.rhyme_books import BOOKS
+from gemma_poetry.prosody.tunes import book_of, find_tune, shipped_tunes
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
 from gemma_poetry.studio.wish import COUPLET
@@ -66,13 +65,17 @@ def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
     return [(say("form_open", language), ""), (say("couplet", language), COUPLET), *names] if language else names
 
 
-def rhyme_choices(form: str, language: Language) -> list[tuple[str, str]]:
-    """The rhymes a form can be held to: of 词林正韵 for a 词, of 中原音韵 for a 曲, level ones of 平水韵 for the rest."""
-    tune = find_tune(form) if form and form not in FORM_NAMES else None
-    names = LEVEL_GROUPS
-    if tune:
-        names = YUAN_GROUPS if tune.mode else tuple(PART_NAMES.values())
+def rhyme_choices(form: str, language: Language, book: str = "") -> list[tuple[str, str]]:
+    """The rhymes that a form can be held to by a rhyme book: all groups for a tune, those of level words for the rest."""
+    tune = form if form and form not in FORM_NAMES and find_tune(form) else ""
+    chosen = book_of(tune, book)
+    names = chosen.rhymes if tune else chosen.level_rhymes
     return [(say("rhyme_any", language), ""), *((name, name) for name in names)]
+
+
+def book_choices(language: Language) -> list[tuple[str, str]]:
+    """The rhyme books, the usual one of each form first."""
+    return [(say("book_usual", language), ""), *((book.title, book.name) for book in BOOKS)]
 
 
 def visitor(request: gr.Request | None) -> str:

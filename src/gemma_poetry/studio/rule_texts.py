@@ -18,6 +18,11 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "Characters 2, 4 and 6 carry the beat of a line, and their tones follow the pattern without exception. "
         "Change this character, or build the line on another pattern.",
     ),
+    Rule.MIXED_RHYME: (
+        "此字与全首韵脚不在同一部，而宋人填词常把这两部通押（如第三部与第五部）。这是许可的；要严守词林正韵，就换一个同部的字。",
+        "This word is of another part than the rhyme of the poem, and Song poets often took the two together in 词 (宋人通押). "
+        "It is allowed; to keep strictly to 词林正韵, choose a word of the same part.",
+    ),
     Rule.USUAL_RHYME: (
         "此调多数词作在此处押韵，也有不押的，谓之可韵可不韵。这是许可的，不必改。",
         "Most poems of this tune rhyme here, and not all do (可韵可不韵). It is allowed and may stay.",

@@ -11,6 +11,7 @@ from typing import Any
 from gemma_poetry.errors import GemmaPoetryError, UsageError
 from gemma_poetry.languages import Language as Language
 from gemma_poetry.prosody.rules import Verdict
+from gemma_poetry.studio.training_texts import TEXTS as TRAINING_TEXTS
 
 LANGUAGES: dict[Language, str] = {"zh": "中文", "en": "English"}
 
@@ -32,6 +33,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "author_hint": ("王维", "e.g. 王维"),
     "acrostic": ("藏头", "Acrostic (藏头)"),
     "acrostic_hint": ("各句首字，如 春夏秋冬", "first characters of the lines, e.g. 春夏秋冬"),
+    "book": ("韵书", "Rhyme book"),
+    "book_usual": ("平水韵 · 词林正韵", "as usual"),
     "rhyme": ("韵部", "Rhyme group"),
     "rhyme_any": ("不限", "any"),
     "template": ("留白（□ 由诗斋补足）", "Blanks (□ are filled in)"),
@@ -150,6 +153,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "check_go": ("校律", "Check"),
     "faults": ("出律处", "Faults"),
     "licences": ("拗而合律处", "Departures that are allowed"),
+    "passes_by": ("按{title}合律。", "It passes by {title}."),
     "remarks": ("附识", "Remarks"),
     "spot": ("第 {line} 句第 {position} 字「{char}」", "line {line}, character {position} ({char})"),
     "spot_line": ("第 {line} 句", "line {line}"),
@@ -252,6 +256,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "bad_seed": ("种子 {value} 不是整数", "the seed {value} is no whole number"),
     "bad_seed_expected": ("0 至 4294967295 的整数，或留空", "a whole number from 0 to 4294967295, or nothing"),
     "password": ("请输入口令（用户名任填）", "Enter the password (any user name)"),
+    **TRAINING_TEXTS,
 }  # fmt: skip
 
 _VERDICTS: dict[Verdict, tuple[str, str]] = {

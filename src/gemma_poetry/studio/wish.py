@@ -40,6 +40,7 @@ class Wish:
         first_line: The first line, whole.
         acrostic: 藏头.
         acrostic_end: 藏尾.
+        book: The rhyme book; empty: the usual one of the form.
         rhyme: A rhyme group, or nothing.
         rhyme_words: 步韵: the rhyme words in order.
         answered: 和诗: a whole poem whose form and rhyme the new one takes, or nothing.
@@ -68,6 +69,7 @@ class Wish:
     first_line: str = ""
     acrostic: str = ""
     acrostic_end: str = ""
+    book: str = ""
     rhyme: str = ""
     rhyme_words: str = ""
     answered: str = ""
@@ -119,6 +121,7 @@ class Wish:
             first_line=self.first_line.strip(),
             acrostic=self.acrostic.strip(),
             acrostic_end=self.acrostic_end.strip(),
+            book=self.book,
             rhymes=(self.rhyme,) if self.rhyme else (),
             rhyme_words="".join(split_words(self.rhyme_words)),
             template=template,

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.studio.limits import Limits, Line, Ticket
 from gemma_poetry.studio.texts import Language, complaint, say
+from gemma_poetry.studio.training_job import TrainingJobs
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 PROPOSED_FORM = "七言绝句"
 """The form that the page proposes."""
 
-Checker = Callable[[str, str], Sequence["ScansionResult"]]
-"""Reads a pasted text against a form, or `auto`."""
+
+class Checker(Protocol):
+    """Reads a pasted text against a form, or `auto`, by a rhyme book or the usual one."""
+
+    def __call__(self, text: str, form: str, /, *, book: str = "") -> Sequence[ScansionResult]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,20 @@ class Workshop:
         limits: What a visitor may ask for.
         settings: Sampling where a visitor asks for nothing else.
         line: The line before the models.
+        training: The trainings that the page may start; `None` where it may not.
+        opener: What loads a model by its path or name, for runs that are trained while the studio is open.
     """
 
-    loaders: Mapping[str, Callable[[], PoemGenerator]]
+    loaders: dict[str, Callable[[], PoemGenerator]]
     checker: Checker
     runs: Mapping[str, Path] = field(default_factory=dict)
     pairs: Sequence[tuple[str, str]] = ()
     limits: Limits = field(default_factory=Limits)
     settings: GenerateSettings = field(default_factory=GenerateSettings)
     line: Line = field(default=None)  # type: ignore[assignment]
+    training: TrainingJobs | None = None
+    opener: Callable[[str], Callable[[], PoemGenerator]] | None = None
+    _admitted: set[str] = field(default_factory=set)
     _loaded: dict[str, PoemGenerator] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +99,23 @@ class Workshop:
         """
         if name not in self.loaders:
             raise complaint("no_model", language, name=repr(str(name)[:40]), names=", ".join(self.loaders))
+
+    def admit(self, specs: Mapping[str, str]) -> None:
+        """Adds models to those that can be named; of those that were added before, only these stay.
+
+        Args:
+            specs: By the name that is shown, the path or name of each.
+        """
+        assert self.opener is not None, "a workshop that trains can open what it trained"
+        with self._loading:
+            for name in self._admitted - set(specs):
+                self.loaders.pop(name)
+                self._loaded.pop(name, None)
+            new = {name: self.opener(spec) for name, spec in specs.items() if name not in self.loaders}
+            self.loaders.update(new)
+            kept = self._admitted & set(specs)
+            self._admitted.clear()
+            self._admitted.update(kept | set(new))
 
     def generator(self, name: str) -> PoemGenerator:
         """The generator of a model, loaded where it is not yet; only whose turn it is may write with it."""

@@ -37,7 +37,9 @@ from gemma_poetry.prosody.rules import Verdict
 AUTO = "auto"
 
 
-def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT, feature: str = "") -> int:
+def check(
+    path: str, form: str = AUTO, *, as_json: bool = False, domain: str = DEFAULT, feature: str = "", book: str = ""
+) -> int:
     """Checks the poems of a file, prints what it finds, and returns the exit status.
 
     Args:
@@ -46,14 +48,15 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
         as_json: JSON lines in place of text.
         domain: The language or style of the texts.
         feature: What every text must have besides, where the domain knows such: a season word.
+        book: The rhyme book that tones and rhymes are judged by; empty: the usual one.
 
     Raises:
-        UsageError: No domain is called so, it cannot be loaded, or it knows no such feature.
+        UsageError: No domain or rhyme book is called so, it cannot be loaded, or it knows no such feature.
         UnknownFormError: No form or tune is called so.
         InputError: The file cannot be read, or its only poem cannot.
     """
     status = unread = number = 0
-    for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature), 1):
+    for number, (source_id, result) in enumerate(check_file(read_file(path), form, domain, feature, book), 1):
         if isinstance(result, RefusedError):
             print(localized(_("{source_id}: left out: {reason}", source_id=source_id, reason=result.reason)), file=sys.stderr)
             status = 2
@@ -74,7 +77,7 @@ def check(path: str, form: str = AUTO, *, as_json: bool = False, domain: str = D
 
 
 def check_file(
-    file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = ""
+    file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = "", book: str = ""
 ) -> Iterator[tuple[str, CheckResult | RefusedError | TextError]]:
     """Checks every poem of a file.
 
@@ -83,15 +86,16 @@ def check_file(
         form: A form or tune that every poem must keep; empty or `auto`: the one that each suggests.
         domain: The language or style of the texts.
         feature: What every text must have besides.
+        book: The rhyme book that tones and rhymes are judged by; empty: the usual one.
 
     Yields:
         For each poem its place in the file, and what was found, or why it could not be read.
 
     Raises:
-        UsageError: No domain or form is called so, or the domain knows no such feature.
+        UsageError: No domain, form or rhyme book is called so, or the domain knows no such feature.
         InputError: The file cannot be read as poems, or its only poem cannot.
     """
-    loaded = load_domain(domain)
+    loaded = load_domain(domain).by_book(book)
     reader = reader_of(loaded)
     feature = loaded.feature_name(feature) if feature else ""
     form = "" if form in ("", AUTO) else loaded.form_name(form)

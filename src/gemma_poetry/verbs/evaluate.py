@@ -85,6 +85,7 @@ class EvaluateOptions:
         others: Further RUNs or models, to stand in the same table.
         generations: Files of poems by other systems, to stand in the same table.
         domain: The language or style of the poems where there is no DATA; empty: classical Chinese.
+        book: The rhyme book that tones and rhymes are judged by; empty: the usual one.
     """
 
     run: str | None
@@ -96,6 +97,7 @@ class EvaluateOptions:
     others: tuple[str, ...] = ()
     generations: tuple[Path, ...] = ()
     domain: str = ""
+    book: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -110,8 +112,8 @@ def evaluate(options: EvaluateOptions) -> Results:
         The results of the run; where there are several systems, those of all of them.
 
     Raises:
-        UsageError: The split is unknown, there is nothing to judge, a run is evaluated without DATA, or a model that is no
-            RUN without `out`.
+        UsageError: The split or the rhyme book is unknown, there is nothing to judge, a run is evaluated without DATA, or a
+            model that is no RUN without `out`.
         DataError: DATA is missing, incomplete or altered, or the split is empty.
         SourceError: A file of poems cannot be read.
         ModelError: The model cannot be used.
@@ -119,7 +121,7 @@ def evaluate(options: EvaluateOptions) -> Results:
         OutputError: The results cannot be written, or files of others would be written over.
     """
     _check(options)
-    examiner = protocol_of(_domain(options))
+    examiner = protocol_of(_domain(options).by_book(options.book))
     names = _names(options.runs)
     for spec, name in names.items():
         check_names(_run_folder(options, spec, name), KIND, FILES)
@@ -328,6 +330,7 @@ def _write_out(
         details,
         _subtitle(about, examiner),
         examiner.judge,
+        examiner.domain.book,
     )
     write_text(out / REPORT, report_html(report))
     write_text(out / REPORT_MARKDOWN, report_markdown(report))
@@ -343,7 +346,9 @@ def _subtitle(about: Mapping[str, Any], examiner: EvaluationProtocol) -> str:
         else _("poems judged on their own")
     )
     base = _("base model {base}, ", base=about["base"]) if about["base"] else ""
-    return _("{told}{base}{judged}; seed {seed}", told=told, base=base, judged=judged, seed=about["evaluate"]["seed"])
+    book = _("by the rhyme book {book}, ", book=about["book"]) if about["book"] else ""
+    seed = about["evaluate"]["seed"]
+    return _("{told}{base}{book}{judged}; seed {seed}", told=told, base=base, book=book, judged=judged, seed=seed)
 
 
 def _about(
@@ -353,6 +358,7 @@ def _about(
     return {
         "runs": list(options.runs) if loaded is None else [loaded.name],
         "domain": examiner.domain.name,
+        "book": examiner.domain.book,
         "unit": examiner.domain.unit,
         "base": loaded.base if loaded else "",
         "generations": [str(path) for path in options.generations] if loaded is None else [],

@@ -112,7 +112,14 @@ class EvaluationProtocol(ABC):
 
     def evidence(self, ground: Ground) -> Evidence:
         """Everything that does not depend on a system."""
-        return Evidence(corpus=ground.others, index=ground.index, judge=self.judge, unit=self.domain.unit, symbols=self.symbols)
+        return Evidence(
+            corpus=ground.others,
+            index=ground.index,
+            judge=self.judge,
+            unit=self.domain.unit,
+            symbols=self.symbols,
+            book=self.domain.book,
+        )
 
     def figures(
         self, evidence: Evidence, settings: EvaluateSettings, pairs: Sequence[tuple[str, str]] | None = None

@@ -7,6 +7,7 @@ Out: a server that runs until it is interrupted.
 from __future__ import annotations
 
 import hmac
+import os
 import sys
 import threading
 import time
@@ -51,6 +52,8 @@ class StudioOptions:
         characters: Characters of input a request.
         settings: Sampling.
         names: Names beside those of this machine that the page is reached under.
+        folder: Where trainings from the page are kept.
+        training: Whether the page may start trainings; `None`: where it can be reached from this machine alone.
     """
 
     models: tuple[str, ...] = ()
@@ -63,6 +66,8 @@ class StudioOptions:
     characters: int = 2000
     settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
     names: tuple[str, ...] = ()
+    folder: Path = Path("runs/studio")
+    training: bool | None = None
 
 
 def studio(options: StudioOptions) -> None:
@@ -116,6 +121,7 @@ def application(workshop: Workshop, password: str = "", names: Sequence[str] = (
         door_message=f"{say('password', 'zh')} · {say('password', 'en')}",
         waiting=8 * workshop.limits.waiting,
         hosts=names,
+        largest_upload=workshop.training.largest_upload if workshop.training else 0,
     )
 
 
@@ -129,6 +135,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
     """
     from gemma_poetry.model.loading import DEFAULT_MODEL, is_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
+    from gemma_poetry.studio.training_job import TrainingJobs
     from gemma_poetry.studio.workshop import Checker, Workshop
 
     for name, value in (("requests", options.requests), ("poems", options.poems), ("characters", options.characters)):
@@ -143,7 +150,9 @@ def open_workshop(options: StudioOptions) -> Workshop:
     specs = list(dict.fromkeys([*options.models, *bases, *map(str, options.runs)])) or [DEFAULT_MODEL]
     for spec in specs:
         locate(spec)
-    names = dict(zip(specs, _names(specs)))
+    trainable = _trainable(options, list(dict.fromkeys([*options.models, *bases])))
+    named = list(dict.fromkeys([*specs, *trainable]))
+    names = dict(zip(named, _names(named)))
     limits: Limits = Limits(requests=options.requests, poems=options.poems, characters=options.characters)
     order = list(dict.fromkeys([*options.models, *map(str, options.runs), *specs]))
     return Workshop(
@@ -153,7 +162,21 @@ def open_workshop(options: StudioOptions) -> Workshop:
         pairs=tuple((names[base], names[str(run)]) for base, run in zip(bases, options.runs)),
         limits=limits,
         settings=options.settings,
+        training=TrainingJobs(options.folder.resolve(), {names[spec]: spec for spec in trainable}) if trainable else None,
+        opener=lambda spec: _loader(spec, options.settings),
     )
+
+
+def _trainable(options: StudioOptions, specs: Sequence[str]) -> list[str]:
+    """What the page may train: the embedded model, those named, those at hand here; none where it may start no training."""
+    from gemma_poetry.model.loading import DEFAULT_MODEL, is_run
+    from gemma_poetry.model.named_models import published_names, where_at_hand
+
+    allowed = is_loopback(options.host) if options.training is None else options.training
+    if not allowed or not hasattr(os, "killpg"):  # Windows has no groups of processes
+        return []
+    at_hand = [name for name, (repository, _licence) in published_names().items() if where_at_hand(repository) is not None]
+    return list(dict.fromkeys([DEFAULT_MODEL, *(spec for spec in specs if not is_run(Path(spec))), *at_hand]))
 
 
 def _names(specs: Sequence[str]) -> list[str]:

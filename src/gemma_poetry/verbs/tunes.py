@@ -21,7 +21,7 @@ from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
-from gemma_poetry.languages import _
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.song_induction import MIN_SONGS, induce_songs
 from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
@@ -171,7 +171,7 @@ def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem | SanquSo
 
 
 def _departures(tune: Tune, poem: TunePoem | SanquSong) -> int:
-    return len(fit_variants(poem.lines, tune.variants[:1], song=bool(tune.mode)).departures)
+    return len(fit_variants(poem.lines, tune.variants[:1], book=tune.book).departures)
 
 
 def _text(poem: TunePoem | SanquSong) -> str:
@@ -314,16 +314,23 @@ def tunes_page(table: TuneTable) -> str:
     """The page of the documentation: every tune with its first pattern, its evidence and an exemplar, as Markdown."""
     tiers = Counter(tune.tier for tune in table.judged.values())
     variants = sum(len(tune.variants) for tune in table.judged.values())
-    rows = [
-        "# Tunes (词牌, 曲牌)",
+    rows: list[str] = [
+        _("# Tunes (词牌, 曲牌)"),
         "",
-        f"{len(table.judged)} tunes with {variants:,} variants are judged, learned from the poems of the collection: "
-        f"{tiers[Tier.SOLID]} from many poems (solid), {tiers[Tier.THIN]} from two to {SOLID_POEMS - 1} (thin), "
-        f"{tiers[Tier.SINGLE]} from one (single). The commonest variant of each is shown; "
-        "`gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, "
-        "`=5` repeats the end of line 5, 々 the character before. "
-        f"{sum(bool(tune.mode) for tune in table.judged.values())} of them, the last, are 曲牌: they rhyme across tones, "
-        "by the groups of 中原音韵, and may have padding characters (衬字).",
+        _(
+            "{count} tunes with {variants:,} variants are judged, learned from the poems of the collection: {solid} from many "
+            "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is "
+            "shown; `gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` "
+            "repeats the end of line 5, 々 the character before. {songs} of them, the last, are 曲牌: they rhyme across tones, "
+            "by the groups of 中原音韵, and may have padding characters (衬字).",
+            count=len(table.judged),
+            variants=variants,
+            solid=tiers[Tier.SOLID],
+            thin=tiers[Tier.THIN],
+            most=SOLID_POEMS - 1,
+            single=tiers[Tier.SINGLE],
+            songs=sum(bool(tune.mode) for tune in table.judged.values()),
+        ),
         "",
     ]
     for tune in table.judged.values():
@@ -331,12 +338,18 @@ def tunes_page(table: TuneTable) -> str:
         rows += [
             f"## {tune.name}",
             "",
-            f"{_also(tune)}{variant.form.pattern} ({variant.tier.value}, {poems_text(variant.poems)}): "
-            f"`{pattern_text(variant.form)}`",
+            _(
+                "{also}{pattern} ({tier}, {poems}): `{template}`",
+                also=_also(tune),
+                pattern=variant.form.pattern,
+                tier=variant.tier.value,
+                poems=poems_text(variant.poems),
+                template=pattern_text(variant.form),
+            ),
             "",
             *([f"> {tune.exemplar}", ""] if tune.exemplar else []),
         ]
-    return "\n".join(rows)
+    return listed(rows, "\n")
 
 
 def _tune_record(tune: Tune) -> dict[str, Any]:

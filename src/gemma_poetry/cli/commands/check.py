@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption
+from gemma_poetry.cli.options import BookOption, JsonOption
 
 
 def check(
@@ -21,9 +21,10 @@ def check(
         str,
         typer.Option("--feature", "--season-word", help="What every text must have besides: of haiku a season word or season."),
     ] = "",
+    book: BookOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Name every fault of form, tones and rhyme, with line and position."""
     from gemma_poetry.verbs.check import check as run
 
-    sys.exit(run(file, form, as_json=as_json, domain=domain, feature=feature))
+    sys.exit(run(file, form, as_json=as_json, domain=domain, feature=feature, book=book))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, RecipeOption, SeedOption, SetOption, chosen_settings
+from gemma_poetry.cli.options import BookOption, JsonOption, RecipeOption, SeedOption, SetOption, chosen_settings
 from gemma_poetry.cli.printing import print_json, print_tables
 
 
@@ -27,6 +27,7 @@ def evaluate(
     domain: Annotated[
         str, typer.Option("--domain", help="Language or style of the --generations where there is no DATA.")
     ] = "",
+    book: BookOption = "",
     out: Annotated[Path | None, typer.Option("--out", help="Where the figures go; default RUN/eval.")] = None,
     seed: SeedOption = None,
     recipe: RecipeOption = None,
@@ -43,6 +44,7 @@ def evaluate(
         split=split,
         generations=generations or (),
         domain=domain,
+        book=book,
         out=out,
         recipe=recipe,
         settings=chosen_settings(overrides, evaluate__seed=seed, generate__seed=seed),

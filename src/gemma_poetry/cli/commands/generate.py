@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from gemma_poetry.cli.options import (
+    BookOption,
     JsonOption,
     ModelOption,
     OverwriteOption,
@@ -62,6 +63,7 @@ def generate(
         bool,
         typer.Option("--offer-words/--no-offer-words", help="For a title of modern life, name words that go with it."),
     ] = True,
+    book: BookOption = "",
     polyphones: Annotated[
         Literal["every", "any"], typer.Option("--polyphones", help="every or any reading must keep the form.")
     ] = "every",
@@ -135,6 +137,7 @@ def generate(
         words=split_words(words or ""),
         must=split_words((words if must == "all" else must) or ""),
         offer_words=offer_words,
+        book=book,
         polyphones=polyphones,
         distinct=distinct,
         novel=novel,

@@ -33,6 +33,13 @@ def studio(
     max_requests: Annotated[int, typer.Option("--max-requests", help="Requests a visitor and minute.")] = 30,
     max_poems: Annotated[int, typer.Option("--max-poems", help="Poems a request.")] = 4,
     max_characters: Annotated[int, typer.Option("--max-characters", help="Characters of input a request.")] = 2000,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where trainings from the page are kept; DATA folders in it can be chosen.")
+    ] = Path("runs/studio"),
+    allow_training: Annotated[
+        bool | None,
+        typer.Option("--allow-training/--no-training", help="Trainings from the page; by default on this machine alone."),
+    ] = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -47,6 +54,8 @@ def studio(
             port=port,
             password_file=password_file,
             names=tuple(names or ()),
+            folder=folder,
+            training=allow_training,
             requests=max_requests,
             poems=max_poems,
             characters=max_characters,
