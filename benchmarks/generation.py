@@ -9,9 +9,10 @@ In: a model and the DATA that it was trained on. Out: a Markdown table for each 
     mixed       requests drawn at random over all options: granted as asked, or refused with a reason?
     speed       constrained against unconstrained `generate` at the same batch and length, runs in turn, medians; and
                 against sampling until a poem conforms
-    narrow      writing from the admitted rows of the head against writing from all of them, and against unconstrained
-                `generate`; one poem and a batch, runs in turn, medians. For a vocabulary that is
-                wide enough to be narrowed (genuine Gemmas), and without DATA
+    narrow      writing from the rows of the head that poems need against writing from all of them, in float32 (as it was
+                before) and in the dtype of writing, and against unconstrained `generate`; one poem, a batch, and one poem
+                by the particles of the effort; runs in turn, medians. For a vocabulary that is wide enough to be narrowed
+                (genuine Gemmas), and without DATA
     likelihood  `ppl_char` of constrained, free and human poems under the model; the poem's own title ranked among ten
 
 Times are told by the wall and by the processor (the latter is fair on a busy machine).
@@ -27,7 +28,8 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -40,9 +42,10 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
 from gemma_poetry.generation.carried_lines import find_guards
-from gemma_poetry.generation.poem_generator import GeneratedPoem, PoemGenerator
+from gemma_poetry.generation.poem_generator import PARTICLES, GeneratedPoem, PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.verification import split_lines
+from gemma_poetry.model.families import WRITING
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
@@ -204,31 +207,47 @@ def narrow(generator: PoemGenerator, options: argparse.Namespace) -> None:
     lines, characters = FIXED_SHAPES[name]
     steps = lines * (characters + 1) + 1
     wish = PoemRequest(name, title, novel=False)
-    rows = []
+    exact = load_model(options.model, device="cpu", dtype="float32")
+    former = PoemGenerator(exact.model, exact.tokenizer, generator.settings)
 
-    def without(work: Callable[..., object], *arguments: object) -> tuple[float, float]:
-        with mock.patch("gemma_poetry.generation.decoder.can_narrow", lambda model: False):
-            return _timed(work, *arguments)
+    def whole(writer: PoemGenerator, count: int, best_of: int, run: int) -> None:
+        with ExitStack() as stack:
+            for module in ("decoder", "particles", "reranking"):
+                stack.enter_context(mock.patch(f"gemma_poetry.generation.{module}.can_narrow", lambda model, **_options: False))
+            _write(writer, [wish] * count, run, best_of)
 
-    _write(generator, [wish], 0)
-    for count in sorted({1, generator.settings.batch_size}):
-        columns: dict[str, list[tuple[float, float]]] = {"free": [], "whole": [], "narrow": []}
-        for run in track(range(1, options.runs + 1), f"Writing {count} at a time", options.runs):
-            columns["free"].append(_timed(_free, generator, name, title, count, run, steps))
-            columns["whole"].append(without(_write, generator, [wish] * count, run))
-            columns["narrow"].append(_timed(_write, generator, [wish] * count, run))
-        for number, clock_name in enumerate(("wall", "processor")):
-            free, whole, few = (statistics.median(times[number] for times in column) for column in columns.values())
-            seconds = [f"{one:.2f}" for one in (free, whole, few)]
-            rows.append((count, clock_name, *seconds, f"{whole / few:.1f}", f"{free / few:.1f}"))
-    heads = ("poems at a time", "clock", "free s", "whole head s", "admitted rows s", "whole/admitted", "free/admitted")
-    table(heads, rows)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\npeak memory of the process {peak:.2f} GiB, free and whole runs among it")
+    systems: dict[str, Callable[[int, int, int], object]] = {
+        "whole head, float32": lambda *asked: whole(former, *asked),
+        "whole head": lambda *asked: whole(generator, *asked),
+        "free": lambda count, _best_of, run: _free(generator, name, title, count, run, steps),
+        "rows of poems": lambda count, best_of, run: _write(generator, [wish] * count, run, best_of),
+    }
+    for writer in (former, generator):
+        _write(writer, [wish], 0, 1)
+    default = PARTICLES[generator.settings.effort]
+
+    def measured() -> Iterator[tuple[object, ...]]:
+        for count, best_of in sorted({(1, 1), (generator.settings.batch_size, 1), (1, default)}):
+            compared = [key for key in systems if best_of == 1 or key in ("whole head", "rows of poems")]
+            times: dict[str, list[tuple[float, float]]] = {key: [] for key in compared}
+            for run in track(range(1, options.runs + 1), f"Writing {count} at a time, {best_of} for each", options.runs):
+                for key in compared:
+                    times[key].append(_timed(systems[key], count, best_of, run))
+            for number, clock_name in enumerate(("wall", "processor")):
+                medians = {key: statistics.median(one[number] for one in times[key]) for key in compared}
+                own = medians["rows of poems"]
+                others = [f"{medians[key]:.2f} ({medians[key] / own:.1f})" if key in medians else "" for key in systems][:-1]
+                yield count, best_of, clock_name, *others, f"{own:.2f}"
+
+    print(f"dtype {generator.decoder.model.dtype}; seconds, in brackets times those of rows of poems")
+    table(("poems at a time", "written for each", "clock", *systems), measured())
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, with the model in float32 beside it")
 
 
-def _write(generator: PoemGenerator, wishes: Sequence[PoemRequest], seed: int) -> list[GeneratedPoem]:
-    return list(generator.write(wishes, seed=seed))
+def _write(
+    generator: PoemGenerator, wishes: Sequence[PoemRequest], seed: int, best_of: int | None = None
+) -> list[GeneratedPoem]:
+    return list(generator.write(wishes, seed=seed, best_of=best_of))
 
 
 def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, float]:
@@ -310,8 +329,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.data is None and options.parts != ["narrow"]:
         parser.error("--data is needed")
-    loaded = load_model(options.model, device="cpu")
     settings = load_recipe(None, [f"generate.seed={options.seed}", *options.overrides]).generate
+    loaded = load_model(options.model, device="cpu", dtype=WRITING if settings.dtype == "auto" else settings.dtype)
     guards = find_guards(options.model, options.data)
     generator = PoemGenerator(loaded.model, loaded.tokenizer, settings, guards=guards)
     known = sum(guard.lines for guard in guards)

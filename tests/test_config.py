@@ -22,6 +22,16 @@ def test_described_is_exactly_the_described_configuration():
     assert train.gradient_accumulation == 1 and train.warmup_steps == 0
     prepare = load_recipe("described").prepare
     assert (prepare.max_poems, prepare.mean_characters) == (10_000, 100)
+    lora = load_recipe("described").lora
+    assert (lora.rank, lora.alpha, lora.dropout) == (8, 16, 0.05)
+    assert lora.targets == ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+def test_the_rate_follows_the_method_unless_it_is_given():
+    lora, full = load_recipe(), load_recipe(None, ["train.method=full"])
+    assert full.train.learning_rate == lora.train.learning_rate / 10
+    assert load_recipe(None, ["train.method=full", "train.learning_rate=0.003"]).train.learning_rate == 0.003
+    assert load_recipe(None, ["train.method=lora"]) == lora
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,7 @@ def load(
     """
     from gemma_poetry.generation.carried_lines import find_guards
     from gemma_poetry.generation.writer import ENGINES, open_writer
+    from gemma_poetry.model.families import WRITING
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import fold_adapter
     from gemma_poetry.verbs.domain_lookup import domain_of_model
@@ -274,7 +275,7 @@ def load(
     sampling = recipe_with(recipe, settings).generate
     with shown(progress):
         lines = find_guards(spec, Path(data) if data else None) if ENGINES[taught.engine].guarded else []
-        loaded = load_model(spec)
+        loaded = load_model(spec, dtype=WRITING if sampling.dtype == "auto" else sampling.dtype)
         if loaded.adapted:
             fold_adapter(loaded.model)
         writer = open_writer(taught, loaded, sampling, beams=beams, byte_characters=byte_characters, guards=lines)

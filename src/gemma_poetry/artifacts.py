@@ -52,8 +52,11 @@ _LONGEST_NAME = 4096
 # What stages read from each other's manifests: `section` or `section.name` -> its kind.
 _MANIFEST_KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("base", "data", "tokenizer", "recipe", "files", "versions", "validation"), dict),
-    **dict.fromkeys(("kind", "domain", "base_url", "base.spec", "base.name", "base.revision", "base.weights_fingerprint"), str),
+    **dict.fromkeys(
+        ("kind", "domain", "base_url", "base.spec", "base.name", "base.revision", "base.weights_fingerprint", "base.gguf"), str
+    ),
     "data.clusters": dict,
+    "fixed_poems": list,
     **dict.fromkeys(("data.folder", "data.manifest_sha256", "data.domain", "tokenizer.name", "tokenizer.fingerprint"), str),
     **dict.fromkeys(("wall_seconds", "steps", "trainable_parameters", "data.train_poems"), (int, float)),
 }

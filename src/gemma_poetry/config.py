@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gemma_poetry.errors import RecipeError, UsageError, nearest_names
 from gemma_poetry.languages import _, listed
@@ -36,6 +45,9 @@ def _switch(value: object) -> object:
 
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
+
+
+_LORA_RATE, _FULL_RATE = 5e-4, 5e-5
 
 
 class Section(BaseModel):
@@ -89,11 +101,24 @@ class PrepareSettings(Section):
 class TrainSettings(Section):
     """Fine-tuning with the Hugging Face Trainer."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_the_method(cls, values: Any) -> Any:
+        """The rate that LoRA wants is ten times too high for every weight."""
+        if isinstance(values, dict) and values.get("method") == "full":
+            return {"learning_rate": _FULL_RATE} | values
+        return values
+
     method: Literal["lora", "full"] = Field(
         "lora",
         description="What is trained: an adapter (LoRA), or every weight; the rate of LoRA is about ten times that of full.",
     )
-    learning_rate: float = Field(5e-5, gt=0, le=1000, description="Peak learning rate of AdamW.")
+    learning_rate: float = Field(
+        _LORA_RATE,
+        gt=0,
+        le=1000,
+        description=f"Peak learning rate of AdamW; where method is full, the default is {_FULL_RATE}.",
+    )
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning-rate schedule.")
     warmup_steps: int = Field(0, ge=0, le=LARGEST, description="Steps of linear warm-up.")
     batch_size: int = Field(16, ge=1, le=_MOST_AT_ONCE, description="Poems a device and step.")
@@ -152,13 +177,15 @@ class TrainSettings(Section):
 
 
 class LoraSettings(Section):
-    """The adapter that PEFT puts on the attention projections."""
+    """The adapter that PEFT puts on the linear projections of the layers."""
 
-    rank: int = Field(8, ge=1, le=4096, description="Rank r of the update.")
-    alpha: float = Field(16.0, gt=0, le=1_000_000, description="The update is scaled by alpha / rank.")
+    rank: int = Field(32, ge=1, le=4096, description="Rank r of the update.")
+    alpha: float = Field(32.0, gt=0, le=1_000_000, description="The update is scaled by alpha / rank.")
     dropout: Share = Field(0.05, description="Dropout before the update.")
     targets: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj"), min_length=1, description="Projections of each layer that get an update."
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="Projections of each layer that get an update.",
     )
     layers: tuple[Annotated[int, Field(ge=0, le=4096)], ...] | None = Field(
         None, description="Layers (from 0) that get an update; null: all."
@@ -211,6 +238,10 @@ class GenerateSettings(Section):
     top_k: int = Field(0, ge=0, le=_MOST_AT_ONCE, description="Keep this many likeliest tokens; 0: all.")
     top_p: float = Field(0.95, gt=0, le=1, description="Keep the likeliest tokens of this total probability.")
     batch_size: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Poems decoded at a time.")
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="Arithmetic; auto: bfloat16 on GPUs that have it; for large models on CPUs that are faster in it.",
+    )
     seed: Seed | None = Field(None, description="Seed of sampling; null: drawn at random, and told.")
 
     def drawn_seed(self, wished: int | None = None) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.exporting.export import FIXED_POEMS
 from gemma_poetry.exporting.gguf_file import PieceCutter, token_table
+from gemma_poetry.model.fixed_poems import FIXED_POEMS
 from tests.families import genuine_tokenizer, small_tokenizer
 from tests.tiny import make_tokenizer
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from gemma_poetry.config import GenerateSettings
+from gemma_poetry.generation import narrow_sampling
+from gemma_poetry.generation.narrow_sampling import PieceHead
 from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
@@ -61,7 +63,8 @@ def test_uneven_weights_are_drawn_again_in_proportion():
 
 
 def test_the_nucleus_is_the_same_by_either_way(tiny, tokenizer):
-    decoder = ParticleDecoder(tiny, tokenizer, GenerateSettings(top_p=0.5, temperature=1.0))
+    settings = GenerateSettings(top_p=0.5, temperature=1.0)
+    decoder = ParticleDecoder(tiny, tokenizer, settings, PieceHead(tiny, [1]))
     scores = torch.log_softmax(torch.randn(3, 2000, generator=torch.Generator().manual_seed(2)) * 3, dim=-1)
     shares, tokens = decoder._proposal(scores)
     for row in range(3):
@@ -78,3 +81,52 @@ def test_a_word_stands_as_the_person_wrote_it(generator):
     assert any("雲" in line for line in one.poem.lines) and any("清泉" in line for line in one.poem.lines)
     (one,) = generator.write([PoemRequest("七绝", must=("雲",))], seed=2)
     assert any("云" in line for line in one.poem.lines)
+
+
+def test_on_a_wide_head_the_model_is_confined_to_the_pieces_of_poems(tiny, tokenizer, monkeypatch):
+    """Particles over the pieces' rows are those over the whole head with every other token's score taken away."""
+    settings = GenerateSettings(temperature=0.8, top_p=0.9)
+    wishes = [PoemRequest("七绝", "秋月"), PoemRequest("五律", must=("明月", "清泉"))]
+    pieces = sorted(PoemGenerator(tiny, tokenizer, settings, guards=NOTHING_KNOWN).planner.index.tokens)
+    assert len(pieces) < len(tokenizer), "some tokens are no pieces of poems"
+    head = tiny.get_output_embeddings()
+    draws: list[int] = []
+
+    def draw(probabilities, _count, *, generator):
+        # By one list of numbers, so that equal chances give equal tokens in any width.
+        draws.append(len(draws))
+        points = torch.rand(len(probabilities), 1, generator=torch.Generator().manual_seed(len(draws)), dtype=torch.float64)
+        sums = probabilities.double().cumsum(dim=1)
+        return torch.searchsorted(sums, points * sums[:, -1:], right=True).clamp(max=probabilities.shape[1] - 1)
+
+    monkeypatch.setattr(torch.Tensor, "multinomial", draw)
+
+    def written(narrow: bool):
+        weights, decode = [], ParticleDecoder._draw_again
+        draws.clear()
+        monkeypatch.setattr(narrow_sampling, "WIDE_VOCABULARY", 10 if narrow else 10**9)
+        monkeypatch.setattr(
+            ParticleDecoder,
+            "_draw_again",
+            staticmethod(lambda own, *rest: (weights.append(own.clone()), decode(own, *rest))[1]),
+        )
+        generator = PoemGenerator(tiny, tokenizer, settings, guards=NOTHING_KNOWN)
+        drafts = [draft for number, wish in enumerate(wishes) for draft in generator._drafts(wish, 6, 5, number)]
+        found = generator.particles.decode([one.prompt for one in drafts], [one.plan for one in drafts], 6, seed=4)
+        monkeypatch.setattr(ParticleDecoder, "_draw_again", staticmethod(decode))
+        return found, weights
+
+    def shut(_module, _inputs, logits):
+        kept = torch.full_like(logits, -1e9)
+        kept[..., pieces] = logits[..., pieces]
+        return kept
+
+    hook = head.register_forward_hook(shut)
+    by_whole, whole_weights = written(narrow=False)
+    hook.remove()
+    by_rows, weights = written(narrow=True)
+    assert by_rows == by_whole
+    assert len(weights) == len(whole_weights) > 0
+    for own, other in zip(weights, whole_weights):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)
+    assert "forward" not in vars(head)

@@ -25,6 +25,8 @@ RECIPE = load_recipe(
         "train.evaluation_steps=6",
         "train.save_steps=3",
         "lora.dropout=0",
+        "lora.rank=8",
+        "lora.targets=[q_proj, k_proj, v_proj, o_proj]",
     ],
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from safetensors.torch import load_file, save_file
 from gemma_poetry.artifacts import write_json
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import IncompleteModelError, RunError
-from gemma_poetry.model import lora
+from gemma_poetry.model import gguf_input, lora
 from gemma_poetry.model.checkpoint import weights_fingerprint
+from gemma_poetry.model.fixed_poems import score_fixed_poems
 from gemma_poetry.model.loading import load_model, load_tokenizer
 from gemma_poetry.model.lora import add_adapter, fold_adapter
 from tests.families import save_family
+from tests.gguf_writing import write_family
 
 IDS = torch.arange(380, 400)[None]
 
@@ -181,13 +185,90 @@ def test_a_folded_adapter_gives_the_scores_of_one_apart(made, tmp_path, settings
     assert not torch.equal(weight, dict(bare.named_parameters())["model.layers.0.self_attn.q_proj.weight"])
 
 
+def test_an_adapter_is_folded_in_bfloat16_up_to_its_rounding(made, tmp_path):
+    run = str(make_run(made[0], tmp_path, LoraSettings(rank=2)))
+    exact = load_model(run, device="cpu", dtype="float32").model
+    model = load_model(run, device="cpu", dtype="bfloat16").model
+    bare = load_model(str(made[0]), device="cpu", dtype="float32").model
+    with torch.inference_mode():
+        apart, base = exact(input_ids=IDS).logits, bare(input_ids=IDS).logits
+        assert fold_adapter(model)
+        folded = model(input_ids=IDS).logits.float()
+    assert (folded - apart).abs().mean() < 0.1 * (base - apart).abs().mean(), "the update is there, but for rounding"
+    sums = dict(exact.merge_and_unload().named_parameters())
+    for name, weight in model.named_parameters():
+        if ".base_layer.weight" in name:
+            whole = sums[name.removeprefix("base_model.model.").replace(".base_layer", "")]
+            torch.testing.assert_close(weight.float(), whole, rtol=2**-7, atol=2e-3)
+
+
 def test_what_is_not_folded(made, tmp_path, monkeypatch):
     assert not fold_adapter(load_model(str(made[0]), device="cpu").model), "no adapter"
     run = str(make_run(made[0], tmp_path))
-    assert not fold_adapter(load_model(run, device="cpu", dtype="bfloat16").model), "bfloat16 rounds small updates away"
     model = load_model(run, device="cpu").model
     with torch.inference_mode():
         apart = model(input_ids=IDS).logits
-        monkeypatch.setattr(lora, "_FOLDING_ERROR", -1.0)
+        monkeypatch.setattr(lora, "_FOLDING_ERROR", {"float32": -1.0})
         assert not fold_adapter(model), "scores that differ too much"
         torch.testing.assert_close(model(input_ids=IDS).logits, apart, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def gguf_and_run(tmp_path, monkeypatch):
+    """A run on a GGUF file in float32, as training leaves it: what the fixed poems scored is in its manifest."""
+    monkeypatch.setenv("GEMMA_POETRY_CACHE", str(tmp_path / "cache"))
+    gguf_input._converted.cache_clear()
+    write_family(tmp_path / "base.gguf", "gemma3_text")
+    run = make_run(tmp_path / "base.gguf", tmp_path / "RUN")
+    loaded = load_model(str(run), device="cpu")
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["base"]["gguf"] == "base.gguf"
+    write_json(run / "manifest.json", manifest | {"fixed_poems": list(score_fixed_poems(loaded.model, loaded.tokenizer))})
+    return tmp_path / "base.gguf", run
+
+
+def said_loss(text: str) -> tuple[float, float]:
+    found = re.search(r"perplexity of 6 fixed poems ([\d.]+) in place of ([\d.]+)", text)
+    assert found, text
+    return float(found[1]), float(found[2])
+
+
+def test_an_adapter_on_a_quantized_base_says_what_that_costs(gguf_and_run, capsys):
+    file, run = gguf_and_run
+    load_model(str(run), device="cpu")
+    assert "fixed poems" not in capsys.readouterr().err, "its own base"
+    write_family(file, "gemma3_text", "Q8_0")
+    loaded = load_model(str(run), device="cpu")
+    error = capsys.readouterr().err
+    assert "was trained on base.gguf, and is on base.gguf" in error
+    now, before = said_loss(error)
+    nats = score_fixed_poems(loaded.model, loaded.tokenizer)
+    assert now == pytest.approx(math.exp(sum(nats) / 6), abs=0.06) and now != before
+    assert abs(now / before - 1) < 0.2
+
+
+def test_the_loss_is_said_where_either_base_is_a_gguf_file(gguf_and_run, made, tmp_path, capsys):
+    file, run = gguf_and_run
+    manifest = json.loads((run / "manifest.json").read_text())
+    folder = shutil.copytree(load_model(str(file)).folder, tmp_path / "bfloat16")
+    (folder / "manifest.json").unlink()
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: weight * 1.01 for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    write_json(run / "manifest.json", manifest | {"base": manifest["base"] | {"spec": str(folder)}})
+    load_model(str(run), device="cpu")
+    assert said_loss(capsys.readouterr().err)
+    # Neither is one: the weights were replaced, and the adapter is not put on.
+    base = {name: value for name, value in manifest["base"].items() if name != "gguf"} | {"spec": str(folder)}
+    write_json(run / "manifest.json", manifest | {"base": base})
+    with pytest.raises(RunError, match="are others than those"):
+        load_model(str(run), device="cpu")
+
+
+def test_without_figures_of_the_training_nothing_can_be_measured(gguf_and_run):
+    file, run = gguf_and_run
+    manifest = json.loads((run / "manifest.json").read_text())
+    write_family(file, "gemma3_text", "Q8_0")
+    for poems in ([], ["x"] * 6):
+        write_json(run / "manifest.json", manifest | {"fixed_poems": poems})
+        with pytest.raises(RunError, match="are others than those"):
+            load_model(str(run), device="cpu")

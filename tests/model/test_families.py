@@ -259,3 +259,16 @@ def test_the_genuine_tokenizer_keeps_the_turn_format(gemma_tokenizer_model, tmp_
     assert prompt[0] == 2 and prompt.count(2) == 1
     assert prompt[1:4] == [106, loaded.convert_tokens_to_ids("user"), loaded.convert_tokens_to_ids("\n")]
     assert stop_ids(loaded) == [107, 1]
+
+
+def test_writing_takes_bfloat16_for_large_models_alone(monkeypatch):
+    from gemma_poetry.model import families
+
+    monkeypatch.setattr(families, "cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(families, "_WORTHWHILE", float("inf"))
+    choose = lambda wanted, widths: choose_dtype("gemma3_text", wanted, "cpu", widths)  # noqa: E731
+    assert choose(families.WRITING, (320, 896)) == torch.float32, "mini writes the same poems on every machine"
+    assert choose(families.WRITING, (640, 2048)) == choose(families.FASTEST, (320, 896)) == torch.bfloat16
+    assert choose("auto", (640, 2048)) == torch.float32, "figures are scored in float32"
+    monkeypatch.setattr(families, "_WORTHWHILE", 0.0)
+    assert choose(families.WRITING, (640, 2048)) == torch.float32, "no faster"

@@ -13,7 +13,7 @@ from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
 from gemma_poetry.model.free_memory import activation_meter
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.model.memory import CHUNK_BYTES, DEFAULT_TARGETS, estimate_memory, kept_bytes, read_shape
+from gemma_poetry.model.memory import ATTENTION_PROJECTIONS, CHUNK_BYTES, estimate_memory, kept_bytes, read_shape
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
@@ -88,7 +88,7 @@ def test_activations_are_those_that_autograd_keeps(family, dtype, dropout):
     config = tiny(family)
     attention = "eager" if family == "gemma2" else "sdpa"
     base = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=dtype)
-    model, _ = add_adapter(base, LoraSettings(rank=2, dropout=dropout), 1)
+    model, _ = add_adapter(base, LoraSettings(rank=2, dropout=dropout, targets=ATTENTION_PROJECTIONS), 1)
     for hasten in (fuse_norms, replace_dropout, fuse_projections):  # as training does on a CPU
         hasten(model)
     model.train()
@@ -107,7 +107,7 @@ def test_an_adapter_has_as_many_parameters_as_peft_gives_it():
     from transformers import AutoModelForCausalLM
 
     shape = read_shape(tiny("gemma3_text"))
-    for targets in (DEFAULT_TARGETS, (*DEFAULT_TARGETS, "gate_proj", "up_proj", "down_proj")):
+    for targets in (ATTENTION_PROJECTIONS, (*ATTENTION_PROJECTIONS, "gate_proj", "up_proj", "down_proj")):
         model, _ = add_adapter(
             AutoModelForCausalLM.from_config(tiny("gemma3_text")), LoraSettings(rank=3, targets=targets), seed=1
         )

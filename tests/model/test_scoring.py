@@ -127,6 +127,12 @@ def test_padding_is_never_larger_than_the_budget():
     assert len(batches) == 4
 
 
+def test_a_batch_is_cut_where_padding_grows():
+    lengths = [100] * 10 + [10] * 40
+    assert [len(batch) for batch in length_batches(lengths, 10**6)] == [12, 38]
+    assert [len(batch) for batch in length_batches([20] * 10 + [19] * 40, 10**6)] == [50]
+
+
 def test_progress_adds_up_to_all_samples():
     done: list[int] = []
     score_completions(family("Gemma3"), SAMPLES, batch_tokens=16, progress=done.append)

@@ -12,6 +12,7 @@ from gemma_poetry.model.vocabulary import (
     DROPPED,
     han_characters,
     head_rows,
+    in_kept_pieces,
     is_worthwhile,
     needed_ids,
     prune_vocabulary,
@@ -168,3 +169,19 @@ def test_ids_beyond_the_model_are_refused():
     kept = needed_ids(small_tokenizer("gemma3_text"), [sample], "")
     with pytest.raises(ModelError, match="5000"):
         prune_vocabulary(model, kept)
+
+
+def test_a_text_is_cut_into_the_pieces_that_a_pruned_model_has():
+    tokenizer = small_tokenizer("gemma3_text")
+    model = family_model("gemma3_text", len(tokenizer))
+    joined = tokenizer.convert_tokens_to_ids("明月")
+    prompt, poem = tokenizer("题目：明月")["input_ids"], tokenizer("明月春", add_special_tokens=False)["input_ids"]
+    sample = TokenizedPoem(tuple(prompt), (*poem, 1))
+    assert joined in poem and in_kept_pieces(model, tokenizer, sample) == sample
+    prune_vocabulary(model, torch.tensor([index for index in range(len(tokenizer)) if index != joined]))
+    cut = in_kept_pieces(model, tokenizer, sample)
+    assert joined not in cut.prompt_ids + cut.completion_ids
+    assert tokenizer.decode(cut.completion_ids) == tokenizer.decode(sample.completion_ids)
+    model(input_ids=torch.tensor([cut.prompt_ids + cut.completion_ids]))
+    with pytest.raises(IndexError):
+        model(input_ids=torch.tensor([sample.prompt_ids]))

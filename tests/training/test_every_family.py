@@ -122,14 +122,13 @@ def test_the_run_loads_and_says_the_same(one):
 def test_the_adapter_is_on_the_language_model_alone(one, capsys):
     names = one["manifest"]["lora_modules"]
     assert names and not [name for name in names if "tower" in name or "audio" in name or "vision" in name]
-    assert {name.rpartition(".")[2] for name in names} == {"q_proj", "k_proj", "v_proj", "o_proj"}
     # Layers that reuse keys and values have no projections for them.
     shared = one["family"].startswith(("gemma3n", "gemma4"))
     assert Counter(name.rpartition(".")[2] for name in names) == Counter(
-        q_proj=4, o_proj=4, k_proj=2 if shared else 4, v_proj=2 if shared else 4
+        q_proj=4, o_proj=4, k_proj=2 if shared else 4, v_proj=2 if shared else 4, gate_proj=4, up_proj=4, down_proj=4
     )
     rows = dict(summary(one["manifest"]))
-    assert rows["LoRA modules"].endswith("q_proj, k_proj, v_proj, o_proj of layers 0-3")
+    assert rows["LoRA modules"].endswith("q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj of layers 0-3")
 
 
 def test_samples_have_one_bos_and_a_labelled_end_of_turn(one):

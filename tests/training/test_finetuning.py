@@ -82,7 +82,7 @@ def test_the_manifest_names_what_the_run_was_made_of(run, data, model):
     assert manifest["steps"] == 24
     assert manifest["recipe"]["train"]["learning_rate"] == 0.01
     assert manifest["files"][WEIGHTS]["sha256"] == sha256_file(run / WEIGHTS)
-    assert len(manifest["lora_modules"]) == 8  # 2 layers of q, k, v, o
+    assert len(manifest["lora_modules"]) == 14  # 2 layers of q, k, v, o, gate, up, down
     assert (run / "logs").is_dir() and any((run / "logs").iterdir())
 
 

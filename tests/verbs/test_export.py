@@ -42,9 +42,9 @@ def run(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
     return folder / "RUN"
 
 
-def save_run(folder: Path, family: str) -> Path:
-    """A run of a family in the layout of training, with a random adapter."""
-    loaded = load_model(str(save_family(folder / "model", family)), device="cpu")
+def save_run(folder: Path, family: str, **changes: object) -> Path:
+    """A run of a family in the layout of training, with a random adapter; `changes` are those of `save_family`."""
+    loaded = load_model(str(save_family(folder / "model", family, **changes)), device="cpu")
     recipe = load_recipe(None, SETTINGS)
     model, _ = add_adapter(loaded.model, recipe.lora, seed=1)
     for name, weight in model.named_parameters():

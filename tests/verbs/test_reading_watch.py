@@ -48,7 +48,7 @@ def test_poems_to_fixed_titles_are_measured_at_each_evaluation(tiny, tmp_path, c
         assert all([len(line) for line in one["lines"]] == [5] * 4 for one in own)
     assert manifest["reading"]["start"]["step"] == 0
     assert manifest["reading"]["kept"]["step"] == manifest["kept_step"]
-    assert dict(summary(manifest))["reading"] == sentence(manifest)
+    assert dict(summary(manifest))["the writing"] == sentence(manifest)
 
 
 def test_watching_does_not_change_what_is_trained(tiny, tmp_path):

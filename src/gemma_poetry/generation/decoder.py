@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import padding_id
 from gemma_poetry.generation.logits_processor import AnyPlan, MaskTable, SlotProcessor, Track
-from gemma_poetry.generation.narrow_sampling import WIDE_VOCABULARY, NarrowSampling, can_narrow
+from gemma_poetry.generation.narrow_sampling import WIDE_VOCABULARY, NarrowSampling, PieceHead, can_narrow
 from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.model.free_memory import return_freed_memory
@@ -37,6 +37,7 @@ class Decoder:
         index: The tokenizer's pieces.
         settings: Sampling.
         beams: Beams of each sequence; 1 samples (or, at temperature 0, takes the likeliest token).
+        pieces: The rows of the head that the index needs, where others hold them too.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Decoder:
         settings: GenerateSettings,
         *,
         beams: int = 1,
+        pieces: PieceHead | None = None,
     ) -> None:
         self.model = model
         self._terminator = index.terminator
@@ -56,6 +58,7 @@ class Decoder:
         self._bos = tokenizer.bos_token_id
         self._special = set(tokenizer.all_special_ids)
         self._table = MaskTable()
+        self._pieces = pieces or PieceHead(model, index.tokens)
 
     def decode(
         self,
@@ -87,7 +90,8 @@ class Decoder:
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
         if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
-            rows = self._generate(ids, attention, seed, configuration, narrow=NarrowSampling(processor, self._padding))
+            narrow = NarrowSampling(processor, self._padding, self._pieces)
+            rows = self._generate(ids, attention, seed, configuration, narrow=narrow)
         else:
             rows = self._generate(ids, attention, seed, configuration, processors=[processor])
         end = self._terminator

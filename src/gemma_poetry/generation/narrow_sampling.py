@@ -12,8 +12,8 @@ most of the time of writing otherwise. Prompts that are equal are read once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -26,6 +26,8 @@ WIDE_VOCABULARY = 32_768
 """Rows from which on the scores of a batch, made anew for each token, are what time and memory go to."""
 
 _FEW = 0.25
+"""Of the vocabulary: the part up to which the pieces of poems have their rows gathered once and all multiplied at each step,
+which takes less than to gather the rows that a step admits."""
 
 
 def can_narrow(model: Any, *, wide: bool = True) -> bool:
@@ -40,17 +42,56 @@ def can_narrow(model: Any, *, wide: bool = True) -> bool:
     return plain and (not wide or len(head.weight) > WIDE_VOCABULARY)
 
 
+class PieceHead:
+    """The rows of a head that belong to the pieces of poems; gathered at first use, and anew when its weights have changed.
+
+    Args:
+        model: A causal language model whose head is a plain matrix.
+        pieces: The tokens that can stand in a poem, the terminator too.
+    """
+
+    def __init__(self, model: Any, pieces: Collection[int]) -> None:
+        self._model = model
+        self.tokens = torch.tensor(sorted(pieces), dtype=torch.long)
+        self._rows: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self._of: tuple[Any, ...] = ()
+
+    def __len__(self) -> int:
+        """The pieces."""
+        return len(self.tokens)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the pieces are few beside the vocabulary."""
+        return len(self) <= _FEW * len(self._model.get_output_embeddings().weight)
+
+    def rows(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Weights (pieces, hidden) and biases (pieces,) of the pieces, ascending."""
+        head = self._model.get_output_embeddings()
+        of = tuple((part.data_ptr(), part._version) for part in (head.weight, head.bias) if part is not None)
+        if self._rows is None or self._of != of:
+            self.tokens = self.tokens.to(head.weight.device)
+            self._rows, self._of = _gather(head, self.tokens), of
+        return self._rows
+
+    def only(self) -> AbstractContextManager[None]:
+        """While the block runs, the model gives the logits of the pieces alone."""
+        return _rows_only(self._model.get_output_embeddings(), *self.rows())
+
+
 class NarrowSampling:
     """Samples as `generate` does, from the admitted rows of the head; handed to it as `custom_generate`.
 
     Args:
         processor: Knows what may come next.
         padding: The id that stands behind the end of a sequence.
+        pieces: All pieces that the plans can ever admit.
     """
 
-    def __init__(self, processor: SlotProcessor, padding: int) -> None:
+    def __init__(self, processor: SlotProcessor, padding: int, pieces: PieceHead) -> None:
         self._processor = processor
         self._padding = padding
+        self._pieces = pieces
 
     def __call__(
         self,
@@ -74,8 +115,7 @@ class NarrowSampling:
         head = model.get_output_embeddings()
         device = input_ids.device
         unfinished = torch.ones(len(input_ids), dtype=torch.bool, device=device)
-        few = self._few(len(head.weight), device)
-        part = None if few is None else _gather(head, few)
+        part = self._pieces.rows() if self._pieces.is_small else None
         begun = False
         while bool(unfinished.any()):
             forbidden, _ = self._processor.forbidden(input_ids, len(head.weight))
@@ -84,8 +124,8 @@ class NarrowSampling:
                 step = self._go_on if begun else self._begin
                 logits, model_kwargs = step(model, input_ids, model_kwargs)
             begun = True
-            if few is not None:
-                logits = logits[:, torch.searchsorted(few, columns)]
+            if part is not None:
+                logits = logits[:, torch.searchsorted(self._pieces.tokens, columns)]
             scores = self._processor.favoured(logits.float(), columns).masked_fill(forbidden[:, columns], -torch.inf)
             scores = logits_processor(input_ids, scores)  # type: ignore[arg-type]
             if generation_config.do_sample:
@@ -97,18 +137,9 @@ class NarrowSampling:
             unfinished = unfinished & ~stopping_criteria(input_ids, None)  # type: ignore[arg-type]
         return input_ids
 
-    def _few(self, vocabulary: int, device: torch.device) -> torch.Tensor | None:
-        """The tokens that the plans can ever admit, ascending, where they are few: their rows are gathered once, and more of
-        them multiplied than a step needs, which takes less than to gather those of each step."""
-        indices = {id(plan.masks.index): plan.masks.index for plan in self._processor.plans}
-        tokens = frozenset[int]().union(*(index.tokens for index in indices.values()))
-        return torch.tensor(sorted(tokens), device=device) if len(tokens) <= _FEW * vocabulary else None
-
     def _begin(self, model: Any, input_ids: torch.Tensor, model_kwargs: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
         """Reads the prompts: the logits behind each, (sequences, admitted), and what the model gets next."""
-        # Among left-padded prompts of one length those of equal ids are equal: padding is no piece of any.
-        _, places = torch.unique(input_ids, dim=0, return_inverse=True)
-        firsts = torch.stack([torch.nonzero(places == number)[0, 0] for number in range(int(places.max()) + 1)])
+        firsts, places = equal_prompts(input_ids)
         own = dict(model_kwargs)
         for name in ("attention_mask", "position_ids"):
             if own.get(name) is not None:
@@ -123,6 +154,18 @@ class NarrowSampling:
         inputs = model.prepare_inputs_for_generation(input_ids, next_sequence_length=1, **model_kwargs)
         outputs = model(**inputs, return_dict=True)
         return outputs.logits[:, -1], model._update_model_kwargs_for_generation(outputs, model_kwargs)
+
+
+def equal_prompts(ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which of some prompts need reading, and which of these each is equal to: (different,) and (prompts,).
+
+    Among left-padded prompts of one length those of equal ids are equal: padding is no piece of any.
+
+    Args:
+        ids: The prompts, (prompts, tokens).
+    """
+    _, places = torch.unique(ids, dim=0, return_inverse=True)
+    return torch.stack([torch.nonzero(places == number)[0, 0] for number in range(int(places.max()) + 1)]), places
 
 
 def _gather(head: torch.nn.Linear, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -4,7 +4,9 @@ In: the drafts of some wishes (prompt and plan of each), the model, a seed. Out:
 the draft that each descends from. This is sequential Monte Carlo (Gordon, Salmond and Smith 1993; Lew and others 2023 for
 constrained text) over the distribution that the form leaves of the model's own:
 
-    target     p(poem)^(1/T) of the model, where the form admits it; words that answer those opposite (对仗) favoured
+    target     p(poem)^(1/T) of the model, where the form admits it; words that answer those opposite (对仗) favoured. On a wide
+               head p is the model's own distribution confined to the pieces of poems (each token's chance, given that a piece
+               of poems comes): no other row is computed
     proposal   token by token the same, masked and cut to its nucleus: what sampling under a mask writes
     weight     target over proposal: the mass that mask and nucleus left at each step. A line that the form forced into
                words which the model would hardly have chosen weighs little
@@ -17,6 +19,7 @@ Where the weights of a wish have become uneven (effective particles under half),
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,7 @@ from gemma_poetry.data.tokenization import padding_id
 from gemma_poetry.data.words import strange_pairs
 from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
+from gemma_poetry.generation.narrow_sampling import PieceHead, can_narrow, equal_prompts
 from gemma_poetry.model.free_memory import return_freed_memory
 
 if TYPE_CHECKING:
@@ -37,8 +41,6 @@ STRANGE_NATS = 3.0
 
 _LIKELIEST = 512
 """Tokens that hold the nucleus but for the rarest steps."""
-
-_WIDE_VOCABULARY = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,12 @@ class ParticleDecoder:
         model: A causal language model of transformers, ready to generate.
         tokenizer: Its tokenizer.
         settings: Sampling.
+        pieces: The rows of the head that poems need.
     """
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: GenerateSettings) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, settings: GenerateSettings, pieces: PieceHead) -> None:
         self._model = model
+        self._pieces = pieces
         self._padding = padding_id(tokenizer)
         self._settings = settings
         self._table = MaskTable()
@@ -121,25 +125,31 @@ class ParticleDecoder:
                 watch(seen[::each])
 
         processor = SlotProcessor(plans, width, self._table, watch=told)
+        narrow = can_narrow(self._model)
+        # Equal prompts are read once.
+        begun, places = equal_prompts(swarm.ids)
+        step_ids, attention = swarm.ids[begun], swarm.attention[begun]
         cache: Any = None
-        step_ids = swarm.ids
         terminator = plans[0].masks.index.terminator
         most = max(plan.masks.most_tokens for plan in plans)
         with torch.inference_mode():
             for _ in range(most):
-                positions = (swarm.attention.cumsum(1) - 1).clamp(min=0)[:, -step_ids.shape[1] :]
-                output = self._model(
-                    input_ids=step_ids,
-                    attention_mask=swarm.attention,
-                    position_ids=positions,
-                    cache=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                )
-                cache = output.cache
+                positions = (attention.cumsum(1) - 1).clamp(min=0)[:, -step_ids.shape[1] :]
+                with self._pieces.only() if narrow else nullcontext():
+                    output = self._model(
+                        input_ids=step_ids,
+                        attention_mask=attention,
+                        position_ids=positions,
+                        cache=cache,
+                        use_cache=True,
+                        logits_to_keep=1,
+                    )
                 own = output.logits[:, -1].float().log_softmax(dim=-1)
-                scores = processor(swarm.ids, own)  # type: ignore[arg-type]
-                own = processor.favoured(own)
+                if cache is None:
+                    output.cache.batch_select_indices(places)
+                    own = own[places]
+                cache = output.cache
+                own, scores = self._masked(processor, swarm.ids, own, narrow)
                 lines = [sum(text.count(mark) for mark in MARKS) for text in texts]
                 going = [number for number in range(rows) if not ended[number]]
                 if going and min(lines[number] for number in going) > judged[going[0]]:
@@ -156,21 +166,34 @@ class ParticleDecoder:
                         tracks = [retrace(plan, row) for plan, row in zip(here, swarm.ids[:, width:].tolist())]
                         processor = SlotProcessor(here, swarm.ids.shape[1], self._table, tracks, watch=told)
                 shares, candidates = self._proposal(scores)
-                places = shares.exp().multinomial(1, generator=draw)
-                tokens = candidates.gather(1, places)
-                gained = (own.gather(1, tokens) / self._settings.temperature - shares.gather(1, places))[:, 0]
+                drawn = shares.exp().multinomial(1, generator=draw)
+                tokens = candidates.gather(1, drawn)
+                gained = (own.gather(1, tokens) / self._settings.temperature - shares.gather(1, drawn))[:, 0]
                 swarm.weights += torch.where(ended, 0.0, gained)
+                if narrow:
+                    tokens = self._pieces.tokens[tokens]
                 tokens = torch.where(ended[:, None], self._padding, tokens)
                 ended = ended | (tokens[:, 0] == terminator)
                 swarm.ids = torch.cat([swarm.ids, tokens], dim=1)
                 swarm.attention = torch.cat([swarm.attention, torch.ones_like(tokens)], dim=1)
-                step_ids = tokens
+                step_ids, attention = tokens, swarm.attention
                 if bool(ended.all()):
                     break
-        if device.type == "cpu" and len(own[0]) > _WIDE_VOCABULARY:
+        if device.type == "cpu" and narrow:
             del output, own, scores
             return_freed_memory()
         return self._collect(swarm, width, terminator, each)
+
+    def _masked(
+        self, processor: SlotProcessor, ids: torch.Tensor, own: torch.Tensor, narrow: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores of the next tokens, and the same with those masked that may not come: of all tokens, or of the pieces."""
+        if not narrow:
+            scores = processor(ids, own)  # type: ignore[arg-type]
+            return processor.favoured(own), scores
+        forbidden, _stuck = processor.forbidden(ids, len(self._model.get_output_embeddings().weight))
+        own = processor.favoured(own, self._pieces.tokens)
+        return own, own.masked_fill(forbidden[:, self._pieces.tokens], -torch.inf)
 
     def _begin(self, prompts: Sequence[Sequence[int]], device: torch.device) -> _Swarm:
         """Prompts padded on the left."""

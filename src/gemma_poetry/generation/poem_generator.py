@@ -16,7 +16,6 @@ all. Then the request is given up with an error, and never answered with a wrong
 from __future__ import annotations
 
 import copy
-import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,7 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.decoder import Decoder, batch_seed
 from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.logits_processor import Plan, begin, retrace
+from gemma_poetry.generation.narrow_sampling import PieceHead
 from gemma_poetry.generation.particles import ParticleDecoder
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.polishing import Polisher
@@ -132,12 +132,13 @@ class PoemGenerator:
         self.planner = Planner(tokenizer, charset=charset, byte_characters=byte_characters, guards=guards)
         self._assessor = Reranker(model, tokenizer, self.planner.index.tokens)
         self._beams = beams
+        self._pieces = PieceHead(model, self.planner.index.tokens)
         self._sample_with(model, self.settings)
 
     def _sample_with(self, model: Any, settings: GenerateSettings) -> None:
         self.settings = settings
-        self.decoder = Decoder(model, self.tokenizer, self.planner.index, settings, beams=self._beams)
-        self.particles = ParticleDecoder(model, self.tokenizer, settings)
+        self.decoder = Decoder(model, self.tokenizer, self.planner.index, settings, beams=self._beams, pieces=self._pieces)
+        self.particles = ParticleDecoder(model, self.tokenizer, settings, self._pieces)
         self.polisher = Polisher(self.planner, self.decoder, self._assessor, self.tokenizer)
 
     def sampling(self, settings: GenerateSettings) -> PoemGenerator:
@@ -180,10 +181,7 @@ class PoemGenerator:
         drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
         if count == 1:
             return self._write_all(drafts, seed, assess, watch)
-        if self._assessor.narrows:
-            kept = self._keep_best(self._write_all(drafts, seed, False, watch), count)
-        else:
-            kept = self._write_best(drafts, count, seed, watch)
+        kept = self._write_best(drafts, count, seed, watch)
         rounds = ROUNDS[self.settings.effort] if best_of is None else 0
         return (self._polished(one, rounds, seed, number) for number, one in enumerate(kept)) if rounds else kept
 
@@ -232,19 +230,16 @@ class PoemGenerator:
                 different = {particle.token_ids: particle for particle in particles}
                 done = [poem for one in different.values() if (poem := self._whole(own[one.draft], one.token_ids, seed))]
                 if done:
-                    assessed = self._assess(done)
-                    yield assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
+                    yield self._best(done)
                 else:
                     # No particle came through: a single draft is taken up again behind each dead end.
                     yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), True, None)
 
-    def _keep_best(self, poems: Iterator[GeneratedPoem], count: int) -> Iterator[GeneratedPoem]:
-        """The poem with most merits of each `count` drafts.
-
-        Particles are weighed by what the mask left of the whole distribution, which is what a wide head is spared here.
-        """
-        while group := self._assess(list(itertools.islice(poems, count)), among_pieces=True):
-            yield self._assess([group[most_merits([one.merits for one in group if one.merits is not None])]])[0]
+    def _best(self, poems: Sequence[GeneratedPoem]) -> GeneratedPoem:
+        """The poem with most merits; chosen among the pieces of poems on a wide head, its merits told over all tokens."""
+        assessed = self._assess(poems, among_pieces=True)
+        best = assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
+        return self._assess([best])[0] if self._assessor.narrows else best
 
     def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size

@@ -40,8 +40,11 @@ FAMILIES: dict[str, str] = {
 _FLOAT16_FAMILIES = ("gemma", "gemma2")
 FASTEST = "fastest"
 """The dtype that trainings ask for where a recipe says `auto`."""
+WRITING = "writing"
+"""The dtype that writing asks for where a recipe says `auto`."""
 _TIMED_SECONDS, _TIMED_ROWS = 0.05, 256
-_SMALL = 2**18  # values of a matrix
+_SMALL = {FASTEST: 2**18, WRITING: 2**20}
+"""Values of a matrix up to which a model stays in float32: little is gained. `mini` writes the same poems everywhere."""
 _WORTHWHILE = 0.8  # of the time in float32
 
 
@@ -66,15 +69,15 @@ def choose_dtype(
 ) -> torch.dtype:
     """The arithmetic of a model: bfloat16 on GPUs that have it, else float32.
 
-    CPUs score and write in float32 unless they are told otherwise, also those that have bfloat16: figures compare between
-    machines. Trainings ask for the fastest.
+    CPUs score in float32 unless they are told otherwise, also those that have bfloat16: figures compare between machines.
+    Trainings ask for the fastest, and so does writing with large models.
 
     Args:
         model_type: The configuration's `model_type`.
-        wanted: `auto`, `bfloat16`, `float32`, `fastest` (as auto, and bfloat16 on CPUs that are faster in it), or, for
-            Gemma 1 and 2 on a GPU, `float16`.
+        wanted: `auto`, `bfloat16`, `float32`, `fastest` and `writing` (as auto, and bfloat16 on CPUs that are faster
+            in it), or, for Gemma 1 and 2 on a GPU, `float16`.
         device: Where the model will be; `None`: see `choose_device`.
-        widths: Hidden size and width of the feed-forward layer, for `fastest`.
+        widths: Hidden size and width of the feed-forward layer, for `fastest` and `writing`.
 
     Raises:
         UsageError: float16 for a family or a device that it fails on, or an unknown name.
@@ -83,9 +86,9 @@ def choose_dtype(
 
     on_gpu = choose_device(device).startswith("cuda")
     known = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
-    if wanted == FASTEST and not on_gpu:
-        return torch.bfloat16 if widths is not None and is_faster_in_bfloat16(*widths) else torch.float32
-    if wanted in ("auto", FASTEST):
+    if wanted in _SMALL and not on_gpu:
+        return torch.bfloat16 if widths is not None and is_faster_in_bfloat16(*widths, wanted) else torch.float32
+    if wanted in ("auto", *_SMALL):
         return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if wanted not in known:
         raise UsageError(_("no dtype is called {wanted!r}", wanted=wanted), expected=_("auto, {known}", known=listed(known)))
@@ -102,7 +105,7 @@ def choose_dtype(
     return known[wanted]
 
 
-def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
+def is_faster_in_bfloat16(hidden: int, feed_forward: int, purpose: str = FASTEST) -> bool:
     """Whether this processor multiplies a model's matrices faster in bfloat16: found by timing them, for 50 ms in all.
 
     Small models stay in float32 unmeasured: little is gained, and their figures compare between machines.
@@ -110,10 +113,11 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
     Args:
         hidden: Hidden size.
         feed_forward: Width of the feed-forward layer.
+        purpose: `fastest` for trainings, or `writing`: from which size on it is worth while.
     """
     import torch
 
-    if hidden * feed_forward < _SMALL or not cpu_has_bfloat16():
+    if hidden * feed_forward < _SMALL[purpose] or not cpu_has_bfloat16():
         return False
     fastest = {}
     for dtype in (torch.float32, torch.bfloat16):
@@ -128,6 +132,10 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int) -> bool:
         fastest[dtype] = min(times)
     share = fastest[torch.bfloat16] / fastest[torch.float32]
     chosen = share < _WORTHWHILE
+    if purpose == WRITING:
+        if chosen:
+            say(_("writing in bfloat16, in which this processor multiplies faster (generate.dtype decides otherwise)"))
+        return chosen
     say(
         _(
             "training in {detail}: a product of the model's size takes {share:.2f} of the "

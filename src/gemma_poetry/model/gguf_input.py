@@ -155,6 +155,22 @@ def converted_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
     return tokenizer
 
 
+def gguf_weights(header: GgufHeader, config: Any) -> dict[str, torch.Tensor]:
+    """The weights of a file in float32, by their names in transformers.
+
+    Args:
+        header: The header of the file.
+        config: The configuration of the model that they are for.
+
+    Raises:
+        IncompleteModelError: Tensors are missing, left over or of another shape.
+    """
+    import torch
+
+    planned = _plan(header, config)
+    return {name: _unpack(header, name, *place, lambda _bytes: None, torch.float32) for name, place in planned.items()}
+
+
 def _configuration(header: GgufHeader) -> Any:
     from transformers import AutoConfig
 
@@ -243,13 +259,18 @@ def _count(tensor: GgufTensor, row: int | None) -> int:
 
 
 def _unpack(
-    header: GgufHeader, name: str, tensor: GgufTensor, row: int | None, advance: Callable[[float], None]
+    header: GgufHeader,
+    name: str,
+    tensor: GgufTensor,
+    row: int | None,
+    advance: Callable[[float], None],
+    dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """The values of a tensor in bfloat16, without the 1 that some norms are stored with."""
+    """The values of a tensor, in bfloat16 where nothing else is said, without the 1 that some norms are stored with."""
     import torch
 
     shape = tensor.shape if row is None else tensor.shape[1:]
-    unpacked = torch.empty(_count(tensor, row), dtype=torch.bfloat16)
+    unpacked = torch.empty(_count(tensor, row), dtype=dtype or torch.bfloat16)
     shift = 1.0 if is_shifted(header, name) else 0.0
     done = 0
     for values in _values(header.path, tensor, row):

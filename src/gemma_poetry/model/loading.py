@@ -46,7 +46,9 @@ from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer
 from gemma_poetry.model.hub import fetch
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
 from gemma_poetry.model.named_models import find_named, named_repository
+from gemma_poetry.model.other_base import gguf_source, loss_by_other_base
 from gemma_poetry.model.towers import weight_bytes, without_towers
+from gemma_poetry.progress import say
 
 if TYPE_CHECKING:
     import torch
@@ -112,22 +114,26 @@ class LoadedModel:
 
     def identity(self) -> dict[str, Any]:
         """What tells the base model from others, for manifests: spec, name, revision, fingerprint of the weights."""
+        gguf = gguf_source(self.folder)
         return {
             "spec": self.base,
             "name": self.name,
             "revision": self.revision,
             "weights_fingerprint": weights_fingerprint(self.folder),
+            **({"gguf": gguf} if gguf else {}),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class _Adapter:
-    """An adapter on disk, and the base model that it was trained on, as far as that is known."""
+    """An adapter on disk, the base model that it was trained on and what it made of the fixed poems, as far as known."""
 
     folder: Path
     base: str
     revision: str | None
     fingerprint: str | None
+    gguf: str | None = None
+    fixed_poems: tuple[float, ...] = ()
 
 
 def packaged_model(name: str) -> Path | None:
@@ -226,8 +232,15 @@ def _base_entry(run: Path) -> dict[str, Any]:
 def _find_adapter(path: Path) -> _Adapter | None:
     """The adapter of a RUN, or of a plain PEFT folder; `None` for anything else."""
     if is_run(path):
-        entry = _base_entry(path)
-        return _Adapter(path / ADAPTER, str(entry["spec"]), entry.get("revision"), entry.get("weights_fingerprint"))
+        entry, poems = _base_entry(path), read_manifest(path).get("fixed_poems", ())
+        return _Adapter(
+            path / ADAPTER,
+            str(entry["spec"]),
+            entry.get("revision"),
+            entry.get("weights_fingerprint"),
+            entry.get("gguf"),
+            tuple(poems) if all(isinstance(nats, float) for nats in poems) else (),
+        )
     if (path / _ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
         config = check_adapter_configuration(path / _ADAPTER_CONFIG)
         base = config.get("base_model_name_or_path")
@@ -306,7 +319,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
     Args:
         spec: What `--model` names.
         device: `cpu`, `cuda`, ...; `None` takes the GPU that the launcher gave this process, else the first, else the CPU.
-        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings; `float16` for Gemma 1 and 2 on a GPU.
+        dtype: `auto`, `bfloat16`, `float32`, `fastest` for trainings, `writing`; `float16` for Gemma 1 and 2 on a GPU.
         four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
@@ -463,10 +476,12 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
         )
     settings = check_adapter_configuration(adapter.folder / _ADAPTER_CONFIG)
     shapes = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
-    found = set(shapes)
+    there = set(shapes)
     config = adapter_settings(settings, shapes, adapter.folder)
     base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
-    if adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder):
+    other = adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder)
+    gguf = gguf_source(base.folder)
+    if other and not (adapter.fixed_poems and (gguf or adapter.gguf)):
         raise _misfit(adapter, base, _("the base model's weights are others than those that it was trained on"))
     try:
         model = PeftModel.from_pretrained(base.model, str(adapter.folder), config=config)
@@ -474,18 +489,21 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
         raise _misfit(adapter, base, _first_line(error)) from error
     # PEFT only warns of these; the adapter would then do nothing, or half of what was trained.
     wanted = set(get_peft_model_state_dict(model))
-    if wanted != found:
-        amiss = sorted(wanted ^ found)
+    if wanted != there:
+        amiss = sorted(wanted ^ there)
         raise _misfit(
             adapter,
             base,
             _(
                 "{count} tensors are missing and {found_count} have no place, the first of them {amiss}",
-                count=len(wanted - found),
-                found_count=len(found - wanted),
+                count=len(wanted - there),
+                found_count=len(there - wanted),
                 amiss=amiss[0],
             ),
         )
+    if other:
+        trained_on, found = adapter.gguf or adapter.base, gguf or str(base.folder)
+        say(loss_by_other_base(model.eval(), base.tokenizer, adapter.fixed_poems, trained_on, found))
     return LoadedModel(model.eval(), base.tokenizer, path.resolve().name, base.base, True, base.folder, base.revision)
 
 

@@ -38,7 +38,7 @@ from gemma_poetry.model.families import choose_attention
 
 # `training.fused.rms_norm` differentiates theirs by formula.
 _NORMS_BY_FORMULA = ("gemma", "gemma2", "gemma3_text")
-DEFAULT_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
+ATTENTION_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 NF4_BITS = 4.127
 """Bits a parameter: 4, and 32-bit scales of blocks of 64 quantized to 8 bits themselves in blocks of 256 (QLoRA,
 arXiv 2305.14314, section 3)."""
@@ -96,7 +96,7 @@ class ModelShape:
         """Parameters that 4-bit quantization covers."""
         return sum(projection.inputs * projection.outputs for projection in self.projections)
 
-    def lora_parameters(self, rank: int, targets: Sequence[str] = DEFAULT_TARGETS) -> int:
+    def lora_parameters(self, rank: int, targets: Sequence[str] = ATTENTION_PROJECTIONS) -> int:
         """Parameters of an adapter: rank · (inputs + outputs) of each adapted layer."""
         return sum(rank * (found.inputs + found.outputs) for found in self.projections if found.name in targets)
 
@@ -172,7 +172,7 @@ def estimate_memory(
     tokens: int,
     dtype: Literal["float32", "bfloat16"] = "float32",
     lora_rank: int = 8,
-    targets: Sequence[str] = DEFAULT_TARGETS,
+    targets: Sequence[str] = ATTENTION_PROJECTIONS,
     dropout: bool = True,
     vocabulary_rows: int | None = None,
     completion_tokens: int | None = None,
@@ -234,7 +234,7 @@ def kept_bytes(
     shape: ModelShape,
     element: int,
     tokens: int,
-    targets: Sequence[str] = DEFAULT_TARGETS,
+    targets: Sequence[str] = ATTENTION_PROJECTIONS,
     *,
     dropout: bool = True,
     rank: int = 8,

@@ -28,6 +28,9 @@ from gemma_poetry.errors import ModelError
 from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
 
+_MOST_PADDING = 256
+"""Tokens of padding in a batch: more of them take longer than another batch does."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionScore:
@@ -158,10 +161,12 @@ def length_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[i
         batch_tokens: Rows times the longest row of a batch is at most this, unless a batch has one row.
     """
     batch: list[int] = []
+    padding = 0
     for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
+        padding += lengths[batch[0]] - lengths[index] if batch else 0
+        if batch and ((len(batch) + 1) * lengths[batch[0]] > batch_tokens or padding > _MOST_PADDING):
             yield batch
-            batch = []
+            batch, padding = [], 0
         batch.append(index)
     if batch:
         yield batch
@@ -225,9 +230,14 @@ class _Head:
         normaliser = torch.full_like(targets, -torch.inf, dtype=torch.float32)
         target_logits = torch.empty_like(normaliser)
         rows = max(1, CHUNK_BYTES // (4 * max(1, len(targets))))
+        if weight.dtype != torch.float32:
+            rows = max(1, min(rows, CHUNK_BYTES // (4 * weight.shape[1])))
+            wide = torch.empty(min(rows, len(weight)), weight.shape[1], dtype=torch.float32, device=weight.device)
         for begin in range(0, weight.shape[0], rows):
             chunk = slice(begin, begin + rows)
-            logits = functional.linear(hidden, weight[chunk].float(), None if bias is None else bias[chunk].float())
+            # One block of memory for all: to ask for new ones takes longer than to fill them.
+            part = weight[chunk] if weight.dtype == torch.float32 else wide[: len(weight[chunk])].copy_(weight[chunk])
+            logits = functional.linear(hidden, part, None if bias is None else bias[chunk].float())
             logits = self._capped(logits)  # (N, rows)
             normaliser = torch.logaddexp(normaliser, logits.logsumexp(dim=1))
             here = (targets >= begin) & (targets < begin + rows)

@@ -9,11 +9,12 @@ shard. A tensor that is not sharded passes through, so that callers need not ask
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor, distribute_tensor
+if TYPE_CHECKING:
+    import torch
+
+# torch.distributed.tensor takes a second to import, and hardly any training is sharded.
 
 
 def shards_weights() -> bool:
@@ -23,6 +24,8 @@ def shards_weights() -> bool:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor on the CPU, its shards put together."""
+    from torch.distributed.tensor import DTensor
+
     gathered = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return gathered.detach().cpu()
 
@@ -34,6 +37,8 @@ def shard_like(tensor: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         tensor: The whole tensor.
         place: The tensor that says how; the result is on its device.
     """
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
     if not isinstance(place, DTensor):
         return tensor.to(place.device)
     return distribute_tensor(tensor, place.device_mesh, place.placements).to(place.device)
@@ -41,6 +46,9 @@ def shard_like(tensor: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 def sharded_share(model: Any) -> float:
     """The share of a model's parameters that are spread over devices, 0 to 1."""
+    from torch.distributed.fsdp import FSDPModule
+    from torch.distributed.tensor import DTensor
+
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()  # embedding and head stay whole after a pass, until the next one ends

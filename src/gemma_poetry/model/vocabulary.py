@@ -238,6 +238,30 @@ def whole_ids(model: Any, vocabulary: KeptVocabulary | None) -> Iterator[None]:
         del vars(head)["forward"]
 
 
+def in_kept_pieces(model: Any, tokenizer: PreTrainedTokenizerBase, sample: TokenizedPoem) -> TokenizedPoem:
+    """A sample in pieces that a pruned model has rows for: one that it lacks is cut into its characters.
+
+    What such a model writes, character by character, the tokenizer may join into pieces that no poem of the data has.
+
+    Args:
+        model: The model, wrapped by PEFT or not; one that is not pruned gets the sample as it is.
+        tokenizer: Its tokenizer.
+        sample: A text that was not part of the data.
+    """
+    table = dict(model.get_input_embeddings().named_buffers()).get(_TABLE)
+    if table is None:
+        return sample
+
+    def cut(ids: Iterable[int]) -> Iterator[int]:
+        for index in ids:
+            if table[index] == DROPPED:
+                yield from tokenizer.convert_tokens_to_ids(list(str(tokenizer.convert_ids_to_tokens(index))))
+            else:
+                yield index
+
+    return TokenizedPoem(tuple(cut(sample.prompt_ids)), tuple(cut(sample.completion_ids)))
+
+
 def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
     """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
 

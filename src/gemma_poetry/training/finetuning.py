@@ -119,6 +119,7 @@ def _train(
 ) -> dict[str, Any]:
     from gemma_poetry.doctor.memory_checks import require_memory
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.fixed_poems import score_fixed_poems
     from gemma_poetry.model.free_memory import available_memory
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter, describe_matches, trained_weights
@@ -231,7 +232,10 @@ def _train(
         # The stock model takes the place of the pruned one, never both at once.
         del trainer, model, loaded, vocabulary
         whole = out / (MERGED if full else ADAPTER)
-        contents["validation"] = {**_full_perplexity(whole, held_out, counting.unit, units), **measured}
+        perplexities, contents["fixed_poems"] = _full_scores(whole, held_out, counting.unit, units)
+        contents["validation"] = {**perplexities, **measured}
+    elif sharded_share(model) == 0:  # else each process has its own part
+        contents["fixed_poems"] = list(score_fixed_poems(model.eval(), loaded.tokenizer))
     done = write_manifest(out, contents, [*files, "curve.jsonl", *lists])
     if best is not None:
         best.forget()
@@ -279,27 +283,32 @@ def _readings(trainer: Any, kept_step: int) -> dict[str, dict[str, float]]:
     return {name: {"step": step, **points[step]} for name, step in steps.items()}
 
 
-def _full_perplexity(adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int) -> dict[str, float]:
-    """Perplexities of held-out poems over the full vocabulary, from the stock model with the adapter on top."""
+def _full_scores(
+    adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int
+) -> tuple[dict[str, float], list[float]]:
+    """From the stock model with the adapter on top, over the full vocabulary: perplexities of held-out poems, fixed poems."""
     import torch
 
     from gemma_poetry.model.families import choose_device
+    from gemma_poetry.model.fixed_poems import score_fixed_poems
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
-    if not samples:
-        return {}
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
-        scores = score_completions(load_model(str(adapter), device=str(choose_device(None))).model, samples)
+        whole = load_model(str(adapter), device=str(choose_device(None)))
+        fixed = list(score_fixed_poems(whole.model, whole.tokenizer))
+        scores = score_completions(whole.model, samples)
     except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
         say(_("the whole model does not fit on this device: run `evaluate` where it does"))
-        return {}
+        return {}, []
+    if not scores:
+        return {}, fixed
     nats = sum(score.nll for score in scores)
     perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
-    return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {})
+    return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {}), fixed
 
 
 def _dtype(run: RunFolder, settings: TrainSettings) -> str:

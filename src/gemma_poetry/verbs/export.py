@@ -5,7 +5,8 @@ comparison; a wrong export is an error and leaves nothing behind.
 
     peft    adapter, tokenizer, card            PeftModel.from_pretrained, vLLM with --enable-lora
     merged  one model, tokenizer, card          transformers, vLLM, converters
-    gguf    model.gguf                          llama.cpp, LM Studio
+    gguf    model.gguf, quantized where wanted  llama.cpp, LM Studio
+    gguf-adapter  adapter.gguf                  llama.cpp --lora, ADAPTER of a Modelfile
     ollama  model.gguf or merged, Modelfile     ollama create
     hub     peft or merged, uploaded
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 KIND = "export"
 GGUF_NAME = "model.gguf"
+ADAPTER_NAME = "adapter.gguf"
 MODELFILE = "Modelfile"
 
 
@@ -38,9 +40,9 @@ class ExportOptions:
 
     Attributes:
         run: The RUN.
-        to: `peft`, `merged`, `ollama`, `gguf` or `hub`.
+        to: `peft`, `merged`, `ollama`, `gguf`, `gguf-adapter` or `hub`.
         out: The folder to write; `None`: `RUN/export/TO`.
-        dtype: Of merged weights; `auto`: as in the base checkpoint.
+        dtype: Of merged weights; `auto`: as in the base checkpoint; `q8_0` and `q4_k_m` for GGUF files alone.
         repository: `owner/name` on the Hub.
         private: Whether a new repository is private.
         sampling: What the export recommends to those who sample from it.
@@ -112,17 +114,29 @@ def export(options: ExportOptions) -> Exported:
         OutputError: The folder cannot be written.
     """
     from gemma_poetry.exporting.export import open_run
+    from gemma_poetry.exporting.gguf_adapter import check_gguf_adapter
     from gemma_poetry.exporting.gguf_file import require_gguf
+    from gemma_poetry.exporting.gguf_quantization import QUANTIZATIONS, require_quantization
 
     if options.to == "hub" and not options.repository:
         raise UsageError(_("no repository is named"), expected=_("owner/name on the Hub"), action=_("add --repo owner/name"))
+    quantized = options.dtype in QUANTIZATIONS
+    if quantized and options.to not in ("gguf", "ollama"):
+        raise UsageError(
+            _("{to} is not written in {dtype}", to=options.to, dtype=options.dtype),
+            expected=_("--to gguf or --to ollama"),
+            action=_("choose --dtype auto, float32 or bfloat16"),
+        )
     out = options.out or options.run / "export" / options.to
     check_folder(out, KIND)
-    if options.to == "gguf":
+    if quantized or options.to.startswith("gguf"):
         require_gguf(None)  # before minutes are spent on loading
+        require_quantization(options.dtype)
     source = open_run(options.run)
-    if options.to == "gguf":
+    if quantized or options.to == "gguf":
         require_gguf(source.loaded.model.config)
+    elif options.to == "gguf-adapter":
+        check_gguf_adapter(source.loaded.model)
     commit = ""
     with atomic_folder(out, KIND) as folder:
         check = _write(options, source, folder)
@@ -156,6 +170,8 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
         return check
     if options.to == "gguf":
         return _write_gguf(source, folder, options.dtype)
+    if options.to == "gguf-adapter":
+        return _write_gguf_adapter(source, folder)
     if options.to == "ollama" and gguf_installed() and _as_gguf(source.loaded.model.config):
         check, weights = _write_gguf(source, folder, options.dtype), f"./{GGUF_NAME}"
     else:
@@ -180,8 +196,9 @@ def _as_gguf(config: Any) -> bool:
 
 
 def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
-    from gemma_poetry.exporting.export import compare, merge, score_fixed_poems
+    from gemma_poetry.exporting.export import compare, merge
     from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, write_gguf
+    from gemma_poetry.model.fixed_poems import score_fixed_poems
 
     dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
     path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
@@ -192,6 +209,17 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
     gc.collect()
     check_tokens(path, tokenizer)
     return compare(source.reference, score_fixed_poems(read_gguf(path, config), tokenizer), dtype, path)
+
+
+def _write_gguf_adapter(source: ExportSource, folder: Path) -> ExportCheck:
+    from gemma_poetry.exporting.export import compare
+    from gemma_poetry.exporting.gguf_adapter import add_gguf_adapter, write_gguf_adapter
+    from gemma_poetry.model.fixed_poems import score_fixed_poems
+
+    path = folder / ADAPTER_NAME
+    write_gguf_adapter(source.loaded.model, path)
+    model = add_gguf_adapter(source.loaded.model.unload(), path)
+    return compare(source.reference, score_fixed_poems(model, source.loaded.tokenizer), "float32", path)
 
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:

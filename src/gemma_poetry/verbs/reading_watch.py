@@ -150,7 +150,9 @@ class ReadingWatch:
         """By the base model: the gain and the rank of each poem's own title, and the nats of the poem under it."""
         from gemma_poetry.data.tokenization import encode_samples
         from gemma_poetry.model.scoring import score_completions
+        from gemma_poetry.model.vocabulary import in_kept_pieces
 
+        tokenizer = self._loaded.tokenizer
         choices = title_choices(poems, _SEED)
         template = self._domain.template
         texts = [
@@ -159,8 +161,9 @@ class ReadingWatch:
             for title in titles
         ]
         base = model.disable_adapter() if self._loaded.adapted else contextlib.nullcontext()
+        samples = [in_kept_pieces(model, tokenizer, sample) for sample in encode_samples(tokenizer, texts)]
         with base:
-            scores = iter(score_completions(model, list(encode_samples(self._loaded.tokenizer, texts))))
+            scores = iter(score_completions(model, samples))
         gains, ranks, nats = [], [], []
         for writing, titles in choices:
             own, *others = [next(scores).nll for _ in titles]

@@ -77,11 +77,13 @@ def _folder(model: str) -> tuple[Path, str | None]:
     from gemma_poetry.model.hub import fetch
     from gemma_poetry.model.keras_preset import is_keras_preset
     from gemma_poetry.model.loading import locate, packaged_model
+    from gemma_poetry.model.named_models import named_repository
 
     packaged = packaged_model(model)
     if packaged is not None:
         return packaged, None
-    if is_handle(model) and not model.startswith(HUGGING_FACE):
+    # gemma-3-270m is a real model's name; KerasHub's own names have underscores.
+    if named_repository(model) is None and is_handle(model) and not model.startswith(HUGGING_FACE):
         return fetch_preset(model), None
     location = locate(model.removeprefix(HUGGING_FACE))
     if Path(location).is_dir():

@@ -16,11 +16,13 @@ from gemma_poetry.cli.printing import print_json, print_rows
 
 def export(
     run: Annotated[Path, typer.Option("--run", help="The RUN to export.")],
-    to: Annotated[Literal["peft", "merged", "ollama", "gguf", "hub"], typer.Option("--to", help="What it is to become.")],
+    to: Annotated[
+        Literal["peft", "merged", "ollama", "gguf", "gguf-adapter", "hub"], typer.Option("--to", help="What it is to become.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default RUN/export/TO.")] = None,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        typer.Option("--dtype", help="Of merged weights; auto: as in the base model."),
+        Literal["auto", "float32", "bfloat16", "q8_0", "q4_k_m"],
+        typer.Option("--dtype", help="Of merged weights; auto: as in the base model; q8_0, q4_k_m: GGUF alone."),
     ] = "auto",
     repository: Annotated[str, typer.Option("--repo", help="owner/name on the Hub.")] = "",
     private: Annotated[bool, typer.Option("--private/--public", help="Whether a new repository is private.")] = True,
