@@ -10,13 +10,13 @@ import pytest
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.rhyme_books import YUAN
+from gemma_poetry.prosody.rhyme_books import CILIN, PINGSHUI, XINYUN, YUAN
 from gemma_poetry.prosody.rules import Rule, Verdict
-from gemma_poetry.prosody.scansion import scan_auto
+from gemma_poetry.prosody.scansion import scan, scan_auto
 from gemma_poetry.prosody.song_induction import induce_songs
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_scan import scan_tune
-from gemma_poetry.prosody.tunes import shipped_tunes, stanza_breaks
+from gemma_poetry.prosody.tunes import book_of, shipped_tunes, stanza_breaks
 from gemma_poetry.prosody.yuan_rhyme import yuan_readings
 from tests.tune_writing import write_lines
 
@@ -74,6 +74,23 @@ def test_rhyme_words_by_the_book_of_songs() -> None:
     sounds = BookSounds(YUAN, "every")
     assert sounds.rhymes("马", None) == sounds.rhymes("家", None) == {"家麻"}
     assert not sounds.rhymes("学", None) and YUAN.find("家麻") == "家麻"
+
+
+def test_a_song_goes_by_its_book_unless_another_is_named() -> None:
+    assert scan(AUTUMN, "天净沙").book is scan_auto(AUTUMN).book is YUAN
+    assert (book_of("天净沙"), book_of("如梦令"), book_of("")) == (YUAN, CILIN, PINGSHUI)
+    modern = scan(AUTUMN, "天净沙", book="xinyun")
+    assert (modern.book, modern.rhyme_group) == (XINYUN, "一麻平仄") and "曲 (" not in "".join(modern.remarks)
+    assert scan(AUTUMN, "天净沙", book=YUAN.name).book is YUAN, "a scansion is made anew by the name of its book"
+    assert scan(AUTUMN, "天净沙", book="pingshui").book.title == "平水韵"
+
+
+def test_words_tell_readings_as_songs_take_them() -> None:
+    assert YUAN.tones_by_words("更闻□□□□")[1] is Tone.LEVEL
+    assert YUAN.interpret(["更闻山月乘舟"])[0][4].likely is Tone.LEVEL
+    for line in ("更闻山月乘舟", "重阳白日国家", "教人不见东风"):
+        for place in YUAN.interpret([line])[0]:
+            assert place.likely is None or {one.tone for one in place.readings} == set(Tone), line
 
 
 @dataclass(frozen=True)
