@@ -56,7 +56,7 @@ def test_importing_it_imports_nothing_of_use_and_checking_needs_no_torch():
 def test_what_it_exports_is_there_and_typed():
     names = {name for name in dir(gp) if not name.startswith("_")}
     assert names == {
-        *("check", "check_all", "load", "prepare", "train", "evaluate", "use_language"),
+        *("check", "check_all", "load", "prepare", "train", "tune", "evaluate", "use_language"),
         *("Poet", "Poems", "Data", "Run", "PoemRequest", "GemmaPoetryError"),
     }
     assert all(getattr(gp, name).__doc__ for name in names) and (ROOT / "src" / "gemma_poetry" / "py.typed").is_file()
@@ -199,8 +199,12 @@ def test_polish(poet, tmp_path):
     assert found.after.check.passes and [change.line for change in found.changes] == [2]
     lines = found.after.poem.lines
     assert [line for place, line in enumerate(lines, 1) if place != 2] == ["白日依山尽", "欲穷千里目", "更上一层楼"]
-    again = poet.polish(BROKEN, title="登鹳雀楼", lines=[2], rounds=2, seed=1)
-    assert again.after.poem.lines == lines and again.after.poem.author == ""
+    assert found.after.poem.author == "王之涣"
+    again = poet.polish(tmp_path / "poem.txt", lines=[2], rounds=2, seed=1)
+    assert again.after.poem.lines == lines
+    # Who wrote it is part of the prompt: without the name the line may come out otherwise.
+    nameless = poet.polish(BROKEN, title="登鹳雀楼", lines=[2], rounds=2, seed=1)
+    assert nameless.after.check.passes and nameless.after.poem.author == ""
     (written,) = poet.write("五绝", title="秋夜", seed=3)
     better = poet.polish(written, rounds=1, seed=2)
     assert better.before.poem.lines == written.poem.lines and better.after.poem.title == "秋夜"
