@@ -78,6 +78,8 @@ def _absent_kind(kind: type) -> Any:
 
     class AbsentTower(PreTrainedModel):
         config_class = absent
+        # Nothing attends here: whatever kernel the layers take, a tower that is not there does not stand in the way.
+        _supports_sdpa = True
         _keys_to_ignore_on_load_unexpected = (rf"(^|\.)({'|'.join(_TOWERS)})\.",)
 
         def __init__(self, config: Any) -> None:
