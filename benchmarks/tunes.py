@@ -74,7 +74,7 @@ def score(
         lengths = tuple(map(len, poem.lines))
         if not any(variant.fits(lengths) for variant in tune.variants):
             continue
-        fit = fit_variants(change(poem.lines), tune.variants)
+        fit = fit_variants(change(poem.lines), tune.variants, book=tune.book)
         known = [place for place in fit.places if place.slot.tone and place.heard.readings]
         rules = [fault.rule for fault in fit.faults]
         missed = [found.rule for found in fit.departures if found.rule in (Rule.TONE, Rule.USUAL_TONE)]

@@ -12,14 +12,14 @@ from gemma_poetry.prosody.forms import Form, Tone
 
 # Characters that do not rhyme, by tone.
 PLAIN: dict[Tone, str] = {Tone.LEVEL: "山云花天人秋", Tone.OBLIQUE: "月雪草柳晚路"}
-# Rhyme words by 词林正韵 part and tone.
+# Rhyme words by 词林正韵 part and tone; those of a part are of one group of 中原音韵 too.
 RHYMES: dict[tuple[int, Tone], str] = {
     (1, Tone.LEVEL): "东红公洪",
     (1, Tone.OBLIQUE): "孔董送贡",
     (2, Tone.LEVEL): "阳香堂霜",
     (2, Tone.OBLIQUE): "响巷丈唱",
-    (7, Tone.LEVEL): "山寒年安",
-    (7, Tone.OBLIQUE): "晚远半岸",
+    (7, Tone.LEVEL): "山寒栏安",
+    (7, Tone.OBLIQUE): "晚旦汉岸",
     (8, Tone.LEVEL): "高桃遥桥",
     (8, Tone.OBLIQUE): "草晓庙老",
 }
@@ -34,6 +34,7 @@ def write_lines(form: Form, choose: Callable[[Sequence[Any]], Any]) -> list[str]
     parts: dict[str, int] = {}
     echoed = dict(form.echoes)
     lines: list[str] = []
+    repeats = {(line, position) for line, position, _earlier in form.repeats}
     for number, slots in enumerate(form.lines, 1):
         if number in echoed:
             lines.append(lines[echoed[number] - 1][-len(slots) :])
@@ -41,7 +42,13 @@ def write_lines(form: Form, choose: Callable[[Sequence[Any]], Any]) -> list[str]
         line = ""
         for position, slot in enumerate(slots, 1):
             tone = slot.tone or choose(list(Tone))
-            if slot.rhyme:
+            # A character that comes again up to the end of its line is the rhyme word.
+            at_end = all((number, place) in repeats for place in range(position + 1, len(slots) + 1))
+            rhyme = slots[-1].rhyme if at_end else None
+            if (number, position) in repeats:
+                line += line[-1]
+            elif rhyme:
+                slot = slots[-1]
                 if slot.rhyme not in parts:
                     parts[slot.rhyme] = choose(left)
                     left.remove(parts[slot.rhyme])

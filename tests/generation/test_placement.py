@@ -34,6 +34,7 @@ def keeps(form: Form, placed: Sequence[PlacedWord], sounds: BookSounds) -> bool:
         (PoemRequest("五律", must=("明月", "秋风", "关山", "孤舟")), "four words"),
         (PoemRequest("菩萨蛮", must=("千里", "明月")), "a tune with changing rhymes"),
         (PoemRequest("如梦令", must=("千里", "明月")), "a tune with a repeated line"),
+        (PoemRequest("天净沙", must=("看花", "白云"), rhymes=("江阳",)), "a song, whose words have tones of their own"),
         (PoemRequest("沁园春", must=("千里", "明月", "风", "雪")), "a tune of several variants"),
         (PoemRequest("五绝", must=("风",), rhymes=("一东",)), "a word that can rhyme as asked"),
         (PoemRequest(template="空山□□□，□□□□秋。", must=("明月", "空山")), "one stands there already"),

@@ -9,7 +9,7 @@ from gemma_poetry.generation.given_characters import Template, parse_template
 from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, rhyme_book
+from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, YUAN, rhyme_book
 
 
 def given(form) -> list[str]:
@@ -115,6 +115,8 @@ def test_free_metre_asks_for_no_tone_and_rhymes_only_where_asked():
         (PoemRequest("如梦令", book="xinyun", rhymes=("姑",)), XINYUN, {"十四姑"}),
         (PoemRequest("如梦令", book="pingshui", rhymes=("七虞",)), rhyme_book("pingshui", sung=True), {"七虞"}),
         (PoemRequest("五古", book="tongyun", rhymes=("一啊",)), TONGYUN, {"一啊"}),
+        (PoemRequest("天净沙", rhymes=("家麻",)), YUAN, {"家麻"}),
+        (PoemRequest("天净沙", book="xinyun", rhymes=("麻",)), XINYUN, {"一麻"}),
     ],
 )
 def test_a_form_goes_by_the_rhyme_book_that_is_asked_for(request_, book, rhymes):

@@ -11,7 +11,7 @@ from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
 from gemma_poetry.prosody.mending import mends
 from gemma_poetry.prosody.modern_readings import FINALS
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, PINGSHUI, TONGYUN, XINYUN, rhyme_book
+from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, PINGSHUI, TONGYUN, XINYUN, YUAN, rhyme_book
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.scansion import scan, scan_auto, with_passing_books
 from gemma_poetry.prosody.verdicts import every_reading_passes, regulated_verdict
@@ -194,7 +194,7 @@ def test_verse_of_six_goes_by_the_book(book):
     assert scansion.book is book and scansion.rhyme_group in book.level_rhymes
 
 
-@pytest.mark.parametrize("book", [*BOOKS, rhyme_book("pingshui", sung=True)])
+@pytest.mark.parametrize("book", [*BOOKS, rhyme_book("pingshui", sung=True), YUAN])
 def test_every_reading_is_in_a_group_of_its_tone(book):
     for char in "春江花月夜语雨国白霁泰卦重":
         for reading in book.readings(char):
@@ -234,7 +234,7 @@ def test_first_lines_have_neighbours_in_the_old_verse_alone():
 
 
 def test_books_survive_pickling():
-    for book in (*BOOKS, rhyme_book("pingshui", sung=True)):
+    for book in (*BOOKS, rhyme_book("pingshui", sung=True), YUAN):
         assert pickle.loads(pickle.dumps(book)) is book
 
 

@@ -286,7 +286,7 @@ def test_what_is_written_to_a_variant_keeps_it(poem: tuple[str, str, list[str]])
 def test_one_wrong_tone_is_reported_at_its_place(poem: tuple[str, str, list[str]], data: st.DataObject) -> None:
     tune, pattern, lines = poem
     (variant,) = [one for one in shipped_tunes().judged[tune].variants if one.form.pattern == pattern]
-    echoing = {line for pair in variant.form.echoes for line in pair}
+    echoing = {line for pair in variant.form.echoes for line in pair} | {line for line, _at, _earlier in variant.form.repeats}
     decisive = [
         (number, position, slot.tone)
         for number, slots in enumerate(variant.form.lines, 1)
@@ -298,7 +298,7 @@ def test_one_wrong_tone_is_reported_at_its_place(poem: tuple[str, str, list[str]
     other = Tone.OBLIQUE if tone is Tone.LEVEL else Tone.LEVEL
     line = lines[number - 1]
     lines[number - 1] = line[: position - 1] + PLAIN[other][0] + line[position:]
-    fit = fit_variants(lines, [variant])
+    fit = fit_variants(lines, [variant], book=shipped_tunes().judged[tune].book)
     fixed = variant.is_fixed(variant.form.lines[number - 1][position - 1], shares[number - 1][position - 1])
     (found,) = fit.departures
     assert (found.rule, found.line, found.position, found.expected, found.actual) == (
@@ -407,7 +407,7 @@ def _exemplars(file: Path) -> Iterator[tuple[list[str], Tune]]:
     """The exemplars that some variant fits, with their tune."""
     for row in file.read_text(encoding="utf-8").splitlines():
         entry = json.loads(row)
-        tunes = [tune for name in entry["names"] for tune in shipped_tunes().called(name)]
+        tunes = [tune for name in entry["names"] for tune in shipped_tunes().called(name) if not tune.mode]
         for form in entry["forms"]:
             lines = [line for line in re.split("[，。、]", form["exemplar"]) if line]
             tune = next((tune for tune in tunes if tune.judged and tune.fits(tuple(map(len, lines)))), None)

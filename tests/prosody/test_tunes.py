@@ -11,6 +11,7 @@ import pytest
 
 from gemma_poetry.errors import DataError, UnknownFormError
 from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.known_names import KNOWN_NAMES, SONG_NAMES
 from gemma_poetry.prosody.tune_variants import Tier
 from gemma_poetry.prosody.tunes import (
     find_tune,
@@ -98,6 +99,25 @@ def test_variants_by_rhyme_tone() -> None:
 def test_echoes() -> None:
     assert tune_forms("如梦令")[0].echoes == ((6, 5),)
     assert tune_forms("忆秦娥")[0].echoes == ((3, 2), (8, 7))
+    # 错错错, 莫莫莫
+    assert tune_forms("撷芳词")[0].repeats == ((8, 2, 1), (8, 3, 2), (16, 2, 1), (16, 3, 2))
+
+
+@pytest.mark.parametrize(("known", "name"), [*KNOWN_NAMES.items(), *SONG_NAMES.items()])
+def test_names_that_the_collection_lacks_are_found(known: str, name: str) -> None:
+    found = [tune for tune in shipped_tunes().called(known) if name == tune.name.removeprefix(tune.mode)]
+    assert found and known in found[0].aliases
+    assert len(KNOWN_NAMES) + len(SONG_NAMES) <= 30
+
+
+def test_a_song_and_a_tune_of_one_name_are_told_apart() -> None:
+    table = shipped_tunes()
+    assert not table.require("满庭芳").mode and table.require("中吕满庭芳").mode == "中吕"
+    assert table.require("【中吕】满庭芳") is table.require("中吕・满庭芳") is table.require("中吕满庭芳")
+    assert "中吕满庭芳" in [tune.name for tune in table.called("满庭芳")]
+    assert table.require("越调天净沙") is table.require("天净沙")
+    for tune in table.tunes.values():
+        assert not tune.mode or table.require(tune.name) is tune
 
 
 def test_table_holds_the_tunes_it_should() -> None:
@@ -117,7 +137,7 @@ def test_every_shipped_form_can_be_generated() -> None:
         for form in (variant.form for variant in tune.variants):
             assert len(form.marks) == len(form.lines) and set(form.marks) <= set("，。")
             rhymed = [line[-1] for line in form.lines if line[-1].rhyme]
-            assert len(rhymed) >= 2 and all(slot.tone for slot in rhymed)
+            assert len(rhymed) >= 2 and (tune.mode or all(slot.tone for slot in rhymed))
             assert all(slot.rhyme is None for line in form.lines for slot in line[:-1])
             names = list(dict.fromkeys(slot.rhyme for slot in rhymed))
             assert names == [chr(ord("a") + index) for index in range(len(names))]

@@ -25,6 +25,7 @@ from gemma_poetry.studio.check_page import (
     take_mend,
 )
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
+from gemma_poetry.studio.page_parts import rhyme_choices
 from gemma_poetry.studio.rule_texts import explanation
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.verse import Layout
@@ -241,3 +242,12 @@ def test_the_picture_of_ones_own_poem_bears_its_author_and_verdict(workshop: Wor
     card = checked_card(Checked(check_text(workshop, STOREYS, "auto", "anne", "zh")), pinyin=False)
     assert (card.title, card.byline, card.lines[0]) == ("登鹳雀楼", "王之涣", "白日依山尽")
     assert "合律" in card.notes and not any("种子" in note for note in card.notes)
+
+
+@pytest.mark.parametrize(
+    ("form", "book", "first", "count"),
+    [("七言绝句", "", "一东", 30), ("如梦令", "", "第一部", 19), ("天净沙", "", "东钟", 19), ("天净沙", "xinyun", "一麻", 14)],
+)
+def test_the_rhymes_that_are_offered_are_those_of_the_book_of_the_form(form: str, book: str, first: str, count: int):
+    names = [value for _label, value in rhyme_choices(form, "zh", book)]
+    assert (names[0], names[1], len(names) - 1) == ("", first, count)

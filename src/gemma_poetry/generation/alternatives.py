@@ -200,9 +200,12 @@ def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form
 
 
 def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, int]]:
-    """The place and all that repeat it or that it repeats (叠句)."""
+    """The place and all that repeat it or that it repeats (叠句, 叠字)."""
     places = {(line, position)}
-    for _unused in form.echoes:
+    for _unused in (*form.echoes, *form.repeats):
+        for number, late_place, early_place in form.repeats:
+            if not places.isdisjoint({(number, late_place), (number, early_place)}):
+                places |= {(number, late_place), (number, early_place)}
         for late, early in form.echoes:
             shift = form.line_lengths[early - 1] - form.line_lengths[late - 1]
             for number, place in list(places):

@@ -1,6 +1,7 @@
 """A form is laid out as one row of cells: its slots in the order of the text, closing marks between them.
 
-In: a `Form`. Out: its `Cell`s. A line that repeats an earlier one (叠句) and what it repeats are made to ask for the same.
+In: a `Form`. Out: its `Cell`s. A line that repeats an earlier one (叠句) or a character that comes again (叠字), and what they
+repeat, are made to ask for the same.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Cell:
         position: The character in the line, from 1; 0 for the closing mark.
         last: Whether it ends its line.
         taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
+        again_last: Whether the character comes again at the end of the line, so that it must sound right there too.
         echo: How many places back the character stands that this one repeats (叠句, 重字); 0: it repeats none.
     """
 
@@ -30,6 +32,7 @@ class Cell:
     position: int
     last: bool = False
     taken: frozenset[str] = frozenset()
+    again_last: bool = False
     echo: int = 0
 
 
@@ -41,6 +44,7 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     """
     lines, echoes = unite_echoes(form)
     again = {(line, position): position - earlier for line, position, earlier in form.repeats}
+    at_end = _unite_repeats(lines, form)
     fixed: dict[str, set[str]] = {}
     for slots in lines:
         for slot in slots:
@@ -51,7 +55,7 @@ def flatten(form: Form) -> tuple[Cell, ...]:
         for position, slot in enumerate(slots, 1):
             echo = echoes.get(line, 0) or again.get((line, position), 0)
             taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
-            cells.append(Cell(slot, line, position, position == len(slots), taken, echo))
+            cells.append(Cell(slot, line, position, position == len(slots), taken, (line, position) in at_end, echo))
         cells.append(Cell(Slot(char=mark), line, 0))
     return tuple(cells)
 
@@ -74,12 +78,27 @@ def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
     return lines, echoes
 
 
+def _unite_repeats(lines: list[list[Slot]], form: Form) -> set[tuple[int, int]]:
+    """Makes characters ask for what those ask that repeat them; returns those that the end of a line repeats."""
+    at_end: set[tuple[int, int]] = set()
+    for line, position, earlier in reversed(form.repeats):
+        slots = lines[line - 1]
+        slots[earlier - 1], slots[position - 1] = _meet(slots[earlier - 1], slots[position - 1], line, line)
+        if position == len(slots) or (line, position) in at_end:
+            at_end.add((line, earlier))
+    return at_end
+
+
 def _meet(early: Slot, late: Slot, earlier: int, line: int) -> tuple[Slot, Slot]:
     tones = {slot.tone for slot in (early, late)} - {None}
     chars = {slot.char for slot in (early, late)} - {None}
     if len(tones) > 1 or len(chars) > 1 or (early.rhyme and late.rhyme and early.rhyme != late.rhyme):
-        raise ConstraintError(
-            _("line {line} repeats line {earlier}, but other characters or tones are asked of them", line=line, earlier=earlier)
+        of_lines = _(
+            "line {line} repeats line {earlier}, but other characters or tones are asked of them", line=line, earlier=earlier
         )
+        of_characters = _(
+            "a character comes again in line {line}, but other characters or tones are asked of its places", line=line
+        )
+        raise ConstraintError(of_characters if line == earlier else of_lines)
     tone, char = next(iter(tones), None), next(iter(chars), None)
     return Slot(tone, early.rhyme or late.rhyme, char), Slot(tone, late.rhyme, char)

@@ -16,7 +16,6 @@ from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, Form, Slot, alternating_marks
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import rhyme_book
 
 if TYPE_CHECKING:
     from gemma_poetry.generation.request import PoemRequest
@@ -71,7 +70,7 @@ def parse_template(text: str) -> Template:
     return Template(tuple(lines), "".join(mark or usual for mark, usual in zip(marks, alternating)))
 
 
-def place_given_characters(form: Form, request: PoemRequest, template: Template | None) -> Form:
+def place_given_characters(form: Form, request: PoemRequest, template: Template | None, book: RhymeBook) -> Form:
     """The form with every given character in its slot.
 
     Raises:
@@ -111,7 +110,6 @@ def place_given_characters(form: Form, request: PoemRequest, template: Template 
         )
         for line, slots in enumerate(form.lines, 1)
     )
-    book = rhyme_book(request.book)
     return replace(form, lines=tuple(_read_by_words(slots, book) for slots in lines))
 
 

@@ -72,16 +72,16 @@ def prescribe(request: PoemRequest) -> Prescription:
         return _prescribe_answer(request)
     template = parse_template(request.template) if request.template else None
     name, tune, groups = _base_forms(request, template)
+    book = _book(tune, request)
     obstacles: list[tuple[Form, str]] = []
     for forms in groups:
         fitting = []
         for form in forms:
             try:
-                fitting.append(place_given_characters(form, request, template))
+                fitting.append(place_given_characters(form, request, template, book))
             except ConstraintError as obstacle:
                 obstacles.append((form, obstacle.found))
         if fitting:
-            book = rhyme_book(request.book, sung=bool(tune))
             sounding = any(slot.tone or slot.rhyme for form in fitting for slots in form.lines for slot in slots)
             rhymes = wished_rhymes(request, fitting, book)
             return Prescription(tuple(fitting), name, tune, book, sounding, rhymes)
@@ -99,16 +99,23 @@ def admitted_forms(request: PoemRequest) -> tuple[list[Form], RhymeBook]:
         return list(_prescribe_answer(request).forms), rhyme_book(request.book)
     template = parse_template(request.template) if request.template else None
     _unused, tune, groups = _base_forms(request, template)
+    book = _book(tune, request)
     fitting: list[Form] = []
     obstacles: list[tuple[Form, str]] = []
     for form in itertools.chain.from_iterable(groups):
         try:
-            fitting.append(place_given_characters(form, request, template))
+            fitting.append(place_given_characters(form, request, template, book))
         except ConstraintError as obstacle:
             obstacles.append((form, obstacle.found))
     if not fitting:
         raise refusal(obstacles)
-    return fitting, rhyme_book(request.book, sung=bool(tune))
+    return fitting, book
+
+
+def _book(tune: str, request: PoemRequest) -> RhymeBook:
+    from gemma_poetry.prosody.tunes import book_of
+
+    return book_of(tune, request.book)
 
 
 def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, str, Sequence[tuple[Form, ...]]]:
@@ -276,10 +283,13 @@ def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tup
         )
     forms = _matching(tune_forms(tune.name), request.pattern)
     if request.metre == "free":
-        forms = tuple(replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=()) for form in forms[:1])
+        forms = tuple(
+            replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=(), repeats=())
+            for form in forms[:1]
+        )
     groups: dict[object, list[Form]] = {}
     for form in forms:
-        groups.setdefault((form.line_lengths, form.marks, form.echoes), []).append(form)
+        groups.setdefault((form.line_lengths, form.marks, form.echoes, form.repeats), []).append(form)
     return tune.name, tune.name, [tuple(group) for group in groups.values()]
 
 
@@ -351,5 +361,5 @@ def _prescribe_answer(request: PoemRequest) -> Prescription:
     name, forms = answering_forms(request.answer, book, free=request.metre == "free")
     # The answer's shape is that of the upper line; words in their places are all that can be given of it.
     given = PoemRequest(placed=request.placed, book=request.book)
-    forms = tuple(place_given_characters(form, given, None) for form in forms)
+    forms = tuple(place_given_characters(form, given, None, book) for form in forms)
     return Prescription(forms, name, book=book, sounding=request.metre != "free")

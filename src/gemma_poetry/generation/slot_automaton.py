@@ -99,7 +99,7 @@ class SlotAutomaton:
         self._number_classes(forms)
         self._suffixes: list[_Suffix | None] = [None]  # 0: the end
         self._suffix_ids: dict[tuple[Slot, frozenset[str], int, bool, int], int] = {}
-        self._parts: dict[tuple[Slot, bool, frozenset[str], frozenset[str] | None], _Parts] = {}
+        self._parts: dict[tuple[Slot, bool, bool, frozenset[str], frozenset[str] | None], _Parts] = {}
         self._states: list[frozenset[tuple[int, Bindings]]] = []
         self._state_ids: dict[frozenset[tuple[int, Bindings]], int] = {}
         self._rows: dict[int, npt.NDArray[np.int32]] = {}
@@ -225,6 +225,8 @@ class SlotAutomaton:
             common = self.classes[number]
             read_by_rhyme = slot.char and slot.rhyme
             tones = common.end_tones if cell.last else common.tones
+            if cell.again_last:
+                tones &= common.end_tones
             if slot.char and slot.read:
                 tones = frozenset({slot.read})
             if slot.tone is not None and slot.tone not in tones and not read_by_rhyme:
@@ -303,7 +305,7 @@ class SlotAutomaton:
         return row
 
     def _split(self, cell: Cell, left: frozenset[str] | None) -> _Parts:
-        key = (cell.slot, cell.last, cell.taken, left)
+        key = (cell.slot, cell.last, cell.again_last, cell.taken, left)
         if key not in self._parts:
             fits = self._fits(cell, left)
             if left is None:

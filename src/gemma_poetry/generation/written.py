@@ -20,7 +20,7 @@ from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tune_variants import stanza_ends
+from gemma_poetry.prosody.tunes import stanza_breaks
 from gemma_poetry.prosody.wordstock import Wordstock
 
 Watch = Callable[[Mapping[int, str]], None]
@@ -118,7 +118,7 @@ class WrittenPoem(Written):
         """
         poem = self.poem
         head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
-        ends = stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
+        ends = stanza_breaks(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
         marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
         sentences = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1)).splitlines()
         return "\n".join([*([head] if head else []), *sentences, *notes])

@@ -7,6 +7,7 @@ verdicts and generation ask the book, and nothing else.
     cilin     词林正韵    19 parts over the same readings; what 词 goes by
     xinyun    中华新韵    14 groups over modern readings (中华诗词学会, 2005)
     tongyun   中华通韵    16 groups over modern readings (教育部, 国家语委, 2019)
+    yuan      中原音韵    19 groups over readings derived from the 廣韻; what 曲 goes by, and no other verse
 
 The two modern books are stated by the finals of 汉语拼音方案: 阴平 and 阳平 are level, 上 and 去 oblique, there is no 入声, and
 a 词 that asks for one rhymes oblique. Their groups hold all tones; a rhyme keeps to level or to oblique words all the same,
@@ -49,6 +50,7 @@ from gemma_poetry.prosody.rhyme import (
     STOPPED_PARTS,
 )
 from gemma_poetry.prosody.rhyme_book import Hearing, RhymeBook
+from gemma_poetry.prosody.yuan_rhyme import YUAN_GROUPS, YUAN_PART_NAMES, yuan_heard, yuan_readings
 
 
 class _OldBook(RhymeBook):
@@ -147,6 +149,47 @@ class _SungPingshui(_OldBook):
 
     def _numbered_by_family(self, place: Heard) -> Heard:
         return place._replace(readings=tuple(replace(one, part=self._number_of[self.rhyme(one)]) for one in place.readings))
+
+
+class _Yuan(_OldBook):
+    """中原音韵: its groups hold all tones, and level words rhyme with oblique ones; 入 counts among the other tones."""
+
+    name, title = "yuan", "中原音韵"
+    rhymes = level_rhymes = oblique_rhymes = YUAN_GROUPS
+    parts = YUAN_PART_NAMES
+
+    def rhyme(self, reading: Reading) -> str:
+        return reading.group
+
+    def readings(self, char: str) -> tuple[Reading, ...]:
+        return yuan_readings(readings(char))
+
+    def heard(self, char: str, at_end: bool) -> Heard:
+        return yuan_heard(heard_widened(char, at_end))
+
+    def heard_at_word(self, char: str, at_end: bool) -> Heard:
+        return yuan_heard(heard_at_word(char, at_end))
+
+    def settled(self, line: str) -> list[tuple[int, Heard]]:
+        return [(place, yuan_heard(left)) for place, left in super().settled(line)]
+
+    def tones_by_words(self, line: str) -> Mapping[int, Tone]:
+        (heard,) = self.interpret([line])
+        told = {}
+        for place in tones_by_words(line):
+            tones = {heard[place].likely or one.tone for one in heard[place].readings}
+            if len(tones) == 1:
+                told[place] = tones.pop()
+        return told
+
+    def other_places(self, lines: Sequence[str], converted: Sequence[str]) -> list[tuple[int, int, Heard]]:
+        return [(line, index, yuan_heard(place)) for line, index, place in other_places(lines, converted)]
+
+    def interpret(self, lines: Sequence[str], widened: bool = False) -> Hearing:
+        return [list(map(yuan_heard, line)) for line in interpret(lines, widened)]
+
+    def every_reading(self, lines: Sequence[str]) -> Hearing:
+        return [list(map(yuan_heard, line)) for line in every_reading(lines)]
 
 
 class _ModernBook(RhymeBook):
@@ -290,12 +333,13 @@ TONGYUN: RhymeBook = _ModernBook(
     """,
 )
 SUNG_PINGSHUI: RhymeBook = _SungPingshui()
+YUAN: RhymeBook = _Yuan()
 
 BOOKS: tuple[RhymeBook, ...] = (PINGSHUI, CILIN, XINYUN, TONGYUN)
-"""The books, the old ones first."""
+"""The books that a person chooses among, the old ones first."""
 
 _SHORT_TITLES = {"平水": PINGSHUI, "诗韵": PINGSHUI, "词林": CILIN, "词韵": CILIN, "新韵": XINYUN, "通韵": TONGYUN}
-_BY_NAME = {book.name: book for book in BOOKS} | {book.title: book for book in BOOKS} | _SHORT_TITLES
+_BY_NAME = {name: book for book in (*BOOKS, YUAN) for name in (book.name, book.title)} | _SHORT_TITLES
 
 
 def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:

@@ -23,7 +23,7 @@ from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, OBLIQUE_FORMS, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import BOOKS, rhyme_book
+from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, rhyme_book
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -92,7 +92,7 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
 
     name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
     name = SHORT_NAMES.get(name, name)
-    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
     if name in REGULATED_CHARACTERS:
         characters = REGULATED_CHARACTERS[name]
         _check_lengths(lines, name, characters)
@@ -114,7 +114,7 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
     elif name == "词":
         tune = guess_tune(lines, book=sung)
         unfit = _("no tune (词牌) fits the lines: name one")
-        scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung, unfit)
+        scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung or CILIN, unfit)
     elif name in FORM_NAMES:
         scansion = _not_judged(lines, name, spoken, _("{name} has no rule to judge by", name=name))
     elif find_tune(name):
@@ -150,7 +150,7 @@ def _scan_auto(lines: Sequence[str], marks: str, book: str) -> Scansion:
     from gemma_poetry.prosody.regulated_scan import scan_regulated
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
-    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True)
+    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
     name = classify(lines, spoken)
     if name == "杂言诗":
         tune = guess_tune(lines, book=sung)

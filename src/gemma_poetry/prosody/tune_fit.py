@@ -1,4 +1,4 @@
-"""A 词 laid over the variants of its tune.
+"""A 词 or 曲 laid over the variants of its tune.
 
 In: lines, variants, a rhyme book. Out: a `TuneFit`: the variant (体) that fits best, the part of each rhyme, and every place
 where the poem departs from the variant.
@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import combinations
 
 from gemma_poetry.prosody.findings import Fault
 from gemma_poetry.prosody.forms import Form, Slot, Tone
@@ -27,6 +28,9 @@ from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, sounds_of, tones_of
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends
+
+_MOST_PADDING = 3
+_PADDING_SHARE = 0.25
 
 Hearing = Sequence[Sequence[Heard]]
 """The readings of every place, line by line."""
@@ -127,6 +131,48 @@ def _fit_heard(
     return _lay_line_by_line(lines, heard, nearest, shape_rule, book)
 
 
+def fit_padded(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook) -> TuneFit | None:
+    """The fit of the variant that a 曲 with padding characters (衬字) suits best; `None` if it can be meant for none.
+
+    Which characters are padding, the tones tell: those are left out without which the line keeps most of them, the earliest
+    of equals. The last of a line is none.
+
+    Args:
+        lines: The lines, Han characters only.
+        variants: At least one, the commonest first.
+        book: The rhyme book.
+    """
+    lengths = tuple(map(len, lines))
+    heard = book.interpret(lines)
+    fits = [_lay_padded(lines, heard, one, book) for one in variants if _is_padded(lengths, one.form.line_lengths)]
+    return min(fits, key=_cost, default=None)
+
+
+def _is_padded(lengths: Sequence[int], usual: Sequence[int]) -> bool:
+    if len(lengths) != len(usual):
+        return False
+    more = [mine - theirs for mine, theirs in zip(lengths, usual)]
+    return min(more) >= 0 and max(more) <= _MOST_PADDING and 0 < sum(more) <= _PADDING_SHARE * sum(usual)
+
+
+def _lay_padded(lines: Sequence[str], heard: Hearing, variant: TuneVariant, book: RhymeBook) -> TuneFit:
+    places: list[SungPlace] = []
+    departures: list[Fault] = []
+    for number, (line, own, slots, shares) in enumerate(zip(lines, heard, variant.form.lines, variant.level_shares), 1):
+        tones = [tones_of(sounds_of(place.readings)) for place in own]
+
+        def wrong(kept: tuple[int, ...], tones: Sequence[frozenset[Tone]] = tones, slots: Sequence[Slot] = slots) -> int:
+            return sum(bool(slot.tone and tones[index]) and slot.tone not in tones[index] for index, slot in zip(kept, slots))
+
+        kept = min(combinations(range(len(line) - 1), len(slots) - 1), key=lambda kept: (wrong(kept), -sum(kept)))
+        for index, slot, share in zip((*kept, len(line) - 1), slots, shares):
+            usual = number in variant.usual_rhymes and slot.rhyme is not None
+            places.append(SungPlace(line[index], own[index], slot, number, index + 1, share, usual))
+        if len(line) > len(slots):
+            departures.append(Fault(Rule.PADDING, number, 0, str(len(slots)), str(len(line))))
+    return _compare(variant, places, departures, book)
+
+
 def line_pairs(lengths: Sequence[int], usual: Sequence[int]) -> Sequence[tuple[str, int, int, int, int]]:
     """Which lines of a poem and of a variant belong together, by their lengths: `difflib` opcodes."""
     return list(_matcher(lengths, usual).get_opcodes())
@@ -171,6 +217,10 @@ def _sum_text(lengths: Sequence[int]) -> str:
 def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -> Iterator[Fault]:
     if lengths != form.line_lengths:
         return
+    for number, position, earlier in form.repeats:
+        line = lines[number - 1]
+        if line[position - 1] != line[earlier - 1]:
+            yield Fault(Rule.REPEAT, number, position, line[earlier - 1], line[position - 1])
     for number, earlier in form.echoes:
         actual = lines[number - 1]
         expected = lines[earlier - 1][-len(actual) :]

@@ -34,6 +34,7 @@ from gemma_poetry.prosody.tune_grouping import (
 )
 from gemma_poetry.prosody.tune_patterns import labelled
 from gemma_poetry.prosody.tune_places import PlaceModel, learn
+from gemma_poetry.prosody.tune_repetition import echoes, repeats, unite_repeats
 from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
 from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
 from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends, stanza_ends
@@ -43,13 +44,14 @@ Item = TypeVar("Item")
 
 MIN_VARIANT_POEMS = 8
 """A variant that fewer poems follow is not told from chance."""
-_ECHO_SHARE = 0.9
 _MIN_FIXED_PLACES = 0.45
 _MAX_UNDECIDED_RHYMES = 0.25
 _RHYME_TONE_SHARE = 0.75
 _STRANGE_SHARE = 0.15
 _WHOLE_SHARE = 0.6
 _FRAGMENT_SHARE = 0.4
+_WHOLE_LINES = 5
+_PART_SHARE = 0.7
 _ENOUGH_VARIANTS = 20
 
 
@@ -84,7 +86,7 @@ def induce_tunes(
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
         rest = _unexplained(Tune(name, len(own), found[name]), own)
         thin = thin_variants(name, rest, model, trust, found[name])
-        tunes[name] = Tune(name, len(own), _relabelled([*found[name], *thin]))
+        tunes[name] = Tune(name, len(own), relabelled([*found[name], *thin]))
     return tunes
 
 
@@ -173,18 +175,31 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
 def _is_witness(tune: Tune, lengths: Sequence[int], poems: int) -> bool:
     """Whether so many poems show that a tune has such lines: no slip of an editor, no fragment, no stanza left of two."""
     shortest = min(variant.characters for variant in tune.variants)
-    if poems >= MIN_SHAPE_POEMS:
-        return sum(lengths) >= _FRAGMENT_SHARE * shortest
-    return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
+    if poems < MIN_SHAPE_POEMS:
+        return not tune.is_near(lengths) and sum(lengths) >= _WHOLE_SHARE * shortest
+    if sum(lengths) >= _FRAGMENT_SHARE * shortest:
+        return True
+    # A short song of an old name (风流子 of 34 characters) has lines of its own, a fragment those of a variant.
+    return len(lengths) >= _WHOLE_LINES and not any(_is_part(lengths, variant.form.line_lengths) for variant in tune.variants)
+
+
+def _is_part(lengths: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether lines are, but for a few, lines in a row of a longer poem."""
+    count = len(lengths)
+    return any(
+        sum(mine == theirs for mine, theirs in zip(lengths, whole[begin : begin + count])) >= _PART_SHARE * count
+        for begin in range(len(whole) - count + 1)
+    )
 
 
 def induce_variants(name: str, poems: Sequence[SungPoem], min_poems: int = MIN_VARIANT_POEMS) -> tuple[TuneVariant, ...]:
     """The variants of one tune, the most frequent first."""
     found = [variant for group in group_poems(poems, min_poems) if (variant := induce_variant(name, group))]
-    return _relabelled(found)
+    return relabelled(found)
 
 
-def _relabelled(found: Sequence[TuneVariant]) -> tuple[TuneVariant, ...]:
+def relabelled(found: Sequence[TuneVariant]) -> tuple[TuneVariant, ...]:
+    """The variants of one tune, each with a label of its own."""
     labels = labelled(variant.form for variant in found)
     return tuple(replace(variant, form=replace(variant.form, pattern=label)) for label, variant in zip(labels, found))
 
@@ -206,14 +221,17 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
     if sum(slot.tone is not None for slot in slots) < _MIN_FIXED_PLACES * len(slots):
         return None
     shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
-    form = Form(name, _divided(slots, group.division), commonest_marks(group), echoes=_echoes(group))
-    return TuneVariant(form, len(group), _divided(shares, group.division), usual_rhymes(group, rhymes))
+    rows, levels = _divided(slots, group.division), _divided(shares, group.division)
+    repeated = repeats(group)
+    unite_repeats(rows, levels, repeated)
+    form = Form(name, tuple(map(tuple, rows)), commonest_marks(group), echoes=echoes(group), repeats=repeated)
+    return TuneVariant(form, len(group), tuple(map(tuple, levels)), usual_rhymes(group, rhymes))
 
 
-def _divided(places: Sequence[Item], lengths: Iterable[int]) -> tuple[tuple[Item, ...], ...]:
+def _divided(places: Sequence[Item], lengths: Iterable[int]) -> list[list[Item]]:
     """One item a place, line by line."""
     rest = iter(places)
-    return tuple(tuple(islice(rest, length)) for length in lengths)
+    return [list(islice(rest, length)) for length in lengths]
 
 
 def _rhyme_tones(group: PoemGroup, rhyming: Mapping[int, str]) -> dict[int, Tone]:
@@ -265,21 +283,3 @@ def _renamed(rhymes: Mapping[int, str]) -> dict[int, str]:
     return {
         line: names.setdefault(rhyme, chr(ord("a") + len(names))) for line, rhyme in sorted(rhymes.items()) if sizes[rhyme] > 1
     }
-
-
-def _of_commonest_division(group: PoemGroup) -> list[SungPoem]:
-    return [poem for poem in group.poems if poem.lengths == group.division]
-
-
-def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
-    """The lines of at least two characters that repeat the end of an earlier line in nearly all poems."""
-    poems = _of_commonest_division(group)
-    echoes = []
-    for second, length in enumerate(group.division):
-        for first in range(second):
-            if 2 <= length <= group.division[first]:
-                same = sum(poem.lines[first].endswith(poem.lines[second]) for poem in poems)
-                if same >= _ECHO_SHARE * len(poems):
-                    echoes.append((second + 1, first + 1))
-                    break
-    return tuple(echoes)

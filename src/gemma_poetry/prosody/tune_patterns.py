@@ -6,7 +6,8 @@ In: a `Form`. Out: its text, as of 如梦令:
 
 平 and 仄 are required, 中 is free; a letter behind the last character names the line's rhyme: lines of one letter rhyme
 in one part (部) of 词林正韵, 平 with 平 and 仄 with 仄. One letter at both 平 and 仄 places means one part in both tones
-(西江月); another letter is another rhyme (菩萨蛮). `=5` says that the line repeats the end of line 5 (叠句).
+(西江月); another letter is another rhyme (菩萨蛮). `=5` says that the line repeats the end of line 5 (叠句), 々 that the
+character before comes again (叠字): 仄々々a.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Form, Slot, Tone
 
 _SYMBOLS: dict[Tone | None, str] = {Tone.LEVEL: "平", Tone.OBLIQUE: "仄", None: "中"}
+_AGAIN = "々"
 _TONES = {symbol: tone for tone, symbol in _SYMBOLS.items()}
-_LINE = re.compile(r"(?:=(\d+))?([平仄中]+)([a-z]?)([，。])")
+_LINE = re.compile(r"(?:=(\d+))?([平仄中][平仄中々]*)([a-z]?)([，。])")
 
 
 def pattern_text(form: Form) -> str:
@@ -31,9 +33,10 @@ def pattern_text(form: Form) -> str:
 def pattern_lines(form: Form) -> list[str]:
     """The same, line by line."""
     echoed = dict(form.echoes)
+    again = {(line, position) for line, position, _earlier in form.repeats}
     parts = []
     for number, (slots, mark) in enumerate(zip(form.lines, form.marks), 1):
-        tones = "".join(_SYMBOLS[slot.tone] for slot in slots)
+        tones = "".join(_AGAIN if (number, place) in again else _SYMBOLS[slot.tone] for place, slot in enumerate(slots, 1))
         echo = f"={echoed[number]}" if number in echoed else ""
         parts.append(f"{echo}{tones}{slots[-1].rhyme or ''}{mark}")
     return parts
@@ -45,13 +48,20 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
     Raises:
         DataError: The text is no pattern.
     """
-    lines, marks, echoes, end = [], [], [], 0
+    lines: list[tuple[Slot, ...]] = []
+    marks: list[str] = []
+    echoes: list[tuple[int, int]] = []
+    repeats: list[tuple[int, int, int]] = []
+    end = 0
     for match in _LINE.finditer(text):
         if match.start() != end:
             break
         end = match.end()
         echo, tones, rhyme, mark = match.groups()
-        slots = [Slot(_TONES[symbol]) for symbol in tones]
+        slots: list[Slot] = []
+        for symbol in tones:
+            slots.append(slots[-1] if symbol == _AGAIN else Slot(_TONES[symbol]))
+        repeats += [(len(lines) + 1, place, place - 1) for place, symbol in enumerate(tones, 1) if symbol == _AGAIN]
         slots[-1] = Slot(slots[-1].tone, rhyme or None)
         lines.append(tuple(slots))
         marks.append(mark)
@@ -63,7 +73,7 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
             expected=_("平, 仄, 中, one letter for a rhyme and a closing mark a line, as 中仄仄平平a。"),
             where=name,
         )
-    return Form(name, tuple(lines), "".join(marks), pattern, tuple(echoes))
+    return Form(name, tuple(lines), "".join(marks), pattern, tuple(echoes), tuple(repeats))
 
 
 def rhyme_kind(form: Form) -> str:

@@ -1,4 +1,4 @@
-"""Scansion of 词: the best fit among the variants of a tune, as the `Scansion` that 诗 and 词 share.
+"""Scansion of 词 and 曲: the best fit among the variants of a tune, as the `Scansion` that 诗 and 词 share.
 
 In: lines and a tune, by name or as a `Tune`, a rhyme book. Out: a `Scansion`; `not-judged` for a tune without a template.
 """
@@ -15,9 +15,8 @@ from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import CILIN
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
-from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_variants, line_pairs
+from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
 from gemma_poetry.prosody.tune_patterns import pattern_lines
 from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
@@ -26,14 +25,14 @@ from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 _GUESS_WRONG_SHARE = 0.1
 
 
-def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", book: RhymeBook = CILIN) -> Scansion:
+def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", book: RhymeBook | None = None) -> Scansion:
     """Reads a poem against a tune.
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
         tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
-        book: The rhyme book.
+        book: The rhyme book; `None`: the usual one of the tune.
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
@@ -52,6 +51,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
             found = [scan_tune(lines, one, pattern, book) for one in fitting]
             return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
+    book = book or tune.book
     if not tune.judged:
         return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
@@ -65,7 +65,18 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
             expected=" / ".join(variant.form.pattern for variant in tune.variants),
             action=_("choose one of them"),
         )
+    if tune.mode and not any(variant.fits(lengths) for variant in variants):
+        padded = fit_padded(lines, variants, book)
+        return _to_scansion(lines, tune, padded) if padded else _not_judged(lines, tune, book, _fits_no_shape(tune))
     return _to_scansion(lines, tune, fit_variants(lines, variants, Rule.RARE_SHAPE if attested else Rule.SHAPE, book))
+
+
+def _fits_no_shape(tune: Tune) -> str:
+    return _(
+        "the lines fit no shape of {name} ({mode}) that songs have in common, not even with some padding characters (衬字)",
+        name=tune.name,
+        mode=tune.mode,
+    )
 
 
 def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:
@@ -90,7 +101,7 @@ def fitting_tune(name: str, lines: Sequence[str], table: TuneTable | None = None
     """
     lengths = tuple(map(len, lines))
     for tune in (table or shipped_tunes()).called(name):
-        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid)):
+        if tune.fits(lengths) and (len(set(lengths)) > 1 or _fit_in_tone(lines, tune.solid, tune.book)):
             return tune
     return None
 
@@ -118,7 +129,7 @@ def named_tune(name: str, lines: Sequence[str], table: TuneTable | None = None) 
     return None
 
 
-def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook = CILIN) -> TuneFit | None:
+def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], book: RhymeBook) -> TuneFit | None:
     """The fit of lines to the variants whose shape they have; `None` if there is none, or a tenth of the tones is wrong."""
     lengths = tuple(map(len, lines))
     variants = [variant for variant in variants if variant.fits(lengths)]
@@ -130,7 +141,7 @@ def _fit_in_tone(lines: Sequence[str], variants: Sequence[TuneVariant], book: Rh
     return fit if wrong <= _GUESS_WRONG_SHARE * fixed else None
 
 
-def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: RhymeBook = CILIN) -> Tune | None:
+def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: RhymeBook | None = None) -> Tune | None:
     """The tune that a poem without a name is written to, if its lines tell; `None` otherwise.
 
     A tune is a candidate if one of its variants fits the line lengths and at most a tenth of the tones are wrong. The
@@ -140,7 +151,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: Rhyme
     Args:
         lines: The lines, Han characters only.
         table: The tunes; those that ship with the package if `None`.
-        book: The rhyme book.
+        book: The rhyme book; `None`: the usual one of each tune.
     """
     lengths = tuple(map(len, lines))
     fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
@@ -148,7 +159,7 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: Rhyme
         best: Tune | None = None
         least = (sum(lengths) + 1, 0)
         for tune in fitting:
-            fit = _fit_in_tone(lines, variants_of(tune), book)
+            fit = _fit_in_tone(lines, variants_of(tune), book or tune.book)
             if fit and (cost := (len(fit.faults), len(fit.departures))) < least:
                 best, least = tune, cost
         if best:
@@ -218,7 +229,7 @@ def _taken(heard: Heard, tone: Tone | None, part: int | None) -> tuple[Reading |
     if len(found) == 1:
         return found[0], heard.reason or _("only reading")
     if part is not None:
-        rhyming = [reading for reading in found if reading.part == part and reading.tone is tone]
+        rhyming = [reading for reading in found if reading.part == part and tone in (None, reading.tone)]
         if rhyming:
             return rhyming[0], "rhyme"
     fitting = [reading for reading in found if reading.tone is tone]
@@ -265,10 +276,15 @@ def _remarks(lines: Sequence[str], tune: Tune, fit: TuneFit) -> list[str]:
     """What a thin variant was learned from, which tunes have the same pattern, and how usual a tone is where it is missed."""
     remarks = []
     variant = fit.variant
+    if tune.mode and fit.book is tune.book:
+        remarks.append(
+            _("曲 ({mode}): rhyme by 中原音韵, derived by rules from the 廣韻; 入 counts among the other tones", mode=tune.mode)
+        )
     if variant.tier is not Tier.SOLID:
         pattern, tier, evidence = variant.form.pattern, variant.tier.value, evidence_text(variant)
         remarks.append(_("template {pattern} ({tier}): learned from {evidence}", pattern=pattern, tier=tier, evidence=evidence))
-    if not variant.fits(tuple(map(len, lines))):
+    padded = any(found.rule is Rule.PADDING for found in fit.departures)
+    if not padded and not variant.fits(tuple(map(len, lines))):
         nearest = variant.form.pattern
         remarks.append(_("it fits no variant; the nearest is {nearest}, beside the poem line by line:", nearest=nearest))
         remarks += _side_by_side(lines, variant)

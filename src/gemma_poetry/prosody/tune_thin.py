@@ -26,6 +26,7 @@ from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
+from gemma_poetry.prosody.tune_repetition import echoes, repeats, unite_repeats
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
 from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
@@ -38,7 +39,6 @@ MAX_CHARACTERS = 260
 _AGREES, _AGREES_BY_CHANCE = 0.92, 0.15
 _MAX_UNRHYMED = 0.34
 _SAME_TONES = 0.7
-_ECHOED_CHARACTERS = 3
 
 
 @dataclass
@@ -133,16 +133,17 @@ def _variant(
     shares: list[list[int]] = []
     for number, (line, row) in enumerate(zip(lines, beliefs)):
         own = [Slot(belief.tone(ASKED)) for belief in row]
-        expected = [_expected(belief, count) for belief, count in zip(row, line.counts)]
+        expected = [expected_share(belief, count) for belief, count in zip(row, line.counts)]
         if number in rhymes:
             own[-1] = Slot(line.rhyme, rhymes[number])
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
         slots.append(own)
         shares.append(expected)
-    echoes = _echoes(group)
-    for second, first in echoes:
+    echoed, repeated = echoes(group), repeats(group)
+    unite_repeats(slots, shares, repeated)
+    for second, first in echoed:
         _repeat(slots, shares, second - 1, first - 1)
-    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoes)
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated)
     return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))
 
 
@@ -162,7 +163,7 @@ def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first
         shares[first][begin + place] = shares[second][place] = share
 
 
-def _expected(belief: PlaceBelief, count: Counts) -> int:
+def expected_share(belief: PlaceBelief, count: Counts) -> int:
     """The percentage of level tones to expect.
 
     A place that a poem of the variant itself goes against is never fixed, nor one of which the model is less than nearly sure.
@@ -177,19 +178,6 @@ def commonest_marks(group: PoemGroup) -> str:
     """The commonest closing mark of each line, of the poems with the commonest division."""
     columns = zip(*(poem.marks for poem in group.poems if poem.lengths == group.division))
     return "".join(Counter(column).most_common(1)[0][0] for column in columns)
-
-
-def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
-    """Lines that repeat an earlier line, or the end of the line before, in every poem."""
-    poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
-    echoes = []
-    for second, length in enumerate(group.division):
-        for first in range(second):
-            near = first == second - 1 or length >= _ECHOED_CHARACTERS
-            if 2 <= length <= group.division[first] and near and all(lines[first].endswith(lines[second]) for lines in poems):
-                echoes.append((second + 1, first + 1))
-                break
-    return tuple(echoes)
 
 
 def _groups(poems: Sequence[SungPoem], trust: MarkTrust) -> list[PoemGroup]:

@@ -1,6 +1,7 @@
-"""The shipped 词牌 templates: how they are written down, and how they are found by name.
+"""The shipped templates of 词牌 and 曲牌: how they are written down, and how they are found by name.
 
-In: `assets/prosody/tunes.json`, made by `gemma-poetry tunes induce` from 宋词, or another table of the same make.
+In: `assets/prosody/tunes.json`, made by `gemma-poetry tunes induce` from 宋词, and `songs.json`, made with `--songs` from 元曲;
+or another table of the same make.
 Out: a `Tune` with its variants (又一体), the most frequent first; the variants' `Form`s for constrained generation.
 
 A place of a template is fixed, usual or free. Usual is what most poems keep and not all: whoever writes to the template keeps
@@ -10,7 +11,8 @@ it, and a poem that does not has made use of a licence.
       provenance           source, its commit and sha256, thresholds, versions
       tunes                by name: poems, aliases, characters (how many its poems have), like (tunes of the same pattern),
                            shapes (line lengths of further poems), exemplar, and variants: label, poems, pattern (see
-                           tune_patterns), the percentage of level tones in each place, lines with a usual rhyme
+                           tune_patterns), the percentage of level tones in each place, lines with a usual rhyme;
+                           of a 曲牌 also mode: its 宫调
 
 A tune is read from its record when it is asked for: a poem in one tune does not wait for the patterns of all.
 """
@@ -20,7 +22,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any, overload
 
@@ -30,9 +32,14 @@ from gemma_poetry.errors import DataError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.known_names import KNOWN_NAMES, SONG_NAMES
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import CILIN, YUAN, rhyme_book
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
-from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends, tier_of
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, line_ends, stanza_ends, tier_of
 
+TABLES = ("tunes.json", "songs.json")
+"""The files that ship with the package: 词牌 and 曲牌."""
 MIN_POEMS = 30
 """From so many poems templates are counted; from fewer they are told with the help of what is usual (`tune_thin`)."""
 MIN_SHAPE_POEMS = 2
@@ -41,7 +48,7 @@ MIN_SHAPE_POEMS = 2
 
 @dataclass(frozen=True, slots=True)
 class Tune:
-    """One tune (词牌).
+    """One tune (词牌 or 曲牌).
 
     Attributes:
         name: Its standard name, in simplified characters.
@@ -52,6 +59,7 @@ class Tune:
         characters: How many characters its variants and the rest of its poems have; empty where unknown.
         like: Other tunes of the same pattern.
         exemplar: A poem that keeps its first variant: author, colon, text; empty where there is none.
+        mode: The 宫调 of a 曲牌, which rhymes by 中原音韵; empty for a 词牌.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Tune:
     characters: tuple[int, ...] = ()
     like: tuple[str, ...] = ()
     exemplar: str = ""
+    mode: str = ""
 
     @property
     def judged(self) -> bool:
@@ -78,6 +87,11 @@ class Tune:
         """The variants that many poems attest."""
         attested = (place for place, poems in enumerate(_poems_of(self.variants)) if tier_of(poems) is Tier.SOLID)
         return tuple(self.variants[place] for place in attested)
+
+    @property
+    def book(self) -> RhymeBook:
+        """The rhyme book that it usually goes by: 词林正韵, of a 曲 中原音韵."""
+        return YUAN if self.mode else CILIN
 
     def fits(self, lengths: Sequence[int]) -> bool:
         """Whether a variant fits a poem with such line lengths."""
@@ -123,14 +137,17 @@ class TuneTable:
     @functools.cached_property
     def _by_any_name(self) -> dict[str, list[Tune]]:
         named: dict[str, list[Tune]] = defaultdict(list)
-        # A tune that many poems attest before others, a name before an alias.
-        tier_of_each = {tune.name: tune.tier if tune.judged else None for tune in self.tunes.values()}
-        for tier in (Tier.SOLID, Tier.THIN, Tier.SINGLE, None):
-            tunes = [tune for tune in self.tunes.values() if tier_of_each[tune.name] is tier]
+        # A 词 before a 曲, a tune that many poems attest before others, a name before an alias.
+        rank = {Tier.SOLID: 0, Tier.THIN: 1, Tier.SINGLE: 2}
+        ranked: dict[tuple[bool, int], list[Tune]] = defaultdict(list)
+        for tune in self.tunes.values():
+            ranked[bool(tune.mode), rank[tune.tier] if tune.judged else len(rank)].append(tune)
+        for _rank, tunes in sorted(ranked.items(), key=lambda item: item[0]):
             for tune in tunes:
                 named[tune.name].append(tune)
             for tune in tunes:
-                for alias in tune.aliases:
+                full = (tune.mode + tune.name,) if tune.mode and not tune.name.startswith(tune.mode) else ()
+                for alias in (*tune.aliases, *full):
                     named[alias].append(tune)
         for called in named.values():
             known = {tune.name for tune in called}
@@ -143,7 +160,9 @@ class TuneTable:
 
         Those with a template come first, a name before an alias; last those that another of them is like.
         """
-        return self._by_any_name.get(name) or self._by_any_name.get(_simplified(name), [])
+        known = self._by_any_name
+        # 【越调】天净沙 and 越调・天净沙 are names of a 曲 with its mode.
+        return known.get(name) or known.get(_simplified(name)) or known.get(_simplified(name).translate(_BRACKETS), [])
 
     def find(self, name: str) -> Tune | None:
         """The first tune of this name or alias, in simplified or traditional characters; `None` if there is none."""
@@ -170,6 +189,9 @@ class TuneTable:
         return tune
 
 
+_BRACKETS = str.maketrans("", "", "【】〔〕［］[]・·• 　")
+
+
 def _simplified(name: str) -> str:
     return converter("t2s")(name)
 
@@ -177,8 +199,40 @@ def _simplified(name: str) -> str:
 @functools.cache
 def shipped_tunes() -> TuneTable:
     """The table that comes with the package."""
-    stored = resources.files("gemma_poetry").joinpath("assets/prosody/tunes.json").read_bytes()
-    return table_from_record(orjson.loads(stored))
+    folder = resources.files("gemma_poetry").joinpath("assets/prosody")
+    tunes, songs = (table_from_record(orjson.loads(folder.joinpath(name).read_bytes())) for name in TABLES)
+    return TuneTable(with_known_names({**tunes.tunes, **songs.tunes}), tunes.provenance)
+
+
+def with_known_names(tunes: Mapping[str, Tune]) -> dict[str, Tune]:
+    """The tunes, with names that are commonly known besides those of the collection (`known_names`)."""
+    found = dict(tunes)
+    plain = {tune.name.removeprefix(tune.mode): tune.name for tune in tunes.values() if tune.mode}
+    named = [*KNOWN_NAMES.items(), *((alias, plain.get(name, name)) for alias, name in SONG_NAMES.items())]
+    for alias, name in named:
+        if name in found and alias not in tunes:
+            found[name] = replace(found[name], aliases=(*found[name].aliases, alias))
+    return found
+
+
+def book_of(tune: str, name: str = "") -> RhymeBook:
+    """The rhyme book that verse goes by.
+
+    Args:
+        tune: The tune that it is written to; empty: it is a 诗.
+        name: The book that is asked for; empty: 平水韵, of 词 词林正韵, of 曲 中原音韵.
+
+    Raises:
+        UsageError: No book is called so.
+    """
+    known = find_tune(tune) if tune and not name else None
+    return known.book if known else rhyme_book(name, sung=bool(tune))
+
+
+def stanza_breaks(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...]:
+    """The lines (from 1) after which a new stanza begins; see `tune_variants.stanza_ends`. A 曲 has one stanza."""
+    known = find_tune(tune)
+    return () if known and known.mode else stanza_ends(tune, lengths, marks)
 
 
 def find_tune(name: str) -> Tune | None:
@@ -261,6 +315,7 @@ def table_to_record(table: TuneTable) -> dict[str, Any]:
                 "characters": " ".join(map(str, tune.characters)),
                 "shapes": _rows_text(tune.shapes),
                 "exemplar": tune.exemplar,
+                **({"mode": tune.mode} if tune.mode else {}),
                 "variants": [
                     [
                         variant.form.pattern,
@@ -327,6 +382,7 @@ def _tune_from_record(name: str, entry: Mapping[str, Any]) -> Tune:
         _numbers(entry["characters"]),
         _names(entry["like"]),
         entry["exemplar"],
+        entry.get("mode", ""),
     )
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 
 from gemma_poetry.prosody.forms import FORM_NAMES
-from gemma_poetry.prosody.rhyme_books import BOOKS, rhyme_book
-from gemma_poetry.prosody.tunes import find_tune, shipped_tunes
+from gemma_poetry.prosody.rhyme_books import BOOKS
+from gemma_poetry.prosody.tunes import book_of, find_tune, shipped_tunes
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
 from gemma_poetry.studio.wish import COUPLET
@@ -67,8 +67,8 @@ def form_choices(language: Language | None = None) -> list[tuple[str, str]]:
 
 def rhyme_choices(form: str, language: Language, book: str = "") -> list[tuple[str, str]]:
     """The rhymes that a form can be held to by a rhyme book: all groups for a tune, those of level words for the rest."""
-    tune = bool(form) and form not in FORM_NAMES and find_tune(form) is not None
-    chosen = rhyme_book(book, sung=tune)
+    tune = form if form and form not in FORM_NAMES and find_tune(form) else ""
+    chosen = book_of(tune, book)
     names = chosen.rhymes if tune else chosen.level_rhymes
     return [(say("rhyme_any", language), ""), *((name, name) for name in names)]
 

@@ -118,6 +118,14 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "此调此处须叠前句。照前句重写。",
         "The tune repeats an earlier line here (叠句). Write that line again.",
     ),
+    Rule.REPEAT: (
+        "此调此处须叠字（如钗头凤「错错错」）。照前一字重写。",
+        "The tune says a character again here (叠字, as 错错错 in 钗头凤). Write the character before once more.",
+    ),
+    Rule.PADDING: (
+        "此句字数多于曲谱，多出的作衬字看。曲中许用衬字，不必改。",
+        "The line has more characters than the song; those count as padding (衬字), which 曲 allows. It may stay.",
+    ),
     Rule.USUAL_TONE: (
         "此调此处古人多用另一声，而不尽然。从宽可用；求稳则换。",
         "Most poems of this tune have the other tone here, though not all. It may stay; to be safe, change it.",

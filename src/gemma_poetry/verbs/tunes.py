@@ -6,6 +6,7 @@ Out: a table of templates as JSON, of the same make as the one that ships with t
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +16,13 @@ from typing import Any
 from gemma_poetry.artifacts import check_file, versions, write_json
 from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
+from gemma_poetry.prosody.song_induction import MIN_SONGS, induce_songs
 from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
@@ -114,30 +117,70 @@ def tune_table(
     return TuneTable(with_exemplars(with_likenesses(with_shapes(tunes, poems)), poems), provenance or {})
 
 
-def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem]) -> dict[str, Tune]:
+def read_songs(source: str) -> tuple[list[SanquSong], SourceInfo]:
+    """The 小令 of a collection's 元曲, tunes and lines in simplified characters.
+
+    Raises:
+        SourceError: The source cannot be read, or it holds no 小令.
+    """
+    opened = open_source(source, sections=("元曲",))
+    raw = [poem for part, file in opened.files() if part.form == "曲" for poem in read_poems(file)]
+    songs = sanqu_songs(raw)
+    if not songs:
+        raise SourceError(
+            _("it holds no 小令"),
+            where=source,
+            expected=_("the collection's yuanqu.json, with titles such as 越调・天净沙秋思"),
+            action=_("choose the chinese-poetry collection"),
+        )
+    return songs, opened.info
+
+
+def song_table(songs: Sequence[SanquSong], provenance: Mapping[str, Any] | None = None) -> TuneTable:
+    """The 曲牌 of songs with their templates; one that a 词牌 has the name of has its mode before its name.
+
+    Args:
+        songs: The songs.
+        provenance: What the table was made from.
+    """
+    found = with_exemplars(induce_songs(songs), songs)
+    taken = {name for tune in shipped_tunes().tunes.values() if not tune.mode for name in (tune.name, *tune.aliases)}
+    tunes = {}
+    for name, tune in found.items():
+        if name in taken:
+            variants = [replace(one, form=replace(one.form, name=tune.mode + name)) for one in tune.variants]
+            tune = replace(tune, name=tune.mode + name, variants=tuple(variants), aliases=(name,))
+        characters = sorted({variant.characters for variant in tune.variants} or {0})
+        tunes[tune.name] = replace(tune, characters=tuple(characters))
+    return TuneTable(tunes, provenance or {})
+
+
+def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem | SanquSong]) -> dict[str, Tune]:
     """The tunes, each with one of the first poems of its first variant: that which departs least from it."""
-    read: dict[str, list[TunePoem]] = defaultdict(list)
+    read: dict[str, list[TunePoem | SanquSong]] = defaultdict(list)
     for poem in poems:
         tune = tunes.get(poem.tune)
         if not tune or not tune.judged or len(read[poem.tune]) == _READ_FOR_EXEMPLAR:
             continue
         if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
             read[poem.tune].append(poem)
-    best = {
-        name: min(own, key=lambda poem: len(fit_variants(poem.lines, tunes[name].variants[:1]).departures))
-        for name, own in read.items()
-        if own
-    }
+    best = {name: min(own, key=functools.partial(_departures, tunes[name])) for name, own in read.items() if own}
     texts = convert([f"{poem.author or '无名氏'}：{_text(poem)}" for poem in best.values()], "simplified")
     found = dict(zip(best, texts))
     return {name: replace(tune, exemplar=found.get(name, "")) for name, tune in tunes.items()}
 
 
-def _text(poem: TunePoem) -> str:
+def _departures(tune: Tune, poem: TunePoem | SanquSong) -> int:
+    return len(fit_variants(poem.lines, tune.variants[:1], book=tune.book).departures)
+
+
+def _text(poem: TunePoem | SanquSong) -> str:
     return "".join(line + mark for line, mark in zip(poem.lines, poem.marks))
 
 
-def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, overwrite: bool = False) -> TuneTable:
+def induce(
+    source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS, songs: bool = False, overwrite: bool = False
+) -> TuneTable:
     """Induces templates from a source and writes them to a file.
 
     Args:
@@ -145,6 +188,7 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
         out: The JSON file to write.
         era: Only poems of this era; all where it is empty.
         min_poems: Tunes with fewer poems get no template.
+        songs: Whether 曲牌 are induced from the collection's 元曲, in place of 词牌.
         overwrite: Whether a file that stands there already is replaced.
 
     Raises:
@@ -152,25 +196,31 @@ def induce(source: str, out: Path, *, era: str = "", min_poems: int = MIN_POEMS,
         OutputError: The file cannot be written, or exists and may not be replaced.
     """
     check_file(out, overwrite=overwrite)
-    poems, info = read_tune_poems(source, era)
-    provenance = {
-        "source": info.name,
-        "commit": info.commit,
-        "sha256": info.sha256,
-        "era": era,
-        "poems": len(poems),
-        "min_poems": min_poems,
-        "min_variant_poems": MIN_VARIANT_POEMS,
-        "fixed_share": FIXED_SHARE,
-        "rhyme_share": RHYME_SHARE,
-        "min_shape_poems": MIN_SHAPE_POEMS,
-        "versions": {name: found for name, found in versions().items() if name in ("gemma-poetry", "tshet-uinh", "opencc")},
-    }
-    table = tune_table(poems, min_poems=min_poems, provenance=provenance)
+    used = {name: found for name, found in versions().items() if name in ("gemma-poetry", "tshet-uinh", "opencc")}
+    if songs:
+        sung, info = read_songs(source)
+        thresholds: dict[str, Any] = {"songs": len(sung), "min_songs": MIN_SONGS, "fixed_share": FIXED_SHARE}
+        table = song_table(sung, {**_origin(info), **thresholds, "versions": used})
+    else:
+        poems, info = read_tune_poems(source, era)
+        thresholds = {
+            "era": era,
+            "poems": len(poems),
+            "min_poems": min_poems,
+            "min_variant_poems": MIN_VARIANT_POEMS,
+            "fixed_share": FIXED_SHARE,
+            "rhyme_share": RHYME_SHARE,
+            "min_shape_poems": MIN_SHAPE_POEMS,
+        }
+        table = tune_table(poems, min_poems=min_poems, provenance={**_origin(info), **thresholds, "versions": used})
     record = table_to_record(table)
     assert table_from_record(record) == table
     write_json(out, record, overwrite=overwrite)
     return table
+
+
+def _origin(info: SourceInfo) -> dict[str, str]:
+    return {"source": info.name, "commit": info.commit, "sha256": info.sha256}
 
 
 def known_tune(name: str) -> Tune:
@@ -225,7 +275,8 @@ def show_lines(tune: Tune) -> Iterator[str]:
 
 def _also(tune: Tune) -> str:
     """Its other names, and the tunes of the same pattern, in brackets."""
-    parts = [f"又名{'、'.join(tune.aliases)}"] if tune.aliases else []
+    parts = [f"曲，{tune.mode}"] if tune.mode else []
+    parts += [f"又名{'、'.join(tune.aliases)}"] if tune.aliases else []
     parts += [f"同调{'、'.join(tune.like)}"] if tune.like else []
     return f"（{'；'.join(parts)}）" if parts else ""
 
@@ -264,19 +315,21 @@ def tunes_page(table: TuneTable) -> str:
     tiers = Counter(tune.tier for tune in table.judged.values())
     variants = sum(len(tune.variants) for tune in table.judged.values())
     rows: list[str] = [
-        _("# Tunes (词牌)"),
+        _("# Tunes (词牌, 曲牌)"),
         "",
         _(
             "{count} tunes with {variants:,} variants are judged, learned from the poems of the collection: {solid} from many "
             "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is "
             "shown; `gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` "
-            "repeats the end of line 5.",
+            "repeats the end of line 5, 々 the character before. {songs} of them, the last, are 曲牌: they rhyme across tones, "
+            "by the groups of 中原音韵, and may have padding characters (衬字).",
             count=len(table.judged),
             variants=variants,
             solid=tiers[Tier.SOLID],
             thin=tiers[Tier.THIN],
             most=SOLID_POEMS - 1,
             single=tiers[Tier.SINGLE],
+            songs=sum(bool(tune.mode) for tune in table.judged.values()),
         ),
         "",
     ]
@@ -305,6 +358,7 @@ def _tune_record(tune: Tune) -> dict[str, Any]:
         "traditional": convert([tune.name], "traditional")[0],
         "aliases": list(tune.aliases),
         "same_pattern": list(tune.like),
+        "mode": tune.mode,
         "poems": tune.poems,
         "judged": tune.judged,
         "tier": tune.tier.value if tune.judged else None,

@@ -41,9 +41,10 @@ def tunes_induce(
     out: Annotated[Path, typer.Option("--out", help="The JSON file to write.")],
     overwrite: OverwriteOption = False,
     era: Annotated[str, typer.Option("--era", help="Only poems of this era.")] = "",
+    songs: Annotated[bool, typer.Option("--songs", help="曲牌, from the 元曲 of the chinese-poetry collection.")] = False,
 ) -> None:
-    """Learn templates from a collection of 词."""
+    """Learn templates from a collection of 词, or of 曲."""
     from gemma_poetry.verbs.tunes import induce
 
-    table = induce(source, out, era=era, overwrite=overwrite)
+    table = induce(source, out, era=era, songs=songs, overwrite=overwrite)
     print_rows(str(out), [(_("tunes"), f"{len(table.tunes):,}"), (_("judged"), f"{len(table.judged):,}")])
