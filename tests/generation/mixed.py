@@ -58,7 +58,8 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
         if convert([poem.lines[0]], "simplified") != [upper] or len(poem.lines) != 2 or len(poem.lines[1]) != len(upper):
             found.append("the couplet is none of the upper line")
         return found
-    plain = convert(poem.lines, "simplified")
+    # Simplified characters are not converted once more: beside some neighbours 覆 would become 复.
+    plain = list(poem.lines) if poem.script == "simplified" else convert(poem.lines, "simplified")
     found += [f"{word} is missing" for word in convert(request.must, "simplified") if not any(word in line for line in plain)]
     name = SHORT_NAMES.get(request.form, request.form)
     if name in FIXED_SHAPES and (len(poem.lines), {len(line) for line in poem.lines}) != (
@@ -66,7 +67,6 @@ def shortcomings(poem: Poem, request: PoemRequest) -> list[str]:
         {FIXED_SHAPES[name][1]},
     ):
         found.append("shape")
-    plain = convert(list(poem.lines), "simplified")
     # Wishes are drawn from the whole vocabulary, traditional characters among them; poems come in the script asked for.
     acrostic, acrostic_end, first_line, template = convert(
         [request.acrostic, request.acrostic_end, request.first_line, request.template], "simplified"

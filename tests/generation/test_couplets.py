@@ -11,7 +11,6 @@ from gemma_poetry.generation import answering
 from gemma_poetry.generation.answering import ANSWERING, COMPOUND, answering_tokens
 from gemma_poetry.generation.couplets import repeated_places
 from gemma_poetry.generation.logits_processor import MaskTable, SlotProcessor, retrace
-from gemma_poetry.generation.narrow_sampling import NarrowSampling
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import Tone
@@ -107,7 +106,6 @@ def test_the_narrow_way_favours_alike(generator, tiny):
     columns = torch.nonzero(~forbidden.all(dim=0)).squeeze(1)
     narrow = processor.favoured(scores[:, columns], columns)
     assert torch.equal(whole[:, columns], narrow) and not torch.equal(narrow, scores[:, columns])
-    assert NarrowSampling(processor, 0) is not None
 
 
 def test_answers_are_more_parallel_for_it(tiny, tokenizer, monkeypatch):
