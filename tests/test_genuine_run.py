@@ -150,10 +150,9 @@ def test_each_gguf_file_writes_the_same_poem_in_llama_cpp(run: Path, greedy, tmp
     ids = encode_prompt(tokenizer, PROMPT)
     model = merge(source)
     assert max(map(abs, map(float.__sub__, score_fixed_poems(model, tokenizer), source.reference.tuned))) < 1e-3
-    bounds = {"float32": 0.02, "bfloat16": 0.3, "q8_0": 0.5, "q4_k_m": 1.5}
+    # q4_k_m changes this model more than five steps of training do, and `export` refuses it (docs/results.md).
+    bounds = {"float32": 0.02, "bfloat16": 0.3, "q8_0": 0.5}
     for dtype, bound in bounds.items():
-        if dtype == "q4_k_m":
-            pytest.importorskip("libgguf", reason="libgguf is not installed (pip install 'gemma-poetry[quantize]')")
         path = tmp_path / f"{dtype}.gguf"
         write_gguf(model, tokenizer, path, dtype)
         if dtype == "float32":

@@ -219,7 +219,7 @@ def test_the_shape_decides_and_not_the_title(tmp_path: Path, script: str) -> Non
     )
     settings = PrepareSettings.model_validate({"script": script, "validation_share": 0, "test_share": 0})
     found = [poem.kind for poem in build_collection(str(tmp_path), settings).train]
-    fisher = {"simplified": "渔父", "traditional": "漁父"}[script]
+    fisher = {"simplified": "渔歌子", "traditional": "漁歌子"}[script]
     assert found == ["浣溪沙", "七言绝句", "七言绝句", "五言绝句", fisher]
 
 

@@ -142,7 +142,7 @@ def test_towers_are_left_out_and_an_adapter_on_them_is_found():
     names = matched_modules(base, RECIPE.lora)
     finding = step_checks.check_modules(add_adapter(base, RECIPE.lora, seed=1)[0], names)
     assert finding.verdict == "ok" and "left out" in finding.found
-    careless = get_peft_model(model("gemma3"), LoraConfig(target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]))
+    careless = get_peft_model(model("gemma3"), LoraConfig(target_modules=[*RECIPE.lora.targets]))
     finding = step_checks.check_modules(careless, names)
     assert finding.verdict == "fault" and "vision_tower" in finding.found
 
@@ -158,7 +158,7 @@ def test_a_matrix_that_no_gradient_reaches():
     broken = adapted()
     broken.base_model.model.model.layers[0].register_forward_hook(lambda _m, _i, output: output.detach())
     step = next(iter(step_checks.check_step(broken, BATCH, RECIPE)))
-    assert step.verdict == "fault" and "24 of 32" in step.found
+    assert step.verdict == "fault" and "42 of 56" in step.found
 
 
 def test_a_forward_pass_that_only_training_refuses():
@@ -200,7 +200,7 @@ def test_a_saved_adapter_with_keys_of_another_class(tmp_path: Path):
     renamed = {name.replace("model.layers", "language_model.layers"): value for name, value in load_file(weights).items()}
     save_file(renamed, weights)
     finding = step_checks.check_reload(stepped, BATCH, tmp_path)
-    assert finding.verdict == "fault" and "32 keys missing" in finding.found
+    assert finding.verdict == "fault" and "56 keys missing" in finding.found
 
 
 def measured_peak(step, weights: int) -> int:  # type: ignore[no-untyped-def]

@@ -24,6 +24,8 @@ REFUSED = {
     "train.pass_tokens": "512",
     "train.vocabulary": "pruned",
     "train.compile": "'off'",
+    "train.method": "full",
+    "train.patience": "3",
     "lora.dropout": "0.05",
     "lora.dora": "true",
     "lora.four_bit": "true",
@@ -31,7 +33,7 @@ REFUSED = {
 
 
 def test_the_table_of_refusals_is_whole():
-    assert set(REFUSED) == set(LIMITED)
+    assert set(REFUSED) == {name for name, limit in LIMITED.items() if limit.refused}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -46,19 +48,22 @@ def test_all_of_them_are_named_at_once():
 
 
 def test_a_default_that_nobody_chose_is_replaced_and_told():
-    (told,) = check_fields(Recipe())
-    assert told.startswith("lora.dropout=0.0 in place of the default 0.05")
+    keep, watched, dropout = check_fields(Recipe())
+    assert keep.startswith("train.keep=last in place of best") and watched.startswith("train.watched_titles=0 in place of 16")
+    assert dropout.startswith("lora.dropout=0.0 in place of 0.05")
     assert taken_fields(Recipe())["lora"]["dropout"] == 0
     assert Recipe().lora.dropout == 0.05
 
 
-@pytest.mark.parametrize("recipe", [None, "quickstart", "described"])
+@pytest.mark.parametrize("recipe", [None, "quickstart", "gemma", "verse"])
 def test_the_packaged_recipes_are_taken(recipe):
     settings = load_recipe(recipe)
     check_fields(settings)
-    assert taken_fields(settings)["train"] == settings.train.model_dump(mode="json")
+    replaced = {"keep": "last", "watched_titles": 0}
+    assert taken_fields(settings)["train"] == settings.train.model_dump(mode="json") | replaced
 
 
 def test_what_is_set_to_what_kerashub_does_is_taken():
     chosen = ["train.dtype=float32", "train.vocabulary=whole", "lora.dropout=0", "lora.layers=[0,2]", "lora.rslora=true"]
+    chosen += ["train.keep=last", "train.watched_titles=0"]
     assert check_fields(load_recipe(None, chosen)) == []

@@ -119,7 +119,7 @@ def other_prefix(base, run):
         (other_family, "weights are others than those that it was trained on"),
         (missing_tensor, "1 tensors are missing and 0 have no place"),
         (surplus_tensor, "0 tensors are missing and 1 have no place"),
-        (other_prefix, "32 tensors are missing and 32 have no place"),
+        (other_prefix, "56 tensors are missing and 56 have no place"),
     ],
 )
 def test_a_misfit_names_the_base(base_and_run, spoil, reason):
@@ -186,7 +186,7 @@ def test_a_folded_adapter_gives_the_scores_of_one_apart(made, tmp_path, settings
 
 
 def test_an_adapter_is_folded_in_bfloat16_up_to_its_rounding(made, tmp_path):
-    run = str(make_run(made[0], tmp_path, LoraSettings(rank=2)))
+    run = str(make_run(made[0], tmp_path, LoraSettings(rank=2, alpha=16)))
     exact = load_model(run, device="cpu", dtype="float32").model
     model = load_model(run, device="cpu", dtype="bfloat16").model
     bare = load_model(str(made[0]), device="cpu", dtype="float32").model

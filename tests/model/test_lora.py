@@ -27,7 +27,15 @@ def model():
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
-        ({}, [f"model.layers.{n}.self_attn.{p}" for n in (0, 1) for p in ("q_proj", "k_proj", "v_proj", "o_proj")]),
+        (
+            {},
+            [
+                f"model.layers.{n}.{block}.{p}_proj"
+                for n in (0, 1)
+                for block, parts in (("self_attn", "qkvo"), ("mlp", ("gate", "up", "down")))
+                for p in parts
+            ],
+        ),
         ({"targets": ("q_proj",)}, ["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj"]),
         (
             {"targets": ("q_proj", "v_proj"), "layers": (1,)},

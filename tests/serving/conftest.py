@@ -81,7 +81,9 @@ def make_service(poet: Any, **changes: Any) -> Service:
         "name": "stand-in",
         "batcher": Batcher(poet, **{"rows": 8, **line}),
         "check_wish": refuse_unknown_forms,
-        "check": lambda text, form, feature: [check_record(one) for one in check_all(text, form, feature=feature)],
+        "check": lambda text, form, feature, book: [
+            check_record(one) for one in check_all(text, form, feature=feature, book=book)
+        ],
         "tunes": lambda: list_records(shipped_tunes()),
         "tune": lambda name: show_record(known_tune(name)),
         "forms": classical_names(),

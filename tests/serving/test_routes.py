@@ -163,7 +163,7 @@ def test_poems_are_checked(client: TestClient):
 def test_checks_take_turns_and_their_time_is_limited(poet: StandIn):
     gate, at_once = threading.Event(), []
 
-    def slow(text: str, form: str, feature: str) -> list[dict[str, Any]]:
+    def slow(text: str, form: str, feature: str, book: str) -> list[dict[str, Any]]:
         at_once.append(text)
         gate.wait(10)
         return []

@@ -51,13 +51,19 @@ class _Limit:
     Attributes:
         taken: These values.
         reason: Why it is these alone.
+        refused: Whether another value is refused where somebody chose it; else it is replaced, and told.
     """
 
     taken: tuple[Any, ...]
     reason: str
+    refused: bool = True
 
 
 LIMITED = {
+    "train.method": _Limit(("lora",), _("it trains adapters")),
+    "train.keep": _Limit(("last",), _("it keeps the weights of the last step"), refused=False),
+    "train.patience": _Limit((None,), _("it trains all its steps")),
+    "train.watched_titles": _Limit((0,), _("it writes nothing while it trains"), refused=False),
     "train.dtype": _Limit(("auto", "float32"), _("in bfloat16 its logits are not proven equal to those of transformers")),
     "train.gradient_checkpointing": _Limit((False,), _("its layers keep their activations")),
     "train.pass_tokens": _Limit((None,), _("a batch goes through the model as a whole")),
@@ -77,7 +83,7 @@ def check_fields(recipe: Recipe) -> list[str]:
         recipe: The recipe; its `train` and `lora` sections are looked at.
 
     Returns:
-        The fields whose default does not hold here, with the value that is taken in its place, for the person to read.
+        The fields whose value does not hold here, with the value that is taken in its place, for the person to read.
 
     Raises:
         UsageError: A field was set to what KerasHub cannot do; all of them are named.
@@ -93,7 +99,7 @@ def check_fields(recipe: Recipe) -> list[str]:
         )
     return [
         _(
-            "{name}={taken} in place of the default {value}: {reason}",
+            "{name}={taken} in place of {value}: {reason}",
             name=name,
             taken=LIMITED[name].taken[0],
             value=value,
@@ -113,10 +119,10 @@ def taken_fields(recipe: Recipe) -> dict[str, dict[str, Any]]:
 
 
 def _beyond(recipe: Recipe) -> Iterator[tuple[str, Any, bool]]:
-    """Fields whose value KerasHub cannot do: (name, value, whether it was chosen and is no default)."""
+    """Fields whose value KerasHub cannot do: (name, value, whether it was chosen, and is refused for that)."""
     for name, limit in LIMITED.items():
         section, field = name.split(".")
         settings = getattr(recipe, section)
         value = getattr(settings, field)
         if value not in limit.taken:
-            yield name, value, field in settings.model_fields_set
+            yield name, value, limit.refused and field in settings.model_fields_set

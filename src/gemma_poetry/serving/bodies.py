@@ -73,6 +73,13 @@ class PoemBody(_Body):
     rhyme_words: Line = Field("", description="步韵: the rhyme words in order.")
     template: Lines = Field("", description="Lines with blanks: 空山□□□，□□□□秋。")
     answer: Line = Field("", description="上联: the line that is to be answered.")
+    answer_poem: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_pasted)] = Field(
+        "", description="和诗: a whole poem that is answered, whose form and rhyme are taken."
+    )
+    answer_by: Literal["步韵", "用韵", "依韵"] = Field(
+        "步韵", description="步韵: its rhyme words in order; 用韵: in any order; 依韵: others of its rhyme."
+    )
+    book: Name = Field("", description="Rhyme book: pingshui, cilin, xinyun, tongyun; empty: the usual one of the form.")
     words: list[Word] = Field([], max_length=16, description="意象: words to write about; four at most are used.")
     offer_words: bool = Field(True, description="For a title of modern life, let the prompt name words that go with it.")
     must: list[Word] = Field([], max_length=16, description="Words that stand in the poem for certain.")
@@ -107,6 +114,7 @@ class CheckBody(_Body):
     )
     form: Name = Field("", description="The form or tune that each must keep; empty: the one that it suggests.")
     feature: Name = Field("", description="What each must have besides: of haiku a season word.")
+    book: Name = Field("", description="Rhyme book: pingshui, cilin, xinyun, tongyun; empty: the usual one of the form.")
 
 
 class ChatMessage(BaseModel):

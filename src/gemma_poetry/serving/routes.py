@@ -161,7 +161,7 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
         """What is right and wrong with each poem of a text, as `gemma-poetry check --json` tells it."""
         try:
             async with asyncio.timeout(service.time_limit), turns:
-                poems = await run_in_threadpool(service.check, body.text, body.form, body.feature)
+                poems = await run_in_threadpool(service.check, body.text, body.form, body.feature, body.book)
         except TimeoutError:
             raise too_late(service.time_limit) from None
         _count(request, poems=len(poems))

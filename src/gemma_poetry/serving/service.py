@@ -34,7 +34,7 @@ class Service:
         name: The model's name, as `/v1/models` tells it.
         batcher: The line before the model.
         check_wish: Refuses a wish that cannot be granted, with its feature, before it waits for the model.
-        check: The records of the poems of a text, against a form and a feature.
+        check: The records of the poems of a text, against a form, with a feature, by a rhyme book.
         tunes: The records of the tunes that have a template.
         tune: The record of one tune.
         forms: Names of forms that a conversation may name, the one that goes without saying first.
@@ -47,7 +47,7 @@ class Service:
     name: str
     batcher: Batcher
     check_wish: Callable[[PoemRequest, str], None]
-    check: Callable[[str, str, str], list[Record]]
+    check: Callable[[str, str, str, str], list[Record]]
     tunes: Callable[[], list[Record]]
     tune: Callable[[str], Record]
     forms: Sequence[str]

@@ -126,8 +126,8 @@ def open_service(options: ServeOptions) -> Service:
     domain = poet.domain
     slots = domain.engine == "slots"
 
-    def check(text: str, form: str, feature: str) -> list[dict[str, Any]]:
-        return [check_record(one) for one in gp.check_all(text, form, domain=domain.name, feature=feature)]
+    def check(text: str, form: str, feature: str, book: str) -> list[dict[str, Any]]:
+        return [check_record(one) for one in gp.check_all(text, form, domain=domain.name, feature=feature, book=book)]
 
     return Service(
         name=Path(options.model).name or options.model,
