@@ -62,7 +62,7 @@ def test_a_record_says_what_the_model_is():
         (CPU, "google/gemma-3-4b-pt", []),
         (GPU, "google/gemma-3-270m", ["lora", "qlora"]),
         (GPU, "google/gemma-3-4b-pt", []),
-        (Machine("cuda:0", "bfloat16", 16 * 2**30), "google/gemma-3-4b-pt", ["qlora"]),
+        (Machine("cuda:0", "bfloat16", 20 * 2**30), "google/gemma-3-4b-pt", ["qlora"]),
         (Machine("cuda:0", "bfloat16", 30 * 2**30), "google/gemma-3-4b-pt", ["lora", "qlora"]),
         (Machine("cpu", "float32", 400 * 2**30), "google/gemma-3-4b-pt", ["lora"]),
     ],
