@@ -140,7 +140,7 @@ def trained_weights(model: Any) -> dict[str, Any]:
     """
     from gemma_poetry.model.shards import whole
 
-    return {name: whole(weight) for name, weight in model.named_parameters() if weight.requires_grad}
+    return {name: whole(weight) for name, weight in _trained(model).items()}
 
 
 def put_trained_weights(model: Any, weights: Mapping[str, Any]) -> None:
@@ -150,14 +150,7 @@ def put_trained_weights(model: Any, weights: Mapping[str, Any]) -> None:
         model: The model that they were taken from.
         weights: Whole tensors by their names in the model.
     """
-    import torch
-
-    from gemma_poetry.model.shards import shard_like
-
-    with torch.no_grad():
-        for name, place in model.named_parameters():
-            if place.requires_grad:
-                place.copy_(shard_like(weights[name], place))
+    _put(_trained(model), weights)
 
 
 def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
@@ -172,12 +165,9 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
     Raises:
         RunError: The names are not those of this model's adapter.
     """
-    import torch
     from peft import get_peft_model_state_dict
 
-    from gemma_poetry.model.shards import shard_like
-
-    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    trained = _trained(model)
     # The file leaves the adapter's name out.
     places = get_peft_model_state_dict(model, state_dict=trained, save_embedding_layers=False)
     amiss = sorted(places.keys() ^ weights.keys())
@@ -186,6 +176,19 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
             _("the weights fit another adapter (first: {amiss})", amiss=amiss[0]),
             action=_("resume with the recipe that the run was begun with"),
         )
+    _put(places, weights)
+
+
+def _trained(model: Any) -> dict[str, Any]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def _put(places: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Each process takes its shard of the whole weight of each place."""
+    import torch
+
+    from gemma_poetry.model.shards import shard_like
+
     with torch.no_grad():
         for name, place in places.items():
             place.copy_(shard_like(weights[name], place))
@@ -195,8 +198,8 @@ def fold_adapter(model: Any) -> bool:
     """Adds the updates of an adapter to the weights below it for as long as the model lives, so that each costs nothing.
 
     In float32 the sum is as exact as the two products were. In bfloat16 each sum of weight and update, computed in float32,
-    is rounded, as in a merged export. Scores of a few tokens before and after
-    are compared all the same, for updates that are more than a sum (DoRA).
+    is rounded, as in a merged export. Scores of a few tokens before and after are compared all the same, for updates that are
+    more than a sum (DoRA).
 
     Args:
         model: Any causal language model; one that will write or score, and not be trained or saved.

@@ -73,6 +73,11 @@ class KeptVocabulary:
     parameters: int
     sampled: int = 0
 
+    @property
+    def ids(self) -> torch.Tensor:
+        """The ids that were kept, ascending, (kept,), on the device of the embedding."""
+        return (self.row_of_id != DROPPED).nonzero().flatten()
+
     def log_weights(self, device: torch.device) -> torch.Tensor | None:
         """What is added to the logits, (kept + sampled,) float32, so that sampled rows stand for all; `None`: nothing is."""
         if not self.sampled:
@@ -223,7 +228,7 @@ def whole_ids(model: Any, vocabulary: KeptVocabulary | None) -> Iterator[None]:
         yield
         return
     head = model.get_output_embeddings()
-    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().to(head.weight.device)
+    ids = vocabulary.ids.to(head.weight.device)
 
     def spread(hidden: torch.Tensor) -> torch.Tensor:
         bias = None if head.bias is None else head.bias[: len(ids)]
@@ -270,7 +275,7 @@ def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
         vocabulary: The rows that it has.
         model: The same model, unpruned.
     """
-    ids = (vocabulary.row_of_id != DROPPED).nonzero().flatten().cpu()
+    ids = vocabulary.ids.cpu()
     with torch.no_grad():
         for name, weight in pruned.named_parameters():
             place = model.get_parameter(name)

@@ -21,6 +21,7 @@ from gemma_poetry.runs import RunFolder
 from gemma_poetry.training.processes import is_main_process
 
 BEST = "best.safetensors"
+_FIGURES = "figures"
 READING_FELL = "reading_fell"
 """The figure that says whether the poems that were written go with their titles less than those of the beginning: 1, else 0."""
 READING = ("title_first", "title_gain", "distinct_2", "base_ppl", READING_FELL)
@@ -68,7 +69,8 @@ class BestWeights(TrainerCallback):
 
             partial = self._path.with_name(f".{BEST}.tmp")
             with self._run.writing(self._path):
-                save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, _noted(self._best))
+                noted = {_FIGURES: json.dumps(self._best)}
+                save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, noted)
                 partial.replace(self._path)
 
     def restore(self) -> dict[str, Any] | None:
@@ -97,13 +99,9 @@ def _rank(figures: Mapping[str, Any], step: int) -> tuple[bool, float]:
     return step == 0 or bool(figures.get(READING_FELL)), float(figures["loss"])
 
 
-def _noted(figures: Mapping[str, Any]) -> dict[str, str]:
-    return {"figures": json.dumps(figures)}
-
-
 def _figures_of(path: Path) -> dict[str, Any]:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        noted: dict[str, Any] = json.loads((file.metadata() or {})["figures"])
+        noted: dict[str, Any] = json.loads((file.metadata() or {})[_FIGURES])
     return noted
