@@ -11,8 +11,17 @@ from typing import Any
 import gradio as gr
 
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
-from gemma_poetry.studio.draft_page import progress_html
-from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, blank, form_choices, language_of, seen, visitor
+from gemma_poetry.studio.page_parts import (
+    HIDDEN,
+    Redraw,
+    Wording,
+    blank,
+    form_choices,
+    language_of,
+    seen,
+    side_by_side,
+    visitor,
+)
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.runs_page import curves, facts_html, palette
 from gemma_poetry.studio.texts import Language, say
@@ -69,14 +78,9 @@ def compare_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.Bl
     ) -> Iterator[tuple[Any, Any]]:
         language, layout = seen(code, columns, tones, pinyin)
         wish = Wish(form=str(form or ""), title=str(title or ""), author=str(author or ""), seed=str(seed or ""))
-        before = ""
         try:
-            for step in compare(workshop, wish, (str(left), str(right)), visitor(request), language):
-                if isinstance(step, Pair):
-                    before = pair_html(step, layout, language)
-                    yield step, before
-                else:
-                    yield gr.skip(), before + progress_html(step, layout, language)
+            steps = compare(workshop, wish, (str(left), str(right)), visitor(request), language)
+            yield from side_by_side(steps, layout, language)
         except Exception as error:
             yield None, problem_html(error, language)
 

@@ -6,7 +6,7 @@ layout, a language, lists of choices.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -14,9 +14,12 @@ import gradio as gr
 from gemma_poetry.prosody.forms import FORM_NAMES
 from gemma_poetry.prosody.rhyme_books import BOOKS
 from gemma_poetry.prosody.tunes import book_of, find_tune, shipped_tunes
+from gemma_poetry.studio.compare_page import Pair, pair_html
+from gemma_poetry.studio.draft_page import progress_html
 from gemma_poetry.studio.texts import Language, say
 from gemma_poetry.studio.verse import Layout, notice_html
 from gemma_poetry.studio.wish import COUPLET
+from gemma_poetry.studio.workshop import Progress
 
 _WRITABLE = tuple(name for name in FORM_NAMES if name not in ("杂言诗", "词", "曲"))
 
@@ -76,6 +79,17 @@ def rhyme_choices(form: str, language: Language, book: str = "") -> list[tuple[s
 def book_choices(language: Language) -> list[tuple[str, str]]:
     """The rhyme books, the usual one of each form first."""
     return [(say("book_usual", language), ""), *((book.title, book.name) for book in BOOKS)]
+
+
+def side_by_side(steps: Iterator[Progress | Pair], layout: Layout, language: Language) -> Iterator[tuple[Any, str]]:
+    """What the page shows while two models write: the pair, as far as it is, and both poems drawn."""
+    before = ""
+    for step in steps:
+        if isinstance(step, Pair):
+            before = pair_html(step, layout, language)
+            yield step, before
+        else:
+            yield gr.skip(), before + progress_html(step, layout, language)
 
 
 def visitor(request: gr.Request | None) -> str:

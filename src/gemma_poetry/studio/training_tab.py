@@ -14,8 +14,7 @@ import gradio as gr
 
 from gemma_poetry.config import recipe_names, recipe_with
 from gemma_poetry.studio.compare_page import Pair, compare, pair_html
-from gemma_poetry.studio.draft_page import progress_html
-from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, form_choices, language_of, seen, visitor
+from gemma_poetry.studio.page_parts import HIDDEN, Redraw, Wording, form_choices, language_of, seen, side_by_side, visitor
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.runs_page import COLOURS, curves
 from gemma_poetry.studio.texts import Language, complaint, say
@@ -142,15 +141,10 @@ def training_tab(workshop: Workshop, words: Wording, look: list[Any], page: gr.B
         code: str, columns: str, tones: bool, pinyin: bool, name: str, form: str, title: str, request: gr.Request
     ) -> Iterator[tuple[Any, Any]]:
         language, layout = seen(code, columns, tones, pinyin)
-        before = ""
         try:
             wish = Wish(form=str(form or ""), title=str(title or ""))
-            for step in compare(workshop, wish, _pair_of(workshop, str(name), language), visitor(request), language):
-                if isinstance(step, Pair):
-                    before = pair_html(step, layout, language)
-                    yield step, before
-                else:
-                    yield gr.skip(), before + progress_html(step, layout, language)
+            pair_of = _pair_of(workshop, str(name), language)
+            yield from side_by_side(compare(workshop, wish, pair_of, visitor(request), language), layout, language)
         except Exception as error:
             yield None, problem_html(error, language)
 
