@@ -249,7 +249,8 @@ class Domain(ABC):
 
 def fault(line: int, position: int, rule: str, expected: object, actual: object) -> Finding:
     """One fault of a check; line and position count from 1, position 0 means the whole line, line 0 the whole text."""
-    return Finding(line, position, rule, str(expected), str(actual))
+    expected, actual = (text if isinstance(text, str) else str(text) for text in (expected, actual))
+    return Finding(line, position, rule, expected, actual)
 
 
 def cleaned_text(source: SourcePoem, lines: Sequence[str], form: str) -> Poem:

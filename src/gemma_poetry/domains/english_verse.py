@@ -103,7 +103,7 @@ class EnglishVerse(Domain):
             wanted = _SYLLABLES[form][(number - 1) % period]
             read = _read([ways for _, _, ways in words], wanted, form in _IAMBIC)
             if read.rule:
-                faults.append(fault(number, 0, read.rule, wanted if read.rule == "syllables" else "iambic", read.found))
+                faults.append(fault(number, 0, read.rule, wanted if read.rule == "syllables" else _("iambic"), read.found))
             if read.licence:
                 licences.append(fault(number, 0, read.licence, wanted, read.found))
             certain &= read.certain
@@ -164,18 +164,18 @@ def _read(words: Sequence[Sequence[Pronunciation]], wanted: int, iambic: bool) -
     exact = [(kept, last) for length, kept, last in outcomes if length == wanted]
     if not iambic:
         found = "/".join(map(str, lengths))
-        return _Reading(certain=lengths == [wanted]) if exact else _Reading("syllables", found=found)
+        return _Reading(certain=lengths == [wanted]) if exact else _Reading(_("syllables"), found=found)
     best = min((kept for kept, _ in exact), default=3)
     if best == 0:
         return _Reading(certain=len(exact) == len(outcomes) and all(kept == 0 for kept, _ in exact))
     if best == 1:
-        return _Reading(licence="first foot inverted", found="/x", certain=False)
+        return _Reading(licence=_("first foot inverted"), found="/x", certain=False)
     longer = [kept for length, kept, last in outcomes if length == wanted + 1 and last.endswith("0") and len(last) > 1]
     if longer and min(longer) < 2:
-        return _Reading(licence="unstressed syllable more", found=str(wanted + 1), certain=False)
+        return _Reading(licence=_("unstressed syllable more"), found=str(wanted + 1), certain=False)
     if exact:
-        return _Reading("metre", found="a main stress on a weak place")
-    return _Reading("syllables", found="/".join(map(str, lengths)))
+        return _Reading(_("metre"), found=_("a main stress on a weak place"))
+    return _Reading(_("syllables"), found="/".join(map(str, lengths)))
 
 
 def _kept(way: Pronunciation, before: int) -> int:
@@ -200,9 +200,17 @@ def _check_rhymes(endings: Sequence[tuple[str, set[str]]], form: str, period: in
             if not rhymes or not others:
                 certain = False
             elif word == other:
-                faults.append(fault(number + 1, 0, _("rhyme word repeated"), f"another word than {other}", word))
+                faults.append(fault(number + 1, 0, _("rhyme word repeated"), _("another word than {other}", other=other), word))
             elif not rhymes & others:
-                faults.append(fault(number + 1, 0, _("rhyme"), f"a rhyme to {other} (line {earlier + 1})", word))
+                faults.append(
+                    fault(
+                        number + 1,
+                        0,
+                        _("rhyme"),
+                        _("a rhyme to {other} (line {number})", other=other, number=earlier + 1),
+                        word,
+                    )
+                )
             else:
                 certain &= len(rhymes | others) == 1
     return faults, certain

@@ -119,7 +119,7 @@ class JapaneseHaiku(Domain):
         for number, line in enumerate(lines, 1):
             foreign = sorted(scripts_of(line) - _SCRIPTS)
             if foreign:
-                faults.append(fault(number, 0, _("script"), "kana and kanji", " ".join(foreign)))
+                faults.append(fault(number, 0, _("script"), _("kana and kanji"), " ".join(foreign)))
                 readings.append("")
                 continue
             read = read_line(line)
@@ -136,7 +136,7 @@ class JapaneseHaiku(Domain):
             readings.append(taken)
         seasons = season_words("\n".join(map(without_readings, lines)))
         if form == SEASONAL_HAIKU and not seasons:
-            faults.append(fault(0, 0, _("season word"), "a season word of the list", "none"))
+            faults.append(fault(0, 0, _("season word"), _("a season word of the list"), _("none")))
         return check_result(
             form,
             lines,
@@ -201,7 +201,7 @@ class JapaneseHaiku(Domain):
         text = "\n".join(map(without_readings, lines))
         if any(spelling in text for entry in _of_feature(feature) for spelling in entry.spellings):
             return []
-        return [fault(0, 0, _("season word"), feature, " ".join(word for word, _ in season_words(text)) or "none")]
+        return [fault(0, 0, _("season word"), feature, " ".join(word for word, _season in season_words(text)) or _("none"))]
 
     def wordstock(self, characters: Collection[str]) -> Wordstock:
         """Kana; the spellings of each season word are a rhyme group, so that a line can be made to end in one."""

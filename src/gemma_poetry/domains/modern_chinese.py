@@ -64,17 +64,17 @@ class ModernChinesePoetry(Domain):
         for number, line in enumerate(lines, 1):
             long = len(line) > LINE_CHARACTERS
             if long and form != PROSE_POEM:
-                faults.append(fault(number, 0, _("line"), f"at most {LINE_CHARACTERS} characters", len(line)))
+                faults.append(fault(number, 0, _("line"), _("at most {count} characters", count=LINE_CHARACTERS), len(line)))
             for position, char in enumerate(line, 1):
                 if script_of(char) not in ("", "Han", "Latin"):
                     faults.append(fault(number, position, _("script"), "Han", f"{char} ({script_of(char)})"))
         full = [line for line in lines if line.strip()]
         if form == SHORT_POEM and len(full) > SHORT_LINES:
-            faults.append(fault(0, 0, _("lines"), f"at most {SHORT_LINES}", len(full)))
+            faults.append(fault(0, 0, _("lines"), _("at most {count}", count=SHORT_LINES), len(full)))
         if form == FREE_VERSE and len(full) < 2:
-            faults.append(fault(0, 0, _("lines"), "at least 2", len(full)))
+            faults.append(fault(0, 0, _("lines"), _("at least 2"), len(full)))
         if not any(script_of(char) == "Han" for line in full for char in line):
-            faults.append(fault(0, 0, _("script"), "Han", "none"))
+            faults.append(fault(0, 0, _("script"), "Han", _("none")))
         return check_result(form, lines, faults)
 
     def symbols(self, line: str) -> Sequence[str]:

@@ -85,7 +85,7 @@ class Prose(Domain):
             if _FENCE.match(line):
                 opened = 0 if opened else number
         if opened:
-            faults.append(fault(opened, 0, _("code fence"), "a closing fence", "the end of the text"))
+            faults.append(fault(opened, 0, _("code fence"), _("a closing fence"), _("the end of the text")))
         found = form_of(lines)
         if form != found and form == TECHNICAL:
             faults.append(fault(0, 0, _("form"), form, found))

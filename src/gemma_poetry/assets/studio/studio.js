@@ -39,6 +39,14 @@
     }
   });
 
+  // Gradio filters a list when a key goes down, by what then stands in its field: an input method, which commits a whole name
+  // at once, and a paste would show the list of what they replaced. A key that means nothing filters by what stands there now.
+  document.addEventListener('input', event => {
+    const field = event.target;
+    if (field.matches?.('input[role="combobox"]'))
+      requestAnimationFrame(() => field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Unidentified', bubbles: true})));
+  });
+
   // A selection within a poem is copied as its lines, without readings and signs.
   document.addEventListener('copy', event => {
     const selection = getSelection();
