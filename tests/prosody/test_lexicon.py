@@ -11,9 +11,8 @@ from types import ModuleType
 import pytest
 
 from gemma_poetry.errors import DataError
-from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import heard_at_word
-from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads, tones
+from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads
 
 
 def groups(char: str) -> set[str]:
@@ -80,7 +79,6 @@ def test_a_simplified_character_has_the_readings_of_all_it_may_stand_for(simplif
 @pytest.mark.parametrize("char", ["A", "，", "😀", "□", "々", "の"])
 def test_what_no_source_knows_has_no_reading(char: str):
     assert readings(char) == ()
-    assert tones(char) == frozenset()
     assert char not in lexicon()
 
 
@@ -110,11 +108,6 @@ def test_the_part_where_a_rhyme_is_divided(char: str, part: int):
     assert {reading.part for reading in readings(char) if reading.rhyme in divided} == {part}
 
 
-def test_tones_are_those_of_the_readings():
-    assert tones("看") == {Tone.LEVEL, Tone.OBLIQUE}
-    assert tones("白") == {Tone.OBLIQUE}
-
-
 def test_the_table_is_whole_and_consistent():
     table = lexicon()
     assert len(table.rhymes) > 19_000
@@ -125,7 +118,7 @@ def test_the_table_is_whole_and_consistent():
     assert all(form in table.rhymes or form in table.variants for forms in table.simplified.values() for form in forms)
     assert table.later.keys() <= table.rhymes.keys()
     for head in table.settled:
-        assert len(tones(head)) == 2, head
+        assert len({reading.tone for reading in readings(head)}) == 2, head
     for key in table.words:
         assert len(key) == 3, key
         assert key[2] in "12", key

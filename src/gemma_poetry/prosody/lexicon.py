@@ -191,9 +191,3 @@ def _expand(head: str, code: str, later: bool) -> Iterable[Reading]:
     for number in (int(part),) if part else rhyme.parts:
         for group in rhyme.groups:
             yield Reading(rhyme.tone, rhyme.contour, rhyme.name, group, number, head, later)
-
-
-@functools.cache
-def tones(char: str) -> frozenset[Tone]:
-    """The tone classes that a character may stand for; empty for an unknown one."""
-    return frozenset(reading.tone for reading in readings(char))
