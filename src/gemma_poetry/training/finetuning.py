@@ -28,7 +28,7 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
-from gemma_poetry.folders import check_data_folder
+from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
 from gemma_poetry.languages import _
 from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gemma_poetry.model.vocabulary import KeptVocabulary
     from gemma_poetry.training.trainer import Watch
 
-ADAPTER, MERGED = "adapter", "merged"
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 COMPILE_STEPS = 200
 """Compiling takes about a minute; shorter trainings do not earn it back."""
