@@ -18,8 +18,8 @@ import torch
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.doctor.loss_checks import Batch, plain_loss, tolerance
 from gemma_poetry.languages import _, listed
-from gemma_poetry.model.reference_loss import Batch, plain_loss, tolerance
 
 _STEP_RATE = 1e-2
 

@@ -21,6 +21,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -318,3 +319,8 @@ def check_result(
         None if licences is None else tuple(licences),
         details,
     )
+
+
+def sample_folder(name: str) -> Path:
+    """The folder of a domain's sample; `prepare` says so where it is missing."""
+    return Path(str(resources.files("gemma_poetry") / "assets" / "domains" / name))
