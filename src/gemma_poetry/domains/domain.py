@@ -142,10 +142,6 @@ class Domain(ABC):
 
         Where some line begins with `#`, such lines are headings (`# Title — Author`), and each begins a text whose blank
         lines part stanzas; else blank lines part the texts.
-
-        Args:
-            text: The whole file.
-            name: Its name, for `source_id`.
         """
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         number, title, author = 0, "", ""

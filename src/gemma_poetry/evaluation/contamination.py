@@ -138,13 +138,7 @@ def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool)
 
 
 def look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Contamination:
-    """What the lines that a model was trained on tell of the judged poems.
-
-    Args:
-        poems: The judged poems.
-        base: What people call the model.
-        known_lines: The lines.
-    """
+    """What the lines that a model was trained on tell of the judged poems."""
     judged = [lines for poem in poems if (lines := [line for line in poem.lines if len(line) >= SHORTEST_LINE])]
     known = sum(sum(line in known_lines for line in lines) > KNOWN_SHARE * len(lines) for lines in judged)
     share = known / len(judged) if judged else 0.0

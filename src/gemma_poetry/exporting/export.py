@@ -148,10 +148,6 @@ def compare(reference: Reference, exported: Sequence[float], dtype: str, where: 
 def write_adapter(source: ExportSource, folder: Path) -> ExportCheck:
     """Writes a PEFT folder: adapter, tokenizer, chat template.
 
-    Args:
-        source: The run.
-        folder: An empty folder.
-
     Raises:
         ExportError: Loaded afresh, it is not the run.
     """

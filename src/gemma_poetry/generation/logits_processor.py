@@ -234,11 +234,6 @@ class MaskTable:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
 
         Row numbers hold until the next call.
-
-        Args:
-            wanted: What to look up.
-            vocabulary: Tokens that there are.
-            device: Where the table shall be.
         """
         if self.table.shape[1] != vocabulary or self.table.device != device:
             self.capacity = max(64, _TABLE_BYTES // vocabulary)

@@ -85,13 +85,7 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
 
 
 def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
-    """The form that a finished poem keeps, of those that grant its request.
-
-    Args:
-        lines: Its lines, in either script.
-        request: What was asked for.
-        prescription: The forms.
-    """
+    """The form that a finished poem keeps, of those that grant its request."""
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     plain = convert(lines, "simplified")
     return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))

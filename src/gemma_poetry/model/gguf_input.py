@@ -43,9 +43,6 @@ _ENDS = ("<eos>", "<end_of_turn>", "<turn|>")
 def converted_gguf(path: Path) -> Path:
     """The model folder that a GGUF file amounts to, made where the cache does not have it.
 
-    Args:
-        path: A GGUF file.
-
     Raises:
         ModelError: The file cannot be used; see `gguf_header.read_gguf_header`.
         UsageError: The package gguf is not installed.
@@ -66,11 +63,7 @@ def _converted(path: Path, size: int, changed: int) -> Path:
 
 
 def file_digest(paths: list[Path]) -> str:
-    """The sha256 of files as if they were one, with a bar.
-
-    Args:
-        paths: The files, in their order.
-    """
+    """The sha256 of files as if they were one, with a bar."""
     digest = hashlib.sha256()
     with steps(_("Checking the file"), sum(path.stat().st_size for path in paths), bytes_=True) as advance:
         for path in paths:

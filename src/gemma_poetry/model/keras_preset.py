@@ -37,9 +37,6 @@ def is_keras_preset(folder: Path) -> bool:
 def preset_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a preset.
 
-    Args:
-        folder: The preset's folder.
-
     Raises:
         ModelError: It has none, or one that cannot be read.
     """

@@ -67,11 +67,7 @@ def matched_modules(model: Any, settings: LoraSettings) -> list[str]:
 
 
 def describe_matches(names: Sequence[str]) -> str:
-    """What LoRA matched, in one line: `72: q_proj, k_proj, v_proj, o_proj of layers 0-17`.
-
-    Args:
-        names: Names of `matched_modules`.
-    """
+    """What LoRA matched, in one line: `72: q_proj, k_proj, v_proj, o_proj of layers 0-17`."""
     layers = sorted({int(found[1]) for name in names if (found := _LAYER.search(name))})
     spans = [[layers[0], layers[0]]] if layers else []
     for layer in layers[1:]:

@@ -47,11 +47,7 @@ def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
 
 
 def without_towers(config: Any) -> Any:
-    """The same configuration, whose model is built without towers; itself where it has none.
-
-    Args:
-        config: A configuration of transformers.
-    """
+    """The same configuration, whose model is built without towers; itself where it has none."""
     present = [name for name in _TOWER_CONFIGS if getattr(config, name, None) is not None]
     if not present:
         return config

@@ -268,13 +268,7 @@ def in_kept_pieces(model: Any, tokenizer: PreTrainedTokenizerBase, sample: Token
 
 
 def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
-    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
-
-    Args:
-        pruned: The pruned model.
-        vocabulary: The rows that it has.
-        model: The same model, unpruned.
-    """
+    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are."""
     ids = vocabulary.ids.cpu()
     with torch.no_grad():
         for name, weight in pruned.named_parameters():

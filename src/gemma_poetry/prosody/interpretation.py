@@ -149,12 +149,7 @@ def _by_usage(heads: str, at_end: bool) -> Heard:
 
 @functools.cache
 def heard_at_word(char: str, at_end: bool) -> Heard:
-    """A character of traditional text, by itself; one that is none stands for all its traditional forms.
-
-    Args:
-        char: The character.
-        at_end: Whether it ends a line.
-    """
+    """A character of traditional text, by itself; one that is none stands for all its traditional forms."""
     return _by_usage(_heads_of(char), at_end)
 
 
@@ -181,12 +176,7 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
 
 def other_places(lines: Sequence[str], read: Sequence[str]) -> list[tuple[int, int, Heard]]:
-    """The places where another form can be meant too: line and index from 0, the readings of all these forms.
-
-    Args:
-        lines: The lines, in either script.
-        read: What `traditional` makes of them.
-    """
+    """The places where another form can be meant too: line and index from 0, the readings of all these forms."""
     found = []
     plain = simplified("\n".join(lines)).split("\n") if read is lines else lines
     for number, (line, own) in enumerate(zip(plain, read)):

@@ -158,9 +158,6 @@ def generate(options: GenerateOptions) -> int:
 def read_poem_to_answer(path: str) -> str:
     """The lines of the one poem of a file, or of standard input, with their marks; title and author are left out.
 
-    Args:
-        path: The file, or `-`.
-
     Raises:
         InputError: The file cannot be read, or holds no poem or several.
     """
