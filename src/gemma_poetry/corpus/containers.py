@@ -60,10 +60,6 @@ class SourceFile:
 def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
     """The names of the data files in a source, in a stable order.
 
-    Args:
-        path: The folder, archive or file.
-        endings: What the names of data files end in.
-
     Raises:
         SourceError: The source is missing, unreadable, cut, hostile, or of a kind that is not read.
     """

@@ -43,9 +43,6 @@ def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
 
     Where collections write `alias・standard name`, the standard name also heads poems of its own or follows
     several aliases; where they write `tune・title`, the second name does neither.
-
-    Args:
-        pairs: What `split_tune` gave, one a poem.
     """
     counts = Counter(pairs)
     heading = {first for first, second in counts if not second}

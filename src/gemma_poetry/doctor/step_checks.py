@@ -48,13 +48,7 @@ def check_modules(model: Any, names: Sequence[str]) -> Finding:
 
 
 def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
-    """One step: its loss and gradient norm are finite (unsloth#4014), and the adapter changes what the model says.
-
-    Args:
-        model: The `PeftModel`, fresh.
-        batch: What the step is made on.
-        recipe: Tells whether activations are recomputed.
-    """
+    """One step: its loss and gradient norm are finite (unsloth#4014), and the adapter changes what the model says."""
     with torch.inference_mode():
         before = float(plain_loss(model, batch))
     if recipe.train.gradient_checkpointing:
@@ -107,13 +101,7 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
 
 
 def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
-    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927).
-
-    Args:
-        model: The `PeftModel` after a step.
-        batch: What is scored.
-        before: The loss before the step, in nats a token.
-    """
+    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927)."""
     with torch.inference_mode():
         on = float(plain_loss(model, batch))
         with model.disable_adapter():

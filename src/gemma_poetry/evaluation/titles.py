@@ -23,10 +23,6 @@ def title_choices(generations: Sequence[Generation], seed: int) -> list[tuple[Ge
 
     Poems without a title are left out, and all of them where there are fewer than two titles. Systems that wrote to the
     same title are given the same others.
-
-    Args:
-        writings: The poems.
-        seed: Seed of the draw of other titles.
     """
     titled = [writing for writing in generations if writing.title]
     of_form: dict[str, dict[str, None]] = {}

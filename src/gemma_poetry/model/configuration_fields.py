@@ -193,11 +193,6 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
 
     transformers would build the model that is told of, however large, before it misses its weights.
 
-    Args:
-        config: The configuration, its fields checked.
-        shapes: The shapes of the weights by name.
-        folder: The model folder.
-
     Raises:
         IncompleteModelError: They differ.
     """

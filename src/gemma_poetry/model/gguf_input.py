@@ -91,11 +91,6 @@ def find_converted(digest: str) -> Path | None:
 def convert_gguf(path: Path, digest: str, name: str) -> Path:
     """Turns a GGUF file into a model folder of the cache.
 
-    Args:
-        path: The file.
-        digest: Its sha256.
-        name: What the folder's name begins with.
-
     Raises:
         ModelError: The file cannot be used.
         OutputError: The cache cannot be written.
@@ -150,10 +145,6 @@ def converted_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
 
 def gguf_weights(header: GgufHeader, config: Any) -> dict[str, torch.Tensor]:
     """The weights of a file in float32, by their names in transformers.
-
-    Args:
-        header: The header of the file.
-        config: The configuration of the model that they are for.
 
     Raises:
         IncompleteModelError: Tensors are missing, left over or of another shape.

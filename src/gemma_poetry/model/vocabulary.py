@@ -105,11 +105,6 @@ class KeptVocabulary:
 def needed_ids(tokenizer: PreTrainedTokenizerBase, samples: Iterable[TokenizedPoem], characters: Iterable[str]) -> torch.Tensor:
     """The ids that training on a collection can need: its own, all its characters', the specials and the byte pieces.
 
-    Args:
-        tokenizer: The model's tokenizer.
-        samples: Tokenized poems of every split that is read.
-        characters: The Han characters of the collection.
-
     Returns:
         The ids in ascending order, (K,).
     """

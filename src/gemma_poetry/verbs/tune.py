@@ -177,12 +177,7 @@ def _space(recipe: Recipe, optuna: Any) -> dict[str, Any]:
 
 
 def recipe_of(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """A recipe with the settings of a trial; the update is scaled as in the recipe, by alpha / rank.
-
-    Args:
-        recipe: The recipe of the search.
-        settings: Those of the trial, by dotted name.
-    """
+    """A recipe with the settings of a trial; the update is scaled as in the recipe, by alpha / rank."""
     rank = settings["lora.rank"]
     lora = {
         "rank": rank,

@@ -137,12 +137,7 @@ def read_songs(source: str) -> tuple[list[SanquSong], SourceInfo]:
 
 
 def song_table(songs: Sequence[SanquSong], provenance: Mapping[str, Any] | None = None) -> TuneTable:
-    """The 曲牌 of songs with their templates; one that a 词牌 has the name of has its mode before its name.
-
-    Args:
-        songs: The songs.
-        provenance: What the table was made from.
-    """
+    """The 曲牌 of songs with their templates; one that a 词牌 has the name of has its mode before its name."""
     found = with_exemplars(induce_songs(songs), songs)
     taken = {name for tune in shipped_tunes().tunes.values() if not tune.mode for name in (tune.name, *tune.aliases)}
     tunes = {}
