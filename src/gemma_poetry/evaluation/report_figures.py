@@ -56,17 +56,7 @@ _COLOURS = ("tuned", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One system on one scale; places in per cent of its width.
-
-    Attributes:
-        system: The system.
-        colour: The name of its colour.
-        value: The figure, as text.
-        interval: Its 95% interval, as text.
-        low: Where the interval begins.
-        width: How wide it is.
-        place: Where the figure stands.
-    """
+    """One system on one scale; places in per cent of its width."""
 
     system: str
     colour: str
@@ -100,14 +90,7 @@ class MetricCard:
 
 @dataclass(frozen=True, slots=True)
 class MetricGroup:
-    """Metrics that belong together.
-
-    Attributes:
-        heading: Its name.
-        chinese: Its Chinese name.
-        note: What it says.
-        cards: The metrics.
-    """
+    """Metrics that belong together."""
 
     heading: str
     chinese: str
@@ -132,13 +115,7 @@ class FormPanel:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure in short.
-
-    Attributes:
-        label: The metric.
-        better: `lower`, `higher`, or empty.
-        bars: The systems, the most important first.
-    """
+    """A figure in short."""
 
     label: str
     better: str

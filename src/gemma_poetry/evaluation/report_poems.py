@@ -91,13 +91,7 @@ class SamplePoem:
 
 @dataclass(frozen=True, slots=True)
 class SampleTitle:
-    """What the systems wrote to one title.
-
-    Attributes:
-        title: 题目
-        form: 体裁 or 词牌
-        poems: The poems, the held-out one last.
-    """
+    """What the systems wrote to one title."""
 
     title: str
     form: str

@@ -169,10 +169,6 @@ class CountAutomaton:
 class CountMasks:
     """The tokens that each state of a measure admits.
 
-    Attributes:
-        index: The tokenizer's pieces.
-        automaton: The states.
-
     Args:
         runs: Where tokens lead from each place of the wordstock; shared by all measures of one wordstock.
         automaton: The states; its wordstock is that of `runs`.
