@@ -71,10 +71,6 @@ def is_traditional(text: str) -> bool:
     return sum(char in traditional_only for char in text) > sum(char in simplified_only for char in text)
 
 
-def _to_traditional() -> Callable[[str], str]:
-    return converter("s2t")
-
-
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
@@ -84,7 +80,7 @@ def traditional(lines: Sequence[str]) -> Sequence[str]:
 # Reading one poem asks for its conversion several times.
 @functools.lru_cache(maxsize=256)
 def _converted(text: str) -> Sequence[str]:
-    converted = _to_traditional()(text).split("\n")
+    converted = converter("s2t")(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
     return tuple(put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, text.split("\n")))
 

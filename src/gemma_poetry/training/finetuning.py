@@ -142,7 +142,7 @@ def _train(
     if checkpoint is None and is_main_process():
         # Noted for whoever goes on, on a machine that may be faster in another one.
         write_json(out / STARTED, {**run.start, "dtype": str(loaded.model.dtype).removeprefix("torch.")})
-    samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
+    samples = [one for one in read_tokenized(data / "train.txt", loaded.tokenizer) if len(one) <= recipe.train.max_tokens]
     if not samples:
         raise TrainingError(
             _("no sample is left to train on"),
@@ -321,10 +321,6 @@ def _dtype(run: RunFolder, settings: TrainSettings) -> str:
     begun = read_json(started).get("dtype", "auto") if run.checkpoint is not None and started.is_file() else None
     # Several processes must not come to different conclusions.
     return str(begun or (FASTEST if process_count() == 1 else "auto"))
-
-
-def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[TokenizedPoem]:
-    return [sample for sample in samples if len(sample) <= max_tokens]
 
 
 def _compile_layers(model: Any, settings: TrainSettings, samples: int) -> None:
