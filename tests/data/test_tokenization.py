@@ -77,10 +77,7 @@ AWKWARD = [
 TOKENIZERS = [character_tokenizer, multi_character_tokenizer, instruction_tokenizer]
 
 
-@pytest.mark.parametrize("make", TOKENIZERS)
-def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
-    tokenizer = make()
-    path = tmp_path / "train.txt"
+def assert_it_comes_back(tokenizer, path: Path) -> None:
     write_tokenized(path, tokenize_poems(AWKWARD, tokenizer))
     samples = read_tokenized(path, tokenizer)
     assert samples == list(encode_poems(tokenizer, AWKWARD))
@@ -88,16 +85,17 @@ def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
     assert path.read_text(encoding="utf-8").count("\n") == len(AWKWARD)
 
 
+@pytest.mark.parametrize("make", TOKENIZERS)
+def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
+    assert_it_comes_back(make(), tmp_path / "train.txt")
+
+
 def test_the_genuine_gemma_tokenizer_round_trips(gemma_tokenizer_model: Path, tmp_path: Path):
     from transformers import GemmaTokenizer
 
     tokenizer = GemmaTokenizer.from_pretrained(gemma_tokenizer_model.parent)
     assert len(tokenizer) >= 256_000
-    path = tmp_path / "train.txt"
-    write_tokenized(path, tokenize_poems(AWKWARD, tokenizer))
-    samples = read_tokenized(path, tokenizer)
-    assert samples == list(encode_poems(tokenizer, AWKWARD))
-    assert [decode_poem(tokenizer, sample.completion_ids) for sample in samples] == [poem.text for poem in AWKWARD]
+    assert_it_comes_back(tokenizer, tmp_path / "train.txt")
     pieces = tokenizer.convert_ids_to_tokens(list(encode_completion(tokenizer, "不知细叶谁裁出，千里莺啼绿映红。")))
     assert any(len(piece) > 1 and piece[0] in "不千" for piece in pieces), pieces
 
