@@ -228,16 +228,19 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
-        ) from error
+        raise _unreadable(error, path) from error
     except ValueError as error:
         raise DataError(
-            _("not valid JSON ({shortened})", shortened=_shortened(error)),
+            _("not valid JSON ({shortened})", shortened=reason_of(error)),
             where=path,
             expected=_("a JSON file as it was written"),
             action=_what_writes(path),
         ) from error
+
+
+def _unreadable(error: OSError, path: Path) -> DataError:
+    reason = error.strerror or error
+    return DataError(_("cannot be read ({reason})", reason=reason), where=path, action=_("check its permissions"))
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -267,10 +270,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _shortened(error: Exception) -> str:
-    return reason_of(error)
-
-
 def read_jsonl(path: Path) -> Iterator[Any]:
     """Reads one JSON value a line, blank lines passed over.
 
@@ -290,9 +289,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     except UnicodeDecodeError as error:
         raise DataError(_("not UTF-8"), where=f"{path}:{number + 1}", action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
-        ) from error
+        raise _unreadable(error, path) from error
 
 
 def _parsed_line(line: str, where: str) -> Any:
@@ -300,7 +297,7 @@ def _parsed_line(line: str, where: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            _("not a JSON record ({shortened})", shortened=_shortened(error)),
+            _("not a JSON record ({shortened})", shortened=reason_of(error)),
             where=where,
             expected=_("one JSON object a line"),
             action=_("mend or remove the line, or run again the verb that writes the file"),

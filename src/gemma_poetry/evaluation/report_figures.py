@@ -149,12 +149,9 @@ def metric_groups(results: Results, *, described: bool = True) -> list[MetricGro
 
 def _present(names: Sequence[str], results: Results) -> list[str]:
     """The metrics of a list that some system has; one that counts another unit (ppl_word) stands with its like."""
-    found = metric_names(results)
-    return [own for name in names for own in found if own == name or (own not in METRICS and own.startswith(f"{_stem(name)}_"))]
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix("_char")
+    found = [(own, own in METRICS) for own in metric_names(results)]
+    begins = {name: name.removesuffix("_char") + "_" for name in names}
+    return [own for name in names for own, known in found if own == name or (not known and own.startswith(begins[name]))]
 
 
 def tiles(results: Results) -> list[Tile]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.evaluation.human.agreement import estimate_alpha
@@ -118,10 +118,7 @@ def report_study(
     """The report of a study, and the answers behind it."""
     gathered = gather(study, key, answers, views)
     report = report_gathered(gathered, seed=seed, only_attentive=only_attentive)
-    notes = tuple(key.notes)
-    return HumanReport(
-        report.systems, report.means, report.alphas, report.preferences, report.raters, report.counted, notes
-    ), gathered
+    return replace(report, notes=tuple(key.notes)), gathered
 
 
 def anonymous_records(study: Study, gathered: Gathered) -> Iterator[dict[str, Any]]:
