@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from gemma_poetry.errors import DataError
 from gemma_poetry.prosody.interpretation import heard_at_word
 from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads
+from scripts.build_lexicon import one_word_pairs
 
 
 def groups(char: str) -> set[str]:
@@ -149,18 +147,9 @@ def test_a_damaged_table_is_named_with_its_line(text: str):
     assert error.value.where.endswith(f":{len(text.splitlines())}")
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f"scripts/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_all_glyphs_of_a_word_have_the_same_readings():
     table = lexicon()
-    pairs = _script("build_lexicon").one_word_pairs(table.rhymes)
+    pairs = one_word_pairs(table.rhymes)
     assert frozenset("為爲") in pairs
     assert len(pairs) > 150
     for pair in pairs:
