@@ -50,10 +50,6 @@ class CountAutomaton:
 
     States are small integers, `start` the first.
 
-    Args:
-        measure: The form.
-        stock: What lines are made of.
-
     Raises:
         ConstraintError: No rhyme group has words for all lines that must rhyme.
     """

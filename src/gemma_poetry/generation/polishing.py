@@ -80,14 +80,7 @@ class Polishing:
 
 
 class Polisher:
-    """Polishes with the model that writes.
-
-    Args:
-        planner: Plans what the lines must obey.
-        decoder: Writes.
-        assessor: Weighs.
-        tokenizer: The model's tokenizer.
-    """
+    """Polishes with the model that writes."""
 
     def __init__(self, planner: Planner, decoder: Decoder, assessor: Reranker, tokenizer: PreTrainedTokenizerBase) -> None:
         self._planner = planner

@@ -55,13 +55,7 @@ class _ImpatientProtocol(H11Protocol):
 
 
 class PoemHttpServer(uvicorn.Server):
-    """A server that lets the model finish what it writes before it ends.
-
-    Args:
-        config: Of uvicorn.
-        batcher: The line before the model.
-        time_limit: Seconds that a request may take.
-    """
+    """A server that lets the model finish what it writes before it ends."""
 
     def __init__(self, config: uvicorn.Config, batcher: Batcher, time_limit: float) -> None:
         super().__init__(config)

@@ -41,14 +41,7 @@ class Spread:
 
 
 class TwoWayBootstrap:
-    """Seeded resamples of raters, of titles, and of answers.
-
-    Args:
-        raters: The rater of each answer.
-        titles: The title of each answer.
-        samples: Resamples of each kind.
-        seed: Seed of the draws.
-    """
+    """Seeded resamples of raters, of titles, and of answers."""
 
     def __init__(self, raters: Sequence[str], titles: Sequence[str], *, samples: int, seed: int) -> None:
         assert raters and len(raters) == len(titles), (len(raters), len(titles))
