@@ -38,12 +38,6 @@ def step_memory(
     """The memory of the largest pass of a training: `train.batch_size` rows as long as the longest sample.
 
     A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
-
-    Args:
-        model: The `PeftModel`.
-        samples: Samples that training takes.
-        recipe: Its `train` and `lora` sections are used.
-        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
     on_gpu = model.device.type == "cuda"

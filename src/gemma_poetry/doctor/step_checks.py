@@ -116,13 +116,7 @@ def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
 
 
 def check_reload(model: Any, batch: Batch, folder: Path | None = None) -> Finding:
-    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186).
-
-    Args:
-        model: The `PeftModel` after a step.
-        batch: What is scored.
-        folder: A saved adapter; `None` saves the model's own.
-    """
+    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186)."""
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             model.save_pretrained(temporary)

@@ -133,12 +133,7 @@ def colours(results: Results) -> dict[str, str]:
 
 
 def metric_groups(results: Results, *, described: bool = True) -> list[MetricGroup]:
-    """The metrics that some system has, in groups.
-
-    Args:
-        results: The figures.
-        described: Whether the results that the project was described with stand beside them.
-    """
+    """The metrics that some system has, in groups."""
     found = []
     for heading, chinese, note, names in GROUPS:
         cards = tuple(_card(name, results, described) for name in _present(names, results))

@@ -42,14 +42,7 @@ class VerifiedPoem:
 
 
 def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> VerifiedPoem | int:
-    """The poem that a running text spells, or the line (from 1) up to which it cannot stay.
-
-    Args:
-        text: Lines with their closing marks, in simplified characters.
-        plan: What decoding obeyed.
-        request: What was asked for.
-        prescription: The forms that grant it.
-    """
+    """The poem that a running text spells, or the line (from 1) up to which it cannot stay."""
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     wrong = [len(form.lines) for form in prescription.forms[:1]]
     for form in prescription.forms:
@@ -169,13 +162,7 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
 
 
 def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = True) -> bool:
-    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart.
-
-    Args:
-        lines: The lines.
-        form: Their form.
-        doubling: Whether doubled characters are left apart.
-    """
+    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart."""
     repeating = {line for line, _ in form.echoes}
     again = {(line, position) for line, position, _ in form.repeats}
     places = [

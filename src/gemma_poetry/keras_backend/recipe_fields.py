@@ -79,9 +79,6 @@ LIMITED = {
 def check_fields(recipe: Recipe) -> list[str]:
     """Refuses a recipe that asks for what KerasHub cannot do.
 
-    Args:
-        recipe: The recipe; its `train` and `lora` sections are looked at.
-
     Returns:
         The fields whose value does not hold here, with the value that is taken in its place, for the person to read.
 
