@@ -33,13 +33,7 @@ from gemma_poetry.model.checkpoint import (
     weights_fingerprint,
 )
 from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files, check_tokenizer_rows
-from gemma_poetry.model.families import (
-    FAMILIES,
-    choose_attention,
-    choose_device,
-    choose_dtype,
-    four_bit_settings,
-)
+from gemma_poetry.model.families import FAMILIES, choose_attention, choose_device, choose_dtype, four_bit_settings
 from gemma_poetry.model.free_memory import available_memory, gib
 from gemma_poetry.model.gguf_header import is_gguf
 from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer

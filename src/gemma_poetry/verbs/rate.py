@@ -16,15 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gemma_poetry.artifacts import (
-    MANIFEST,
-    check_file,
-    check_manifest,
-    read_manifest,
-    sha256_file,
-    write_json,
-    write_jsonl,
-)
+from gemma_poetry.artifacts import MANIFEST, check_file, check_manifest, read_manifest, sha256_file, write_json, write_jsonl
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
