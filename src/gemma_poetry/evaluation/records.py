@@ -154,25 +154,12 @@ def write_records(path: Path, records: Iterable[Likelihood | Generation | TitleR
     return write_jsonl(path, map(asdict, records))
 
 
-def read_likelihoods(path: Path) -> list[Likelihood]:
-    """Reads `likelihoods.jsonl`.
+def read_records(path: Path, kind: type[_Record]) -> list[_Record]:
+    """Reads `likelihoods.jsonl`, `generations.jsonl` or `title_ranks.jsonl`.
 
     Raises:
         DataError: The file is missing or a record lacks a field.
     """
-    return _read(path, Likelihood)
-
-
-def read_generations(path: Path) -> list[Generation]:
-    """Reads `generations.jsonl`.
-
-    Raises:
-        DataError: The file is missing or a record lacks a field.
-    """
-    return _read(path, Generation)
-
-
-def _read(path: Path, kind: type[_Record]) -> list[_Record]:
     records = TypeAdapter(kind)
     found = []
     for number, record in enumerate(read_jsonl(path), 1):

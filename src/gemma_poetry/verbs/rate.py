@@ -84,21 +84,12 @@ def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
         OutputError: The database of answers cannot be written.
         MissingExtraError: Gradio is not installed.
     """
-    require_gradio()
+    require("gradio", extra="studio")
     from gemma_poetry.studio.rating_page import serve_study
 
     # Raters come under the name that their links have.
     linked = urlsplit(read_manifest(study).get("base_url") or "").hostname if (study / MANIFEST).is_file() else None
     serve_study(study, host, port, [*names, *([linked] if linked else [])])
-
-
-def require_gradio() -> None:
-    """Says what to install where the pages cannot be served.
-
-    Raises:
-        MissingExtraError: Gradio is not installed.
-    """
-    require("gradio", extra="studio")
 
 
 def report(
