@@ -43,7 +43,13 @@ _PISSA = "pissa_niter_4"
 
 
 def recipe_of(recipe: Recipe, name: str, alpha: float) -> tuple[str, Recipe]:
-    """The kind and the recipe of a trial; `alpha` is a part of the rank."""
+    """The kind and the recipe of a trial.
+
+    Args:
+        recipe: What all trials share.
+        name: The trial.
+        alpha: Alpha as a part of the rank.
+    """
     found = _NAME.fullmatch(name)
     if found is None:
         raise SystemExit(f"{name}: expected KIND-rRANK-TARGETS@RATE or full@RATE, e.g. lora-r16-all@1e-3")
@@ -71,7 +77,13 @@ def beginning_of(kind: str) -> Iterator[None]:
 
 
 def held_out_scorer(data: Path, splits: list[str], *, from_base: bool) -> Any:
-    """A callback of the Trainer that scores every held-out poem after the last step; `from_base`: before the first too."""
+    """A callback of the Trainer that scores every held-out poem.
+
+    Args:
+        data: The DATA folder.
+        splits: Which of its splits.
+        from_base: Before the first step too; else after the last alone.
+    """
     from transformers import TrainerCallback
 
     from gemma_poetry.data.tokenization import read_tokenized

@@ -162,7 +162,13 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
 
 
 def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = True) -> bool:
-    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart."""
+    """Whether a character comes twice that need not: doubled ones (萧萧), given ones, and what the form repeats apart.
+
+    Args:
+        lines: The lines.
+        form: Their form.
+        doubling: Whether doubled characters are left apart.
+    """
     repeating = {line for line, _ in form.echoes}
     again = {(line, position) for line, position, _ in form.repeats}
     places = [
