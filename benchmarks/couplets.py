@@ -33,6 +33,7 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.data.words import compounds, strange_pairs
+from gemma_poetry.evaluation.statistics import Bootstrap, mean
 from gemma_poetry.generation import answering
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.couplets import repeated_places
@@ -70,9 +71,9 @@ def measured(loaded: Any, upper: str, lower: str, form: str) -> dict[str, float]
 
 def shown(values: np.ndarray, *, exponential: bool = False) -> str:
     values = values[~np.isnan(values)]
-    draw = np.random.default_rng(1)
-    means = values[draw.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    figures = [float(values.mean()), *np.quantile(means, [0.025, 0.975])]
+    found = Bootstrap([str(number) for number in range(len(values))], samples=2000, seed=1)
+    estimate = found.estimate([(value, 1) for value in values], mean)
+    figures = [estimate.value, estimate.low, estimate.high]
     if exponential:
         return "{:.1f} [{:.1f}, {:.1f}]".format(*np.exp(figures))
     return "{:.1%} [{:.1%}, {:.1%}]".format(*figures)

@@ -13,7 +13,6 @@ In: a model and the DATA that it was trained on. Out: a Markdown table for each 
                 before) and in the dtype of writing, and against unconstrained `generate`; one poem, a batch, and one poem
                 by the particles of the effort; runs in turn, medians. For a vocabulary that is wide enough to be narrowed
                 (genuine Gemmas), and without DATA
-    likelihood  `ppl_char` of constrained, free and human poems under the model; the poem's own title ranked among ten
 
 Times are told by the wall and by the processor (the latter is fair on a busy machine).
 """
@@ -21,7 +20,6 @@ Times are told by the wall and by the processor (the latter is fair on a busy ma
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import resource
 import statistics
@@ -39,7 +37,7 @@ import torch
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import Conditions
-from gemma_poetry.data.tokenization import TokenizedPoem, decode_poem, encode_completion, encode_prompt
+from gemma_poetry.data.tokenization import decode_poem, encode_prompt
 from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.poem_generator import PARTICLES, GeneratedPoem, PoemGenerator
@@ -47,7 +45,6 @@ from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.verification import split_lines
 from gemma_poetry.model.families import WRITING
 from gemma_poetry.model.loading import load_model
-from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.forms import FIXED_SHAPES, shape
 from gemma_poetry.prosody.scansion import scan
@@ -57,7 +54,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 FORMS = tuple(FIXED_SHAPES)
 TUNES = 20
-TITLES = 10
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -256,61 +252,11 @@ def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, floa
     return clock.read()
 
 
-def likelihood(generator: PoemGenerator, options: argparse.Namespace) -> None:
-    poems = load_poems(options.data, "test")
-    draw = random.Random(options.seed)
-    rows = []
-    for name in FORMS:
-        humans = [poem for poem in poems if poem.form == name and poem.title]
-        humans = draw.sample(humans, min(options.titles, len(humans)))
-        strict = [PoemRequest(name, poem.title) for poem in humans]
-        free = [PoemRequest(name, poem.title, metre="free", novel=False) for poem in humans]
-        for kind, texts in (
-            ("human", [poem.text for poem in humans]),
-            ("free (shape only)", [one.poem.text for one in generator.write(free)]),
-            ("constrained", [one.poem.text for one in generator.write(strict)]),
-        ):
-            titles = [poem.title for poem in humans]
-            first, reciprocal = _title_ranks(generator, name, titles, texts, draw)
-            ppl = _ppl_char(generator, name, titles, texts)
-            rows.append((name, kind, len(texts), f"{ppl:.1f}", f"{first:.0%}", f"{reciprocal:.2f}"))
-    heads = ("form", "poems", "n", "ppl_char", "own title first of ten", "mean reciprocal rank")
-    table(heads, rows)
-
-
-def _sample(generator: PoemGenerator, name: str, title: str, text: str) -> TokenizedPoem:
-    prompt = encode_prompt(generator.tokenizer, Conditions(name, title))
-    return TokenizedPoem(tuple(prompt), tuple(encode_completion(generator.tokenizer, text)))
-
-
-def _ppl_char(generator: PoemGenerator, name: str, titles: Sequence[str], texts: Sequence[str]) -> float:
-    samples = [_sample(generator, name, title, text) for title, text in zip(titles, texts)]
-    nats = sum(score.nll for score in score_completions(generator.decoder.model, samples))
-    return math.exp(nats / sum(len(text) - text.count("，") - text.count("。") for text in texts))
-
-
-def _title_ranks(
-    generator: PoemGenerator, name: str, titles: Sequence[str], texts: Sequence[str], draw: random.Random
-) -> tuple[float, float]:
-    """How often a poem is likeliest under its own title among ten, and the mean reciprocal rank."""
-    samples = []
-    for number, (title, text) in enumerate(zip(titles, texts)):
-        others = draw.sample([other for place, other in enumerate(titles) if place != number and other != title], TITLES - 1)
-        samples += [_sample(generator, name, one, text) for one in (title, *others)]
-    scores = [score.nll for score in score_completions(generator.decoder.model, samples)]
-    ranks = []
-    for begin in range(0, len(scores), TITLES):
-        own, *others = scores[begin : begin + TITLES]
-        ranks.append(1 + sum(other < own for other in others))
-    return sum(rank == 1 for rank in ranks) / len(ranks), statistics.mean(1 / rank for rank in ranks)
-
-
 PARTS: dict[str, Callable[[PoemGenerator, argparse.Namespace], None]] = {
     "conformity": conformity,
     "mixed": mixed,
     "speed": speed,
     "narrow": narrow,
-    "likelihood": likelihood,
 }
 
 
@@ -322,7 +268,6 @@ def main() -> None:
     parser.add_argument("--poems", type=int, default=500, help="poems in each regulated form")
     parser.add_argument("--tune-poems", type=int, default=50, help="poems in each tune")
     parser.add_argument("--requests", type=int, default=200, help="mixed requests")
-    parser.add_argument("--titles", type=int, default=200, help="held-out titles of each form")
     parser.add_argument("--runs", type=int, default=9, help="timed runs of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="generate.KEY=VALUE")

@@ -13,15 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import urllib.request
+import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.model.gguf_header import GgufHeader, read_gguf_header
 from gemma_poetry.model.gguf_tokenizer import gguf_tokenizer
+from tests.llama_cpp import LlamaCpp
 
 BATCH = 200
 WHITE = " \t\n\r\u3000\u00a0\u200b\u2003▁"
@@ -85,27 +88,6 @@ def special_pieces(header: GgufHeader) -> Iterable[str]:
     yield from (f"诗：{piece}明月{piece}{piece} x" for piece in marked)
 
 
-class LlamaCpp:
-    """llama.cpp's tokenizer of a file."""
-
-    def __init__(self, path: Path) -> None:
-        import xllamacpp
-
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(path)
-        parameters.n_ctx = 256
-        parameters.warmup = False
-        parameters.n_gpu_layers = 0
-        self._server = xllamacpp.Server(parameters)
-        self._address = f"{self._server.listening_address}/tokenize"
-
-    def __call__(self, texts: list[str]) -> list[int]:
-        body = json.dumps({"content": texts, "add_special": False, "parse_special": True}).encode()
-        request = urllib.request.Request(self._address, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["tokens"]
-
-
 def _batches(texts: list[str]) -> Iterable[list[str]]:
     return (texts[begin : begin + BATCH] for begin in range(0, len(texts), BATCH))
 
@@ -139,7 +121,7 @@ def main() -> None:
     chosen = options.parse_args()
     header = read_gguf_header(chosen.file)
     lines = collection_lines(chosen.collection, chosen.lines)
-    check(header, lines, LlamaCpp(chosen.file), "llama.cpp", count=chosen.fuzz)
+    check(header, lines, LlamaCpp(chosen.file).tokens, "llama.cpp", count=chosen.fuzz)
     if chosen.sentencepiece:
         genuine, theirs = sentencepiece_table(chosen.sentencepiece)
         check(genuine, lines, theirs, "SentencePiece of Gemma 1 and 2", count=chosen.fuzz, controls=False)

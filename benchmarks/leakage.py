@@ -25,12 +25,7 @@ from gemma_poetry.progress import track
 
 
 def leakage(folder: Path, floor: float) -> dict[str, Any]:
-    """The similarity of held-out poems to poems of other splits.
-
-    Args:
-        folder: A folder that `prepare` wrote.
-        floor: Pairs of at least this similarity, 0 to 1, are listed.
-    """
+    """The similarity of held-out poems to poems of other splits; pairs from `floor` on are listed."""
     poems = {split: load_poems(folder, split) for split in SPLITS}
     everyone = [poem for split in SPLITS for poem in poems[split]]
     split_of = np.repeat(np.arange(len(SPLITS)), [len(poems[split]) for split in SPLITS])

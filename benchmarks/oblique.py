@@ -15,8 +15,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.formats import whole_poems
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import OBLIQUE_FORMS, Tone
@@ -30,16 +29,11 @@ _RHYME = {Rule.RHYME, Rule.REPEATED_RHYME}
 
 def poems(source: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Era, form and lines of the poems of these shapes."""
-    for part, file in open_source(source).files():
-        if part.era in ("唐", "宋") and not part.form:
-            for raw in read_poems(file):
-                try:
-                    lines, _ = clean_lines(raw.paragraphs)
-                except RejectedError:
-                    continue
-                name = NAMES.get((len(lines), len(lines[0])))
-                if name and len(set(map(len, lines))) == 1:
-                    yield part.era, name, tuple(lines)
+    files = (pair for pair in open_source(source).files() if pair[0].era in ("唐", "宋") and not pair[0].form)
+    for part, _raw, lines, _marks in whole_poems(files):
+        name = NAMES.get((len(lines), len(lines[0])))
+        if name and len(set(map(len, lines))) == 1:
+            yield part.era, name, lines
 
 
 def in_rhyme(lines: Sequence[str], name: str) -> bool:

@@ -45,7 +45,7 @@ from gemma_poetry.evaluation.human.ratings import OVERALL, with_overall
 from gemma_poetry.evaluation.human.study import ANSWERS, Item, Key, Study, read_key, read_study
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import as_generation
-from gemma_poetry.evaluation.statistics import Bootstrap, Difference, Floats, mean
+from gemma_poetry.evaluation.statistics import Bootstrap, Difference, Floats, jackknife, mean
 from gemma_poetry.evaluation.titles import rank_title, title_choices
 
 FORMS = ("七言绝句", "五言律诗")
@@ -286,11 +286,9 @@ def distinct_difference(ours: Sequence[Generation], theirs: Sequence[Generation]
         found = distinct([one.lines for one in writings], order)
         return found.value if found else math.nan
 
-    whole, count = value(ours) - value(theirs), len(ours)
-    without = [value([*ours[:n], *ours[n + 1 :]]) - value([*theirs[:n], *theirs[n + 1 :]]) for n in range(count)]
-    center = statistics.mean(without)
-    error = 1.96 * math.sqrt((count - 1) / count * sum((one - center) ** 2 for one in without))
-    return Difference(whole, whole - error, whole + error, count)
+    without = [value([*ours[:n], *ours[n + 1 :]]) - value([*theirs[:n], *theirs[n + 1 :]]) for n in range(len(ours))]
+    found = jackknife(value(ours) - value(theirs), without)
+    return Difference(found.value, found.low, found.high, found.n)
 
 
 def measures(

@@ -1,4 +1,4 @@
-"""How real Tang verse fares under the rules: pass rates, shuffled poems, rhymes, coverage, scripts, frequencies, speed.
+"""How real Tang verse fares under the rules: pass rates, shuffled poems, rhymes, coverage, frequencies, speed.
 
     python benchmarks/prosody.py SOURCE [--all-readings]
 
@@ -18,9 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
-from gemma_poetry.corpus.script import convert
+from gemma_poetry.corpus.formats import whole_poems
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.interpretation import interpret
@@ -39,14 +37,9 @@ Lines = tuple[str, ...]
 
 def read(source: str) -> Iterator[tuple[bool, Lines]]:
     """Whether it is 词, and the lines, of every whole poem of 全唐诗 and 宋词."""
-    for part, file in open_source(source).files():
-        if part.form == "词" or part.era == "唐":
-            for raw in read_poems(file):
-                try:
-                    lines, _ = clean_lines(raw.paragraphs)
-                except RejectedError:
-                    continue
-                yield part.form == "词", lines
+    files = (pair for pair in open_source(source).files() if pair[0].form == "词" or pair[0].era == "唐")
+    for part, _raw, lines, _marks in whole_poems(files):
+        yield part.form == "词", lines
 
 
 class Stopwatch:
@@ -150,16 +143,6 @@ def coverage(tang: Counter[str], tunes: Counter[str]) -> None:
         row(name, counts.total(), f"{100 - 100 * missing / counts.total():.3f}", "".join(char for char, _ in unknown[:12]))
 
 
-def scripts(rhymed: dict[str, list[Lines]]) -> None:
-    heading("Simplified against traditional", "form", "poems", "same verdict %", "same pass or fail %")
-    for name, poems in rhymed.items():
-        texts = convert(["\n".join(poem).replace("\n", "，") for poem in poems], "simplified")
-        pairs = [(regulated_verdict(poem), regulated_verdict(tuple(text.split("，")))) for poem, text in zip(poems, texts)]
-        same = sum(one is other for one, other in pairs)
-        alike = sum(one.passes == other.passes for one, other in pairs)
-        row(name, len(poems), f"{100 * same / len(pairs):.2f}", f"{100 * alike / len(pairs):.2f}")
-
-
 def frequencies(rhymed: dict[str, list[Lines]]) -> None:
     """How often the rules are met in passing 律诗, by the lines that could meet them."""
     columns = ("孤平自救 of B", "特拗 of C", "三仄尾 of C", "大拗 of A", "小拗 of A", "first line rhymes", "邻韵 of poems")
@@ -208,7 +191,6 @@ def main(arguments: Sequence[str]) -> int:
         rhymed = pass_rates(by_form)
         speed([poem for poems in by_form.values() for poem in poems])
         coverage(tang, tunes)
-        scripts(rhymed)
         frequencies(rhymed)
         failures(rhymed)
     print(f"\nThe whole benchmark: {whole}.")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
+from gemma_poetry.evaluation.statistics import Bootstrap, mean
 
 if TYPE_CHECKING:
     from gemma_poetry.model.scoring import CompletionScore
@@ -201,16 +202,11 @@ def kept_probability(loaded: Any, samples: list[Any], scores: list[CompletionSco
     return math.exp(gap / tokens)
 
 
-def difference(ours: list[CompletionScore], theirs: list[CompletionScore], resamples: int = 2000) -> str:
+def difference(ours: list[CompletionScore], theirs: list[CompletionScore]) -> str:
     """Mean difference in nats a token with its 95% interval, poems resampled."""
-    pairs = [(one.nll - other.nll, one.tokens) for one, other in zip(ours, theirs)]
-    drawn = random.Random(1)
-
-    def mean(chosen: list[tuple[float, int]]) -> float:
-        return sum(nats for nats, _ in chosen) / sum(tokens for _, tokens in chosen)
-
-    means = sorted(mean(drawn.choices(pairs, k=len(pairs))) for _ in range(resamples))
-    return f"{mean(pairs):+.4f} [{means[int(0.025 * resamples)]:+.4f}, {means[int(0.975 * resamples)]:+.4f}]"
+    rows = ([(score.nll, score.tokens) for score in scores] for scores in (ours, theirs))
+    found = Bootstrap([str(number) for number in range(len(ours))], samples=2000, seed=1).difference(*rows, mean)
+    return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
 if __name__ == "__main__":

@@ -23,8 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.formats import whole_poems
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.errors import TextError
@@ -40,14 +39,9 @@ Lines = tuple[str, ...]
 
 def read(source: str) -> Iterator[tuple[str, Lines]]:
     """The era and the lines of every whole 诗 of 全唐诗 and 全宋诗."""
-    for part, file in open_source(source).files():
-        if part.era in ("唐", "宋") and not part.form:
-            for raw in read_poems(file):
-                try:
-                    lines, _ = clean_lines(raw.paragraphs)
-                except RejectedError:
-                    continue
-                yield part.era, tuple(lines)
+    files = (pair for pair in open_source(source).files() if pair[0].era in ("唐", "宋") and not pair[0].form)
+    for part, _raw, lines, _marks in whole_poems(files):
+        yield part.era, lines
 
 
 def scanned(lines: Lines) -> Scansion | None:

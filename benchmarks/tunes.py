@@ -58,13 +58,7 @@ def score(
     tunes: dict[str, Tune],
     change: Callable[[tuple[str, ...]], tuple[str, ...]] = lambda lines: lines,
 ) -> Score:
-    """Scores poems under templates.
-
-    Args:
-        poems: The poems.
-        tunes: The templates.
-        change: What is done to the lines of each poem first.
-    """
+    """Scores poems under templates, after a change to the lines of each."""
     total = Score()
     for poem in poems:
         tune = tunes.get(poem.tune)

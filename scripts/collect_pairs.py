@@ -28,8 +28,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from gemma_poetry.artifacts import write_text
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.formats import whole_poems
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.interpretation import foot_pairs
@@ -48,15 +47,10 @@ HELD_OUT_EVERY = 40
 def read(source: str) -> Iterator[tuple[str, ...]]:
     """The lines of every 诗 of five or seven characters a line, simplified."""
     poems = []
-    for part, file in open_source(source).files():
-        if part.era in ("唐", "宋") and not part.form:
-            for raw in read_poems(file):
-                try:
-                    lines, _ = clean_lines(raw.paragraphs)
-                except RejectedError:
-                    continue
-                if len(lines[0]) in (5, 7) and len(set(map(len, lines))) == 1:
-                    poems.append("，".join(lines))
+    files = (pair for pair in open_source(source).files() if pair[0].era in ("唐", "宋") and not pair[0].form)
+    for _part, _raw, lines, _marks in whole_poems(files):
+        if len(lines[0]) in (5, 7) and len(set(map(len, lines))) == 1:
+            poems.append("，".join(lines))
     for text in convert(poems, "simplified"):
         yield tuple(text.split("，"))
 

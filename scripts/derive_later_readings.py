@@ -31,8 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gemma_poetry.artifacts import write_text
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.formats import whole_poems
 from gemma_poetry.corpus.sources import open_source
 from gemma_poetry.prosody.forms import FULL_STOP, Tone
 from gemma_poetry.prosody.interpretation import foot_pairs
@@ -131,14 +130,9 @@ def decisive_places(opening: LineType, lines: int, characters: int) -> tuple[tup
 
 def read(source: str) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """The name of the part, the lines and the marks of every whole poem of 全宋诗 and 宋词."""
-    for part, file in open_source(source).files():
-        if part.era == "宋":
-            for raw in read_poems(file):
-                try:
-                    lines, marks = clean_lines(raw.paragraphs)
-                except RejectedError:
-                    continue
-                yield part.form or "诗", lines, raw.marks or marks
+    files = (pair for pair in open_source(source).files() if pair[0].era == "宋")
+    for part, _raw, lines, marks in whole_poems(files):
+        yield part.form or "诗", lines, marks
 
 
 def count(source: str) -> Usage:

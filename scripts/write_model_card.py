@@ -18,7 +18,7 @@ from pathlib import Path
 import gemma_poetry as gp
 from gemma_poetry.artifacts import read_json, write_text
 from gemma_poetry.evaluation.curves import read_curve, series
-from gemma_poetry.evaluation.records import LIKELIHOODS, Likelihood, read_likelihoods
+from gemma_poetry.evaluation.records import LIKELIHOODS, Likelihood, read_records
 
 # Twenty wishes: four regulated forms and four tunes. The titles are common ones; the seed of each is its number.
 WISHES = [
@@ -36,7 +36,7 @@ WISHES = [
 def main(model: Path, evaluation: Path) -> None:
     """Writes the card."""
     manifest = read_json(model / "manifest.json")
-    likelihoods = read_likelihoods(evaluation / LIKELIHOODS)
+    likelihoods = read_records(evaluation / LIKELIHOODS, Likelihood)
     sections = [
         _front(manifest),
         _data(manifest),

@@ -38,3 +38,12 @@ def gemma_tokenizer_model() -> Path:
     if not path.exists():
         pytest.skip("the genuine Gemma tokenizer is not at hand (set GEMMA_POETRY_TOKENIZER)")
     return path
+
+
+@pytest.fixture(scope="module")
+def tiny_model_and_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A tiny model and a DATA folder for it, to train in seconds."""
+    from tests.tiny import save_data, save_model
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return save_model(folder / "model"), save_data(folder / "DATA")

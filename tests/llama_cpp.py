@@ -66,8 +66,8 @@ class LlamaCpp:
             steps.append(Step(token, {int(other["id"]): float(other["logprob"]) for other in step["top_logprobs"]}))
         return steps
 
-    def tokens(self, text: str) -> list[int]:
-        """The ids of a text, special pieces taken as such, without BOS."""
+    def tokens(self, text: str | list[str]) -> list[int]:
+        """The ids of a text, or of several one after the other, special pieces taken as such, without BOS."""
         return list(self._ask("tokenize", {"content": text, "add_special": False, "parse_special": True})["tokens"])
 
     def _ask(self, what: str, wish: dict[str, Any]) -> Any:

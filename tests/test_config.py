@@ -8,6 +8,7 @@ import pytest
 
 from gemma_poetry.config import Recipe, load_recipe, override, recipe_names
 from gemma_poetry.errors import RecipeError
+from scripts.write_recipe_reference import REFERENCES, reference
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -109,12 +110,5 @@ def test_unreadable_overrides(text):
 
 
 def test_the_reference_of_recipes_is_current():
-    import importlib.util
-
-    root = Path(__file__).parents[1]
-    spec = importlib.util.spec_from_file_location("write_recipe_reference", root / "scripts" / "write_recipe_reference.py")
-    assert spec and spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    for language, page in script.REFERENCES.items():
-        assert page.read_text(encoding="utf-8") == script.reference(language)
+    for language, page in REFERENCES.items():
+        assert page.read_text(encoding="utf-8") == reference(language)

@@ -32,25 +32,10 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = "<!-- test: run -->"
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 # Programs of others: that they are called rightly is seen where they are installed.
-OF_OTHERS = set(
-    [
-        ".",
-        "activate",
-        "cat",
-        "cd",
-        "curl",
-        "echo",
-        "export",
-        "git",
-        "llama-cli",
-        "ollama",
-        "pytest",
-        "source",
-        "uv",
-        "uvx",
-        "vllm",
-    ]
-)
+OF_OTHERS = {
+    ".", "activate", "cat", "cd", "curl", "echo", "export", "git", "llama-cli", "ollama", "pytest", "source", "uv", "uvx",
+    "vllm",
+}  # fmt: skip
 # typer brings its own click, older ones the one of the index.
 CommandError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -44,11 +43,10 @@ def test_outputs_are_saved_with_plots_and_name_no_place_of_one_machine(saved):
 
 @pytest.mark.slow
 def test_every_cell_runs(tmp_path, saved):
-    spec = importlib.util.spec_from_file_location("run_notebook", ROOT / "scripts" / "run_notebook.py")
-    runner = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(runner)
+    from scripts.run_notebook import run_notebook
+
     settings = ["MODEL, RECIPE = 'mini', 'quickstart'", f"CHANGES = {list(SMALL)!r}", f"FOLDER = Path({str(tmp_path)!r})"]
-    runner.run_notebook(NOTEBOOK, tmp_path / "ran.ipynb", settings)
+    run_notebook(NOTEBOOK, tmp_path / "ran.ipynb", settings)
     ran = nbformat.read(tmp_path / "ran.ipynb", as_version=4)
     assert [cell.source for cell in ran.cells] == [cell.source for cell in saved.cells]
     text = (tmp_path / "ran.ipynb").read_text(encoding="utf-8")

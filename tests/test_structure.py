@@ -12,17 +12,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "gemma_poetry"
 
-GROUND = {
-    "errors",
-    "languages",
-    "config",
-    "artifacts",
-    "extras",
-    "folders",
-    "progress",
-    "frames",
-    "hosts",
-}  # on which every room may stand
+# On which every room may stand.
+GROUND = {"errors", "languages", "config", "artifacts", "extras", "folders", "progress", "frames", "hosts"}
 # What each room may import of the project, besides itself; a dotted name admits that module alone.
 MAY_IMPORT: dict[str, set[str]] = {
     "languages": set(),
@@ -72,20 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 UNBOUND = {"cli", "verbs", "api"}  # they put the rooms together
 LIGHT = [
-    "errors",
-    "extras",
-    "config",
-    "artifacts",
-    "folders",
-    "runs",
-    "prosody",
-    "corpus",
-    "domains",
-    "evaluation",
-    "cli",
-    "cli.application",
-    "generation.slot_automaton",
-]
+    "errors", "extras", "config", "artifacts", "folders", "runs", "prosody", "corpus", "domains", "evaluation", "cli",
+    "cli.application", "generation.slot_automaton",
+]  # fmt: skip
 HEAVY = ["torch", "transformers", "peft", "datasets", "matplotlib", "accelerate", "opencc", "rensa", "scipy"]
 
 

@@ -19,6 +19,7 @@ The work itself is in `verbs`, imported when it is asked for; what goes wrong is
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -291,9 +292,9 @@ class _Folder(os.PathLike[str]):
     def __fspath__(self) -> str:
         return str(self.folder)
 
+    @abstractmethod
     def rows(self) -> list[tuple[str, str]]:
         """What a person wants to know of it, as (name, value) rows."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         rows = [(localized(name), localized(value)) for name, value in self.rows()]

@@ -127,10 +127,6 @@ def _link(partial: str, path: Path) -> None:
 def check_file(path: Path, *, overwrite: bool = False) -> None:
     """Refuses to write over a file, unless the person said so.
 
-    Args:
-        path: Where a file is to be written.
-        overwrite: Whether `--overwrite` was given.
-
     Raises:
         OutputError: Something stands there that may not be replaced.
     """
@@ -228,16 +224,19 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
-        ) from error
+        raise _unreadable(error, path) from error
     except ValueError as error:
         raise DataError(
-            _("not valid JSON ({shortened})", shortened=_shortened(error)),
+            _("not valid JSON ({shortened})", shortened=reason_of(error)),
             where=path,
             expected=_("a JSON file as it was written"),
             action=_what_writes(path),
         ) from error
+
+
+def _unreadable(error: OSError, path: Path) -> DataError:
+    reason = error.strerror or error
+    return DataError(_("cannot be read ({reason})", reason=reason), where=path, action=_("check its permissions"))
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -267,10 +266,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _shortened(error: Exception) -> str:
-    return reason_of(error)
-
-
 def read_jsonl(path: Path) -> Iterator[Any]:
     """Reads one JSON value a line, blank lines passed over.
 
@@ -290,9 +285,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     except UnicodeDecodeError as error:
         raise DataError(_("not UTF-8"), where=f"{path}:{number + 1}", action=_what_writes(path)) from error
     except OSError as error:
-        raise DataError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check its permissions")
-        ) from error
+        raise _unreadable(error, path) from error
 
 
 def _parsed_line(line: str, where: str) -> Any:
@@ -300,7 +293,7 @@ def _parsed_line(line: str, where: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DataError(
-            _("not a JSON record ({shortened})", shortened=_shortened(error)),
+            _("not a JSON record ({shortened})", shortened=reason_of(error)),
             where=where,
             expected=_("one JSON object a line"),
             action=_("mend or remove the line, or run again the verb that writes the file"),
@@ -424,12 +417,8 @@ def _exchange(first: Path, second: Path) -> bool:
 def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path]:
     """A folder that a job of several stages fills in its final place, so that the paths in its files hold.
 
-    An older folder of the kind is emptied first, also one that a killed job left unfinished.
-
-    Args:
-        path: The folder.
-        kind: One of `WRITERS`.
-        parts: What the stages will write, by name.
+    An older folder of the kind is emptied first, also one that a killed job left unfinished; `parts` are what the stages will
+    write, by name.
 
     Raises:
         OutputError: Something else is there, another job is writing it, or it cannot be written.
@@ -458,11 +447,6 @@ def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path
 def own_files(folder: Path, kind: str, names: Sequence[str]) -> Iterator[None]:
     """Files that a verb writes beside whatever else a folder holds; older ones of the same kind go first, all of them.
 
-    Args:
-        folder: The folder.
-        kind: One of `WRITERS`.
-        names: What will be written, besides the manifest.
-
     Raises:
         OutputError: One of the names is somebody else's, or the files cannot be written.
     """
@@ -475,12 +459,7 @@ def own_files(folder: Path, kind: str, names: Sequence[str]) -> Iterator[None]:
 
 
 def check_names(folder: Path, kind: str, names: Sequence[str]) -> None:
-    """Refuses to write over files that a folder's manifest does not name.
-
-    Args:
-        folder: The folder; it may hold other things.
-        kind: One of `WRITERS`, that the manifest must be of.
-        names: What is to be written, besides the manifest.
+    """Refuses to write over files that a folder's manifest of this kind does not name; the folder may hold other things.
 
     Raises:
         OutputError: One of the names is somebody else's.
@@ -701,12 +680,6 @@ def check_manifest(folder: Path, names: Sequence[str]) -> dict[str, Any]:
 
 def check_same_start(out: Path, begun: Mapping[str, Any], start: Mapping[str, Any], what: str) -> None:
     """Refuses to resume a run with other settings than it was begun with.
-
-    Args:
-        out: The folder of the run.
-        begun: What it was begun with, as JSON values.
-        start: What it is to go on with.
-        what: What these are, for the message.
 
     Raises:
         RunError: They differ; each that does is named.

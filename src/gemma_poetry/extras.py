@@ -39,11 +39,7 @@ def naming_extras() -> Iterator[None]:
 
 
 def missing_extra(error: ImportError) -> MissingExtraError | None:
-    """What an `ImportError` means for the person who meets it; `None`: no extra of ours would help.
-
-    Args:
-        error: What was raised.
-    """
+    """What an `ImportError` means for the person who meets it; `None`: no extra of ours would help."""
     library = distribution_of((error.name or "").split(".")[0])
     homes = [name for name, brings in extras().items() if library in brings]
     if not homes or _installed(library):

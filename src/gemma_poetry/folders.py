@@ -18,6 +18,8 @@ from gemma_poetry.errors import DataError, GemmaPoetryError, nearest_names
 from gemma_poetry.languages import _, listed
 
 Wanted = Literal["data", "model"]
+ADAPTER, MERGED = "adapter", "merged"
+"""Where a RUN holds what was trained: updates of LoRA, or a model of its own."""
 _RUNS = ("run", "keras-run")
 _KINDS = {
     "data": _("prepared data (DATA, from gemma-poetry prepare)"),
@@ -36,7 +38,7 @@ def folder_kind(path: Path) -> str:
         return kind
     if (path / "run").is_dir() and (path / "data").is_dir():
         return "quickstart"
-    if (path / "adapter").is_dir() or (path / "started.json").is_file():
+    if (path / ADAPTER).is_dir() or (path / "started.json").is_file():
         return "run"
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
         return "adapter"
@@ -85,7 +87,7 @@ def meant_folder(path: Path, wanted: Wanted) -> Path | None:
         named = of_run.get("folder") if isinstance(of_run, dict) else None
         candidates = [path / "data", path.parent, *([Path(str(named))] if named else []), path.parent / "data"]
         return next((folder for folder in candidates if folder_kind(folder) == "data"), None)
-    inside = [path / "run", path.parent, *(path / name for name in ("adapter", "merged", "model"))]
+    inside = [path / "run", path.parent, *(path / name for name in (ADAPTER, MERGED, "model"))]
     return next((folder for folder in inside if folder_kind(folder) in (*_RUNS, "adapter", "model", "pretrained model")), None)
 
 

@@ -17,11 +17,7 @@ from gemma_poetry.extras import naming_extras
 
 
 def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package (PEP 562).
-
-    Args:
-        package: Its dotted name.
-    """
+    """`__getattr__` and `__dir__` of a package (PEP 562)."""
 
     @functools.cache
     def homes() -> dict[str, str]:

@@ -40,6 +40,14 @@ def tab(page: Page, *names: str) -> None:
         page.locator(".overflow-dropdown button").filter(has_text=wanted).click()
 
 
+def check(page: Page, poems: str) -> None:
+    """Has poems checked, on their own tab."""
+    tab(page, "校律", "Check")
+    fill(page, "pasted", poems)
+    page.click("button#check")
+    page.wait_for_selector(".checked .verdict")
+
+
 def character(page: Page, spot: str) -> str:
     return page.inner_text(f'[data-spot="{spot}"] .han')
 

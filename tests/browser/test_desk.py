@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.serving import Server, screenshot
-from tests.browser.studio import PATIENCE, fill, fits_the_window, open_studio, poem_text, suffix, tab
+from tests.browser.studio import PATIENCE, check, fill, fits_the_window, open_studio, poem_text, suffix, tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -269,9 +269,7 @@ def test_readings_stand_above_the_characters(window: Page, studio: Server):
 
 def test_ones_own_poem_is_judged_explained_and_mended(window: Page, studio: Server):
     open_studio(window, studio)
-    tab(window, "校律", "Check")
-    fill(window, "pasted", NIGHT)
-    window.click("button#check")
+    check(window, NIGHT)
     window.wait_for_selector(".checked .verdict.fail")
     assert window.locator(".findings.faults li").count() == 2
     assert "第二、四、六字是节奏点" in window.inner_text(".findings.faults li:first-child .why")
@@ -299,10 +297,7 @@ def test_ones_own_poem_is_judged_explained_and_mended(window: Page, studio: Serv
 
 def test_one_line_is_rewritten_the_rest_stays_and_the_difference_is_shown(window: Page, studio: Server):
     open_studio(window, studio)
-    tab(window, "校律", "Check")
-    fill(window, "pasted", NIGHT)
-    window.click("button#check")
-    window.wait_for_selector(".checked .verdict")
+    check(window, NIGHT)
     window.locator("#check-tapping label").nth(1).click()
     window.click('.checked [data-spot="2.4"]')
     window.wait_for_selector(".revision ins")
@@ -336,10 +331,7 @@ def test_axe_finds_nothing_serious(window: Page, studio: Server, language: str):
     window.click("#draw")
     window.wait_for_selector("#picture img")
     serious(window, "compose")
-    tab(window, "校律", "Check")
-    fill(window, "pasted", NIGHT)
-    window.click("button#check")
-    window.wait_for_selector(".checked .verdict")
+    check(window, NIGHT)
     window.click('.checked [data-spot="2.4"]')
     window.wait_for_selector("#mends .option")
     serious(window, "check")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.serving import Server, screenshot
-from tests.browser.studio import PATIENCE, character, fill, fits_the_window, open_studio, poem_text, suffix, tab
+from tests.browser.studio import PATIENCE, character, check, fill, fits_the_window, open_studio, poem_text, suffix, tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -122,10 +122,7 @@ def test_a_thumb_finds_every_character(phone: Page, studio: Server):
 
 def test_check_shows_each_fault_where_it_stands(window: Page, studio: Server):
     open_studio(window, studio)
-    tab(window, "校律", "Check")
-    fill(window, "pasted", POEMS)
-    window.click("button#check")
-    window.wait_for_selector(".checked")
+    check(window, POEMS)
     verdicts = window.locator(".checked .verdict").all_inner_texts()
     assert verdicts == ["合律", "出律"]
     assert window.locator(".checked").nth(1).locator(".zi.fault .han").all_inner_texts() == ["上", "头"]

@@ -21,7 +21,6 @@ from gemma_poetry.data.tokenization import (
     terminator_id,
     tokenize_poems,
     tokenizer_fingerprint,
-    unescape_piece,
     write_tokenized,
 )
 from gemma_poetry.errors import DataError, TokenizerMismatchError
@@ -78,10 +77,7 @@ AWKWARD = [
 TOKENIZERS = [character_tokenizer, multi_character_tokenizer, instruction_tokenizer]
 
 
-@pytest.mark.parametrize("make", TOKENIZERS)
-def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
-    tokenizer = make()
-    path = tmp_path / "train.txt"
+def assert_it_comes_back(tokenizer, path: Path) -> None:
     write_tokenized(path, tokenize_poems(AWKWARD, tokenizer))
     samples = read_tokenized(path, tokenizer)
     assert samples == list(encode_poems(tokenizer, AWKWARD))
@@ -89,16 +85,17 @@ def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
     assert path.read_text(encoding="utf-8").count("\n") == len(AWKWARD)
 
 
+@pytest.mark.parametrize("make", TOKENIZERS)
+def test_a_line_gives_back_the_ids_and_the_poem(make, tmp_path: Path):
+    assert_it_comes_back(make(), tmp_path / "train.txt")
+
+
 def test_the_genuine_gemma_tokenizer_round_trips(gemma_tokenizer_model: Path, tmp_path: Path):
     from transformers import GemmaTokenizer
 
     tokenizer = GemmaTokenizer.from_pretrained(gemma_tokenizer_model.parent)
     assert len(tokenizer) >= 256_000
-    path = tmp_path / "train.txt"
-    write_tokenized(path, tokenize_poems(AWKWARD, tokenizer))
-    samples = read_tokenized(path, tokenizer)
-    assert samples == list(encode_poems(tokenizer, AWKWARD))
-    assert [decode_poem(tokenizer, sample.completion_ids) for sample in samples] == [poem.text for poem in AWKWARD]
+    assert_it_comes_back(tokenizer, tmp_path / "train.txt")
     pieces = tokenizer.convert_ids_to_tokens(list(encode_completion(tokenizer, "不知细叶谁裁出，千里莺啼绿映红。")))
     assert any(len(piece) > 1 and piece[0] in "不千" for piece in pieces), pieces
 
@@ -128,13 +125,11 @@ def test_instruction_tuned_prompts_stand_in_the_chat_template():
     assert tokenizer.eos_token_id in stop_ids(tokenizer)
 
 
-@pytest.mark.parametrize(
-    "piece", ["", " ", "\\", "\\s", "\t\n\r", "\u2028\u2029\x85\xa0", "\\u0020", "春 江", "▁", "\x00\x1f", "\u3000"]
-)  # fmt: skip
-def test_escapes_leave_no_white_space_and_are_undone(piece):
-    escaped = escape_piece(piece)
-    assert not any(char.isspace() for char in escaped) and len(escaped.splitlines()) <= 1
-    assert unescape_piece(escaped) == piece
+def test_escapes_leave_no_white_space_and_tell_pieces_apart():
+    pieces = ["", " ", "\\", "\\s", "\\\\s", "\t\n\r", "\u2028\u2029\x85\xa0", "\\u0020", "春 江", "▁", "\x00\x1f", "\u3000"]
+    escaped = [escape_piece(piece) for piece in pieces]
+    assert not any(char.isspace() for char in "".join(escaped)) and len("".join(escaped).splitlines()) == 1
+    assert len({*escaped}) == len(pieces)
 
 
 @pytest.mark.parametrize(

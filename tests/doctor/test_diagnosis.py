@@ -13,7 +13,7 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.doctor import diagnosis, loading_checks, loss_checks, memory_checks, step_checks
 from gemma_poetry.doctor.findings import has_fault
-from gemma_poetry.model import reference_loss, scoring
+from gemma_poetry.model import scoring
 from gemma_poetry.model.lora import add_adapter, matched_modules
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
@@ -24,7 +24,7 @@ from tests.tiny import make_poems
 RECIPE = load_recipe(None, ["train.batch_size=4", "lora.rank=2"])
 TOKENIZER = small_tokenizer("gemma3_text")
 SAMPLES = list(encode_poems(TOKENIZER, make_poems(24)))
-BATCH = reference_loss.probe_batch(SAMPLES[:4], TOKENIZER, torch.device("cpu"))
+BATCH = loss_checks.probe_batch(SAMPLES[:4], TOKENIZER, torch.device("cpu"))
 
 
 def model(family: str = "gemma3_text", **changes):  # type: ignore[no-untyped-def]
@@ -183,7 +183,7 @@ def test_a_model_that_computes_otherwise_in_training():
 
 def test_an_adapter_that_does_nothing_and_a_base_that_was_trained():
     stepped = adapted()
-    before = float(reference_loss.plain_loss(stepped, BATCH).detach())
+    before = float(loss_checks.plain_loss(stepped, BATCH).detach())
     assert step_checks.check_on_off(stepped, BATCH, before).verdict == "fault"  # still zero: as if its keys had been lost
     list(step_checks.check_step(stepped, BATCH, RECIPE))
     assert step_checks.check_on_off(stepped, BATCH, before).verdict == "ok"
@@ -224,7 +224,7 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
     subject = adapted(family, **shape)
     rows = RECIPE.train.batch_size
     longest = max(SAMPLES, key=len)
-    batch = reference_loss.probe_batch([longest] * rows, TOKENIZER, torch.device("cpu"))
+    batch = loss_checks.probe_batch([longest] * rows, TOKENIZER, torch.device("cpu"))
     estimate = memory_checks.step_memory(subject, SAMPLES, RECIPE)
     for hasten in (fuse_norms, replace_dropout, fuse_projections):
         hasten(subject)
@@ -233,7 +233,7 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
 
     def step() -> None:
-        reference_loss.plain_loss(subject, batch).backward()
+        loss_checks.plain_loss(subject, batch).backward()
         optimizer.step()
 
     weights = sum(weight.numel() * weight.element_size() for weight in subject.parameters())

@@ -25,8 +25,7 @@ from gemma_poetry.generation.written import WrittenText
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
-from gemma_poetry.verbs.generate import generate
-from gemma_poetry.verbs.generate_options import GenerateOptions
+from gemma_poetry.verbs.generate import GenerateOptions, generate
 from gemma_poetry.verbs.prepare import prepare
 from gemma_poetry.verbs.train import train
 from tests.domains.conftest import BUILT_IN, SIJO

@@ -15,14 +15,17 @@ WRITTEN = ["春眠不觉晓处处闻啼鸟", "白日依山尽黄河入海流", "
 REFERENCES = ["春眠不知晓处处闻鸟啼", "红日依山尽长江入海流", "千山鸟飞绝"]
 
 
+def grams(text: str, n: int) -> Counter[str]:
+    return Counter(text[index : index + n] for index in range(len(text) - n + 1))
+
+
 def hand_bleu(written: list[str], references: list[str], order: int) -> float:
     """BLEU after Papineni et al. (2002): clipped n-gram precisions, geometric mean, brevity penalty; no smoothing."""
     logs = []
     for n in range(1, order + 1):
         matched = total = 0
         for text, reference in zip(written, references):
-            ours = Counter(text[index : index + n] for index in range(len(text) - n + 1))
-            theirs = Counter(reference[index : index + n] for index in range(len(reference) - n + 1))
+            ours, theirs = grams(text, n), grams(reference, n)
             matched += sum((ours & theirs).values())
             total += sum(ours.values())
         logs.append(math.log(matched / total))
@@ -37,8 +40,7 @@ def hand_chrf(written: list[str], references: list[str]) -> float:
     for n in range(1, 7):
         matched = ours_total = theirs_total = 0
         for text, reference in zip(written, references):
-            ours = Counter(text[index : index + n] for index in range(len(text) - n + 1))
-            theirs = Counter(reference[index : index + n] for index in range(len(reference) - n + 1))
+            ours, theirs = grams(text, n), grams(reference, n)
             matched += sum((ours & theirs).values())
             ours_total += sum(ours.values())
             theirs_total += sum(theirs.values())

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gemma_poetry.errors import DataError
-from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, read_generations, read_likelihoods, write_records
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, read_records, write_records
 
 LIKELIHOOD = Likelihood("base", "tang#1", "c7", "五言绝句", 61.5, 25, 20)
 WRITING = Generation(
@@ -19,8 +19,8 @@ WRITING = Generation(
 def test_what_is_written_is_read_back(tmp_path):
     assert write_records(tmp_path / "l.jsonl", [LIKELIHOOD]) == 1
     write_records(tmp_path / "w.jsonl", [WRITING])
-    assert read_likelihoods(tmp_path / "l.jsonl") == [LIKELIHOOD]
-    assert read_generations(tmp_path / "w.jsonl") == [WRITING]
+    assert read_records(tmp_path / "l.jsonl", Likelihood) == [LIKELIHOOD]
+    assert read_records(tmp_path / "w.jsonl", Generation) == [WRITING]
     record = json.loads((tmp_path / "w.jsonl").read_text(encoding="utf-8"))
     assert record["protocol"] == "couplet" and record["lines"] == ["返景入深林", "复照青苔上"]
 
@@ -39,5 +39,5 @@ def test_a_record_of_another_kind_is_named(tmp_path, line):
     write_records(path, [WRITING])
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match="record 2 is no generation") as caught:
-        read_generations(path)
+        read_records(path, Generation)
     assert str(path) in str(caught.value)

@@ -14,7 +14,7 @@ from gemma_poetry.generation.logits_processor import MaskTable, SlotProcessor, r
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import Tone
-from gemma_poetry.prosody.lexicon import tones
+from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.parallelism import counterparts, parallelism
 from tests.generation.conftest import NOTHING_KNOWN
 
@@ -69,7 +69,7 @@ def test_no_doubled_character_answers_single_ones(tiny, tokenizer):
 )
 def test_the_ends_are_opposite(generator, upper, tone, why):
     (one,) = generator.write([PoemRequest(answer=upper)], seed=5)
-    assert tones(one.poem.lines[1][-1]) == {tone}, why
+    assert {reading.tone for reading in readings(one.poem.lines[1][-1])} == {tone}, why
 
 
 def test_counterparts_are_what_parallelism_knows():

@@ -15,8 +15,7 @@ from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import WrittenPoem
 from gemma_poetry.model import loading
 from gemma_poetry.studio.glyphs import face
-from gemma_poetry.verbs.generate import generate, read_poem_to_answer
-from gemma_poetry.verbs.generate_options import GenerateOptions
+from gemma_poetry.verbs.generate import GenerateOptions, generate, read_poem_to_answer
 
 
 @pytest.fixture

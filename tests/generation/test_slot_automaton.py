@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import pytest
 
@@ -51,10 +52,10 @@ CHARACTERS = [*SOUNDS.readings, "鱻", "，", "。"]
 ALPHABET = Alphabet(CHARACTERS, SOUNDS)
 
 
-def texts(automaton: SlotAutomaton, length: int) -> set[str]:
+def texts(automaton: SlotAutomaton, length: int, characters: Iterable[str] = tuple(CHARACTERS)) -> set[str]:
     """Every text of a length that the automaton admits as a whole poem, found by trying all."""
     found = set()
-    for chars in itertools.product(CHARACTERS, repeat=length):
+    for chars in itertools.product(characters, repeat=length):
         state = automaton.read("".join(chars))
         if state != NOWHERE and automaton.outlook(state).ends:
             found.add("".join(chars))
@@ -67,16 +68,7 @@ def form(*lines: list[Slot], marks: str | None = None, pattern: str = "") -> For
 
 def test_shape_admits_every_known_character_and_the_marks_in_their_places():
     automaton = SlotAutomaton([shape("试", 2, 1)], Alphabet([*"山水", "，", "。"]))
-    assert texts_of("山水，。", automaton, 4) == {f"{a}，{b}。" for a in "山水" for b in "山水"}
-
-
-def texts_of(characters: str, automaton: SlotAutomaton, length: int) -> set[str]:
-    found = set()
-    for chars in itertools.product(characters, repeat=length):
-        state = automaton.read("".join(chars))
-        if state != NOWHERE and automaton.outlook(state).ends:
-            found.add("".join(chars))
-    return found
+    assert texts(automaton, 4, "山水，。") == {f"{a}，{b}。" for a in "山水" for b in "山水"}
 
 
 @pytest.mark.parametrize(

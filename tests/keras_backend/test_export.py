@@ -10,7 +10,7 @@ import pytest
 
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.errors import ModelError
-from gemma_poetry.keras_backend import export as exporting, layout, model as keras_model
+from gemma_poetry.keras_backend import export as exporting, model as keras_model
 from tests.keras_backend.test_model import PROBES, disturb, furthest, transformers_logits
 from tests.tiny import make_tokenizer
 
@@ -44,7 +44,7 @@ def test_an_export_of_every_family_is_the_trained_model(keras_hub, any_checkpoin
 def test_an_export_of_something_else_is_refused_and_not_kept(keras_hub, checkpoint, tokenizer, tmp_path, monkeypatch):
     model = trained(checkpoint)
     # What KerasHub does by itself: the kernels go out without their updates.
-    monkeypatch.setattr(layout, "_kernel", lambda layer: layout._array(layer._kernel))
+    monkeypatch.setattr(exporting, "_kernel", lambda layer: exporting._array(layer._kernel))
     with pytest.raises(ModelError, match="differs from the trained one"):
         exporting.export(model, checkpoint, tmp_path / "merged", PROBES, tokenizer)
     assert not (tmp_path / "merged").exists()

@@ -8,8 +8,17 @@ import pytest
 
 from gemma_poetry.config import LoraSettings, Recipe, TrainSettings, load_recipe
 from gemma_poetry.errors import UsageError
-from gemma_poetry.keras_backend.recipe_fields import HONOURED, LIMITED, check_fields, taken_fields
+from gemma_poetry.keras_backend.recipe_fields import LIMITED, check_fields, taken_fields
 
+# Fields that mean here what they mean with the default backend.
+HONOURED = {
+    *(f"train.{name}" for name in (
+        "learning_rate", "schedule", "warmup_steps", "batch_size", "gradient_accumulation", "epochs", "max_steps",
+        "weight_decay", "max_gradient_norm", "max_tokens", "save_steps", "save_limit", "evaluation_steps", "evaluation_poems",
+        "logging_steps", "seed", "sampled_rows",  # nothing is pruned here that sampled rows would stand for
+    )),
+    *(f"lora.{name}" for name in ("rank", "alpha", "targets", "layers", "rslora")),
+}  # fmt: skip
 FIELDS = {f"train.{name}" for name in TrainSettings.model_fields} | {f"lora.{name}" for name in LoraSettings.model_fields}
 
 

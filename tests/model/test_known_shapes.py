@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from gemma_poetry.model.known_shapes import SHAPES, known_models, shape_of, shape_record
 from gemma_poetry.model.memory import ModelShape, Projection
+from scripts.write_model_shapes import shapes
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_file_is_current():
-    spec = importlib.util.spec_from_file_location("write_model_shapes", ROOT / "scripts" / "write_model_shapes.py")
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     stored = (ROOT / "src" / "gemma_poetry" / SHAPES).read_text(encoding="utf-8")
-    assert stored == script.shapes(), "run python scripts/write_model_shapes.py"
+    assert stored == shapes(), "run python scripts/write_model_shapes.py"
 
 
 def test_a_shape_is_read_back_with_every_layer():

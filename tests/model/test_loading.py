@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gemma_poetry.errors import (
-    IncompleteModelError,
-    ModelAccessError,
-    ModelError,
-    NotAGemmaError,
-    RunError,
-    UnsafeModelError,
-)
+from gemma_poetry.errors import IncompleteModelError, ModelAccessError, ModelError, NotAGemmaError, RunError, UnsafeModelError
 from gemma_poetry.model import loading
 from gemma_poetry.model.loading import FAMILIES, check_model_folder, load_model, load_tokenizer, locate
 from tests.tiny import save_model

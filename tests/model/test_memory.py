@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +13,6 @@ import torch
 from gemma_poetry.config import LoraSettings
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
-from gemma_poetry.model.free_memory import activation_meter
 from gemma_poetry.model.lora import add_adapter
 from gemma_poetry.model.memory import ATTENTION_PROJECTIONS, CHUNK_BYTES, estimate_memory, kept_bytes, read_shape
 from gemma_poetry.training.fused.dropout import replace_dropout
@@ -77,6 +78,28 @@ def test_the_names_and_licences_of_what_is_published():
     assert tuned["google/gemma-3-1b-pt"] == "google/gemma-3-1b-it"
     assert tuned["google/gemma-3-270m"] == "google/gemma-3-270m-it"
     assert all(("4" in model.name.split("-")[1]) == (model.licence == "Apache-2.0") for model in PUBLISHED)
+
+
+@contextmanager
+def activation_meter(model: Any) -> Iterator[list[int]]:
+    """Counts the bytes that autograd keeps while the block runs; parameters, and tensors kept twice, count once.
+
+    The outputs of the block must live until the count is read: freed storages would be taken for others.
+    """
+
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept: set[int] = set()
+    total = [0]
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights and storage.data_ptr() not in kept:
+            kept.add(storage.data_ptr())
+            total[0] += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield total
 
 
 @pytest.mark.parametrize("dropout", [0.05, 0.0])

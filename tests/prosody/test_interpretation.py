@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.prosody.interpretation import (
-    foot_pairs,
-    interpret,
-    is_traditional,
-    simplified,
-    tones_by_words,
-    traditional,
-)
+from gemma_poetry.prosody.interpretation import foot_pairs, interpret, is_traditional, simplified, tones_by_words, traditional
 
 
 def heard(text: str, line: int = 1, position: int = 1, *, widened: bool = False):

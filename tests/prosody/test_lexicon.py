@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
 from gemma_poetry.errors import DataError
-from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import heard_at_word
-from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads, tones
+from gemma_poetry.prosody.lexicon import lexicon, parse_table, readings, readings_of_heads
+from scripts.build_lexicon import one_word_pairs
 
 
 def groups(char: str) -> set[str]:
@@ -80,7 +74,6 @@ def test_a_simplified_character_has_the_readings_of_all_it_may_stand_for(simplif
 @pytest.mark.parametrize("char", ["A", "，", "😀", "□", "々", "の"])
 def test_what_no_source_knows_has_no_reading(char: str):
     assert readings(char) == ()
-    assert tones(char) == frozenset()
     assert char not in lexicon()
 
 
@@ -110,11 +103,6 @@ def test_the_part_where_a_rhyme_is_divided(char: str, part: int):
     assert {reading.part for reading in readings(char) if reading.rhyme in divided} == {part}
 
 
-def test_tones_are_those_of_the_readings():
-    assert tones("看") == {Tone.LEVEL, Tone.OBLIQUE}
-    assert tones("白") == {Tone.OBLIQUE}
-
-
 def test_the_table_is_whole_and_consistent():
     table = lexicon()
     assert len(table.rhymes) > 19_000
@@ -125,7 +113,7 @@ def test_the_table_is_whole_and_consistent():
     assert all(form in table.rhymes or form in table.variants for forms in table.simplified.values() for form in forms)
     assert table.later.keys() <= table.rhymes.keys()
     for head in table.settled:
-        assert len(tones(head)) == 2, head
+        assert len({reading.tone for reading in readings(head)}) == 2, head
     for key in table.words:
         assert len(key) == 3, key
         assert key[2] in "12", key
@@ -134,17 +122,6 @@ def test_the_table_is_whole_and_consistent():
         word = table.likely_in_word(key)
         seen, places = map(int, word.evidence.split(" of "))
         assert len(key) == 3 and key[2] in "12" and places >= 5 and seen >= 0.95 * places, key
-
-
-def test_the_table_loads_in_less_than_a_tenth_of_a_second():
-    code = (
-        "import time; from gemma_poetry.prosody.lexicon import lexicon\n"
-        "begin = time.process_time(); lexicon(); print(time.process_time() - begin)"
-    )
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in "123"
-    ]
-    assert min(times) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -156,18 +133,9 @@ def test_a_damaged_table_is_named_with_its_line(text: str):
     assert error.value.where.endswith(f":{len(text.splitlines())}")
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / f"scripts/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_all_glyphs_of_a_word_have_the_same_readings():
     table = lexicon()
-    pairs = _script("build_lexicon").one_word_pairs(table.rhymes)
+    pairs = one_word_pairs(table.rhymes)
     assert frozenset("為爲") in pairs
     assert len(pairs) > 150
     for pair in pairs:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from gemma_poetry.errors import DataError
@@ -48,11 +45,8 @@ def test_a_damaged_table_is_named_with_its_line(text):
 
 def test_the_table_is_what_its_script_makes():
     pytest.importorskip("pypinyin_dict")
-    path = Path(__file__).parents[2] / "scripts/build_modern_readings.py"
-    spec = importlib.util.spec_from_file_location("build_modern_readings", path)
-    assert spec and spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    from scripts import build_modern_readings as script
+
     table = modern_table()
     readings = {char: own for char in script.known_characters() if (own := script.syllables_of(char))}
     assert readings == table.readings

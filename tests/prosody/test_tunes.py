@@ -13,13 +13,7 @@ from gemma_poetry.errors import DataError, UnknownFormError
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.known_names import KNOWN_NAMES, SONG_NAMES
 from gemma_poetry.prosody.tune_variants import Tier
-from gemma_poetry.prosody.tunes import (
-    find_tune,
-    shipped_tunes,
-    table_from_record,
-    table_to_record,
-    tune_forms,
-)
+from gemma_poetry.prosody.tunes import find_tune, shipped_tunes, table_from_record, table_to_record, tune_forms
 
 # Line lengths, and for each line its rhyme: capitals 平, small letters 仄, · none. 词谱 divides some lines by a pause (、)
 # that is not counted as a line here.

@@ -29,10 +29,21 @@ def until(holds: Callable[[], bool]) -> None:
     pytest.fail("it did not come about within ten seconds")
 
 
-def begun(poet: StandIn, line: Batcher) -> None:
-    """Lets the thread take a first order, which then waits at the gate; what comes next stands in the line."""
+def begun(**limits: int) -> tuple[StandIn, Batcher]:
+    """A line whose thread has taken a first order, which waits at the gate; what comes next stands in the line."""
+    poet = StandIn()
+    line = Batcher(poet, **limits)
     line.submit(order("first")[0])
     until(lambda: len(poet.calls) == 1)
+    return poet, line
+
+
+def answered(poet: StandIn, line: Batcher, asked: list[tuple[Order, list[Any]]]) -> None:
+    """Puts these into the line, opens the gate, and waits until each was told something."""
+    for one, _ in asked:
+        line.submit(one)
+    poet.gate.set()
+    until(lambda: all(told for _, told in asked))
 
 
 def titles(call: tuple[list[PoemRequest], dict[str, Any]]) -> list[str]:
@@ -40,23 +51,16 @@ def titles(call: tuple[list[PoemRequest], dict[str, Any]]) -> list[str]:
 
 
 def test_orders_that_wait_are_written_together():
-    poet = StandIn()
-    line = Batcher(poet, rows=8)
-    begun(poet, line)
+    poet, line = begun(rows=8)
     asked = [order(str(number)) for number in range(5)]
-    for one, _ in asked:
-        line.submit(one)
-    poet.gate.set()
-    until(lambda: all(told for _, told in asked))
+    answered(poet, line, asked)
     assert [titles(call) for call in poet.calls] == [["first"], ["0", "1", "2", "3", "4"]]
     assert [told[0].poem.title for _, told in asked] == ["0", "1", "2", "3", "4"]
 
 
 def test_a_decoding_holds_as_many_as_its_rows_and_turns_come_round():
     """Eight rows hold two poems that are chosen among four; six poems of one do not hold up one of another."""
-    poet = StandIn()
-    line = Batcher(poet, rows=8, each=4)
-    begun(poet, line)
+    poet, line = begun(rows=8, each=4)
     many, few = order("many", count=5), order("few")
     line.submit(many[0])
     line.submit(few[0])
@@ -67,9 +71,7 @@ def test_a_decoding_holds_as_many_as_its_rows_and_turns_come_round():
 
 
 def test_an_order_with_a_seed_is_written_by_itself_with_it():
-    poet = StandIn()
-    line = Batcher(poet, rows=8)
-    begun(poet, line)
+    poet, line = begun(rows=8)
     seeded, plain = order("seeded", seed=5, count=3), [order("one"), order("two")]
     for one in (plain[0][0], seeded[0], plain[1][0]):
         line.submit(one)
@@ -82,27 +84,17 @@ def test_an_order_with_a_seed_is_written_by_itself_with_it():
 
 
 def test_only_what_asks_the_same_of_the_engine_shares_a_decoding():
-    poet = StandIn()
-    line = Batcher(poet, rows=32)
-    begun(poet, line)
+    poet, line = begun(rows=32)
     asked = [order("a", best_of=2), order("b", best_of=4), order("c", best_of=2), order("d", best_of=2, assess=True)]
-    for one, _ in asked:
-        line.submit(one)
-    poet.gate.set()
-    until(lambda: all(told for _, told in asked))
+    answered(poet, line, asked)
     assert [titles(call) for call in poet.calls[1:]] == [["a", "c"], ["b"], ["d"]]
     assert [call[1]["best_of"] for call in poet.calls[1:]] == [2, 4, 2]
 
 
 def test_a_wish_that_cannot_be_granted_takes_no_other_with_it():
-    poet = StandIn()
-    line = Batcher(poet, rows=8)
-    begun(poet, line)
+    poet, line = begun(rows=8)
     asked = [order("one"), order(IMPOSSIBLE), order("two")]
-    for one, _ in asked:
-        line.submit(one)
-    poet.gate.set()
-    until(lambda: all(told for _, told in asked))
+    answered(poet, line, asked)
     assert isinstance(asked[1][1][0], ConstraintError)
     assert [asked[place][1][0].poem.title for place in (0, 2)] == ["one", "two"]
 
@@ -126,9 +118,7 @@ def test_what_fails_otherwise_is_told_to_all_and_the_thread_goes_on():
 
 
 def test_the_line_is_bounded_and_a_dropped_order_frees_its_place():
-    poet = StandIn()
-    line = Batcher(poet, rows=1, waiting=2)
-    begun(poet, line)
+    _poet, line = begun(rows=1, waiting=2)
     waiting = [order(), order()]
     for one, _ in waiting:
         line.submit(one)

@@ -13,7 +13,6 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.runs import RunFolder
 from gemma_poetry.training.best_weights import BEST, BestWeights
 from gemma_poetry.training.finetuning import finetune
-from tests.tiny import save_data, save_model
 
 SETTINGS = ["train.epochs=4", "train.batch_size=8", "train.evaluation_steps=4", "train.logging_steps=4", "lora.rank=4"]
 
@@ -77,13 +76,7 @@ def test_a_training_that_goes_on_knows_the_best_so_far(tmp_path):
     assert model.number.item() == 4
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    return save_model(folder / "model"), save_data(folder / "DATA")
-
-
-def test_a_run_holds_the_weights_of_its_best_evaluation(tiny, tmp_path, monkeypatch):
+def test_a_run_holds_the_weights_of_its_best_evaluation(tiny_model_and_data, tmp_path, monkeypatch):
     from gemma_poetry.training.trainer import PoetryTrainer
 
     measured = PoetryTrainer._validation_metrics
@@ -92,7 +85,7 @@ def test_a_run_holds_the_weights_of_its_best_evaluation(tiny, tmp_path, monkeypa
         return {**measured(self, prediction), "loss": 1.0 + abs(self.state.global_step - 8)}
 
     monkeypatch.setattr(PoetryTrainer, "_validation_metrics", best_at_8)
-    model, data = tiny
+    model, data = tiny_model_and_data
     settings = [*SETTINGS, "train.save_steps=8", "train.save_limit=9", "train.learning_rate=0.01", "train.schedule=constant"]
     for keep, step in (("best", 8), ("last", 32)):
         run = tmp_path / keep
@@ -106,10 +99,10 @@ def test_a_run_holds_the_weights_of_its_best_evaluation(tiny, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("vocabulary", ["whole", "pruned"])
-def test_every_weight_can_be_trained(tiny, tmp_path, vocabulary):
+def test_every_weight_can_be_trained(tiny_model_and_data, tmp_path, vocabulary):
     from gemma_poetry.model.loading import load_model
 
-    model, data = tiny
+    model, data = tiny_model_and_data
     settings = [*SETTINGS, "train.method=full", "train.learning_rate=0.003", f"train.vocabulary={vocabulary}"]
     manifest = finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
     before, after = (load_model(str(folder)).model for folder in (model, tmp_path / "RUN"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.single_poems import read_strictly
 from gemma_poetry.domains.classical_chinese import ClassicalChinese
 from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnknownFormError, UsageError
-from gemma_poetry.verbs.check import check, main
+from gemma_poetry.verbs.check import check
 
 TOWER = "白日依山尽，黄河入海流。\n欲穷千里目，更上一层楼。\n"
 STREAM = "滁州西涧\n韦应物\n独怜幽草涧边生，上有黄鹂深树鸣。\n春潮带雨晚来急，野渡无人舟自横。\n"
@@ -282,15 +283,15 @@ def test_a_book_that_is_not_there(poem_file, domain, book, found):
     assert refused.value.found == found
 
 
-def test_a_missing_file_and_a_folder_are_clear_errors(tmp_path, capsys):
+def test_a_missing_file_and_a_folder_are_clear_errors(tmp_path):
     for path in (tmp_path / "nowhere.txt", tmp_path):
-        assert main([str(path)]) == 2
-        assert str(path) in capsys.readouterr().err
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            check(str(path))
 
 
 def test_standard_input(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TOWER.encode())))
-    assert main(["-"]) == 0
+    assert check("-") == 0
     assert "strict" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from gemma_poetry.artifacts import sha256_file, write_jsonl, write_manifest
 from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.errors import DataError, ModelError, OutputError, SourceError, UsageError
-from gemma_poetry.evaluation.records import Protocol, read_generations, read_likelihoods
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, read_records
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from tests.tiny import make_poems, save_data, save_model
 
@@ -69,7 +69,7 @@ def test_base_tuned_and_human_stand_side_by_side(results):
 
 
 def test_perplexity_is_that_of_the_likelihoods_on_file(results, run):
-    records = [record for record in read_likelihoods(run / "eval" / "likelihoods.jsonl") if record.system == "tuned"]
+    records = [record for record in read_records(run / "eval" / "likelihoods.jsonl", Likelihood) if record.system == "tuned"]
     total, characters = sum(record.nll for record in records), sum(record.characters for record in records)
     assert results["systems"]["tuned"]["ppl_char"]["value"] == pytest.approx(math.exp(total / characters))
     assert characters == 10 * 20
@@ -94,7 +94,7 @@ def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
 
     found = {
         record.system: record.nll
-        for record in read_likelihoods(run / "eval" / "likelihoods.jsonl")
+        for record in read_records(run / "eval" / "likelihoods.jsonl", Likelihood)
         if record.source_id == poems[3].source_id
     }
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_likelihoods_are_those_of_the_models_own_logits(results, run, data):
 
 
 def test_what_was_written_has_the_shape_of_the_reference(results, run):
-    generations = read_generations(run / "eval" / "generations.jsonl")
+    generations = read_records(run / "eval" / "generations.jsonl", Generation)
     assert len([writing for writing in generations if writing.system != "retrieval"]) == 5 * 3 * 2
     for writing in generations:
         assert [len(line) for line in writing.lines] == [len(line) for line in writing.reference] and writing.title
@@ -151,7 +151,7 @@ def test_what_a_model_may_have_read_before_is_told(results, run, data, tmp_path,
 
 
 def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, tmp_path):
-    title = read_generations(run / "eval" / "generations.jsonl")[0].title
+    title = read_records(run / "eval" / "generations.jsonl", Generation)[0].title
     (tmp_path / "stranger.txt").write_text(f"{title}\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n", encoding="utf-8")
     found = evaluate(
         options(run, data, out=tmp_path / "out", others=(str(run / "base"),), generations=(tmp_path / "stranger.txt",))

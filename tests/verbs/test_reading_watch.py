@@ -11,7 +11,6 @@ from gemma_poetry.artifacts import read_jsonl
 from gemma_poetry.config import load_recipe
 from gemma_poetry.verbs.reading_watch import READINGS, sentence
 from gemma_poetry.verbs.train import summary, train
-from tests.tiny import save_data, save_model
 
 SETTINGS = [
     "train.epochs=1",
@@ -23,15 +22,9 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    return save_model(folder / "model"), save_data(folder / "DATA")
-
-
 @pytest.mark.parametrize("changes", [["train.vocabulary=whole"], ["train.vocabulary=pruned"], ["train.method=full"]])
-def test_poems_to_fixed_titles_are_measured_at_each_evaluation(tiny, tmp_path, changes):
-    model, data = tiny
+def test_poems_to_fixed_titles_are_measured_at_each_evaluation(tiny_model_and_data, tmp_path, changes):
+    model, data = tiny_model_and_data
     manifest = train(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, *changes]))
     points = [json.loads(line) for line in (tmp_path / "RUN" / "curve.jsonl").read_text().splitlines()]
     watched = {point["step"]: point for point in points if "title_first" in point}
@@ -51,8 +44,8 @@ def test_poems_to_fixed_titles_are_measured_at_each_evaluation(tiny, tmp_path, c
     assert dict(summary(manifest))["the writing"] == sentence(manifest)
 
 
-def test_watching_does_not_change_what_is_trained(tiny, tmp_path):
-    model, data = tiny
+def test_watching_does_not_change_what_is_trained(tiny_model_and_data, tmp_path):
+    model, data = tiny_model_and_data
     runs = []
     for titles in (0, 4):
         out = tmp_path / str(titles)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 
 from gemma_poetry.errors import InputError, ModelError, RunError, UsageError
-from gemma_poetry.hosts import check_free, is_loopback
+from gemma_poetry.hosts import is_loopback
 from gemma_poetry.verbs.studio import StudioOptions, _door, _names, open_workshop, read_password
 
 
@@ -85,11 +84,3 @@ def test_what_is_no_run_and_what_is_no_model(tmp_path: Path):
         open_workshop(StudioOptions(models=("nosuchmodel",)))
     with pytest.raises(UsageError, match="at least 1"):
         open_workshop(StudioOptions(poems=0))
-
-
-def test_a_taken_port_is_said_before_anything_is_served():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(UsageError, match="cannot listen on"):
-            check_free("127.0.0.1", taken.getsockname()[1])

@@ -11,7 +11,6 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import RunError
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.verbs.tune import BEST, BEST_RUN, PICTURE, TRIALS, Trial, recipe_of, table, tune
-from tests.tiny import save_data, save_model
 
 pytest.importorskip("optuna")
 
@@ -27,14 +26,8 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    return save_model(folder / "model"), save_data(folder / "DATA")
-
-
-@pytest.fixture(scope="module")
-def searched(tiny, tmp_path_factory):
-    model, data = tiny
+def searched(tiny_model_and_data, tmp_path_factory):
+    model, data = tiny_model_and_data
     out = tmp_path_factory.mktemp("search") / "OUT"
     return out, tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=6"]))
 
@@ -58,9 +51,9 @@ def test_the_best_trial_is_left_as_a_recipe_and_a_run(searched):
     assert slow.loss > trials[0].loss
 
 
-def test_a_finished_search_stays_as_it_is(searched, tiny):
+def test_a_finished_search_stays_as_it_is(searched, tiny_model_and_data):
     out, trials = searched
-    model, data = tiny
+    model, data = tiny_model_and_data
     before = (out / TRIALS).read_bytes()
     again = tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=9"]), resume=True)
     assert [trial.number for trial in again] == [trial.number for trial in trials]
@@ -69,8 +62,8 @@ def test_a_finished_search_stays_as_it_is(searched, tiny):
         tune(data, str(model), out, load_recipe(None, SETTINGS))
 
 
-def test_an_interrupted_search_goes_on_with_what_it_has_tried(tiny, tmp_path, monkeypatch):
-    model, data = tiny
+def test_an_interrupted_search_goes_on_with_what_it_has_tried(tiny_model_and_data, tmp_path, monkeypatch):
+    model, data = tiny_model_and_data
     from gemma_poetry.verbs import tune as module
 
     done = []
@@ -94,8 +87,8 @@ def test_an_interrupted_search_goes_on_with_what_it_has_tried(tiny, tmp_path, mo
     assert list(read_jsonl(tmp_path / "OUT" / TRIALS))[:2] == first
 
 
-def test_when_time_is_up_the_trial_in_hand_is_cut_off_and_counts(tiny, tmp_path):
-    model, data = tiny
+def test_when_time_is_up_the_trial_in_hand_is_cut_off_and_counts(tiny_model_and_data, tmp_path):
+    model, data = tiny_model_and_data
     settings = [*SETTINGS, "tune.minutes=0.02", "tune.epochs=[500]", "train.evaluation_steps=1000"]
     (only,) = tune(data, str(model), tmp_path / "OUT", load_recipe(None, settings))
     assert only.state == "cut off"

@@ -65,23 +65,11 @@ def needing(extra: str, command: Callable[..., None]) -> Callable[..., None]:
 
 
 # In the order in which `--help` names them; groups come last.
-for _command in (
-    prepare,
-    pretrain,
-    train,
-    tune,
-    evaluate,
-    generate,
-    polish,
-    studio,
-    serve,
-    export,
-    doctor,
-    models,
-    check,
-    domains,
+_VERBS = (
+    prepare, pretrain, train, tune, evaluate, generate, polish, studio, serve, export, doctor, models, check, domains,
     quickstart,
-):
+)  # fmt: skip
+for _command in _VERBS:
     app.command()(needing(EXTRA_OF.get(_command.__name__, ""), _command))
 app.add_typer(rate, name="rate")
 app.add_typer(tunes, name="tunes")

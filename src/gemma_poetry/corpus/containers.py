@@ -60,10 +60,6 @@ class SourceFile:
 def list_files(path: Path, endings: Sequence[str] = DATA_ENDINGS) -> list[str]:
     """The names of the data files in a source, in a stable order.
 
-    Args:
-        path: The folder, archive or file.
-        endings: What the names of data files end in.
-
     Raises:
         SourceError: The source is missing, unreadable, cut, hostile, or of a kind that is not read.
     """
@@ -293,9 +289,12 @@ def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
     except (tarfile.TarError, gzip.BadGzipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise SourceError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
-        ) from error
+        raise _unreadable(error, path) from error
+
+
+def _unreadable(error: OSError, path: Path) -> SourceError:
+    reason = error.strerror or error
+    return SourceError(_("cannot be read ({reason})", reason=reason), where=path, action=_("check the permissions"))
 
 
 def _refuse_irregular(path: Path) -> None:
@@ -311,9 +310,7 @@ def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
     except (zipfile.BadZipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise SourceError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
-        ) from error
+        raise _unreadable(error, path) from error
     if len(members) > MAX_MEMBERS:
         raise _bomb(path, _("the archive has more than {max_members} members", max_members=MAX_MEMBERS))
     for info in members:

@@ -36,10 +36,6 @@ _SAMPLE_BYTES = 64 * 2**10
 def decode(content: bytes, where: str) -> tuple[str, str]:
     """The text of a file and the name of its encoding.
 
-    Args:
-        content: The bytes.
-        where: How the error names the file.
-
     Raises:
         SourceError: The bytes are in no encoding that can be told, or damaged.
     """

@@ -15,17 +15,19 @@ What a record may look like, `records` says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
 from gemma_poetry.corpus.containers import SourceFile
 from gemma_poetry.corpus.encodings import decode
 from gemma_poetry.corpus.plain_text import divide_text
 from gemma_poetry.corpus.poem import SourcePoem
 from gemma_poetry.corpus.records import ERAS, era_name, field_of, json_type, poems_of, titled
+from gemma_poetry.corpus.sources import Part
 from gemma_poetry.corpus.stanzas import UntoldError
 from gemma_poetry.corpus.tables import delimited_records, table_records, with_header, without_header
 from gemma_poetry.errors import SourceError
@@ -245,3 +247,17 @@ def _not_json(file: SourceFile, error: json.JSONDecodeError, line: int) -> Sourc
         expected=_("a complete JSON value") if file.name.lower().endswith(".json") else _("one complete JSON object a line"),
         action=_("fetch the file again if it was cut short, else mend that place"),
     )
+
+
+def whole_poems(
+    files: Iterable[tuple[Part, SourceFile]], wanted: Callable[[Part, SourcePoem], bool] = lambda part, poem: True
+) -> Iterator[tuple[Part, SourcePoem, tuple[str, ...], str]]:
+    """The wanted poems of files whose text is whole: part, record, lines, one closing mark a line."""
+    for part, file in files:
+        for poem in read_poems(file):
+            if wanted(part, poem):
+                try:
+                    lines, marks = clean_lines(poem.paragraphs)
+                except RejectedError:
+                    continue
+                yield part, poem, lines, poem.marks or marks

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, copy_file, read_json, sha256_file
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
+from gemma_poetry.folders import ADAPTER, MERGED
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.conversion import converter
 
@@ -38,7 +39,6 @@ KNOWN_LINES = "known_lines.npz"
 """The file that DATA, RUN and model folders hold a guard in: the lines that they were made of, or trained on."""
 
 _LISTS = "known_lines*.npz"
-_PARTS = ("adapter", "merged")
 
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
@@ -246,7 +246,7 @@ def carried_lists(folder: Path) -> list[Path]:
         The files, that of the last training first; none where that is not there, since the others would not be all.
     """
     if not (folder / KNOWN_LINES).is_file():
-        return carried_lists(folder.parent) if folder.name in _PARTS and (folder.parent / MANIFEST).is_file() else []
+        return carried_lists(folder.parent) if folder.name in (ADAPTER, MERGED) and (folder.parent / MANIFEST).is_file() else []
     return sorted(folder.glob(_LISTS), key=lambda path: len(path.name))
 
 

@@ -96,10 +96,6 @@ class _Entry:
 def divide_text(text: str, name: str) -> Iterator[SourcePoem]:
     """The poems of a plain text, as the module's docstring tells.
 
-    Args:
-        text: The text.
-        name: The name of its file.
-
     Raises:
         UntoldError: The layout cannot be told.
     """

@@ -72,11 +72,6 @@ def field_of(name: object) -> str:
 def poems_of(record: Mapping[str, Any], where: str, source_id: str) -> Iterator[SourcePoem]:
     """The poem or poems of a record.
 
-    Args:
-        record: The record.
-        where: How messages name it.
-        source_id: Where it stands in its source.
-
     Raises:
         SourceError: It holds no poem, or fields of the wrong kind.
     """

@@ -91,11 +91,7 @@ class SanquRecord:
 
 
 def sanqu_songs(poems: Sequence[SourcePoem]) -> list[SanquSong]:
-    """The songs of records, of which those of one tune are divided alike.
-
-    Args:
-        poems: The records of the collection's 元曲, in their order.
-    """
+    """The songs of records, of which those of one tune are divided alike."""
     by_tune: dict[str, list[SanquRecord]] = defaultdict(list)
     for record in song_records(poems):
         by_tune[SONG_NAMES.get(record.tune, record.tune)].append(record)

@@ -136,7 +136,8 @@ class Source:
             SourceError: A file cannot be read, or a download is not what it should be.
         """
         digests: dict[str, str] = {}
-        for file in self._stored():
+        wanted = (self._parts.keys() | self._others).__contains__
+        for file in read_files(self._path, wanted, self._top, self._endings):
             if file.name not in self._parts:
                 self._pass_over(file)
                 continue
@@ -156,9 +157,6 @@ class Source:
                 ),
                 action=_("run the command again: the download was removed from the cache and is fetched anew"),
             )
-
-    def _stored(self) -> Iterator[SourceFile]:
-        return read_files(self._path, (self._parts.keys() | self._others).__contains__, self._top, self._endings)
 
     @staticmethod
     def _digest(digests: Mapping[str, str], parts: Sequence[tuple[re.Pattern[str], Part]] = ()) -> str:

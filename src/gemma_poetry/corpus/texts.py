@@ -54,11 +54,7 @@ class TextDomain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DomainTexts:
-    """The reader of a domain's texts.
-
-    Attributes:
-        domain: The domain.
-    """
+    """The reader of a domain's texts."""
 
     domain: TextDomain
 

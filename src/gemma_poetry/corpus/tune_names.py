@@ -43,9 +43,6 @@ def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
 
     Where collections write `alias・standard name`, the standard name also heads poems of its own or follows
     several aliases; where they write `tune・title`, the second name does neither.
-
-    Args:
-        pairs: What `split_tune` gave, one a poem.
     """
     counts = Counter(pairs)
     heading = {first for first, second in counts if not second}
@@ -63,13 +60,7 @@ class TuneNames:
         self._standard: dict[str, str] = {}
 
     def add(self, tune: str, lines: Sequence[str], alias: str = "") -> None:
-        """Takes in one 词 whose tune is known.
-
-        Args:
-            tune: The standard name of its tune.
-            lines: Its lines.
-            alias: The name that its source calls the tune by.
-        """
+        """Takes in one 词 whose tune is known."""
         self._shapes[tune][tuple(map(len, lines))] += 1
         if alias:
             self._standard.setdefault(alias, tune)
@@ -97,10 +88,6 @@ class TuneNames:
 
         Lines that are all of one length must keep the tones of a tune template as well, so that a 律诗 under the name of a
         tune stays one; a title that parts tune and subject (浣溪沙·姜女庙) tells enough for what is no 绝句 or 律诗 anyhow.
-
-        Args:
-            title: The title, in the script of the tunes.
-            lines: The lines.
         """
         name, _, subject = title.partition("·")
         tune = name if name in self._shapes else self._standard.get(name, "")

@@ -51,11 +51,7 @@ class PoemDataset(Dataset[dict[str, Any]]):
 
 
 class PaddedCollator:
-    """Poems to a right-padded batch.
-
-    Args:
-        pad_id: The id that fills rows up.
-    """
+    """Poems to a right-padded batch."""
 
     def __init__(self, pad_id: int) -> None:
         self.pad_id = pad_id

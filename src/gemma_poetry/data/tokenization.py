@@ -258,14 +258,8 @@ _UNSAFE = re.compile(r"[\\\s\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
 def escape_piece(piece: str) -> str:
-    """A piece without white space or control characters, by backslash escapes; `unescape_piece` undoes it."""
+    """A piece without white space or control characters, by backslash escapes that no two pieces share."""
     return _UNSAFE.sub(lambda match: _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}", piece)
-
-
-def unescape_piece(escaped: str) -> str:
-    """The inverse of `escape_piece`."""
-    plain = {value[1]: key for key, value in _ESCAPES.items()}
-    return re.sub(r"\\(?:u([0-9a-f]{4})|(.))", lambda match: chr(int(match[1], 16)) if match[1] else plain[match[2]], escaped)
 
 
 def _escaped_pieces(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:

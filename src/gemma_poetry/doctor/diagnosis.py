@@ -19,7 +19,7 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.doctor.findings import Finding, fault_of
 from gemma_poetry.doctor.loading_checks import check_attention, check_dtype, check_embeddings, check_weights
-from gemma_poetry.doctor.loss_checks import check_cache, check_head, check_step_0
+from gemma_poetry.doctor.loss_checks import check_cache, check_head, check_step_0, probe_batch
 from gemma_poetry.doctor.memory_checks import check_memory, step_memory
 from gemma_poetry.doctor.sample_checks import check_stops, usable
 from gemma_poetry.doctor.step_checks import check_modules, check_reload, check_step
@@ -27,7 +27,6 @@ from gemma_poetry.errors import UsageError
 from gemma_poetry.languages import _
 from gemma_poetry.model.free_memory import available_memory
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.model.reference_loss import probe_batch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -65,12 +65,7 @@ def check_attention(model: Any) -> Finding:
 
 
 def check_embeddings(model: Any, check: str = _("embeddings")) -> Finding:
-    """Tied embeddings are one tensor, and none of its copies is trained apart (unsloth#9331).
-
-    Args:
-        model: The base model or the `PeftModel`.
-        check: The finding's name.
-    """
+    """Tied embeddings are one tensor, and none of its copies is trained apart (unsloth#9331)."""
     config = model.config
     tied = bool(getattr(config, "tie_word_embeddings", False) or config.get_text_config().tie_word_embeddings)
     inner, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight

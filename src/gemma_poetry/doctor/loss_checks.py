@@ -1,26 +1,36 @@
 """These checks hold the loss before a step against guessing, with and without the cache, in chunks and at once.
 
-In: a base model and a few samples. Out: a finding a check, which names the public reports of the fault that it looks for.
+In: a base model and a few samples. Out: the samples as a batch, and their loss by the model's own logits; a finding a check,
+which names the public reports of the fault that it looks for.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 
-from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.data.dataset import IGNORED, PaddedCollator
+from gemma_poetry.data.tokenization import TokenizedPoem, padding_id
 from gemma_poetry.doctor.findings import Finding, judge
 from gemma_poetry.errors import ModelError
 from gemma_poetry.languages import _
-from gemma_poetry.model.reference_loss import Batch, plain_loss, tolerance
+from gemma_poetry.model.completion_loss import next_labels
 from gemma_poetry.model.scoring import score_completions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # A pretrained model knows more than nothing; one that is worse than chance is fed or wired wrongly.
 _UNTRAINED_SHARE = 0.9
 _WORSE_THAN_CHANCE_NATS = 1.0
+_SAME_LOSS = {torch.float32: 1e-3}
+_SAME_LOSS_HALF = 5e-2
+
+Batch = dict[str, torch.Tensor]
 
 
 def check_step_0(model: Any, probe: Sequence[TokenizedPoem]) -> Finding:
@@ -77,3 +87,36 @@ def check_head(model: Any, probe: Sequence[TokenizedPoem], batch: Batch) -> Find
         _("the same"),
         _("perplexities of this model would be wrong; report the versions of torch and transformers"),
     )
+
+
+def probe_batch(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerBase, device: torch.device) -> Batch:
+    """The samples as training would batch them, (B, T) on the device, completions labelled."""
+    items = [{"sample": sample, "characters": 0, "group": 0} for sample in samples]
+    batch = PaddedCollator(padding_id(tokenizer))(items)
+    return {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "labels")}
+
+
+def plain_loss(model: Any, batch: Batch, *, use_cache: bool = False) -> torch.Tensor:
+    """Mean negative log-likelihood of the labelled tokens, in nats, by the model's own logits.
+
+    The reference for `model.completion_loss` and `model.scoring`, which compute logits themselves: here the model's code
+    takes the same positions through its head and soft-cap.
+    """
+    targets = next_labels(batch["labels"])
+    chosen = targets != IGNORED
+
+    def select(_module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return (inputs[0][chosen],)  # (B, T, hidden) -> (N, hidden): the others' logits are never needed
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    try:
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        logits = model(**inputs, use_cache=use_cache).logits
+    finally:
+        hook.remove()
+    return functional.cross_entropy(logits.float(), targets[chosen])
+
+
+def tolerance(model: Any) -> float:
+    """How far two ways to the same loss may lie apart in the model's arithmetic, in nats a token."""
+    return _SAME_LOSS.get(model.dtype, _SAME_LOSS_HALF)

@@ -18,8 +18,8 @@ import torch
 
 from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, judge
+from gemma_poetry.doctor.loss_checks import Batch, plain_loss, tolerance
 from gemma_poetry.languages import _, listed
-from gemma_poetry.model.reference_loss import Batch, plain_loss, tolerance
 
 _STEP_RATE = 1e-2
 
@@ -48,13 +48,7 @@ def check_modules(model: Any, names: Sequence[str]) -> Finding:
 
 
 def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
-    """One step: its loss and gradient norm are finite (unsloth#4014), and the adapter changes what the model says.
-
-    Args:
-        model: The `PeftModel`, fresh.
-        batch: What the step is made on.
-        recipe: Tells whether activations are recomputed.
-    """
+    """One step: its loss and gradient norm are finite (unsloth#4014), and the adapter changes what the model says."""
     with torch.inference_mode():
         before = float(plain_loss(model, batch))
     if recipe.train.gradient_checkpointing:
@@ -107,13 +101,7 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
 
 
 def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
-    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927).
-
-    Args:
-        model: The `PeftModel` after a step.
-        batch: What is scored.
-        before: The loss before the step, in nats a token.
-    """
+    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927)."""
     with torch.inference_mode():
         on = float(plain_loss(model, batch))
         with model.disable_adapter():
@@ -128,13 +116,7 @@ def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
 
 
 def check_reload(model: Any, batch: Batch, folder: Path | None = None) -> Finding:
-    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186).
-
-    Args:
-        model: The `PeftModel` after a step.
-        batch: What is scored.
-        folder: A saved adapter; `None` saves the model's own.
-    """
+    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186)."""
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             model.save_pretrained(temporary)

@@ -21,6 +21,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,10 +142,6 @@ class Domain(ABC):
 
         Where some line begins with `#`, such lines are headings (`# Title — Author`), and each begins a text whose blank
         lines part stanzas; else blank lines part the texts.
-
-        Args:
-            text: The whole file.
-            name: Its name, for `source_id`.
         """
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         number, title, author = 0, "", ""
@@ -319,3 +316,8 @@ def check_result(
         None if licences is None else tuple(licences),
         details,
     )
+
+
+def sample_folder(name: str) -> Path:
+    """The folder of a domain's sample; `prepare` says so where it is missing."""
+    return Path(str(resources.files("gemma_poetry") / "assets" / "domains" / name))

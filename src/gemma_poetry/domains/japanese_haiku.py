@@ -26,9 +26,8 @@ from typing import ClassVar, NamedTuple
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault, sample_folder
 from gemma_poetry.domains.japanese_sounds import can_end_a_line, count_morae, read_line, without_readings, wordstock
-from gemma_poetry.domains.samples import sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, scripts_of
 from gemma_poetry.errors import ConstraintError, UsageError, nearest_names
 from gemma_poetry.languages import _, listed

@@ -14,8 +14,7 @@ from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.data.prompts import Template
-from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
-from gemma_poetry.domains.samples import sample_folder
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault, sample_folder
 from gemma_poetry.domains.scripts import normal_text, refuse_other_scripts, script_of, single_spaces
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
-from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault
-from gemma_poetry.domains.samples import sample_folder
+from gemma_poetry.domains.domain import Domain, check_result, cleaned_text, fault, sample_folder
 from gemma_poetry.domains.scripts import normal_text, scripts_of
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import CheckResult

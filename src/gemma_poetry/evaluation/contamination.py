@@ -113,14 +113,7 @@ def find_contamination(
 
 
 def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool) -> Contamination:
-    """What can be told of the judged poems and the fine-tuning of a run.
-
-    Args:
-        run: What people call the run.
-        poems: The judged poems.
-        split: The split that they are.
-        same_data: Whether the run was trained on the very DATA that the poems are from.
-    """
+    """What can be told of the judged poems and the fine-tuning of a run."""
     if not same_data:
         sentence = _(
             "{run} was fine-tuned on other data than the poems are from: whether they were "
@@ -138,13 +131,7 @@ def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool)
 
 
 def look_up(poems: Sequence[Poem], base: str, known_lines: LinesAtHand) -> Contamination:
-    """What the lines that a model was trained on tell of the judged poems.
-
-    Args:
-        poems: The judged poems.
-        base: What people call the model.
-        known_lines: The lines.
-    """
+    """What the lines that a model was trained on tell of the judged poems."""
     judged = [lines for poem in poems if (lines := [line for line in poem.lines if len(line) >= SHORTEST_LINE])]
     known = sum(sum(line in known_lines for line in lines) > KNOWN_SHARE * len(lines) for lines in judged)
     share = known / len(judged) if judged else 0.0

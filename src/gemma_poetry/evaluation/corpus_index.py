@@ -82,14 +82,11 @@ class CorpusIndex:
         self._line_lengths, self._poem_of_line = lengths, poem_of_line
         self._first_lines = np.searchsorted(poem_of_line, np.arange(len(poems)))
         self._poem_begins = np.concatenate([[0], np.cumsum([len(text) + 1 for text in texts])]).astype(np.int64) + 1
-        pairs = self._pair_keys(self._numbers[:-1], self._numbers[1:])
+        pairs = self._numbers[:-1].astype(np.int64) * len(self._alphabet) + self._numbers[1:]
         self._pair_positions = np.argsort(pairs, kind="stable").astype(np.int32)
         self._pairs = pairs[self._pair_positions]
         self._members: dict[int, Numbers] = {}
         self._places: dict[tuple[int, int], tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]] = {}
-
-    def _pair_keys(self, first: npt.NDArray[np.int32], second: npt.NDArray[np.int32]) -> Numbers:
-        return first.astype(np.int64) * len(self._alphabet) + second
 
     def _query(self, text: str) -> npt.NDArray[np.int32]:
         """Character numbers of a text, -1 for characters that the corpus does not have."""

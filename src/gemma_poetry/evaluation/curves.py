@@ -52,10 +52,6 @@ def perplexity_names(points: Sequence[Point]) -> dict[str, str]:
 def plot_curves(points: Sequence[Point], path: Path) -> None:
     """Draws loss and perplexity over steps into a PNG file.
 
-    Args:
-        points: The points of `curve.jsonl`.
-        path: Where the picture goes.
-
     Raises:
         OutputError: The file cannot be written.
     """

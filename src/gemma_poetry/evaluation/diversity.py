@@ -22,12 +22,7 @@ _ORDER = 4
 
 
 def distinct(poems: Sequence[Lines], order: int) -> Estimate | None:
-    """Different n-grams over all n-grams, with a jackknife interval; `None` where there are none.
-
-    Args:
-        poems: The lines of each poem.
-        order: Characters of an n-gram.
-    """
+    """Different n-grams over all n-grams, with a jackknife interval; `None` where there are none."""
     counts = [Counter(_grams(lines, order)) for lines in poems]
     total: Counter[str] = Counter()
     for own in counts:

@@ -48,12 +48,7 @@ def nats_per_character(totals: Floats) -> float:
 
 
 class Overlap:
-    """A corpus-level metric of sacrebleu, cut in two so that its sums can be resampled.
-
-    Args:
-        name: Its name in `results.json`.
-        metric: The metric of sacrebleu.
-    """
+    """A corpus-level metric of sacrebleu, cut in two so that its sums can be resampled."""
 
     def __init__(self, name: str, metric: Any) -> None:
         self.name = name

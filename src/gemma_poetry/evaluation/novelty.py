@@ -45,11 +45,7 @@ class Provenance:
         return tuple((line, near) for line, near in pairs if near is not None and near.shared == len(line))
 
     def to_record(self, read: Callable[[str], str] = str) -> dict[str, Any]:
-        """The record that stands in `results.json`.
-
-        Args:
-            read: From compared characters back to what people read.
-        """
+        """The record that stands in `results.json`."""
         return {
             "lines": list(self.lines),
             "span": self.span and {"text": read(self.span.text), "length": len(self.span.text), **_source(self.span)},
@@ -67,13 +63,7 @@ def _source(found: Span | NearestLine) -> dict[str, str]:
 
 
 def trace(lines: Sequence[str], index: CorpusIndex, shown: Sequence[str] | None = None) -> Provenance:
-    """Looks a poem up in a corpus.
-
-    Args:
-        lines: Its lines, as those of the corpus are spelt.
-        index: The corpus.
-        shown: Its lines, as people read them; `None`: the same.
-    """
+    """Looks a poem up in a corpus, its lines spelt as there; `shown` are they as people read them, where that differs."""
     judged = tuple(line for line in lines if len(line) >= SHORTEST_LINE)
     nearest = tuple(map(index.nearest_line, judged))
     return Provenance(tuple(lines if shown is None else shown), judged, nearest, index.longest_span(lines))

@@ -51,11 +51,7 @@ def middle_couplets(lines: Sequence[str], form: str) -> list[Couplet]:
 
 
 def class_sums(poems: Iterable[tuple[Sequence[str], str]]) -> Floats:
-    """Rows (couplets that count as parallel by their classes of words, couplets) for `statistics.mean`, one a poem.
-
-    Args:
-        poems: Lines and form of each poem.
-    """
+    """Rows (couplets that count as parallel by their classes of words, couplets) for `statistics.mean`, one a poem."""
     rows = []
     for lines, form in poems:
         couplets = middle_couplets(lines, form)
@@ -107,11 +103,7 @@ class Parallelism:
         return all(self.association((first, other)) < own for other in others)
 
     def sums(self, poems: Iterable[tuple[Sequence[str], str]]) -> Floats:
-        """Rows (couplets that are answered best, couplets judged) for `statistics.mean`, one a poem.
-
-        Args:
-            poems: Lines and form of each poem.
-        """
+        """Rows (couplets that are answered best, couplets judged) for `statistics.mean`, one a poem."""
         rows = []
         for lines, form in poems:
             judged = [best for couplet in middle_couplets(lines, form) if (best := self.answers_best(couplet)) is not None]

@@ -40,8 +40,21 @@ class Protocol(str, Enum):
     COUPLET = "couplet"
 
 
+class _OfPoem:
+    """What is known of one poem of the split."""
+
+    __slots__ = ()
+    source_id: str
+    cluster_id: str
+
+    @property
+    def unit(self) -> str:
+        """What is drawn as one when poems are resampled."""
+        return self.cluster_id or self.source_id
+
+
 @dataclass(frozen=True, slots=True)
-class Likelihood:
+class Likelihood(_OfPoem):
     """How likely a system finds one poem.
 
     Attributes:
@@ -64,14 +77,9 @@ class Likelihood:
     tokens: int
     characters: int
 
-    @property
-    def unit(self) -> str:
-        """What is drawn as one when poems are resampled."""
-        return self.cluster_id or self.source_id
-
 
 @dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(_OfPoem):
     """What a system wrote for one poem of the split.
 
     Attributes:
@@ -104,11 +112,6 @@ class Generation:
     origin: Mapping[str, str | float] = field(default_factory=dict)
 
     @property
-    def unit(self) -> str:
-        """What is drawn as one when poems are resampled."""
-        return self.cluster_id or self.source_id
-
-    @property
     def text(self) -> str:
         """The written characters, closing marks left out."""
         return "".join(self.lines)
@@ -120,7 +123,7 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class TitleRank:
+class TitleRank(_OfPoem):
     """Whether a poem fits its title better than it fits others.
 
     Attributes:
@@ -141,11 +144,6 @@ class TitleRank:
     rank: int
     among: int
 
-    @property
-    def unit(self) -> str:
-        """What is drawn as one when poems are resampled."""
-        return self.cluster_id or self.source_id
-
 
 def write_records(path: Path, records: Iterable[Likelihood | Generation | TitleRank]) -> int:
     """Writes records as JSON lines; returns how many.
@@ -156,25 +154,12 @@ def write_records(path: Path, records: Iterable[Likelihood | Generation | TitleR
     return write_jsonl(path, map(asdict, records))
 
 
-def read_likelihoods(path: Path) -> list[Likelihood]:
-    """Reads `likelihoods.jsonl`.
+def read_records(path: Path, kind: type[_Record]) -> list[_Record]:
+    """Reads `likelihoods.jsonl`, `generations.jsonl` or `title_ranks.jsonl`.
 
     Raises:
         DataError: The file is missing or a record lacks a field.
     """
-    return _read(path, Likelihood)
-
-
-def read_generations(path: Path) -> list[Generation]:
-    """Reads `generations.jsonl`.
-
-    Raises:
-        DataError: The file is missing or a record lacks a field.
-    """
-    return _read(path, Generation)
-
-
-def _read(path: Path, kind: type[_Record]) -> list[_Record]:
     records = TypeAdapter(kind)
     found = []
     for number, record in enumerate(read_jsonl(path), 1):

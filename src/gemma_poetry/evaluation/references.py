@@ -34,13 +34,7 @@ OPENING_LINES = 2
 
 
 def select_poems(poems: Iterable[Poem], count: int, seed: int) -> list[Poem]:
-    """A seeded selection; a smaller one is always part of a larger one.
-
-    Args:
-        poems: The poems of a split.
-        count: How many to select at most.
-        seed: Seed of the draw.
-    """
+    """A seeded selection; a smaller one is always part of a larger one."""
     return sorted(poems, key=lambda poem: _draw(seed, poem))[:count]
 
 

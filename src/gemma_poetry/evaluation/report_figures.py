@@ -56,17 +56,7 @@ _COLOURS = ("tuned", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One system on one scale; places in per cent of its width.
-
-    Attributes:
-        system: The system.
-        colour: The name of its colour.
-        value: The figure, as text.
-        interval: Its 95% interval, as text.
-        low: Where the interval begins.
-        width: How wide it is.
-        place: Where the figure stands.
-    """
+    """One system on one scale; places in per cent of its width."""
 
     system: str
     colour: str
@@ -100,14 +90,7 @@ class MetricCard:
 
 @dataclass(frozen=True, slots=True)
 class MetricGroup:
-    """Metrics that belong together.
-
-    Attributes:
-        heading: Its name.
-        chinese: Its Chinese name.
-        note: What it says.
-        cards: The metrics.
-    """
+    """Metrics that belong together."""
 
     heading: str
     chinese: str
@@ -132,13 +115,7 @@ class FormPanel:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure in short.
-
-    Attributes:
-        label: The metric.
-        better: `lower`, `higher`, or empty.
-        bars: The systems, the most important first.
-    """
+    """A figure in short."""
 
     label: str
     better: str
@@ -156,12 +133,7 @@ def colours(results: Results) -> dict[str, str]:
 
 
 def metric_groups(results: Results, *, described: bool = True) -> list[MetricGroup]:
-    """The metrics that some system has, in groups.
-
-    Args:
-        results: The figures.
-        described: Whether the results that the project was described with stand beside them.
-    """
+    """The metrics that some system has, in groups."""
     found = []
     for heading, chinese, note, names in GROUPS:
         cards = tuple(_card(name, results, described) for name in _present(names, results))
@@ -172,12 +144,9 @@ def metric_groups(results: Results, *, described: bool = True) -> list[MetricGro
 
 def _present(names: Sequence[str], results: Results) -> list[str]:
     """The metrics of a list that some system has; one that counts another unit (ppl_word) stands with its like."""
-    found = metric_names(results)
-    return [own for name in names for own in found if own == name or (own not in METRICS and own.startswith(f"{_stem(name)}_"))]
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix("_char")
+    found = [(own, own in METRICS) for own in metric_names(results)]
+    begins = {name: name.removesuffix("_char") + "_" for name in names}
+    return [own for name in names for own, known in found if own == name or (not known and own.startswith(begins[name]))]
 
 
 def tiles(results: Results) -> list[Tile]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from gemma_poetry.evaluation.published_results import CAVEAT
 from gemma_poetry.evaluation.report import SAMPLE_TITLES, Report, copied_spans
@@ -61,7 +60,8 @@ def report_markdown(report: Report) -> str:
     if copied:
         parts += [localized(_("## Longest copied spans")), _table((_("system"), _("span"), _("source")), copied)]
     for heading, value in report.details.items():
-        parts += [f"## {_cell(heading)}", "\n".join(f"    {line}" for line in _json(value).splitlines())]
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        parts += [f"## {_cell(heading)}", "\n".join(f"    {line}" for line in text.splitlines())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -90,7 +90,3 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     return html.escape(localized(text), quote=False).replace("|", "\\|").replace("\n", " ")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -91,13 +91,7 @@ class SamplePoem:
 
 @dataclass(frozen=True, slots=True)
 class SampleTitle:
-    """What the systems wrote to one title.
-
-    Attributes:
-        title: 题目
-        form: 体裁 or 词牌
-        poems: The poems, the held-out one last.
-    """
+    """What the systems wrote to one title."""
 
     title: str
     form: str
@@ -183,12 +177,7 @@ def read_sample(lines: Sequence[str], marks: str, form: str, system: str = "", s
 
 
 def written_sample(poem: Poem, found: CheckResult | None) -> SamplePoem:
-    """One poem with what its domain's check found, to be shown.
-
-    Args:
-        poem: The poem; its title is what it is called.
-        found: What the check found; `None`: no rule judges its form.
-    """
+    """One poem with what its domain's check found, to be shown."""
     name = f"《{poem.title}》" if poem.title else ""
     if found is None or isinstance(found, ScansionResult):
         book = found.scansion.book.name if found else ""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -46,24 +46,12 @@ class Estimate:
 
     def to_record(self) -> dict[str, Any]:
         """The record that stands in `results.json`."""
-        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A figure of one system less that of another, on the same poems.
-
-    Attributes:
-        value: The difference over all poems.
-        low: Lower end of the 95% interval.
-        high: Upper end of the 95% interval.
-        n: Poems behind it.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
+class Difference(Estimate):
+    """A figure of one system less that of another, on the same poems."""
 
     @property
     def excludes_zero(self) -> bool:
@@ -72,13 +60,7 @@ class Difference:
 
     def to_record(self) -> dict[str, Any]:
         """The record that stands in `results.json`."""
-        return {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-            "excludes_zero": self.excludes_zero,
-        }
+        return {**asdict(self), "excludes_zero": self.excludes_zero}
 
 
 class Bootstrap:

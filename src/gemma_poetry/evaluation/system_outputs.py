@@ -21,7 +21,7 @@ from gemma_poetry.corpus.containers import SourceFile, read_bytes
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
-from gemma_poetry.evaluation.records import Generation, Protocol, read_generations
+from gemma_poetry.evaluation.records import Generation, Protocol, read_records
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.languages import _
@@ -61,7 +61,7 @@ def _open(path: Path, taken: Collection[str]) -> tuple[str, bytes]:
 
 
 def _read_ours(path: Path, name: str) -> list[Generation]:
-    own = [writing for writing in read_generations(path) if writing.system not in _NOBODYS]
+    own = [writing for writing in read_records(path, Generation) if writing.system not in _NOBODYS]
     return [replace(writing, system=f"{name} {writing.system}") for writing in own]
 
 

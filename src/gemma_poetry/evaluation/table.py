@@ -163,12 +163,7 @@ _HEADLINES = ("ppl_char", "ppl_word", "bleu4", "conforms_every", "metre_every", 
 
 
 def plain_sentence(results: Results, comparison: Comparison) -> str:
-    """What one system does better and worse than another, as far as the intervals tell, in one sentence.
-
-    Args:
-        results: The figures of both.
-        comparison: What is compared.
-    """
+    """What one system does better and worse than another, as far as the intervals tell, in one sentence."""
     ours, theirs = (results.systems.get(name, {}) for name in (comparison.system, comparison.against))
     told: dict[str, list[str]] = {"better": [], "worse": []}
     open_ = judged = 0

@@ -23,10 +23,6 @@ def title_choices(generations: Sequence[Generation], seed: int) -> list[tuple[Ge
 
     Poems without a title are left out, and all of them where there are fewer than two titles. Systems that wrote to the
     same title are given the same others.
-
-    Args:
-        writings: The poems.
-        seed: Seed of the draw of other titles.
     """
     titled = [writing for writing in generations if writing.title]
     of_form: dict[str, dict[str, None]] = {}
@@ -47,11 +43,6 @@ def title_choices(generations: Sequence[Generation], seed: int) -> list[tuple[Ge
 
 
 def rank_title(writing: Generation, nats: Sequence[float]) -> TitleRank:
-    """The rank of a poem's own title.
-
-    Args:
-        writing: The poem.
-        nats: Its negative log-likelihood under each title, the own one first.
-    """
+    """The rank of a poem's own title."""
     rank = 1 + sum(other < nats[0] for other in nats[1:])
     return TitleRank(writing.system, writing.source_id, writing.cluster_id, writing.form, rank, len(nats))

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
-from gemma_poetry.folders import model_hint
+from gemma_poetry.folders import ADAPTER, model_hint
 from gemma_poetry.languages import _
 from gemma_poetry.model.fixed_poems import score_fixed_poems
-from gemma_poetry.model.loading import ADAPTER, LoadedModel, is_run, load_model
+from gemma_poetry.model.loading import LoadedModel, is_run, load_model
 from gemma_poetry.model.towers import restore_towers
 
 if TYPE_CHECKING:
@@ -147,10 +147,6 @@ def compare(reference: Reference, exported: Sequence[float], dtype: str, where: 
 
 def write_adapter(source: ExportSource, folder: Path) -> ExportCheck:
     """Writes a PEFT folder: adapter, tokenizer, chat template.
-
-    Args:
-        source: The run.
-        folder: An empty folder.
 
     Raises:
         ExportError: Loaded afresh, it is not the run.

@@ -23,9 +23,6 @@ _INSTEAD = _("export --to merged or --to gguf: there the adapter is part of the 
 def check_gguf_adapter(model: Any) -> str:
     """The architecture in llama.cpp of the base of an adapter that can be written.
 
-    Args:
-        model: A `PeftModel`.
-
     Raises:
         MissingExtraError: The package gguf is not installed.
         UsageError: llama.cpp has no place for what the adapter holds.

@@ -26,12 +26,7 @@ _LONGEST_POEM = 512
 
 
 def prompt_template(tokenizer: PreTrainedTokenizerBase, template: Template = CHINESE) -> str:
-    """The prompt in Ollama's template language, inside the chat template where the tokenizer has one.
-
-    Args:
-        tokenizer: The model's tokenizer.
-        template: The labels of the prompt.
-    """
+    """The prompt in Ollama's template language, inside the chat template where the tokenizer has one."""
     rendered = prompt_text(tokenizer, Conditions(form=_FORM, title=_TITLE, template=template))
     titled = template.title + _TITLE
     optional = "{{ if .Prompt }}" + template.title + "{{ .Prompt }}{{ end }}"

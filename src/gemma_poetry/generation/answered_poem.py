@@ -165,7 +165,11 @@ def read_answered(text: str, name: str = "", free: bool = False, book: str = "")
     lines = _divided(lines, forms[0])
     if free:
         forms = (
-            replace(forms[0], lines=tuple(tuple(_toneless(slot) for slot in slots) for slots in forms[0].lines), pattern=""),
+            replace(
+                forms[0],
+                lines=tuple(tuple(slot if slot.rhyme else FREE for slot in slots) for slots in forms[0].lines),
+                pattern="",
+            ),
         )
     rhymes = _shared_groups(forms[0], lines, scansion.book)
     if not rhymes:
@@ -181,10 +185,6 @@ def _divided(lines: Sequence[str], form: Form) -> tuple[str, ...]:
     """The lines of a poem, divided as a form divides them."""
     text = iter("".join(lines))
     return tuple("".join(itertools.islice(text, length)) for length in form.line_lengths)
-
-
-def _toneless(slot: Slot) -> Slot:
-    return slot if slot.rhyme else FREE
 
 
 def _forms(scansion: Scansion, tune: str, marks: str) -> tuple[Form, ...]:

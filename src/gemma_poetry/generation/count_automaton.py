@@ -50,10 +50,6 @@ class CountAutomaton:
 
     States are small integers, `start` the first.
 
-    Args:
-        measure: The form.
-        stock: What lines are made of.
-
     Raises:
         ConstraintError: No rhyme group has words for all lines that must rhyme.
     """
@@ -168,10 +164,6 @@ class CountAutomaton:
 
 class CountMasks:
     """The tokens that each state of a measure admits.
-
-    Attributes:
-        index: The tokenizer's pieces.
-        automaton: The states.
 
     Args:
         runs: Where tokens lead from each place of the wordstock; shared by all measures of one wordstock.

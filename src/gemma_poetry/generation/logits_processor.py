@@ -145,11 +145,6 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
     Longer pieces are judged strictly (any that hold a used character are left out): every character can be written by
     itself, so nothing becomes unreachable by that.
 
-    Args:
-        plan: What the poem must obey.
-        track: Where the sequence stands.
-        dead: Running texts that are known to lead nowhere.
-
     Returns:
         Token ids that are forbidden; and, where a character of an earlier line is repeated, those that alone are admitted.
     """
@@ -234,11 +229,6 @@ class MaskTable:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
 
         Row numbers hold until the next call.
-
-        Args:
-            wanted: What to look up.
-            vocabulary: Tokens that there are.
-            device: Where the table shall be.
         """
         if self.table.shape[1] != vocabulary or self.table.device != device:
             self.capacity = max(64, _TABLE_BYTES // vocabulary)

@@ -31,12 +31,7 @@ which takes less than to gather the rows that a step admits."""
 
 
 def can_narrow(model: Any, *, wide: bool = True) -> bool:
-    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix.
-
-    Args:
-        model: The model.
-        wide: Whether it must be wide.
-    """
+    """Whether single rows of a model's head can be computed, and that is worth while: a plain, wide matrix."""
     head = model.get_output_embeddings()
     plain = type(head) is torch.nn.Linear and "forward" not in vars(head)
     return plain and (not wide or len(head.weight) > WIDE_VOCABULARY)

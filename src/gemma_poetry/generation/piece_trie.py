@@ -87,12 +87,7 @@ class Runs(NamedTuple):
 
 
 class TokenRuns:
-    """Where the pieces of a tokenizer lead in a wordstock, whatever is left to be paid; found once a state, then kept.
-
-    Args:
-        index: The tokenizer's pieces.
-        stock: The wordstock.
-    """
+    """Where the pieces of a tokenizer lead in a wordstock, whatever is left to be paid; found once a state, then kept."""
 
     def __init__(self, index: Spelling, stock: Wordstock) -> None:
         self.index = index

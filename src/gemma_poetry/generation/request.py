@@ -156,12 +156,7 @@ def named_words(request: PoemRequest) -> tuple[str, ...]:
 
 
 def with_offered_words(request: PoemRequest, draw: random.Random) -> PoemRequest:
-    """The request with words that go with its title, where it asks for none and its title names something modern.
-
-    Args:
-        request: What is asked for.
-        draw: Where chance comes from.
-    """
+    """The request with words that go with its title, where it asks for none and its title names something modern."""
     if not request.offer_words or request.words or request.must or not request.title:
         return request
     (title,) = convert([request.title], "simplified")

@@ -160,7 +160,7 @@ class Reranker:
                     closeness=(likelihood - without) / characters,
                     coherence=(without - alone) / characters,
                     usage=-strange_pairs(one.lines) / max(1, feet),
-                    parallelism=self._parallelism(one),
+                    parallelism=self._likeness(one, PARALLEL_COUPLETS.get(one.form, ())),
                 )
             )
         return merits
@@ -207,9 +207,6 @@ class Reranker:
     def _sample(self, conditions: Conditions, text: str, *, ended: bool = True) -> TokenizedPoem:
         prompt, completion = encode_prompt(self._tokenizer, conditions), encode_completion(self._tokenizer, text)
         return TokenizedPoem(tuple(prompt), tuple(completion if ended else completion[:-1]))
-
-    def _parallelism(self, candidate: Candidate) -> float | None:
-        return self._likeness(candidate, PARALLEL_COUPLETS.get(candidate.form, ()))
 
     def _parallelism_of_line(self, candidate: Candidate, number: int) -> float | None:
         """That of the couplet which a line (from 0) stands in; `None` where it need not be parallel."""

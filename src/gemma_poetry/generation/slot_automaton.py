@@ -266,9 +266,6 @@ class SlotAutomaton:
     def row(self, state: int) -> npt.NDArray[np.int32]:
         """The next state under each class, `NOWHERE` where the class may not stand.
 
-        Args:
-            state: A state.
-
         Returns:
             An int32 array of shape (classes,).
         """

@@ -42,14 +42,7 @@ class VerifiedPoem:
 
 
 def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> VerifiedPoem | int:
-    """The poem that a running text spells, or the line (from 1) up to which it cannot stay.
-
-    Args:
-        text: Lines with their closing marks, in simplified characters.
-        plan: What decoding obeyed.
-        request: What was asked for.
-        prescription: The forms that grant it.
-    """
+    """The poem that a running text spells, or the line (from 1) up to which it cannot stay."""
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     wrong = [len(form.lines) for form in prescription.forms[:1]]
     for form in prescription.forms:
@@ -85,13 +78,7 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
 
 
 def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
-    """The form that a finished poem keeps, of those that grant its request.
-
-    Args:
-        lines: Its lines, in either script.
-        request: What was asked for.
-        prescription: The forms.
-    """
+    """The form that a finished poem keeps, of those that grant its request."""
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     plain = convert(lines, "simplified")
     return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))

@@ -37,11 +37,7 @@ DEFAULT_ROUNDS = 2
 
 
 class PoemWriter(Writer):
-    """Classical Chinese poems, over `PoemGenerator`.
-
-    Attributes:
-        generator: The engine.
-    """
+    """Classical Chinese poems, over `PoemGenerator`."""
 
     guarded = True
 

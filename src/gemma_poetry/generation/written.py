@@ -246,12 +246,7 @@ class WrittenText(Written):
 
 
 class Writer(ABC):
-    """Writes texts of one domain with one model; what is worked out for forms and tokenizer is kept between calls.
-
-    Attributes:
-        domain: The domain.
-        guarded: Whether it keeps known lines out.
-    """
+    """Writes texts of one domain with one model; what is worked out for forms and tokenizer is kept between calls."""
 
     domain: WritableDomain
     guarded: ClassVar[bool]

@@ -76,10 +76,6 @@ def backbone_name(model_type: str) -> str:
 def check_configuration(config: Mapping[str, Any], where: str | Path) -> None:
     """Refuses a checkpoint that KerasHub would load, compute or export otherwise than it was trained.
 
-    Args:
-        config: The contents of its `config.json`.
-        where: Its folder, for the message.
-
     Raises:
         ModelError: It is of no family that is proven, or off the published recipe; every setting is named.
     """

@@ -5,6 +5,12 @@
 
 In: a model, its base, some texts. Out: a folder that transformers loads and that computes what the model computes; and,
 before a training starts, the same proof for the base, so that nothing that KerasHub gets wrong costs hours.
+
+KerasHub has an exporter of its own, which drops the updates, keeps one key-value head of Gemma 1 and calls Gemma 2 a Gemma 1:
+one table for all three families takes its place. Shapes: d hidden, n heads, h head size, f intermediate.
+
+    query, key, value (n, d, h)  ->  {q,k,v}_proj (n·h, d)        ffw_gating, ffw_gating_2 (d, f)  ->  {gate,up}_proj (f, d)
+    attention_output  (n, h, d)  ->  o_proj (d, n·h)              ffw_linear (f, d)                ->  down_proj (d, f)
 """
 
 from __future__ import annotations
@@ -19,7 +25,6 @@ import numpy
 
 from gemma_poetry.artifacts import atomic_folder, read_json, write_json
 from gemma_poetry.errors import ModelError
-from gemma_poetry.keras_backend.layout import checkpoint_tensors
 from gemma_poetry.keras_backend.model import logits_of, read_configuration, special_ids
 from gemma_poetry.keras_backend.presets import is_preset
 from gemma_poetry.languages import _
@@ -38,12 +43,6 @@ def prove_base(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, probe
 
     A checkpoint of transformers is compared as it lies there; a preset by way of its export, into a folder that goes away.
 
-    Args:
-        model: The model, its updates zero.
-        base: The folder that it was loaded from.
-        tokenizer: Its tokenizer.
-        probes: Token ids of some texts.
-
     Returns:
         The greatest difference between the logits.
 
@@ -60,13 +59,6 @@ def prove_base(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, probe
 
 def export(model: Any, base: Path, out: Path, probes: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> float:
     """Writes a trained model as a Hugging Face folder, after transformers computed the same from it.
-
-    Args:
-        model: The trained model.
-        base: The folder that it was loaded from.
-        out: The folder to write.
-        probes: Token ids of some texts that both are compared on.
-        tokenizer: Its tokenizer, for a preset; a checkpoint's own files are copied.
 
     Returns:
         The greatest difference between their logits.
@@ -123,3 +115,57 @@ def _transformers_logits(folder: Path, probes: Sequence[Sequence[int]]) -> list[
     model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True).eval()
     with torch.inference_mode():
         return [model(input_ids=torch.tensor([list(probe)]), use_cache=False).logits[0].numpy() for probe in probes]
+
+
+_FOUR_NORMS = {
+    "input_layernorm": "pre_attention_norm",
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "pre_ffw_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+# What transformers calls a norm of a layer -> the block's attribute.
+_NORMS = {
+    "gemma": {"input_layernorm": "pre_attention_norm", "post_attention_layernorm": "pre_ffw_norm"},
+    "gemma2": _FOUR_NORMS,
+    "gemma3_text": {**_FOUR_NORMS, "self_attn.q_norm": "attention.query_norm", "self_attn.k_norm": "attention.key_norm"},
+}
+_HEADS_IN = {"q_proj": "query_dense", "k_proj": "key_dense", "v_proj": "value_dense"}
+_FEED_FORWARD = {"gate_proj": "gating_ffw", "up_proj": "gating_ffw_2", "down_proj": "ffw_linear"}
+
+
+def checkpoint_tensors(backbone: Any, model_type: str) -> dict[str, Any]:
+    """The tensors of a checkpoint of transformers, as numpy arrays in float32.
+
+    Args:
+        backbone: A `keras_hub.models.GemmaBackbone` or `Gemma3Backbone`.
+        model_type: `gemma`, `gemma2` or `gemma3_text`.
+    """
+    tensors = {"model.embed_tokens.weight": _array(backbone.token_embedding.embeddings)}
+    for index, block in enumerate(backbone.transformer_layers):
+        layer = f"model.layers.{index}"
+        for name, path in _NORMS[model_type].items():
+            owner = block
+            for attribute in path.split("."):
+                owner = getattr(owner, attribute)
+            tensors[f"{layer}.{name}.weight"] = _array(owner.scale)
+        for name, attribute in _HEADS_IN.items():
+            kernel = _kernel(getattr(block.attention, attribute))
+            tensors[f"{layer}.self_attn.{name}.weight"] = kernel.transpose(0, 2, 1).reshape(-1, kernel.shape[1])
+        kernel = _kernel(block.attention.output_dense)
+        tensors[f"{layer}.self_attn.o_proj.weight"] = kernel.transpose(2, 0, 1).reshape(kernel.shape[2], -1)
+        for name, attribute in _FEED_FORWARD.items():
+            tensors[f"{layer}.mlp.{name}.weight"] = _kernel(getattr(block, attribute)).T
+    tensors["model.norm.weight"] = _array(backbone.layer_norm.scale)
+    # safetensors writes an array's memory as it lies.
+    return {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def _kernel(layer: Any) -> Any:
+    # `kernel` is the frozen kernel plus its update; `_kernel` would be the frozen one alone.
+    return _array(layer.kernel)
+
+
+def _array(value: Any) -> Any:
+    from keras import ops
+
+    return numpy.asarray(ops.convert_to_numpy(value), dtype="float32")

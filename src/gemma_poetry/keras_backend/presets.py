@@ -147,10 +147,6 @@ def is_preset(config: Mapping[str, Any]) -> bool:
 def as_transformers(preset: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The configuration of a preset in the terms of transformers.
 
-    Args:
-        preset: The contents of its `config.json`.
-        folder: Its folder.
-
     Raises:
         ModelError: It is no Gemma of text alone, or off the published recipes; every setting is named.
         IncompleteModelError: Its weights are missing.

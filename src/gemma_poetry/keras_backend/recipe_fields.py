@@ -15,34 +15,6 @@ from gemma_poetry.config import Recipe
 from gemma_poetry.errors import UsageError
 from gemma_poetry.languages import _, listed
 
-HONOURED = frozenset(
-    {
-        "train.learning_rate",
-        "train.schedule",
-        "train.warmup_steps",
-        "train.batch_size",
-        "train.gradient_accumulation",
-        "train.epochs",
-        "train.max_steps",
-        "train.weight_decay",
-        "train.max_gradient_norm",
-        "train.max_tokens",
-        "train.save_steps",
-        "train.save_limit",
-        "train.evaluation_steps",
-        "train.evaluation_poems",
-        "train.logging_steps",
-        "train.seed",
-        "train.sampled_rows",  # nothing is pruned here that they would stand for
-        "lora.rank",
-        "lora.alpha",
-        "lora.targets",
-        "lora.layers",
-        "lora.rslora",
-    }
-)
-"""Fields that mean here what they mean with the default backend."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
@@ -78,9 +50,6 @@ LIMITED = {
 
 def check_fields(recipe: Recipe) -> list[str]:
     """Refuses a recipe that asks for what KerasHub cannot do.
-
-    Args:
-        recipe: The recipe; its `train` and `lora` sections are looked at.
 
     Returns:
         The fields whose value does not hold here, with the value that is taken in its place, for the person to read.

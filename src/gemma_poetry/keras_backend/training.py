@@ -32,7 +32,7 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import TrainingError
-from gemma_poetry.folders import check_data_folder
+from gemma_poetry.folders import MERGED, check_data_folder
 from gemma_poetry.keras_backend.batches import make_batch
 from gemma_poetry.keras_backend.checkpoints import Progress, is_complete, load_checkpoint, save_checkpoint
 from gemma_poetry.keras_backend.environment import import_keras
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UPDATES = "updates.lora.h5"
-MERGED = "merged"
 CURVE = "curve.jsonl"
 _PROBES = 4
 

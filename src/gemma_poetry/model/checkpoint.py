@@ -52,9 +52,6 @@ _BITS = {
 def check_model_folder(folder: Path) -> str:
     """Refuses a folder that is no complete, safe Gemma checkpoint.
 
-    Args:
-        folder: A model folder in the published layout.
-
     Returns:
         Its `model_type`.
 
@@ -299,9 +296,6 @@ def weights_fingerprint(folder: Path) -> str:
 
     It covers names, sizes and headers of the files, and 16 samples of 64 KiB from each: two checkpoints that differ in
     training differ in nearly every value.
-
-    Args:
-        folder: A model folder, or a KerasHub preset.
     """
     digest = hashlib.sha256()
     for path in weight_files(folder) or sorted(folder.glob("*.weights.h5")):
@@ -316,10 +310,6 @@ def weights_fingerprint(folder: Path) -> str:
 
 def refuse_not_finite(model: torch.nn.Module, where: str) -> None:
     """Refuses weights that hold NaN or an infinity: every later figure would be NaN.
-
-    Args:
-        model: A loaded model.
-        where: What the model is called, for the message.
 
     Raises:
         ModelError: A weight is not finite; the tensor is named.

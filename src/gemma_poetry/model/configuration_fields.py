@@ -175,11 +175,6 @@ class _Adapter(_Fields):
 def check_configuration(config: Mapping[str, Any], family: str, folder: Path) -> None:
     """Refuses a model configuration with a field of the wrong kind or beyond all bounds.
 
-    Args:
-        config: The values of `config.json`.
-        family: What the family is called.
-        folder: The model folder.
-
     Raises:
         NotAGemmaError: Such fields; the first are named.
     """
@@ -197,11 +192,6 @@ def check_extent(config: Mapping[str, Any], shapes: Mapping[str, Sequence[int]],
     """Refuses weights of another vocabulary, width or number of layers than the configuration tells of.
 
     transformers would build the model that is told of, however large, before it misses its weights.
-
-    Args:
-        config: The configuration, its fields checked.
-        shapes: The shapes of the weights by name.
-        folder: The model folder.
 
     Raises:
         IncompleteModelError: They differ.
@@ -248,11 +238,6 @@ def check_preset(folder: Path) -> None:
 
 def check_tokenizer_rows(tokenizer: PreTrainedTokenizerBase, rows: int, folder: Path) -> None:
     """Refuses a tokenizer with tokens beyond the last row of the model's embedding.
-
-    Args:
-        tokenizer: The tokenizer.
-        rows: Rows of the embedding.
-        folder: The model folder.
 
     Raises:
         IncompleteModelError: It has such tokens, others than those that stand for pictures and sound: of these the published

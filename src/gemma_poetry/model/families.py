@@ -186,9 +186,6 @@ def choose_attention(config: Any) -> str:
 
     Flash-attention is never chosen: it ends at 256 dimensions a head, and batches of poems are short.
 
-    Args:
-        config: A configuration of transformers, multimodal or text.
-
     Returns:
         `eager` where attention logits are soft-capped (sdpa has no such cap), else `sdpa`.
     """

@@ -33,12 +33,7 @@ FIXED_POEMS = (
 
 
 def score_fixed_poems(model: Any, tokenizer: PreTrainedTokenizerBase) -> tuple[float, ...]:
-    """Nats a token of each fixed poem.
-
-    Args:
-        model: A causal language model.
-        tokenizer: Its tokenizer.
-    """
+    """Nats a token of each fixed poem."""
     from gemma_poetry.model.scoring import score_completions
 
     scores: Sequence[CompletionScore] = score_completions(model, list(encode_poems(tokenizer, FIXED_POEMS)))

@@ -1,15 +1,14 @@
-"""These functions tell what a machine has free, and what a model was seen to keep.
+"""These functions tell what a machine has free.
 
-In: a device, or a model that is about to run forward. Out: bytes; or memory given back.
+In: a device. Out: bytes; or memory given back.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -51,29 +50,3 @@ def return_freed_memory() -> None:
 
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-@contextmanager
-def activation_meter(model: Any) -> Iterator[list[int]]:
-    """Counts the bytes that autograd keeps while the block runs; parameters, and tensors kept twice, count once.
-
-    The outputs of the block must live until the count is read: freed storages would be taken for others.
-
-    Yields:
-        A list whose only item is the number of bytes so far.
-    """
-    import torch
-
-    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
-    kept: set[int] = set()
-    total = [0]
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights and storage.data_ptr() not in kept:
-            kept.add(storage.data_ptr())
-            total[0] += storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield total

@@ -95,9 +95,6 @@ def is_gguf(path: Path) -> bool:
 def read_gguf_header(path: Path) -> GgufHeader:
     """Reads and checks the header of a GGUF file.
 
-    Args:
-        path: The file.
-
     Raises:
         NotAGemmaError: Its architecture is no Gemma, or it is an adapter or a tower.
         IncompleteModelError: It is cut short, damaged, or a part of a split file.

@@ -43,9 +43,6 @@ _ENDS = ("<eos>", "<end_of_turn>", "<turn|>")
 def converted_gguf(path: Path) -> Path:
     """The model folder that a GGUF file amounts to, made where the cache does not have it.
 
-    Args:
-        path: A GGUF file.
-
     Raises:
         ModelError: The file cannot be used; see `gguf_header.read_gguf_header`.
         UsageError: The package gguf is not installed.
@@ -66,11 +63,7 @@ def _converted(path: Path, size: int, changed: int) -> Path:
 
 
 def file_digest(paths: list[Path]) -> str:
-    """The sha256 of files as if they were one, with a bar.
-
-    Args:
-        paths: The files, in their order.
-    """
+    """The sha256 of files as if they were one, with a bar."""
     digest = hashlib.sha256()
     with steps(_("Checking the file"), sum(path.stat().st_size for path in paths), bytes_=True) as advance:
         for path in paths:
@@ -97,11 +90,6 @@ def find_converted(digest: str) -> Path | None:
 
 def convert_gguf(path: Path, digest: str, name: str) -> Path:
     """Turns a GGUF file into a model folder of the cache.
-
-    Args:
-        path: The file.
-        digest: Its sha256.
-        name: What the folder's name begins with.
 
     Raises:
         ModelError: The file cannot be used.
@@ -157,10 +145,6 @@ def converted_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
 
 def gguf_weights(header: GgufHeader, config: Any) -> dict[str, torch.Tensor]:
     """The weights of a file in float32, by their names in transformers.
-
-    Args:
-        header: The header of the file.
-        config: The configuration of the model that they are for.
 
     Raises:
         IncompleteModelError: Tensors are missing, left over or of another shape.

@@ -29,9 +29,6 @@ _STACKED = ("altup_projections", "altup_unembed_projections")  # one tensor in G
 def model_settings(header: GgufHeader) -> dict[str, Any]:
     """The settings of the configuration, `model_type` among them.
 
-    Args:
-        header: The header of a file.
-
     Raises:
         IncompleteModelError: A value that the architecture needs is not there.
         NotAGemmaError: The model has experts, which no class here trains.
@@ -77,10 +74,6 @@ _CLASSES = {
 
 def gguf_names(header: GgufHeader, names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
     """Where each tensor of the model lies: the name in the file, and the row of a stack or `None`.
-
-    Args:
-        header: The header of the file.
-        names: The names in transformers.
 
     Raises:
         IncompleteModelError: Some are not in the file, or the file has some that the model has not.

@@ -31,9 +31,6 @@ _MASK = "<mask>"
 def gguf_tokenizer(header: GgufHeader) -> PreTrainedTokenizerBase:
     """Builds the tokenizer.
 
-    Args:
-        header: The header of the file.
-
     Raises:
         ModelError: The file has a tokenizer of another kind.
         IncompleteModelError: Its lists are missing or of different lengths.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import read_json, read_manifest
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
-from gemma_poetry.folders import folder_kind, is_local, model_hint
+from gemma_poetry.folders import ADAPTER, MERGED, folder_kind, is_local, model_hint
 from gemma_poetry.languages import _, listed
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
@@ -33,13 +33,7 @@ from gemma_poetry.model.checkpoint import (
     weights_fingerprint,
 )
 from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files, check_tokenizer_rows
-from gemma_poetry.model.families import (
-    FAMILIES,
-    choose_attention,
-    choose_device,
-    choose_dtype,
-    four_bit_settings,
-)
+from gemma_poetry.model.families import FAMILIES, choose_attention, choose_device, choose_dtype, four_bit_settings
 from gemma_poetry.model.free_memory import available_memory, gib
 from gemma_poetry.model.gguf_header import is_gguf
 from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer
@@ -55,7 +49,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = [
-    "ADAPTER",
     "DEFAULT_MODEL",
     "FAMILIES",
     "LoadedModel",
@@ -73,8 +66,6 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "mini"
-ADAPTER = "adapter"
-MERGED = "merged"
 _ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 

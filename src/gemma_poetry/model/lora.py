@@ -67,11 +67,7 @@ def matched_modules(model: Any, settings: LoraSettings) -> list[str]:
 
 
 def describe_matches(names: Sequence[str]) -> str:
-    """What LoRA matched, in one line: `72: q_proj, k_proj, v_proj, o_proj of layers 0-17`.
-
-    Args:
-        names: Names of `matched_modules`.
-    """
+    """What LoRA matched, in one line: `72: q_proj, k_proj, v_proj, o_proj of layers 0-17`."""
     layers = sorted({int(found[1]) for name in names if (found := _LAYER.search(name))})
     spans = [[layers[0], layers[0]]] if layers else []
     for layer in layers[1:]:
@@ -144,12 +140,7 @@ def trained_weights(model: Any) -> dict[str, Any]:
 
 
 def put_trained_weights(model: Any, weights: Mapping[str, Any]) -> None:
-    """Puts weights of `trained_weights` back in their places; all processes of a training call this together.
-
-    Args:
-        model: The model that they were taken from.
-        weights: Whole tensors by their names in the model.
-    """
+    """Puts weights of `trained_weights` back in their places; all processes of a training call this together."""
     _put(_trained(model), weights)
 
 
@@ -157,10 +148,6 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
     """Puts weights of an adapter file in the place of a model's own, also where FSDP2 has sharded those.
 
     All processes of a training call this together: each takes its shard.
-
-    Args:
-        model: The `PeftModel`.
-        weights: Whole tensors by their names in the file.
 
     Raises:
         RunError: The names are not those of this model's adapter.

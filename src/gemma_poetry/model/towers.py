@@ -33,13 +33,7 @@ def is_tower(name: str) -> bool:
 
 
 def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
-    """What the weights of a safetensors file take in memory, towers left out, which are never loaded.
-
-    Args:
-        weights: The file.
-        element: Bytes of a number.
-        four_bit: The matrices of the layers in 4 bits.
-    """
+    """What the weights of a safetensors file take in memory, towers left out, which are never loaded."""
     header, _ = read_header(weights)
     sizes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__" and not is_tower(name)}
     quantized = [math.prod(shape) for name, shape in sizes.items() if four_bit and ".layers." in name and len(shape) == 2]
@@ -47,11 +41,7 @@ def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
 
 
 def without_towers(config: Any) -> Any:
-    """The same configuration, whose model is built without towers; itself where it has none.
-
-    Args:
-        config: A configuration of transformers.
-    """
+    """The same configuration, whose model is built without towers; itself where it has none."""
     present = [name for name in _TOWER_CONFIGS if getattr(config, name, None) is not None]
     if not present:
         return config

@@ -90,7 +90,7 @@ def scan_ancient(lines: Sequence[str], name: str, pattern: str = "", marks: str 
     rhymes, found = min((_read(words, lines, sentences, book) for sentences in _divisions(words, marks)), key=_cost)
     verdict = verdict_of(fault.rule for fault in found)
     rhyme_of = {number: rhyme for rhyme in rhymes for number in rhyme.numbers}
-    certain = all(_certain(words[number], rhyme) for number, rhyme in rhyme_of.items())
+    certain = all(words[number].classes <= rhyme.classes for number, rhyme in rhyme_of.items())
     rhyme_of |= _also_rhyming(words, rhymes)
     variables = {id(rhyme): chr(ord("a") + index % 26) for index, rhyme in enumerate(rhymes)}
     return Scansion(
@@ -242,11 +242,6 @@ def _first_stranger(numbers: Sequence[int], words: dict[int, _Word]) -> int:
             return number
         shared &= words[number].groups
     return numbers[-1]
-
-
-def _certain(word: _Word, rhyme: _Rhyme) -> bool:
-    """Whether every reading of a rhyme word is in its rhyme."""
-    return word.classes <= rhyme.classes
 
 
 def _places(line: str, heard: Sequence[Heard], rhyme: _Rhyme | None, variable: str, book: RhymeBook) -> list[Place]:

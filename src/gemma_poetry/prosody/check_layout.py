@@ -35,14 +35,7 @@ _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
 def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "", author: str = "") -> Iterator[Text]:
-    """A poem as rows of coloured text.
-
-    Args:
-        scansion: What was found in it.
-        mends: How each fault could be mended.
-        title: Its title, where it has one.
-        author: Its author, where known.
-    """
+    """A poem as rows of coloured text."""
     from rich.text import Text
 
     heading = " ".join(part for part in (title and f"《{title}》", author) if part)

@@ -45,13 +45,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class UnknownWord:
-    """A word that no dictionary has; nothing is guessed of it.
-
-    Attributes:
-        line: The line.
-        position: The place in the line.
-        word: The word.
-    """
+    """A word that no dictionary has; nothing is guessed of it."""
 
     line: int
     position: int

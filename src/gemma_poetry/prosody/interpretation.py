@@ -71,10 +71,6 @@ def is_traditional(text: str) -> bool:
     return sum(char in traditional_only for char in text) > sum(char in simplified_only for char in text)
 
 
-def _to_traditional() -> Callable[[str], str]:
-    return converter("s2t")
-
-
 def traditional(lines: Sequence[str]) -> Sequence[str]:
     """The lines in traditional characters; as they are where they are in them already."""
     text = "\n".join(lines)
@@ -84,7 +80,7 @@ def traditional(lines: Sequence[str]) -> Sequence[str]:
 # Reading one poem asks for its conversion several times.
 @functools.lru_cache(maxsize=256)
 def _converted(text: str) -> Sequence[str]:
-    converted = _to_traditional()(text).split("\n")
+    converted = converter("s2t")(text).split("\n")
     # A conversion by phrases may, though rarely, change the length of a line.
     return tuple(put_right(old, new if len(new) == len(old) else old) for new, old in zip(converted, text.split("\n")))
 
@@ -149,12 +145,7 @@ def _by_usage(heads: str, at_end: bool) -> Heard:
 
 @functools.cache
 def heard_at_word(char: str, at_end: bool) -> Heard:
-    """A character of traditional text, by itself; one that is none stands for all its traditional forms.
-
-    Args:
-        char: The character.
-        at_end: Whether it ends a line.
-    """
+    """A character of traditional text, by itself; one that is none stands for all its traditional forms."""
     return _by_usage(_heads_of(char), at_end)
 
 
@@ -181,12 +172,7 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
 
 def other_places(lines: Sequence[str], read: Sequence[str]) -> list[tuple[int, int, Heard]]:
-    """The places where another form can be meant too: line and index from 0, the readings of all these forms.
-
-    Args:
-        lines: The lines, in either script.
-        read: What `traditional` makes of them.
-    """
+    """The places where another form can be meant too: line and index from 0, the readings of all these forms."""
     found = []
     plain = simplified("\n".join(lines)).split("\n") if read is lines else lines
     for number, (line, own) in enumerate(zip(plain, read)):

@@ -19,7 +19,7 @@ has the readings of all of them; `Reading.head` says whose they are.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple
@@ -128,13 +128,7 @@ def parse_table(text: str) -> Lexicon:
         DataError: The text is no such table; the line is named.
     """
     table = Lexicon({}, {}, {}, {}, {}, {}, {})
-    section = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line[:1] in ("", "#"):
-            continue
-        if line[0] == "[":
-            section = line
-            continue
+    for number, section, line in rows_of(text):
         if section == "[likely]" and line[4:6] in _LIKELY_TONES:
             table.likely[line[:3]] = line[4:]
             continue
@@ -148,6 +142,16 @@ def parse_table(text: str) -> Lexicon:
                 where=f"{TABLE}:{number}",
             ) from error
     return table
+
+
+def rows_of(text: str) -> Iterator[tuple[int, str, str]]:
+    """The rows of a packaged table, remarks left out: the number of each, the section that it stands in, the row."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line[:1] == "[":
+            section = line
+        elif line[:1] not in ("", "#"):
+            yield number, section, line
 
 
 def _enter(table: Lexicon, section: str, line: str) -> None:
@@ -191,9 +195,3 @@ def _expand(head: str, code: str, later: bool) -> Iterable[Reading]:
     for number in (int(part),) if part else rhyme.parts:
         for group in rhyme.groups:
             yield Reading(rhyme.tone, rhyme.contour, rhyme.name, group, number, head, later)
-
-
-@functools.cache
-def tones(char: str) -> frozenset[Tone]:
-    """The tone classes that a character may stand for; empty for an unknown one."""
-    return frozenset(reading.tone for reading in readings(char))

@@ -34,9 +34,6 @@ def split_lines(text: str) -> tuple[tuple[str, ...], str]:
 
     Marks and white space part lines; quotation marks, title marks and 、 stand inside them.
 
-    Args:
-        text: The text of one poem.
-
     Returns:
         The lines, and one `，` or `。` a line; no marks at all where the text has none.
     """

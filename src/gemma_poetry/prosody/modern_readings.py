@@ -21,6 +21,7 @@ from importlib import resources
 
 from gemma_poetry.errors import DataError
 from gemma_poetry.languages import _
+from gemma_poetry.prosody.lexicon import rows_of
 
 TABLE = "assets/prosody/modern.txt"
 
@@ -71,13 +72,7 @@ def parse_modern_table(text: str) -> ModernTable:
         DataError: The text is no such table; the line is named.
     """
     table = ModernTable({}, {})
-    section = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line[:1] in ("", "#"):
-            continue
-        if line[0] == "[":
-            section = line
-            continue
+    for number, section, line in rows_of(text):
         key, value = line.partition("\t")[::2]
         if not value or section not in ("[readings]", "[words]"):
             raise DataError(

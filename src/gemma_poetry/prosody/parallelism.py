@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from gemma_poetry.prosody.interpretation import simplified
+from gemma_poetry.prosody.lexicon import rows_of
 
 TABLE = "assets/prosody/counterparts.txt"
 MIN_SHARE = 0.42
@@ -71,13 +72,9 @@ class _Counterparts:
 def _counterparts() -> _Counterparts:
     text = resources.files("gemma_poetry").joinpath(TABLE).read_text(encoding="utf-8")
     rows: dict[str, list[tuple[str, str]]] = {"[pairs]": [], "[classes]": [], "[opposed]": []}
-    section = ""
-    for line in text.splitlines():
-        if line[0] == "[":
-            section = line
-        elif line[0] != "#":
-            key, _, value = line.partition("\t")
-            rows[section].append((key, value))
+    for _number, section, line in rows_of(text):
+        key, _, value = line.partition("\t")
+        rows[section].append((key, value))
     return _Counterparts(
         frozenset(first + second for first, found in rows["[pairs]"] for second in found),
         {char: number for number, found in rows["[classes]"] for char in found},

@@ -236,11 +236,7 @@ _EXAMINATION_LINES = 12
 
 
 def patterns_of(name: str) -> dict[str, Pattern]:
-    """The patterns of a regulated form by their names: four, and of 五言绝句 and 七言绝句 four more on an oblique rhyme.
-
-    Args:
-        name: The full name of the form.
-    """
+    """The patterns of a regulated form by their names: four, and of 五言绝句 and 七言绝句 four more on an oblique rhyme."""
     known = PATTERNS[REGULATED_CHARACTERS[name]]
     return {own: pattern for own, pattern in known.items() if pattern.rhyme == LEVEL or name in OBLIQUE_FORMS}
 

@@ -46,12 +46,7 @@ def is_choice(place: Place) -> bool:
 
 
 def scansion_record(scansion: Scansion, mends: Sequence[Mend] = ()) -> dict[str, Any]:
-    """The JSON record of a scansion.
-
-    Args:
-        scansion: The scansion.
-        mends: Mends for its faults, in their order; none: the record has none.
-    """
+    """The JSON record of a scansion."""
     faults = [_fault_record(fault) for fault in scansion.faults]
     for record, mend in zip(faults, mends):
         record["mends"] = [

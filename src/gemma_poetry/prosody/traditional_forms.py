@@ -136,12 +136,7 @@ def put_right(line: str, read: str) -> str:
 
 
 def misprinted_forms(line: str, plain: str) -> dict[int, str]:
-    """The forms that traditional text must mean where what it has cannot be meant, by index from 0.
-
-    Args:
-        line: The line in traditional characters.
-        plain: The line in simplified characters.
-    """
+    """The forms that traditional text must mean where what it has cannot be meant, by index from 0."""
     found = {}
     for index, own, bits in _chosen(plain, line):
         best = max(bits, key=lambda form: bits[form])

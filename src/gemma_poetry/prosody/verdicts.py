@@ -43,12 +43,7 @@ _REGULATED_LENGTHS = (5, 7)
 
 
 class _RhymeMask(NamedTuple):
-    """The groups of a character as bits.
-
-    Attributes:
-        some: Groups that some reading has.
-        every: Groups that every reading has.
-    """
+    """The groups of a character as bits."""
 
     some: int
     every: int

@@ -55,10 +55,6 @@ _ASKED = re.compile(
 def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
     """The wish of the last message that a person wrote.
 
-    Args:
-        body: The conversation.
-        forms: Names of forms that may be named, the one that goes without saying first.
-
     Raises:
         UsageError: There is no such message, or it is not text.
     """

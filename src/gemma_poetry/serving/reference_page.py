@@ -18,11 +18,7 @@ _STYLE = (
 
 
 def reference_page(description: dict[str, Any]) -> str:
-    """The page.
-
-    Args:
-        description: What `/openapi.json` gives.
-    """
+    """The page."""
     info = description["info"]
     parts = [
         f"<h1>{escape(info['title'])}</h1><p>{escape(info.get('description', ''))} <a href='/openapi.json'>OpenAPI</a></p>"

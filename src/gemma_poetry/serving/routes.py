@@ -62,12 +62,7 @@ _Gone = Annotated[Any, Depends(_departure)]
 
 
 def application(service: Service, version: str = "") -> Guard:
-    """The application that a server runs.
-
-    Args:
-        service: What it works with.
-        version: Its version, as its reference tells it.
-    """
+    """The application that a server runs."""
     app = FastAPI(
         title="Gemma Chinese Poetry",
         version=version or "0",

@@ -55,13 +55,7 @@ class _ImpatientProtocol(H11Protocol):
 
 
 class PoemHttpServer(uvicorn.Server):
-    """A server that lets the model finish what it writes before it ends.
-
-    Args:
-        config: Of uvicorn.
-        batcher: The line before the model.
-        time_limit: Seconds that a request may take.
-    """
+    """A server that lets the model finish what it writes before it ends."""
 
     def __init__(self, config: uvicorn.Config, batcher: Batcher, time_limit: float) -> None:
         super().__init__(config)
@@ -81,16 +75,7 @@ class PoemHttpServer(uvicorn.Server):
 def serve_until_told(
     app: Application, batcher: Batcher, *, host: str, port: int, time_limit: float, sockets: list[socket.socket] | None = None
 ) -> None:
-    """Serves an application until SIGTERM or SIGINT.
-
-    Args:
-        app: The application.
-        batcher: The line before the model.
-        host: The address to listen on.
-        port: The port.
-        time_limit: Seconds that a request may take.
-        sockets: Sockets that listen already, in place of host and port.
-    """
+    """Serves an application until SIGTERM or SIGINT."""
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host.strip("[]"),

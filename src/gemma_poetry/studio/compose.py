@@ -100,11 +100,7 @@ class Sheaf:
         return self.drafts[self.current] if self.drafts else None
 
     def showing(self, number: object) -> Sheaf:
-        """The sheaf with another draft on top; as it is where there is no such draft.
-
-        Args:
-            number: Which, from 0, as the page says it.
-        """
+        """The sheaf with another draft on top; as it is where there is no such draft."""
         text = str(number)
         there = text.isascii() and text.isdigit() and len(text) <= 3 and int(text) < len(self.drafts)
         return replace(self, current=int(text)) if there else self

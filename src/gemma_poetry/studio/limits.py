@@ -58,12 +58,7 @@ class Limits:
 
 
 class Ticket:
-    """A place in the line.
-
-    Args:
-        line: The line that it stands in.
-        visitor: Whose it is.
-    """
+    """A place in the line."""
 
     def __init__(self, line: Line, visitor: str) -> None:
         self.visitor = visitor
@@ -83,12 +78,7 @@ class Ticket:
 
 
 class Line:
-    """The line before the model, and the count of each visitor's requests.
-
-    Args:
-        limits: What a visitor may ask for.
-        clock: Seconds that only grow.
-    """
+    """The line before the model, and the count of each visitor's requests."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits

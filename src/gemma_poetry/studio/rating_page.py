@@ -235,10 +235,6 @@ class _Page:
 def rating_application(folder: Path, names: Sequence[str] = ()) -> FastAPI:
     """The application of a study.
 
-    Args:
-        folder: The STUDY folder.
-        names: Names beside those of this machine that the page is reached under.
-
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
@@ -249,12 +245,6 @@ def rating_application(folder: Path, names: Sequence[str] = ()) -> FastAPI:
 
 def serve_study(folder: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page of a study until it is told to end.
-
-    Args:
-        folder: The STUDY folder.
-        host: The address to listen on.
-        port: The port.
-        names: Names beside those of this machine that the page is reached under.
 
     Raises:
         DataError: The folder is no study, or was altered.

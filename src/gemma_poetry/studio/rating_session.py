@@ -37,12 +37,7 @@ COMMENT = "comment"
 
 
 class RatingSession:
-    """What the page does, without the page: screens out of tokens and places.
-
-    Args:
-        study: The blind part of a study.
-        store: Where answers go.
-    """
+    """What the page does, without the page: screens out of tokens and places."""
 
     def __init__(self, study: Study, store: AnswerStore) -> None:
         self._study, self._store = study, store

@@ -28,7 +28,7 @@ from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
-from gemma_poetry.folders import check_data_folder
+from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
 from gemma_poetry.languages import _
 from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from gemma_poetry.model.vocabulary import KeptVocabulary
     from gemma_poetry.training.trainer import Watch
 
-ADAPTER, MERGED = "adapter", "merged"
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 COMPILE_STEPS = 200
 """Compiling takes about a minute; shorter trainings do not earn it back."""
@@ -143,7 +142,7 @@ def _train(
     if checkpoint is None and is_main_process():
         # Noted for whoever goes on, on a machine that may be faster in another one.
         write_json(out / STARTED, {**run.start, "dtype": str(loaded.model.dtype).removeprefix("torch.")})
-    samples = _usable(read_tokenized(data / "train.txt", loaded.tokenizer), recipe.train.max_tokens)
+    samples = [one for one in read_tokenized(data / "train.txt", loaded.tokenizer) if len(one) <= recipe.train.max_tokens]
     if not samples:
         raise TrainingError(
             _("no sample is left to train on"),
@@ -322,10 +321,6 @@ def _dtype(run: RunFolder, settings: TrainSettings) -> str:
     begun = read_json(started).get("dtype", "auto") if run.checkpoint is not None and started.is_file() else None
     # Several processes must not come to different conclusions.
     return str(begun or (FASTEST if process_count() == 1 else "auto"))
-
-
-def _usable(samples: Sequence[TokenizedPoem], max_tokens: int) -> list[TokenizedPoem]:
-    return [sample for sample in samples if len(sample) <= max_tokens]
 
 
 def _compile_layers(model: Any, settings: TrainSettings, samples: int) -> None:

@@ -27,7 +27,7 @@ from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
 from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.single_poems import offence
 from gemma_poetry.domains.registry import DEFAULT, load_domain
-from gemma_poetry.errors import GemmaPoetryError, InputError, TextError, UnreadableError, UsageError, visible
+from gemma_poetry.errors import InputError, TextError, UnreadableError, UsageError, visible
 from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.characters import is_han
 from gemma_poetry.prosody.check_result import CheckResult, scansion_result
@@ -208,16 +208,3 @@ def _print_text(result: CheckResult, source_id: str) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for row in result.rows(source_id):
         console.print(visible(localized(row)) if isinstance(row, str) else row)
-
-
-def main(arguments: list[str]) -> int:
-    """`python -m gemma_poetry.verbs.check FILE [FORM]`."""
-    try:
-        return check(*(arguments[:2] or ["-"]))
-    except GemmaPoetryError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

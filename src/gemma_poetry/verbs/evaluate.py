@@ -257,13 +257,7 @@ def _comparison_folder(options: EvaluateOptions) -> Path | None:
 def _combined(
     judged: Sequence[tuple[str, str, Evidence]], system_outputs: Sequence[Generation], merged: Evidence
 ) -> tuple[Evidence, list[tuple[str, str]]]:
-    """The evidence of several systems under one roof, and which of them are compared.
-
-    Args:
-        judged: Name, base and evidence of each run.
-        system_outputs: Texts of other systems.
-        merged: What does not depend on a system.
-    """
+    """The evidence of several systems under one roof, and which of them are compared."""
     bases = dict.fromkeys(base for _, base, _ in judged)
     base_names = {base: "base" if len(bases) == 1 else f"base {Path(base).name}" for base in bases}
     renamed: dict[tuple[str, str], str] = {}

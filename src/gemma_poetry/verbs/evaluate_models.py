@@ -135,15 +135,7 @@ def rank_titles(loaded: LoadedModel, poems: Sequence[Generation], settings: Eval
 
 
 def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: Path, split: str) -> list[Contamination]:
-    """Whether the base model, and the run on top of it, may have read the poems before.
-
-    Args:
-        loaded: The model.
-        poems: The judged poems.
-        spec: The RUN or model.
-        data: The DATA folder that the poems are from.
-        split: The split that they are.
-    """
+    """Whether the base model, and the run on top of it, may have read the poems before."""
     from gemma_poetry.corpus.known_lines import carried_lists
     from gemma_poetry.training.pretraining import cluster_digest
 

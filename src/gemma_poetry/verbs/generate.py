@@ -2,38 +2,99 @@
 
 In: a model (run, folder, preset or Hub id), the wish that every poem grants, and how the poems are shown. Out: poems on
 standard output (plain, annotated, or JSON lines), or a file that appears when the last poem is written: JSON if it is called
-.jsonl or .json, else text as on the screen. Progress and notices go to standard error.
+.jsonl or .json, else text as on the screen; and pictures. Progress and notices go to standard error.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import replace
-from operator import methodcaller
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gemma_poetry as gp
-from gemma_poetry.artifacts import check_file
-from gemma_poetry.config import Recipe
+from gemma_poetry.artifacts import atomic_writer, check_file
+from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.readers import reader_of
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import InputError, UsageError
+from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.writer import ENGINES
 from gemma_poetry.generation.written import Written
 from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
+from gemma_poetry.prosody.check_result import ScansionResult
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.verbs.check import read_file
 from gemma_poetry.verbs.domain_lookup import domain_of_model
-from gemma_poetry.verbs.generate_options import GenerateOptions
-from gemma_poetry.verbs.generated_output import check_pictures, pictured, write_out
 
 if TYPE_CHECKING:
     from gemma_poetry.evaluation.corpus_index import CorpusIndex
+
+
+PICTURES = (".png", ".svg")
+"""The kinds of pictures, by the endings of their files."""
+
+_JSON = (".json", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateOptions:
+    """What the command line asks for.
+
+    Attributes:
+        model: A run, a model folder, a preset or a Hub id.
+        request: The wish that every poem grants.
+        count: Poems to write.
+        seed: Seed of sampling; `None`: that of the recipe.
+        as_json: JSON lines in place of plain poems.
+        out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
+        overwrite: Whether a file that stands there already is replaced.
+        settings: Sampling and batch size.
+        picture: A file for a picture of the poem, .png or .svg; of several poems each has its number in its name.
+        annotated: Show tones and rhyme beside each line, as `check` does.
+        best_of: Poems written for each that is kept; `None`: as the effort of the settings says.
+        beams: Beams of each poem; 1 samples.
+        byte_characters: Also write characters that the vocabulary has only as bytes.
+        data: A DATA folder: its training lines are kept out, and the nearest of them is named.
+        domain: The language or style; empty: that of the run.
+        feature: What the domain can be asked for beside form, title and author: a season word; empty: nothing.
+    """
+
+    model: str
+    request: PoemRequest
+    count: int = 1
+    seed: int | None = None
+    as_json: bool = False
+    out: Path | None = None
+    overwrite: bool = False
+    settings: GenerateSettings = field(default_factory=lambda: GenerateSettings())
+    picture: Path | None = None
+    annotated: bool = False
+    best_of: int | None = None
+    beams: int = 1
+    byte_characters: bool = False
+    data: Path | None = None
+    domain: str = ""
+    feature: str = ""
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The files of the pictures, one a poem."""
+        if self.picture is None or self.count == 1:
+            return [self.picture] if self.picture else []
+        return [self.picture.with_stem(f"{self.picture.stem}-{number}") for number in range(1, self.count + 1)]
+
+    @property
+    def records(self) -> bool:
+        """Whether JSON is written."""
+        return self.as_json or (self.out is not None and self.out.suffix.lower() in _JSON)
 
 
 def generate(options: GenerateOptions) -> int:
@@ -48,7 +109,7 @@ def generate(options: GenerateOptions) -> int:
     """
     if options.out is not None:
         check_file(options.out, overwrite=options.overwrite)
-    check_pictures(options)
+    _check_pictures(options)
     for name, value in (("-n", options.count), ("--best-of", options.best_of), ("--beams", options.beams)):
         if value is not None and value < 1:
             raise UsageError(
@@ -90,16 +151,12 @@ def generate(options: GenerateOptions) -> int:
         feature=options.feature,
     )
     if options.picture is not None:
-        written = pictured(options, written)
-    shown = methodcaller("annotated") if options.annotated else str
-    return write_out(options, track(written, _("Writing"), options.count), lambda one: written_record(one, corpus), shown)
+        written = _pictured(options, written)
+    return _write_out(options, track(written, _("Writing"), options.count), corpus)
 
 
 def read_poem_to_answer(path: str) -> str:
     """The lines of the one poem of a file, or of standard input, with their marks; title and author are left out.
-
-    Args:
-        path: The file, or `-`.
 
     Raises:
         InputError: The file cannot be read, or holds no poem or several.
@@ -141,3 +198,65 @@ def _nearest_line(poem: Poem, corpus: CorpusIndex) -> dict[str, Any] | None:
         return None
     near, _unused = max(found, key=lambda pair: (pair[0].shared / pair[1], pair[1]))
     return {"text": near.text, "author": near.poem.author, "title": near.poem.title, "shared": near.shared}
+
+
+def _write_out(options: GenerateOptions, written: Iterable[Written], corpus: CorpusIndex | None) -> int:
+    """Puts what was written where the command line says, one by one; returns how many there are."""
+    count = 0
+    if options.out is None:
+        for text in _spelt(options, written, corpus):
+            print(text, end="", flush=True)
+            count += 1
+        return count
+    with atomic_writer(options.out, overwrite=options.overwrite) as stream:
+        if options.out.suffix.lower() == ".json":
+            records = [written_record(one, corpus) for one in written]
+            stream.write(json.dumps(records, ensure_ascii=False, indent=2) + "\n")
+            return len(records)
+        for text in _spelt(options, written, corpus):
+            stream.write(text)
+            count += 1
+    return count
+
+
+def _check_pictures(options: GenerateOptions) -> None:
+    """Refuses pictures that could not be drawn or written, before a model is loaded."""
+    if options.picture is None:
+        return
+    if options.picture.suffix.lower() not in PICTURES:
+        raise UsageError(
+            _("--picture {path} is asked for", path=options.picture),
+            expected=_("a file that is called .png or .svg"),
+            action=_("choose another ending"),
+        )
+    require("fontTools", "resvg_py", "pypinyin", extra="studio", purpose=_("a picture"))
+    from gemma_poetry.studio.glyphs import face
+
+    face(options.request.script)
+    for path in options.pictures:
+        check_file(path, overwrite=options.overwrite)
+
+
+def _pictured(options: GenerateOptions, written: Iterable[Written]) -> Iterator[Written]:
+    """The same poems, each drawn into its file as it comes."""
+    from gemma_poetry.studio.card import card_png, card_svg
+    from gemma_poetry.studio.picture import poem_card
+
+    for path, one in zip(options.pictures, written):
+        scansion = one.check.scansion if isinstance(one.check, ScansionResult) else None
+        byline = f"拟{one.poem.author}" if one.poem.author else ""
+        model = Path(options.model).name
+        card = poem_card(one.poem, scansion, byline=byline, model=model, seed=one.seed, pinyin=False)
+        svg = card_svg(card, vertical=True)
+        with atomic_writer(path, binary=True, overwrite=options.overwrite) as stream:
+            stream.write(card_png(svg) if path.suffix.lower() == ".png" else svg.encode())
+        yield one
+
+
+def _spelt(options: GenerateOptions, written: Iterable[Written], corpus: CorpusIndex | None) -> Iterator[str]:
+    """Each as a line of JSON, or as text with an empty line before it."""
+    for number, one in enumerate(written):
+        if options.records:
+            yield json.dumps(written_record(one, corpus), ensure_ascii=False) + "\n"
+        else:
+            yield ("\n" if number else "") + (one.annotated() if options.annotated else str(one)) + "\n"

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gemma_poetry.artifacts import (
-    atomic_folder,
-    atomic_writer,
-    check_folder,
-    write_json,
-    write_manifest,
-    write_text,
-)
+from gemma_poetry.artifacts import atomic_folder, atomic_writer, check_folder, write_json, write_manifest, write_text
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines

@@ -16,15 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gemma_poetry.artifacts import (
-    MANIFEST,
-    check_file,
-    check_manifest,
-    read_manifest,
-    sha256_file,
-    write_json,
-    write_jsonl,
-)
+from gemma_poetry.artifacts import MANIFEST, check_file, check_manifest, read_manifest, sha256_file, write_json, write_jsonl
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
@@ -87,32 +79,17 @@ def build(
 def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page until it is told to end.
 
-    Args:
-        study: The STUDY folder.
-        host: The address to listen on.
-        port: The port.
-        names: Names beside those of this machine that the page is reached under.
-
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.
         MissingExtraError: Gradio is not installed.
     """
-    require_gradio()
+    require("gradio", extra="studio")
     from gemma_poetry.studio.rating_page import serve_study
 
     # Raters come under the name that their links have.
     linked = urlsplit(read_manifest(study).get("base_url") or "").hostname if (study / MANIFEST).is_file() else None
     serve_study(study, host, port, [*names, *([linked] if linked else [])])
-
-
-def require_gradio() -> None:
-    """Says what to install where the pages cannot be served.
-
-    Raises:
-        MissingExtraError: Gradio is not installed.
-    """
-    require("gradio", extra="studio")
 
 
 def report(

@@ -184,11 +184,7 @@ def _up_to(path: Path, step: int) -> list[dict[str, Any]]:
 
 
 def sentence(manifest: Mapping[str, Any]) -> str:
-    """What a training made of the writing, in one plain sentence; empty where nothing was measured.
-
-    Args:
-        manifest: That of the run.
-    """
+    """What a training made of the writing, in one plain sentence; empty where nothing was measured."""
     reading = manifest.get("reading") or {}
     if "kept" not in reading:
         return ""

@@ -99,13 +99,7 @@ def studio(options: StudioOptions) -> None:
 
 
 def application(workshop: Workshop, password: str = "", names: Sequence[str] = ()) -> FastAPI:
-    """The page as an application that a server of any kind can run.
-
-    Args:
-        workshop: What the page works with.
-        password: What it asks for; empty: nothing.
-        names: Names beside those of this machine that it is reached under.
-    """
+    """The page as an application that a server of any kind can run."""
     from gemma_poetry.studio.page_frame import framed_application, quiet_gradio
 
     quiet_gradio()

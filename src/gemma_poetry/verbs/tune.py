@@ -78,13 +78,6 @@ class Trial:
 def tune(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False) -> list[Trial]:
     """Searches, and leaves the best recipe and its run.
 
-    Args:
-        data: A DATA folder.
-        model: The base model.
-        out: The folder to write; new or empty unless `resume`.
-        recipe: Its `tune` section says what is tried, `train` and `lora` everything else.
-        resume: Go on with the search that is there.
-
     Returns:
         The trials, the best first.
 
@@ -177,12 +170,7 @@ def _space(recipe: Recipe, optuna: Any) -> dict[str, Any]:
 
 
 def recipe_of(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """A recipe with the settings of a trial; the update is scaled as in the recipe, by alpha / rank.
-
-    Args:
-        recipe: The recipe of the search.
-        settings: Those of the trial, by dotted name.
-    """
+    """A recipe with the settings of a trial; the update is scaled as in the recipe, by alpha / rank."""
     rank = settings["lora.rank"]
     lora = {
         "rank": rank,

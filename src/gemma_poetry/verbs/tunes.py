@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.artifacts import check_file, versions, write_json
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
-from gemma_poetry.corpus.formats import read_poems
+from gemma_poetry.corpus.formats import read_poems, whole_poems
 from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
@@ -76,16 +75,8 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
         SourceError: The source cannot be read, or it holds no 词.
     """
     opened = open_source(source)
-    found = []
-    for part, file in opened.files():
-        for raw in read_poems(file):
-            if not raw.tune or (era and (raw.era or part.era) != era):
-                continue
-            try:
-                lines, marks = clean_lines(raw.paragraphs)
-            except RejectedError:
-                continue
-            found.append((split_tune(raw.tune), lines, raw.marks or marks, raw.author, raw.era or part.era))
+    wanted = whole_poems(opened.files(), lambda part, raw: bool(raw.tune) and era in ("", raw.era or part.era))
+    found = [(split_tune(raw.tune), lines, marks, raw.author, raw.era or part.era) for part, raw, lines, marks in wanted]
     if not found:
         raise SourceError(
             _("it holds no poem with a tune (词牌){value}", value=_(" of the era {era}", era=era) if era else ""),
@@ -137,12 +128,7 @@ def read_songs(source: str) -> tuple[list[SanquSong], SourceInfo]:
 
 
 def song_table(songs: Sequence[SanquSong], provenance: Mapping[str, Any] | None = None) -> TuneTable:
-    """The 曲牌 of songs with their templates; one that a 词牌 has the name of has its mode before its name.
-
-    Args:
-        songs: The songs.
-        provenance: What the table was made from.
-    """
+    """The 曲牌 of songs with their templates; one that a 词牌 has the name of has its mode before its name."""
     found = with_exemplars(induce_songs(songs), songs)
     taken = {name for tune in shipped_tunes().tunes.values() if not tune.mode for name in (tune.name, *tune.aliases)}
     tunes = {}

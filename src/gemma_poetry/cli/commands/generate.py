@@ -114,8 +114,7 @@ def generate(
 ) -> None:
     """Write poems whose form, tones and rhyme cannot be wrong."""
     from gemma_poetry.generation.request import PoemRequest, split_words
-    from gemma_poetry.verbs.generate import generate as write, read_poem_to_answer
-    from gemma_poetry.verbs.generate_options import GenerateOptions
+    from gemma_poetry.verbs.generate import GenerateOptions, generate as write, read_poem_to_answer
 
     settings = chosen_recipe(recipe, overrides, generate__seed=seed, generate__effort=effort).generate
     request = PoemRequest(

@@ -67,14 +67,7 @@ def ordinal_alpha(counts: npt.ArrayLike) -> float:
 
 
 def estimate_alpha(ratings: Iterable[Rated], scale: Sequence[int], *, samples: int, seed: int) -> Estimate:
-    """α with its bootstrap 95% interval over poems; `n` counts the poems that were rated twice or more.
-
-    Args:
-        ratings: Who gave which step to which poem.
-        scale: The steps, in order.
-        samples: Resamples.
-        seed: Seed of the draws.
-    """
+    """α with its bootstrap 95% interval over poems; `n` counts the poems that were rated twice or more."""
     counts = count_steps(ratings, scale)
     if not len(counts):
         return Estimate(math.nan, math.nan, math.nan, 0)

@@ -18,7 +18,7 @@ import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ from gemma_poetry.evaluation.human.study import (
 )
 from gemma_poetry.evaluation.novelty import Provenance, trace
 from gemma_poetry.evaluation.records import Generation, Protocol
-from gemma_poetry.evaluation.references import HUMAN
+from gemma_poetry.evaluation.references import HUMAN, as_generation
 from gemma_poetry.languages import _, listed
 
 LONGEST_POEM = 160
@@ -82,36 +82,8 @@ class BuildSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A poem that can be shown, before it has an id."""
-
-    system: str
-    title: str
-    form: str
-    lines: tuple[str, ...]
-    marks: str
-    source_id: str
-
-    @property
-    def is_fit(self) -> bool:
-        lengths = list(map(len, self.lines))
-        return bool(lengths) and sum(lengths) <= LONGEST_POEM and max(lengths) <= LONGEST_LINE
-
-    def shown_as(self, item: str) -> Item:
-        title = _clean(self.title)[:LONGEST_TITLE]
-        return Item(item, title, _clean(self.form)[:LONGEST_TITLE], tuple(map(_clean, self.lines)), self.marks)
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """A study before it is written.
-
-    Attributes:
-        items: The poems, in no telling order.
-        tasks: Rater -> tasks.
-        key: The organiser's part.
-        settings: How it was made.
-    """
+    """A study before it is written."""
 
     items: Sequence[Item]
     tasks: Mapping[str, Sequence[Task]]
@@ -144,7 +116,7 @@ def plan_study(
     blocks = _blocks(candidates, settings, notes)
     systems = (*(system for system in candidates if system != HUMAN), HUMAN)
     used = {block[HUMAN].source_id for block in blocks}
-    spare = [poem for poem in _as_candidates(held_out) if poem.is_fit and poem.source_id not in used]
+    spare = [poem for poem in _by_people(held_out) if _is_fit(poem) and poem.source_id not in used]
     alike = frozenset(
         Match(title, first, second)
         for title, block in enumerate(blocks)
@@ -180,25 +152,33 @@ def _check(settings: BuildSettings) -> None:
             )
 
 
-def _as_candidates(poems: Iterable[Poem]) -> list[_Candidate]:
-    return [_Candidate(HUMAN, poem.title, poem.kind, poem.lines, poem.marks, poem.source_id) for poem in poems]
+def _is_fit(poem: Generation) -> bool:
+    lengths = list(map(len, poem.lines))
+    return bool(lengths) and sum(lengths) <= LONGEST_POEM and max(lengths) <= LONGEST_LINE
 
 
-def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], notes: list[str]) -> dict[str, list[_Candidate]]:
+def _shown_as(poem: Generation, item: str) -> Item:
+    title = _clean(poem.title)[:LONGEST_TITLE]
+    return Item(item, title, _clean(poem.form)[:LONGEST_TITLE], tuple(map(_clean, poem.lines)), poem.marks)
+
+
+def _by_people(poems: Iterable[Poem]) -> list[Generation]:
+    return [as_generation(HUMAN, Protocol.TITLE, poem, poem.lines, poem.marks) for poem in poems]
+
+
+def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], notes: list[str]) -> dict[str, list[Generation]]:
     """System -> its poems; people last. Poems that are empty or too long are counted and left out."""
-    found: dict[str, list[_Candidate]] = defaultdict(list)
+    found: dict[str, list[Generation]] = defaultdict(list)
     for writing in generations:
         if writing.protocol is Protocol.TITLE:
-            found[writing.system].append(
-                _Candidate(writing.system, writing.title, writing.form, writing.lines, writing.marks, writing.source_id)
-            )
+            found[writing.system].append(writing)
     if not found:
         raise UsageError(
             _("the files hold no whole poems"), expected=_("poems written from a title"), action=_("name other --generations")
         )
-    found[HUMAN] = _as_candidates(held_out)
+    found[HUMAN] = _by_people(held_out)
     for system, poems in found.items():
-        fit = [poem for poem in poems if poem.is_fit]
+        fit = [poem for poem in poems if _is_fit(poem)]
         if len(fit) < len(poems) and system != HUMAN:
             notes.append(f"{system}: {len(poems) - len(fit)} of {len(poems)} poems are empty or too long to be shown")
         found[system] = fit
@@ -206,8 +186,8 @@ def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], not
 
 
 def _blocks(
-    candidates: Mapping[str, Sequence[_Candidate]], settings: BuildSettings, notes: list[str]
-) -> list[dict[str, _Candidate]]:
+    candidates: Mapping[str, Sequence[Generation]], settings: BuildSettings, notes: list[str]
+) -> list[dict[str, Generation]]:
     """Titles, each with one poem by every system."""
     generator = random.Random(f"blocks {settings.seed}")
     by_source = {system: {poem.source_id: poem for poem in reversed(poems)} for system, poems in candidates.items()}
@@ -217,7 +197,7 @@ def _blocks(
     if len(blocks) == settings.poems:
         return blocks
     missing = settings.poems - len(blocks)
-    rest: dict[str, list[_Candidate]] = {}
+    rest: dict[str, list[Generation]] = {}
     for system, poems in candidates.items():
         taken = {block[system].source_id for block in blocks}
         left = [poem for poem in poems if poem.source_id not in taken]
@@ -241,7 +221,7 @@ def _blocks(
     return blocks
 
 
-def _take(poems: list[_Candidate], form: str) -> _Candidate:
+def _take(poems: list[Generation], form: str) -> Generation:
     """Takes a poem of a form off the list, any if there is none."""
     place = next((number for number, poem in enumerate(poems) if poem.form == form), 0)
     return poems.pop(place)
@@ -253,8 +233,8 @@ class _Dealer:
     def __init__(
         self,
         systems: Sequence[str],
-        blocks: Sequence[Mapping[str, _Candidate]],
-        spare: Sequence[_Candidate],
+        blocks: Sequence[Mapping[str, Generation]],
+        spare: Sequence[Generation],
         index: CorpusIndex | None,
         settings: BuildSettings,
     ) -> None:
@@ -281,20 +261,20 @@ class _Dealer:
         if (title, name) not in self._shared:
             poem = self._blocks[title][name]
             item = self._new_id()
-            self._items[item] = poem.shown_as(item)
+            self._items[item] = _shown_as(poem, item)
             found = trace(poem.lines, self._index) if self._index is not None else None
             self.sources[item] = Source(name, f"T{title + 1:03}", source_id=poem.source_id, **_flags(found))
             self._shared[title, name] = item
         return self._shared[title, name]
 
-    def _shuffled(self, poem: _Candidate) -> str:
+    def _shuffled(self, poem: Generation) -> str:
         """A new item with the characters of a poem in another order, the shape kept."""
         text = list("".join(poem.lines))
         self._generator.shuffle(text)
         rest = iter(text)
         lines = tuple("".join(next(rest) for _ in line) for line in poem.lines)
         item = self._new_id()
-        self._items[item] = _Candidate("", poem.title, poem.form, lines, poem.marks, "").shown_as(item)
+        self._items[item] = _shown_as(replace(poem, lines=lines), item)
         self.sources[item] = Source("", "", shuffled_from=poem.source_id)
         return item
 
@@ -321,7 +301,7 @@ class _Dealer:
         if pairs and settings.checks:
             poem = draw.choice(self._spare)
             real = self._new_id()
-            self._items[real] = poem.shown_as(real)
+            self._items[real] = _shown_as(poem, real)
             self.sources[real] = Source("", "", source_id=poem.source_id)
             sides = [real, self._shuffled(poem)]
             draw.shuffle(sides)

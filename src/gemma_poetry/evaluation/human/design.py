@@ -41,12 +41,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What one rater sees.
-
-    Attributes:
-        cells: The poems to rate, in order.
-        matches: The pairs to compare, in order.
-    """
+    """What one rater sees."""
 
     cells: tuple[Cell, ...]
     matches: tuple[Match, ...]

@@ -96,14 +96,7 @@ def bradley_terry(wins: npt.ArrayLike, *, prior_wins: float = 0.0) -> Floats:
 
 
 def estimate_preferences(choices: Sequence[Choice], systems: Sequence[str], *, samples: int, seed: int) -> Preferences:
-    """Strengths, their differences and direct win rates, each with its interval over raters and titles.
-
-    Args:
-        choices: The answers; may be none.
-        systems: The systems, in the order wanted.
-        samples: Resamples.
-        seed: Seed of the draws.
-    """
+    """Strengths, their differences and direct win rates, each with its interval over raters and titles."""
     if not choices:
         return Preferences({}, {}, {})
     place = {system: number for number, system in enumerate(systems)}

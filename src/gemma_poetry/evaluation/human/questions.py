@@ -13,7 +13,6 @@ from dataclasses import dataclass
 SCALE = (1, 2, 3, 4, 5)
 
 CHINESE, ENGLISH = "zh", "en"
-LANGUAGES = (CHINESE, ENGLISH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Wording:
     en: str
 
     def said(self, language: str) -> str:
-        """The text in a language of `LANGUAGES`."""
+        """The text in one of the two languages."""
         return self.zh if language == CHINESE else self.en
 
 

@@ -71,14 +71,7 @@ def with_overall(ratings: Sequence[Rating]) -> list[Rating]:
 
 
 def estimate_means(ratings: Iterable[Rating], systems: Sequence[str], *, samples: int, seed: int) -> Means:
-    """Means and differences of the ratings of one aspect.
-
-    Args:
-        ratings: The ratings, all of one aspect.
-        systems: The systems, in the order wanted.
-        samples: Resamples.
-        seed: Seed of the draws.
-    """
+    """Means and differences of the ratings of one aspect."""
     given = list(ratings)
     if not given:
         return Means({}, {})

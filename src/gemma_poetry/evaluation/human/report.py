@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.evaluation.human.agreement import estimate_alpha
@@ -83,14 +83,7 @@ def _pairs(figures: Mapping[tuple[str, str], Estimate | Difference]) -> list[dic
 
 
 def report_gathered(gathered: Gathered, *, samples: int = SAMPLES, seed: int = 0, only_attentive: bool = False) -> HumanReport:
-    """Counts gathered answers.
-
-    Args:
-        gathered: The answers.
-        samples: Resamples of every interval.
-        seed: Seed of the draws.
-        only_attentive: Raters with a reason to be left out are.
-    """
+    """Counts gathered answers."""
     quality = judge_raters(gathered.raters)
     counted = [rater.rater for rater in quality if rater.finished and (rater.attentive or not only_attentive)]
     used = gathered.only(counted)
@@ -118,10 +111,7 @@ def report_study(
     """The report of a study, and the answers behind it."""
     gathered = gather(study, key, answers, views)
     report = report_gathered(gathered, seed=seed, only_attentive=only_attentive)
-    notes = tuple(key.notes)
-    return HumanReport(
-        report.systems, report.means, report.alphas, report.preferences, report.raters, report.counted, notes
-    ), gathered
+    return replace(report, notes=tuple(key.notes)), gathered
 
 
 def anonymous_records(study: Study, gathered: Gathered) -> Iterator[dict[str, Any]]:

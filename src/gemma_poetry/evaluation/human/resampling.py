@@ -41,14 +41,7 @@ class Spread:
 
 
 class TwoWayBootstrap:
-    """Seeded resamples of raters, of titles, and of answers.
-
-    Args:
-        raters: The rater of each answer.
-        titles: The title of each answer.
-        samples: Resamples of each kind.
-        seed: Seed of the draws.
-    """
+    """Seeded resamples of raters, of titles, and of answers."""
 
     def __init__(self, raters: Sequence[str], titles: Sequence[str], *, samples: int, seed: int) -> None:
         assert raters and len(raters) == len(titles), (len(raters), len(titles))
@@ -62,12 +55,7 @@ class TwoWayBootstrap:
             self._scales.append(_small_sample_scale(len(known)))
 
     def spread(self, sums: npt.ArrayLike, figures: Figures) -> Spread:
-        """Figures of all answers with their intervals.
-
-        Args:
-            sums: The sums of each answer, (answers, columns).
-            figures: The figures of total sums.
-        """
+        """Figures of all answers with their intervals."""
         rows = np.asarray(sums, dtype=np.float32)
         value = figures(rows.sum(axis=0, dtype=np.float64)[None])[0]
         below, above = [], []
