@@ -226,6 +226,11 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
         expected = lines[earlier - 1][-len(actual) :]
         if actual != expected:
             yield Fault(Rule.ECHO, number, 0, expected, actual)
+    for number, earlier in form.turns:
+        actual = lines[number - 1]
+        expected = lines[earlier - 1][-len(actual) :][::-1]
+        if actual != expected:
+            yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
 def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule, book: RhymeBook) -> TuneFit:

@@ -34,7 +34,7 @@ from gemma_poetry.prosody.tune_grouping import (
 )
 from gemma_poetry.prosody.tune_patterns import labelled
 from gemma_poetry.prosody.tune_places import PlaceModel, learn
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, unite_repeats
+from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
 from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
 from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants
 from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends, stanza_ends
@@ -224,7 +224,7 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
     rows, levels = _divided(slots, group.division), _divided(shares, group.division)
     repeated = repeats(group)
     unite_repeats(rows, levels, repeated)
-    form = Form(name, tuple(map(tuple, rows)), commonest_marks(group), echoes=echoes(group), repeats=repeated)
+    form = Form(name, tuple(map(tuple, rows)), commonest_marks(group), echoes=echoes(group), repeats=repeated, turns=turns(group))
     return TuneVariant(form, len(group), tuple(map(tuple, levels)), usual_rhymes(group, rhymes))
 
 

@@ -26,7 +26,7 @@ from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, unite_repeats
+from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
 from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
@@ -139,28 +139,30 @@ def _variant(
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
         slots.append(own)
         shares.append(expected)
-    echoed, repeated = echoes(group), repeats(group)
+    echoed, repeated, turned = echoes(group), repeats(group), turns(group)
     unite_repeats(slots, shares, repeated)
+    for second, first in turned:
+        _repeat(slots, shares, second - 1, first - 1, backwards=True)
     for second, first in echoed:
         _repeat(slots, shares, second - 1, first - 1)
-    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated)
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated, turns=turned)
     return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))
 
 
-def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first: int) -> None:
+def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first: int, *, backwards: bool = False) -> None:
     """A line that repeats the end of another asks for the same tones; of two that differ a rhyme's counts, else neither."""
-    length = len(slots[second])
-    begin = len(slots[first]) - length
+    length, width = len(slots[second]), len(slots[first])
     for place in range(length):
-        one, other = slots[first][begin + place], slots[second][place]
+        source = width - 1 - place if backwards else width - length + place
+        one, other = slots[first][source], slots[second][place]
         tones = {slot.tone for slot in (one, other) if slot.rhyme} or {slot.tone for slot in (one, other) if slot.tone}
         tone = tones.pop() if len(tones) == 1 else None
         share = next(
-            (own for own, slot in ((shares[first][begin + place], one), (shares[second][place], other)) if tone is slot.tone),
+            (own for own, slot in ((shares[first][source], one), (shares[second][place], other)) if tone is slot.tone),
             50,
         )
-        slots[first][begin + place], slots[second][place] = replace(one, tone=tone), replace(other, tone=tone)
-        shares[first][begin + place] = shares[second][place] = share
+        slots[first][source], slots[second][place] = replace(one, tone=tone), replace(other, tone=tone)
+        shares[first][source] = shares[second][place] = share
 
 
 def expected_share(belief: PlaceBelief, count: Counts) -> int:
