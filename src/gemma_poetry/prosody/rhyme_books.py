@@ -45,6 +45,7 @@ from gemma_poetry.prosody.rhyme import (
     GROUPS,
     LEVEL_GROUPS,
     MIXED_PARTS,
+    MIXED_WORDS,
     NEIGHBOUR_GROUPS,
     PART_NAMES,
     STOPPED_PARTS,
@@ -102,7 +103,8 @@ class _Pingshui(_OldBook):
 
 class _Cilin(_OldBook):
     name, title = "cilin", "词林正韵"
-    rhymes, parts, stopped_parts, mixed_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS, MIXED_PARTS
+    rhymes, parts, stopped_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS
+    mixed_parts, mixed_words = MIXED_PARTS, MIXED_WORDS
     level_rhymes = tuple(name for part, name in PART_NAMES.items() if part not in STOPPED_PARTS)
     oblique_rhymes = rhymes
 

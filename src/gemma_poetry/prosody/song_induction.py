@@ -147,5 +147,7 @@ def _variant(name: str, group: PoemGroup, rhymes: dict[int, Tone | None], model:
         shares.append(expected)
     repeated = repeats(group)
     unite_repeats(slots, shares, repeated)
-    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoes(group), repeats=repeated, turns=turns(group))
+    form = Form(
+        name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoes(group), repeats=repeated, turns=turns(group)
+    )
     return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))

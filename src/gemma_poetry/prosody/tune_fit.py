@@ -297,7 +297,8 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
                 actual = "/".join(book.parts[other] for other in sorted(possible))
-                rule = Rule.RHYME if possible.isdisjoint(mixed) else Rule.MIXED_RHYME
+                taken = possible | book.mixed_words.get(place.char, frozenset())
+                rule = Rule.RHYME if taken.isdisjoint({part, *mixed}) else Rule.MIXED_RHYME
                 rule = Rule.USUAL_RHYME if place.may_not_rhyme else rule
                 departures.append(Fault(rule, place.line, place.position, book.parts[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))

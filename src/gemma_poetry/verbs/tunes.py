@@ -303,7 +303,7 @@ def _book_for(tune: Tune, book: str) -> RhymeBook | None:
 
 
 def _rhyme_groups(tune: Tune, book: RhymeBook) -> dict[str, list[str]]:
-    """By the tones that a rhyme of the tune takes (平, 仄, or 平仄 for one in both): the groups of a book with words of them."""
+    """By the tones that rhymes of the tune take (平, 仄, 平仄 for one in both): the groups of a book with words of them."""
     found: dict[str, list[str]] = {}
     for variant in tune.variants:
         tones_of: dict[str, set[Tone]] = defaultdict(set)
@@ -378,8 +378,8 @@ def tunes_page(table: TuneTable) -> str:
             "{count} tunes with {variants:,} variants are judged, learned from the poems of the collection: {solid} from many "
             "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is "
             "shown; `gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` "
-            "repeats the end of line 5, 々 the character before. {songs} of them, the last, are 曲牌: they rhyme across tones, "
-            "by the groups of 中原音韵, and may have padding characters (衬字).",
+            "repeats the end of line 5, `~5` says it backwards, 々 the character before. {songs} of them, the last, are 曲牌: "
+            "they rhyme across tones, by the groups of 中原音韵, and may have padding characters (衬字).",
             count=len(table.judged),
             variants=variants,
             solid=tiers[Tier.SOLID],

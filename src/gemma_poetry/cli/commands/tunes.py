@@ -27,9 +27,7 @@ def tunes_list(as_json: JsonOption = False) -> None:
 
 
 @tunes.command("show")
-def tunes_show(
-    name: Annotated[str, typer.Argument(help="词牌")], book: BookOption = "", as_json: JsonOption = False
-) -> None:
+def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], book: BookOption = "", as_json: JsonOption = False) -> None:
     """One tune: its variants, tones and rhymes; by a rhyme book, what rhymes in it and what it makes of the exemplar."""
     from gemma_poetry.verbs.tunes import known_tune, show_lines, show_record
 
