@@ -39,7 +39,7 @@ MAX_CHARACTERS = 260
 _AGREES, _AGREES_BY_CHANCE = 0.92, 0.15
 _MAX_UNRHYMED = 0.34
 _SAME_TONES = 0.7
-_DECISIVE = 60
+_DECISIVE = 40
 """So many poems decide by themselves what a place asks for."""
 
 
@@ -185,11 +185,13 @@ def with_doubts(variant: TuneVariant, model: PlaceModel) -> TuneVariant:
     Eight poems of eight often have one tone where one in ten of all has the other: what the line, its mirror and the number of
     poems make of it decides, as it does for fewer poems.
     """
+    if variant.poems >= _DECISIVE:
+        return variant
     lengths, marks = variant.form.line_lengths, variant.form.marks
     rhymed = [slots[-1].tone if slots[-1].rhyme else None for slots in variant.form.lines]
     ends = stanza_ends(variant.form.name, lengths, marks)
     answers = mirrors(lengths, rhymed, ends[0] if len(ends) == 1 else 0)
-    counted = min(variant.poems, _DECISIVE) / 100
+    counted = variant.poems / 100
     lines = [
         Line(tuple((share * counted, (100 - share) * counted) if share >= 0 else (0.0, 0.0) for share in shares), rhyme, answer)
         for shares, rhyme, answer in zip(variant.level_shares, rhymed, answers)
