@@ -121,7 +121,7 @@ def _spot(line: int, position: int) -> str:
 def finding_text(scansion: Scansion, found: Fault) -> str:
     """A fault or licence in one row: where, which character, what was expected."""
     said = _finding_text(found) if found.rule.verdict is Verdict.FAIL else _licence_text(found)
-    return _fault_text(scansion, found.line, found.position) + said
+    return localized(_fault_text(scansion, found.line, found.position)) + localized(said)
 
 
 def _fault_text(scansion: Scansion, line: int, position: int) -> str:
