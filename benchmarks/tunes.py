@@ -35,6 +35,8 @@ class Score:
         fitting: Those that fit the line lengths of a variant.
         fixed: Places with a tone, required or usual, in fitting poems.
         wrong: Those whose character cannot have the tone.
+        required: Those that are required, and not merely usual.
+        missed: Required ones whose character cannot have the tone.
         rhymed: Rhyming places in fitting poems.
         unrhymed: Those out of rhyme or of the wrong tone.
         in_tone: Fitting poems without a wrong tone.
@@ -46,6 +48,8 @@ class Score:
     fitting: int = 0
     fixed: int = 0
     wrong: int = 0
+    required: int = 0
+    missed: int = 0
     rhymed: int = 0
     unrhymed: int = 0
     in_tone: int = 0
@@ -77,6 +81,10 @@ def score(
         total.fitting += 1
         total.fixed += len(known)
         total.wrong += len(missed)
+        total.required += sum(
+            fit.variant.is_fixed(place.slot, place.level_share) and not place.may_not_rhyme for place in known
+        )
+        total.missed += rules.count(Rule.TONE)
         total.rhymed += len(rhymed)
         total.unrhymed += sum((place.line, place.position) in wrong for place in rhymed)
         total.in_tone += Rule.TONE not in rules
@@ -132,6 +140,8 @@ def rows(real: Score, shuffled: Score) -> list[tuple[str, str, str]]:
         ("of these with the line lengths of a variant", *share(lambda one: one.fitting, lambda one: one.judged)),
         ("places with a tone, fixed or usual", f"{real.fixed:,}", f"{shuffled.fixed:,}"),
         ("of these that conform", *share(lambda one: one.fixed - one.wrong, lambda one: one.fixed)),
+        ("fixed places", f"{real.required:,}", f"{shuffled.required:,}"),
+        ("of these that conform", *share(lambda one: one.required - one.missed, lambda one: one.required)),
         ("rhyme places in rhyme", *share(lambda one: one.rhymed - one.unrhymed, lambda one: one.rhymed)),
         ("poems without a wrong tone", *share(lambda one: one.in_tone, lambda one: one.fitting)),
         ("poems without a place out of rhyme", *share(lambda one: one.in_rhyme, lambda one: one.fitting)),

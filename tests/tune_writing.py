@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gemma_poetry.generation.form_layout import unite_echoes
 from gemma_poetry.prosody.forms import Form, Tone
 
 # Characters that do not rhyme, by tone.
@@ -32,10 +33,14 @@ def write_lines(form: Form, choose: Callable[[Sequence[Any]], Any]) -> list[str]
     """Lines that keep a form; free places, words and a part for each rhyme as chosen, no part twice."""
     left = list(PARTS)
     parts: dict[str, int] = {}
-    echoed = dict(form.echoes)
+    echoed, turned = dict(form.echoes), dict(form.turns)
+    rows, _unused = unite_echoes(form)
     lines: list[str] = []
     repeats = {(line, position) for line, position, _earlier in form.repeats}
-    for number, slots in enumerate(form.lines, 1):
+    for number, slots in enumerate(rows, 1):
+        if number in turned:
+            lines.append(lines[turned[number] - 1][::-1][: len(slots)])
+            continue
         if number in echoed:
             lines.append(lines[echoed[number] - 1][-len(slots) :])
             continue
@@ -44,11 +49,10 @@ def write_lines(form: Form, choose: Callable[[Sequence[Any]], Any]) -> list[str]
             tone = slot.tone or choose(list(Tone))
             # A character that comes again up to the end of its line is the rhyme word.
             at_end = all((number, place) in repeats for place in range(position + 1, len(slots) + 1))
-            rhyme = slots[-1].rhyme if at_end else None
+            slot = slots[-1] if at_end else slot
             if (number, position) in repeats:
                 line += line[-1]
-            elif rhyme:
-                slot = slots[-1]
+            elif slot.rhyme:
                 if slot.rhyme not in parts:
                     parts[slot.rhyme] = choose(left)
                     left.remove(parts[slot.rhyme])

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from gemma_poetry.errors import UsageError
+from gemma_poetry.generation.prescription import prescribe
+from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.lexicon import readings
@@ -126,3 +129,24 @@ def test_rhymes_of_both_tones_ask_for_none() -> None:
 def test_the_table_holds_songs() -> None:
     songs = [tune for tune in shipped_tunes().judged.values() if tune.mode]
     assert len(songs) >= 30 and sum(tune.poems for tune in songs) >= 700
+
+
+@pytest.mark.parametrize(
+    ("form", "text"), [("五言绝句", "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"), ("如梦令", AUTUMN), ("词", AUTUMN)]
+)
+def test_the_book_of_songs_is_refused_for_other_verse(form: str, text: str) -> None:
+    with pytest.raises(UsageError, match="of 曲, and of no other verse"):
+        scan(text, form, book="yuan")
+
+
+@pytest.mark.parametrize("form", ["七言绝句", "六言诗", "如梦令"])
+def test_nothing_but_a_song_is_written_by_the_book_of_songs(form: str) -> None:
+    with pytest.raises(UsageError, match="of 曲, and of no other verse"):
+        prescribe(PoemRequest(form, book="yuan"))
+    assert prescribe(PoemRequest("天净沙", book="中原音韵")).book is YUAN
+
+
+def test_the_book_of_songs_finds_the_song_that_lines_suggest() -> None:
+    assert scan_auto(AUTUMN, book="yuan").form == "天净沙" == scan(AUTUMN, "天净沙", book="yuan").form
+    with pytest.raises(UsageError, match="中原音韵"):
+        scan_auto("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", book="yuan")

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from gemma_poetry.prosody.forms import Form
+from gemma_poetry.prosody.forms import Form, Tone
 from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tune_induction import induce_tunes, with_aliases, with_shapes
+from gemma_poetry.prosody.tune_fit import fit_variants
+from gemma_poetry.prosody.tune_induction import induce_tunes, learned_model, with_aliases, with_shapes
 from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import parse_pattern, pattern_text
 from gemma_poetry.prosody.tune_sounds import Sound, sounds_of
-from gemma_poetry.prosody.tune_variants import Tier, tier_of
+from gemma_poetry.prosody.tune_thin import with_doubts
+from gemma_poetry.prosody.tune_variants import Tier, TuneVariant, tier_of
 from tests.tune_writing import PLAIN, RHYMES, write_lines
 
 
@@ -126,6 +128,40 @@ def test_a_place_that_a_poem_goes_against_is_never_fixed_by_few() -> None:
                 assert slot.tone is None or slot.tone in tones or not variant.is_fixed(slot, share)
 
 
+def test_a_pair_that_rhymes_between_other_rhymes_is_found_by_its_full_stop() -> None:
+    # 荷叶杯: the first of the pair closes with a comma, and no other line rhymes with the second.
+    texts = poems("中中平平中仄a，中仄a。仄平平b。中平中仄中平仄c，平仄c。仄平平b。", 3)
+    (variant,) = induce_tunes([*texts, *poems(SUNG, 40, name="多")])["试"].variants
+    assert [slots[-1].rhyme for slots in variant.form.lines] == ["a", "a", "b", "c", "c", "b"]
+
+
+def test_a_rhyme_that_a_poem_sings_in_the_other_tone_is_usual() -> None:
+    texts = poems("中平中仄平平仄a。中仄平平仄a。中平中仄平平仄a。中仄平平中仄a。中仄中平中仄仄平仄a。", 3)
+    word = texts[2].lines[1][-1]
+    level = RHYMES[next(part for (part, _), words in RHYMES.items() if word in words), Tone.LEVEL][0]
+    changed = replace(texts[2], lines=(texts[2].lines[0], texts[2].lines[1][:-1] + level, *texts[2].lines[2:]))
+    many = poems(SUNG, 40, name="多")
+    for own, usual in ((texts[2], ()), (changed, (2,))):
+        (variant,) = induce_tunes([*texts[:2], own, *many])["试"].variants
+        assert variant.usual_rhymes == usual
+        fit = fit_variants(own.lines, [variant])
+        assert not fit.faults and bool(fit.departures) is bool(usual)
+
+
+def test_few_poems_that_agree_in_a_free_place_do_not_fix_it() -> None:
+    form = parse_pattern("平平平仄仄平平a。仄仄平平仄仄平a。平平平仄平平仄，仄仄平平仄仄平a。", "试")
+    shares = tuple(tuple(100 if slot.tone is Tone.LEVEL else 0 for slot in slots) for slots in form.lines)
+    model = learned_model({})
+    few, many = (with_doubts(TuneVariant(form, count, shares), model) for count in (8, 200))
+    fixed = [
+        [one.is_fixed(slot, share) for slot, share in zip(slots, row)]
+        for one in (few, many)
+        for slots, row in zip(form.lines, one.level_shares)
+    ]
+    assert not all(fixed[0]) and fixed[0][1] and fixed[0][-1]
+    assert all(all(row) for row in fixed[4:])
+
+
 def test_the_mark_of_a_line_is_a_witness_of_its_rhyme() -> None:
     # By its end alone the third line would rhyme too.
     (text,) = poems("中平中仄仄平平a。中仄平平中仄平a。中仄平平仄仄平a，中平中仄仄平平a。", 1)
@@ -176,6 +212,15 @@ def test_shapes_without_a_template_are_kept_if_no_slip_of_an_editor() -> None:
     assert tunes["少"].characters == (5,)
     assert tunes["试"].attests((7, 7, 7)) and not tunes["试"].attests((7, 7, 4, 3))
     assert tunes["少"].attests((5,)) and not tunes["少"].attests((6,))
+
+
+def test_a_change_in_both_stanzas_is_no_slip_of_an_editor() -> None:
+    stanza = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    shorter = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，仄中平中仄a。"
+    many = poems(stanza * 2, 40)
+    for text, lengths in ((shorter * 2, [50, 48]), (stanza + shorter, [50])):
+        variants = induce_tunes([*many, *poems(text, 1, seed=1)])["试"].variants
+        assert [variant.characters for variant in variants] == lengths
 
 
 def test_tunes_of_one_pattern_are_found_beyond_chance() -> None:

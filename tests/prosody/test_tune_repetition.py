@@ -69,3 +69,43 @@ def test_characters_that_contradict_the_repetition_are_refused() -> None:
     lines[3] = (Slot(Tone.LEVEL, char="安"), Slot(Tone.LEVEL, char="寒"), lines[3][2])
     with pytest.raises(ConstraintError, match="comes again in line 4"):
         flatten(Form("试", tuple(lines), form.marks, repeats=form.repeats))
+
+
+TURNED = "中中仄平平a。中仄中平仄仄，中平中仄仄平b。~3平仄c。=4平仄c。中中仄平平a。仄平平仄平仄c。平平仄仄仄平b。"
+HORSES = "胡马。胡马。远放燕支山下。跑沙跑雪独嘶。东望西望路迷。迷路。迷路。边草无穷日暮。"
+"""韦应物, 调笑令: not in the collection's 词, so that no template was learned from it."""
+
+
+def test_a_pattern_with_a_line_turned_round_is_read_and_written() -> None:
+    form = parse_pattern(TURNED, "试")
+    assert form.turns == ((4, 3),) and form.echoes == ((5, 4),) and form.repeating == {4, 5}
+    assert pattern_text(form) == TURNED
+
+
+@pytest.mark.parametrize(("count", "told"), [(40, True), (6, True), (1, False)])
+def test_induction_finds_a_line_that_several_poems_turn_round(count: int, told: bool) -> None:
+    (found,) = induced(poems(TURNED, count))
+    assert ("~3平仄" in found[0]) is told
+
+
+def test_writing_turns_the_line_round_and_binds_its_rhyme_ahead() -> None:
+    form = parse_pattern("中仄平a，~1平仄b。平平仄b。平平平a。", "试")
+    cells = flatten(form)
+    assert [cell.echo for cell in cells] == [0, 0, 0, 0, 1 + 1, 1 + 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert cells[1].slot == Slot(Tone.OBLIQUE, "b") and cells[1].again and cells[2].again
+    automaton = SlotAutomaton([form], Alphabet("山寒安东红公月雪路暮，。", BookSounds(CILIN, "every")))
+    opening = automaton.read("月路山，")
+    assert automaton.outlook(opening).echo == 2 and automaton.outlook(automaton.read("月路山，山")).echo == 4
+    # 路 was the rhyme word: the line that rhymes with it takes words of its part alone.
+    left = automaton.read("月路山，山路。山东")
+    assert automaton.read("月路山，山路。山东暮。") != NOWHERE and left != NOWHERE
+    assert automaton.read("月路山，山路。山东雪。") == NOWHERE
+
+
+def test_a_poem_of_the_tang_turns_its_line_round() -> None:
+    scansion = scan_tune(HORSES, "调笑令")
+    assert scansion.verdict.passes
+    broken = scan_tune(HORSES.replace("迷路", "边路"), "调笑令")
+    assert [(fault.line, fault.expected, fault.actual) for fault in broken.faults if fault.rule is Rule.ECHO] == [
+        (6, "迷路", "边路")
+    ]

@@ -122,6 +122,21 @@ def test_parts_that_the_song_took_together_are_a_licence(tune: str, poem: str, f
     assert [f"{one.line}.{one.position} {one.expected}/{one.actual}" for one in mixed] == found
 
 
+def test_parts_seven_and_fourteen_and_single_words_are_taken_together() -> None:
+    # 周邦彦, 齐天乐: 掩 and 敛 of part 14 among words of part 7. 贺铸, 天香: 妇 and 负 of part 12 among words of part 4.
+    def ends(words: str) -> list[str]:
+        form = shipped_tunes().tunes["卜算子"].variants[0].form
+        texts = write_lines(form, lambda options: options[0])
+        rhymes = iter(words)
+        return [line[:-1] + next(rhymes) if slots[-1].rhyme else line for line, slots in zip(texts, form.lines)]
+
+    for words, licensed in (("晚转远掩", ["8.5"]), ("暮树语妇", ["8.5"]), ("晚转远口", []), ("暮树语口", [])):
+        scansion = scan_tune(ends(words), "卜算子")
+        mixed = [f"{one.line}.{one.position}" for one in scansion.licences if one.rule is Rule.MIXED_RHYME]
+        assert mixed == licensed
+        assert [fault.rule for fault in scansion.faults] == ([] if licensed else [Rule.RHYME])
+
+
 def test_other_parts_are_a_fault() -> None:
     # 香 is 第二部, the others 第三部 and 第五部.
     text = POEMS["晏殊"].replace("燕归来", "燕归香")

@@ -66,6 +66,22 @@ def test_several_poems_are_parted_by_empty_lines(poem_file, capsys):
     assert [record["title"] for record in records] == ["", "", "滁州西涧"]
 
 
+def test_a_poem_that_a_book_is_not_for_is_named_and_the_others_are_judged(tmp_path, capsys):
+    song = {
+        "title": "秋思",
+        "tune": "天净沙",
+        "paragraphs": ["枯藤老树昏鸦，小桥流水人家，古道西风瘦马。", "夕阳西下，断肠人在天涯。"],
+    }
+    verse = {"title": "登鹳雀楼", "paragraphs": ["白日依山尽，黄河入海流。", "欲穷千里目，更上一层楼。"]}
+    path = tmp_path / "poems.jsonl"
+    path.write_text("\n".join(json.dumps(one, ensure_ascii=False) for one in (song, verse, song)), encoding="utf-8")
+    assert check(str(path), as_json=True, book="yuan") == 2
+    captured = capsys.readouterr()
+    records = [json.loads(line) for line in captured.out.splitlines()]
+    assert [(record["form"], record["book"], record["verdict"]) for record in records] == [("天净沙", "yuan", "strict")] * 2
+    assert "poem 2: 中原音韵 (yuan) is the rhyme book of 曲" in captured.err
+
+
 def test_the_json_record(poem_file, capsys):
     check(poem_file("山行\n" + "远上寒山石径斜，白云生处有人家。停车坐爱枫林晚，霜叶红于二月山。"), as_json=True)
     record = json.loads(capsys.readouterr().out)

@@ -182,11 +182,12 @@ def test_anybodys_poems_are_judged_without_run_or_data(tmp_path):
         ({"split": "exam"}, UsageError, "no split 'exam'"),
         ({"run": "mini-with-a-typo"}, UsageError, "is no run folder"),
         ({"run": None}, UsageError, "nothing to evaluate"),
+        ({"book": "yuan"}, UsageError, "of 曲, and of no other verse"),
         ({"data": None}, UsageError, "no poems to evaluate the run on"),
         ({"generations": (Path("none.txt"),)}, SourceError, "cannot be read"),
         ({"run": "mini-with-a-typo", "out": Path("x")}, ModelError, "no model is called"),
     ],
-    ids=["split", "no run", "nothing", "no data", "no file", "no model"],
+    ids=["split", "no run", "nothing", "book of 曲", "no data", "no file", "no model"],
 )
 def test_what_cannot_be_is_refused(run, data, changes, error, message):
     with pytest.raises(error, match=message):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.errors import SourceError
+from gemma_poetry.errors import SourceError, UsageError
 from gemma_poetry.prosody.tune_patterns import parse_pattern
-from gemma_poetry.prosody.tunes import TuneTable, shipped_tunes, table_from_record
+from gemma_poetry.prosody.tune_scan import scan_tune
+from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes, table_from_record
 from gemma_poetry.verbs.tunes import induce, list_lines, list_records, read_tune_poems, show_lines, show_record
 from tests.tune_writing import write_lines
 
@@ -87,6 +88,36 @@ def test_show(table: TuneTable) -> None:
     record = show_record(table.require("試調令"))
     assert (record["judged"], record["variants"][0]["pattern"]) == (True, PATTERN)
     assert [len(shares) for shares in record["variants"][0]["level_shares"]] == [6, 6, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("book", "title", "rhyme"), [("cilin", "词林正韵", "第八部"), ("tongyun", "中华通韵", "九熬"), ("平水韵", "平水韵", "二萧")]
+)
+def test_show_by_a_book_names_its_groups_and_judges_the_exemplar(book: str, title: str, rhyme: str) -> None:
+    tune = shipped_tunes().require("忆秦娥")
+    text = "\n".join(map(str, show_lines(tune, book)))
+    assert f"  by {title}: " in text and f"rhymes in 仄 by {title}: " in text
+    assert rhyme in text.split(f"rhymes in 仄 by {title}: ")[1].split("\n")[0].split()
+    record = show_record(tune, book)
+    scansion = record["exemplar_scansion"]
+    assert scansion["book"] == record["book"] and scansion["lines"] == list(scan_tune(exemplar_text(tune), tune).lines)
+    assert rhyme in record["groups"]["仄"]
+
+
+def test_show_without_a_book_is_as_before_and_bad_books_are_refused() -> None:
+    tune = shipped_tunes().require("忆秦娥")
+    assert not {"book", "groups", "exemplar_scansion"} & show_record(tune).keys()
+    with pytest.raises(UsageError, match="tongyum") as unknown:
+        show_record(tune, "tongyum")
+    assert "tongyun" in str(unknown.value)
+    with pytest.raises(UsageError, match="of 曲, and of no other verse"):
+        list(show_lines(tune, "yuan"))
+    song = show_record(shipped_tunes().require("天净沙"), "yuan")
+    assert song["exemplar_scansion"]["verdict"] in ("strict", "minor") and "平仄" in song["groups"]
+
+
+def exemplar_text(tune: Tune) -> str:
+    return tune.exemplar.partition("：")[2]
 
 
 def test_show_says_what_is_not_judged(table: TuneTable) -> None:

@@ -45,7 +45,7 @@ class ClassicalChinese(Domain):
 
     def by_book(self, name: str) -> ClassicalChinese:
         """The domain as it judges by a rhyme book."""
-        return ClassicalChinese(rhyme_book(name).name) if name else self
+        return ClassicalChinese(rhyme_book(name, song=True).name) if name else self
 
     def sample(self) -> Path | None:
         """The embedded sample is found by the collection reader itself."""

@@ -190,7 +190,7 @@ def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form
 def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, int]]:
     """The place and all that repeat it or that it repeats (叠句, 叠字)."""
     places = {(line, position)}
-    for _unused in (*form.echoes, *form.repeats):
+    for _unused in (*form.echoes, *form.repeats, *form.turns):
         for number, late_place, early_place in form.repeats:
             if not places.isdisjoint({(number, late_place), (number, early_place)}):
                 places |= {(number, late_place), (number, early_place)}
@@ -201,6 +201,13 @@ def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, 
                     places.add((early, place + shift))
                 elif number == early and place > shift:
                     places.add((late, place - shift))
+        for late, early in form.turns:
+            length, width = form.line_lengths[late - 1], form.line_lengths[early - 1]
+            for number, place in list(places):
+                if number == late:
+                    places.add((early, width + 1 - place))
+                elif number == early and place > width - length:
+                    places.add((late, width + 1 - place))
     return places
 
 

@@ -1,11 +1,12 @@
 """A form is laid out as one row of cells: its slots in the order of the text, closing marks between them.
 
-In: a `Form`. Out: its `Cell`s. A line that repeats an earlier one (叠句) or a character that comes again (叠字), and what they
-repeat, are made to ask for the same.
+In: a `Form`. Out: its `Cell`s. A line that repeats an earlier one (叠句), forwards or backwards, or a character that comes
+again (叠字), and what they repeat, are made to ask for the same.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from gemma_poetry.errors import ConstraintError
@@ -23,7 +24,7 @@ class Cell:
         position: The character in the line, from 1; 0 for the closing mark.
         last: Whether it ends its line.
         taken: Characters that may not stand here (rhyme words that are fixed elsewhere).
-        again_last: Whether the character comes again at the end of the line, so that it must sound right there too.
+        again: Whether the character comes again at an end, or from an end within, where it must sound right too.
         echo: How many places back the character stands that this one repeats (叠句, 重字); 0: it repeats none.
     """
 
@@ -32,7 +33,7 @@ class Cell:
     position: int
     last: bool = False
     taken: frozenset[str] = frozenset()
-    again_last: bool = False
+    again: bool = False
     echo: int = 0
 
 
@@ -42,9 +43,13 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     Raises:
         ConstraintError: A line and the line that it repeats ask for different things.
     """
-    lines, echoes = unite_echoes(form)
-    again = {(line, position): position - earlier for line, position, earlier in form.repeats}
-    at_end = _unite_repeats(lines, form)
+    lines, back = unite_echoes(form)
+    back |= {(line, position): position - earlier for line, position, earlier in form.repeats}
+    again = _unite_repeats(lines, form)
+    for late, earlier in form.turns:
+        # What ends one of the two stands within the other.
+        width = len(lines[earlier - 1])
+        again |= {(earlier, width), (earlier, width + 1 - len(lines[late - 1]))}
     fixed: dict[str, set[str]] = {}
     for slots in lines:
         for slot in slots:
@@ -53,29 +58,30 @@ def flatten(form: Form) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     for line, (slots, mark) in enumerate(zip(lines, form.marks), 1):
         for position, slot in enumerate(slots, 1):
-            echo = echoes.get(line, 0) or again.get((line, position), 0)
+            echo = back.get((line, position), 0)
             taken = frozenset(fixed.get(slot.rhyme, ())) if slot.rhyme and not slot.char and not echo else frozenset()
-            cells.append(Cell(slot, line, position, position == len(slots), taken, (line, position) in at_end, echo))
+            cells.append(Cell(slot, line, position, position == len(slots), taken, (line, position) in again, echo))
         cells.append(Cell(Slot(char=mark), line, 0))
     return tuple(cells)
 
 
-def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[int, int]]:
-    """The slots of a form, those of a repeating line and of what it repeats made equal, and how far each goes back."""
+def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[tuple[int, int], int]]:
+    """The slots of a form, those of a line that repeats another, forwards or backwards, and of what it repeats made equal.
+
+    Returns:
+        The slots, and for each place (line, position) of such a line how far back in the running text its character stands.
+    """
     lines = [list(slots) for slots in form.lines]
-    begins, begin = [], 0
-    for slots in lines:
-        begins.append(begin)
-        begin += len(slots) + 1
-    echoes: dict[int, int] = {}
-    for line, earlier in form.echoes:
-        late, early = lines[line - 1], lines[earlier - 1]
-        shift = len(early) - len(late)
-        echoes[line] = begins[line - 1] - begins[earlier - 1] - shift
-        for position, slot in enumerate(late):
-            other = early[position + shift]
-            early[position + shift], late[position] = _meet(other, slot, earlier, line)
-    return lines, echoes
+    begins = list(itertools.accumulate((len(slots) + 1 for slots in lines[:-1]), initial=0))
+    back: dict[tuple[int, int], int] = {}
+    for backwards, pairs in ((False, form.echoes), (True, form.turns)):
+        for line, earlier in pairs:
+            late, early = lines[line - 1], lines[earlier - 1]
+            for index, slot in enumerate(late):
+                other = len(early) - 1 - index if backwards else len(early) - len(late) + index
+                early[other], late[index] = _meet(early[other], slot, earlier, line)
+                back[line, index + 1] = begins[line - 1] + index - begins[earlier - 1] - other
+    return lines, back
 
 
 def _unite_repeats(lines: list[list[Slot]], form: Form) -> set[tuple[int, int]]:

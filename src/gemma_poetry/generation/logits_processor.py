@@ -159,7 +159,7 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
     for text in dead:
         if text.startswith(track.text) and (rest := text[len(track.text) :]):
             banned.extend(index.last_steps(rest, track.begun) if len(rest) == 1 else index.pieces.get(rest, ()))
-    if masks.automaton.forms[0].echoes:
+    if masks.automaton.forms[0].repeating:
         banned.extend(index.crossing.tolist())
     if masks.automaton.forms[0].repeats:
         banned.extend(index.several)

@@ -126,7 +126,7 @@ class _Search:
                     own = self._sounds.rhymes(slot.char, slot.tone)
                     self._groups[slot.rhyme] = self._groups.get(slot.rhyme, own) & own
         # A line that another repeats takes words too; the repetition itself follows from it.
-        self._repeating = {line - 1 for line, _ in form.echoes}
+        self._repeating = {line - 1 for line in form.repeating}
         self.places = [self._places_of(word) for word in self.words]
 
     @property

@@ -15,7 +15,7 @@ by one that keeps it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,7 @@ class Polisher:
             draft.form.pattern,
             repeats=tuple((place.index(line) + 1, late, early) for line, late, early in draft.form.repeats if line in place),
         )
-        locked = [line for line in range(1, len(slots) + 1) if line not in place and line not in _echoing(draft.form)]
+        locked = [line for line in range(1, len(slots) + 1) if line not in place and line not in draft.form.repeating]
         rhymes, words = _rhymes(draft, slots, work.lines, form, locked)
         prescription = replace(draft.prescription, forms=(form,), rhymes=rhymes)
         plain = convert(work.lines, "simplified")
@@ -184,7 +184,8 @@ class Polisher:
             found = verify(track.text, plan, request, prescription)
             if isinstance(found, VerifiedPoem):
                 whole = _with(work.lines, draft.form, place, found.poem.lines)
-                following = [line for line, earlier in draft.form.echoes if earlier in place]
+                earlier = dict((*draft.form.turns, *draft.form.echoes))
+                following = [line for line in earlier if _source(line, earlier) in place]
                 repeated = convert([whole[line - 1] for line in following], "simplified")
                 if not any(line in guard for line in repeated for guard in plan.guards):
                     yield whole
@@ -261,11 +262,11 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
     Of a line that repeats another (叠句) that other stands for it.
     """
     count = len(form.lines)
-    earlier = dict(form.echoes)
+    earlier = dict((*form.turns, *form.echoes))
     for line in lines:
         if not 1 <= line <= count:
             raise ConstraintError(_("the poem has no line {line}", line=line), expected=_("lines 1 to {count}", count=count))
-    asked = {earlier.get(line, line) for line in lines or range(1, count + 1)}
+    asked = {_source(line, earlier) for line in lines or range(1, count + 1)}
     free = frozenset(line for line in asked if any(slot.char is None for slot in form.lines[line - 1]))
     if lines and len(free) < len(asked):
         fixed = min(asked - free)
@@ -275,8 +276,11 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
     return free
 
 
-def _echoing(form: Form) -> frozenset[int]:
-    return frozenset(line for line, _ in form.echoes)
+def _source(line: int, earlier: Mapping[int, int]) -> int:
+    """The line that a line goes back to; one that repeats may be repeated itself (路迷，迷路，迷路)."""
+    while line in earlier:
+        line = earlier[line]
+    return line
 
 
 def _couplet(form: Form, line: int) -> tuple[int, ...] | None:
@@ -285,7 +289,7 @@ def _couplet(form: Form, line: int) -> tuple[int, ...] | None:
     first = max(end for end in ends if end < line) + 1
     last = min((end for end in ends if end >= line), default=first)
     both = (first, last)
-    return both if last == first + 1 and not _echoing(form).intersection(both) else None
+    return both if last == first + 1 and not form.repeating.intersection(both) else None
 
 
 def _with(lines: tuple[str, ...], form: Form, place: Sequence[int], written: Sequence[str]) -> tuple[str, ...]:
@@ -294,9 +298,12 @@ def _with(lines: tuple[str, ...], form: Form, place: Sequence[int], written: Seq
     for line, new in zip(place, written):
         slots = form.lines[line - 1]
         now[line - 1] = "".join(old if slot.char else char for slot, old, char in zip(slots, lines[line - 1], new))
-    for line, earlier in form.echoes:
-        if earlier in place:
-            now[line - 1] = now[earlier - 1][-len(lines[line - 1]) :]
+    said = [*((*pair, 1) for pair in form.echoes), *((*pair, -1) for pair in form.turns)]
+    changed = set(place)
+    for line, earlier, step in sorted(said):
+        if earlier in changed:
+            now[line - 1] = now[earlier - 1][-len(lines[line - 1]) :][::step]
+            changed.add(line)
     return tuple(now)
 
 
@@ -308,8 +315,9 @@ def _rhymes(
     rhymes: dict[str, frozenset[str]] = {}
     taken: list[str] = []
     for variable in {slot.rhyme for line in form.lines for slot in line if slot.rhyme}:
-        places = [(line, slot) for line in locked for slot in slots[line - 1][-1:] if slot.rhyme == variable]
-        words = [(lines[line - 1][-1], slot) for line, slot in places]
+        words = [
+            (char, slot) for line in locked for char, slot in zip(lines[line - 1], slots[line - 1]) if slot.rhyme == variable
+        ]
         votes = Counter(group for word, slot in words for group in sounds.rhymes(word, slot.tone))
         groups = frozenset(group for group, count in votes.items() if count == max(votes.values()))
         wished = draft.prescription.rhymes.get(variable)

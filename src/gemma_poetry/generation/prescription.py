@@ -284,12 +284,12 @@ def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tup
     forms = _matching(tune_forms(tune.name), request.pattern)
     if request.metre == "free":
         forms = tuple(
-            replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=(), repeats=())
+            replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=(), repeats=(), turns=())
             for form in forms[:1]
         )
     groups: dict[object, list[Form]] = {}
     for form in forms:
-        groups.setdefault((form.line_lengths, form.marks, form.echoes, form.repeats), []).append(form)
+        groups.setdefault((form.line_lengths, form.marks, form.echoes, form.repeats, form.turns), []).append(form)
     return tune.name, tune.name, [tuple(group) for group in groups.values()]
 
 

@@ -225,8 +225,8 @@ class SlotAutomaton:
             common = self.classes[number]
             read_by_rhyme = slot.char and slot.rhyme
             tones = common.end_tones if cell.last else common.tones
-            if cell.again_last:
-                tones &= common.end_tones
+            if cell.again:
+                tones &= common.tones & common.end_tones
             if slot.char and slot.read:
                 tones = frozenset({slot.read})
             if slot.tone is not None and slot.tone not in tones and not read_by_rhyme:
@@ -302,7 +302,7 @@ class SlotAutomaton:
         return row
 
     def _split(self, cell: Cell, left: frozenset[str] | None) -> _Parts:
-        key = (cell.slot, cell.last, cell.again_last, cell.taken, left)
+        key = (cell.slot, cell.last, cell.again, cell.taken, left)
         if key not in self._parts:
             fits = self._fits(cell, left)
             if left is None:

@@ -158,6 +158,8 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
                 words.append(char)
     if any(lines[line - 1][position - 1] != lines[line - 1][earlier - 1] for line, position, earlier in form.repeats):
         return False
+    if any(not lines[earlier - 1].endswith(lines[line - 1][::-1]) for line, earlier in form.turns):
+        return False
     return all(lines[earlier - 1].endswith(lines[line - 1]) for line, earlier in form.echoes)
 
 
@@ -169,7 +171,7 @@ def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = Tru
         form: Their form.
         doubling: Whether doubled characters are left apart.
     """
-    repeating = {line for line, _ in form.echoes}
+    repeating = form.repeating
     again = {(line, position) for line, position, _ in form.repeats}
     places = [
         (char, line, position)

@@ -111,6 +111,12 @@ def _spot(line: int, position: int) -> str:
     return _("line {line}", line=line)
 
 
+def finding_text(scansion: Scansion, found: Fault) -> str:
+    """A fault or licence in one row: where, which character, what was expected."""
+    said = _finding_text(found) if found.rule.verdict is Verdict.FAIL else _licence_text(found)
+    return localized(_fault_text(scansion, found.line, found.position)) + localized(said)
+
+
 def _fault_text(scansion: Scansion, line: int, position: int) -> str:
     char = scansion.lines[line - 1][position - 1] if position and line <= len(scansion.lines) else ""
     return _spot(line, position) + (_(" {char}: ", char=char) if char else ": ")

@@ -54,6 +54,7 @@ class Form:
         pattern: Which of the form's patterns (平起/仄起 ..., 又一体), empty where there is one only.
         echoes: Pairs (line, earlier line), counted from 1: the line repeats the end of the earlier one (叠句).
         repeats: Triples (line, position, earlier position), counted from 1: the character comes again in its line (重字).
+        turns: Pairs (line, earlier line), counted from 1: the line says the end of the earlier one backwards (路迷，迷路).
     """
 
     name: str
@@ -62,6 +63,12 @@ class Form:
     pattern: str = ""
     echoes: tuple[tuple[int, int], ...] = ()
     repeats: tuple[tuple[int, int, int], ...] = ()
+    turns: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def repeating(self) -> frozenset[int]:
+        """The lines, from 1, of which all is said before, forwards or backwards."""
+        return frozenset(line for line, _ in (*self.echoes, *self.turns))
 
     @property
     def line_lengths(self) -> tuple[int, ...]:

@@ -162,12 +162,17 @@ STOPPED_PARTS: frozenset[int] = frozenset(range(15, 20))
 
 
 def _mixed_parts() -> dict[int, frozenset[int]]:
-    pairs = [(3, 5), (17, 18), (6, 11), (6, 13), (11, 13)]
+    pairs = [(3, 5), (17, 18), (18, 19), (6, 11), (6, 13), (11, 13), (7, 14)]
     return {part: frozenset(other for pair in pairs if part in pair for other in pair if other != part) for part in PART_NAMES}
 
 
 MIXED_PARTS: dict[int, frozenset[int]] = _mixed_parts()
-"""For each part those that Song poets rhymed with it in 词: 3 with 5, 17 with 18, 6 with 11 and 13 (endings n, ng and m)."""
+"""For each part those that Song poets rhymed with it in 词: 3 with 5, 17 with 18, 18 with 19, and parts that end in n, ng and
+m alike: 6 with 11 and 13, 7 with 14. At least one in twelve of the rhymes in two such parts mixes them; of any others it is
+less than one in twenty."""
+
+MIXED_WORDS: dict[str, frozenset[int]] = dict.fromkeys("否负負母亩畝富浮妇婦阜", frozenset({4}))
+"""Words of part 12 that Song poets also rhymed in part 4, as 中原音韵 has them."""
 
 
 def _family_names() -> dict[str, str]:

@@ -36,6 +36,7 @@ class RhymeBook(ABC):
         parts: The groups that 词 rhymes in, by the number that readings carry as `part`.
         stopped_parts: Those of the entering tone.
         mixed_parts: For a part those that Song poets took together with it in 词.
+        mixed_words: The parts in which they rhymed single words besides their own.
         modern: Whether it reads characters as Mandarin does; a word then settles the rhyme of a character too.
         numbered: Whether the number of a group names it.
     """
@@ -48,6 +49,7 @@ class RhymeBook(ABC):
     parts: Mapping[int, str]
     stopped_parts: frozenset[int] = frozenset()
     mixed_parts: Mapping[int, frozenset[int]] = {}
+    mixed_words: Mapping[str, frozenset[int]] = {}
     modern: bool = False
     numbered: bool = True
 

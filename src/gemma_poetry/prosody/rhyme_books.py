@@ -45,6 +45,7 @@ from gemma_poetry.prosody.rhyme import (
     GROUPS,
     LEVEL_GROUPS,
     MIXED_PARTS,
+    MIXED_WORDS,
     NEIGHBOUR_GROUPS,
     PART_NAMES,
     STOPPED_PARTS,
@@ -102,7 +103,8 @@ class _Pingshui(_OldBook):
 
 class _Cilin(_OldBook):
     name, title = "cilin", "词林正韵"
-    rhymes, parts, stopped_parts, mixed_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS, MIXED_PARTS
+    rhymes, parts, stopped_parts = tuple(PART_NAMES.values()), PART_NAMES, STOPPED_PARTS
+    mixed_parts, mixed_words = MIXED_PARTS, MIXED_WORDS
     level_rhymes = tuple(name for part, name in PART_NAMES.items() if part not in STOPPED_PARTS)
     oblique_rhymes = rhymes
 
@@ -342,15 +344,16 @@ _SHORT_TITLES = {"平水": PINGSHUI, "诗韵": PINGSHUI, "词林": CILIN, "词�
 _BY_NAME = {name: book for book in (*BOOKS, YUAN) for name in (book.name, book.title)} | _SHORT_TITLES
 
 
-def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:
-    """The book of a name, as 诗 or 词 goes by it.
+def rhyme_book(name: str = "", *, sung: bool = False, song: bool = False) -> RhymeBook:
+    """The book of a name, as 诗, 词 or 曲 goes by it.
 
     Args:
         name: `pingshui`, `cilin`, `xinyun`, `tongyun` or its Chinese name, in either script; empty: the usual one.
         sung: Whether it is for a 词.
+        song: Whether it may be for a 曲, which alone goes by 中原音韵 (`yuan`).
 
     Raises:
-        UsageError: No book is called so; the nearest names are offered.
+        UsageError: No book is called so, and the nearest names are offered; or it is one for 曲 alone.
     """
     if not name:
         return CILIN if sung else PINGSHUI
@@ -362,5 +365,11 @@ def rhyme_book(name: str = "", *, sung: bool = False) -> RhymeBook:
             _("no rhyme book is called {name!r}", name=name),
             expected=_("one of {form_names}", form_names=listed(known)),
             action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
+        )
+    if book is YUAN and not song:
+        raise UsageError(
+            _("{title} (yuan) is the rhyme book of 曲, and of no other verse", title=book.title),
+            expected=_("one of {form_names}", form_names=listed(other.name for other in BOOKS)),
+            action=_("leave --book out, or name a 曲牌, such as 天净沙"),
         )
     return SUNG_PINGSHUI if sung and book is PINGSHUI else book

@@ -69,7 +69,7 @@ class Rule(Enum):
     JOINED_RHYME = ("通韵", "rhymes of one part taken together, allowed in 古体", Verdict.MINOR)
     REPEATED_RHYME = ("重韵", "rhyme word repeated", Verdict.FAIL)
     CHARACTER = ("字不合", "not the character that was asked for", Verdict.FAIL)
-    ECHO = ("叠句不合", "does not repeat the line that it should", Verdict.FAIL)
+    ECHO = ("叠句不合", "does not repeat the line that it should, forwards or backwards", Verdict.FAIL)
     REPEAT = ("叠字不合", "does not repeat the character before, as it should", Verdict.FAIL)
     USUAL_TONE = ("平仄从宽", "a tone that most poems of the tune have here, and not all", Verdict.MINOR)
     USUAL_RHYME = ("可韵可不韵", "no rhyme where most poems of the tune have one, and not all", Verdict.MINOR)

@@ -23,7 +23,7 @@ from gemma_poetry.prosody.findings import Fault, Place, Scansion
 from gemma_poetry.prosody.forms import FIXED_SHAPES, FORM_NAMES, OBLIQUE_FORMS, SHORT_NAMES, Form, Tone
 from gemma_poetry.prosody.lines import check_characters, split_lines
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, rhyme_book
+from gemma_poetry.prosody.rhyme_books import BOOKS, CILIN, YUAN, rhyme_book
 from gemma_poetry.prosody.rules import MAX_UNKNOWN_SHARE, Rule, Verdict
 
 ANCIENT_CHARACTERS = {"四言诗": 4, "五言古诗": 5, "六言诗": 6, "七言古诗": 7}
@@ -52,7 +52,7 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "", book: st
         TextError: There are no lines, one holds something else than Han characters, or their number or length is not the
             form's.
         UnknownFormError: No form or tune is called so, or it has no such pattern.
-        UsageError: No rhyme book is called so.
+        UsageError: No rhyme book is called so, or it is one for 曲 alone and the poem is none.
     """
     lines, marks = _parted(lines, marks)
     return _if_readable(_scan(lines, form, marks, book))
@@ -92,7 +92,12 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
 
     name, pattern = (form.name, form.pattern) if isinstance(form, Form) else (form, "")
     name = SHORT_NAMES.get(name, name)
-    spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
+    if name not in FORM_NAMES and find_tune(name):
+        # Which of the tunes of a name is meant, 词 or 曲, its lines tell.
+        scansion = scan_tune(lines, name, pattern, rhyme_book(book, sung=True, song=True) if book else None)
+        return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
+    spoken = rhyme_book(book, song=name == "曲")
+    sung = rhyme_book(book, sung=True, song=name == "曲") if book else None
     if name in REGULATED_CHARACTERS:
         characters = REGULATED_CHARACTERS[name]
         _check_lengths(lines, name, characters)
@@ -117,8 +122,6 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
         scansion = scan_tune(lines, tune, book=sung) if tune else _not_judged(lines, name, sung or CILIN, unfit)
     elif name in FORM_NAMES:
         scansion = _not_judged(lines, name, spoken, _("{name} has no rule to judge by", name=name))
-    elif find_tune(name):
-        scansion = scan_tune(lines, name, pattern, sung)
     else:
         raise _unknown(name)
     return _with_given_characters(scansion, form) if isinstance(form, Form) else scansion
@@ -139,7 +142,7 @@ def scan_auto(lines: str | Sequence[str], marks: str = "", book: str = "") -> Sc
 
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
-        UsageError: No rhyme book is called so.
+        UsageError: No rhyme book is called so, or it is one for 曲 alone and the poem is none.
     """
     lines, marks = _parted(lines, marks)
     return _if_readable(_scan_auto(lines, marks, book))
@@ -150,6 +153,10 @@ def _scan_auto(lines: Sequence[str], marks: str, book: str) -> Scansion:
     from gemma_poetry.prosody.regulated_scan import scan_regulated
     from gemma_poetry.prosody.tune_scan import guess_tune, scan_tune
 
+    if book and rhyme_book(book, song=True) is YUAN:
+        song = guess_tune(lines, book=YUAN)
+        if song:
+            return scan_tune(lines, song)
     spoken, sung = rhyme_book(book), rhyme_book(book, sung=True) if book else None
     name = classify(lines, spoken)
     if name == "杂言诗":

@@ -6,7 +6,7 @@ In: a `Scansion`, and mends for its faults where they are wanted. Out: a diction
     lines              the lines
     verdict            strict, minor, rescued, fail or not-judged: that of the best choice of readings
     every_reading      whether every choice of readings passes
-    book               the rhyme book that it was read by: pingshui, cilin, xinyun, tongyun
+    book               the rhyme book that it was read by: pingshui, cilin, xinyun, tongyun, of a 曲 yuan
     passes_by          of a poem that fails: the books by which it passes, where that was asked for
     rhyme_group        the group, or of a 词 the groups, of that book; empty where there is none
     faults licences    [{line, position, rule, chinese, english, expected, actual}], position 0 for a whole line;

@@ -226,6 +226,11 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
         expected = lines[earlier - 1][-len(actual) :]
         if actual != expected:
             yield Fault(Rule.ECHO, number, 0, expected, actual)
+    for number, earlier in form.turns:
+        actual = lines[number - 1]
+        expected = lines[earlier - 1][-len(actual) :][::-1]
+        if actual != expected:
+            yield Fault(Rule.ECHO, number, 0, expected, actual)
 
 
 def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule, book: RhymeBook) -> TuneFit:
@@ -292,7 +297,8 @@ def _compare(variant: TuneVariant, places: Sequence[SungPlace], departures: list
             # A wrong tone has been told already, and a character without a reading cannot be judged.
             if possible and part not in possible:
                 actual = "/".join(book.parts[other] for other in sorted(possible))
-                rule = Rule.RHYME if possible.isdisjoint(mixed) else Rule.MIXED_RHYME
+                taken = possible | book.mixed_words.get(place.char, frozenset())
+                rule = Rule.RHYME if taken.isdisjoint({part, *mixed}) else Rule.MIXED_RHYME
                 rule = Rule.USUAL_RHYME if place.may_not_rhyme else rule
                 departures.append(Fault(rule, place.line, place.position, book.parts[part], actual))
     departures.sort(key=lambda found: (found.line, found.position))

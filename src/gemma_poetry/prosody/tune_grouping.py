@@ -162,11 +162,16 @@ def rhyming_lines(group: PoemGroup) -> dict[int, str]:
     return {line: names.setdefault(own, chr(ord("a") + len(names))) for line, own in enumerate(root) if sizes[own] > 1}
 
 
-def usual_rhymes(group: PoemGroup, rhyme_of: Mapping[int, str]) -> tuple[int, ...]:
+def usual_rhymes(group: PoemGroup, rhyme_of: Mapping[int, str], tone_of: Mapping[int, Tone]) -> tuple[int, ...]:
     """The rhyming lines, from 1, that fewer than `FIXED_SHARE` of the poems rhyme: a licence (可韵可不韵).
 
     A line rhymes with its fellows where it can have the part that most of them can have, or one that Song poets took together
-    with it.
+    with it, in its own tone.
+
+    Args:
+        group: The poems.
+        rhyme_of: The rhyme of each rhyming line.
+        tone_of: The tone of each, where it has one.
     """
     ends = line_ends(group.division)
     lines_of: dict[str, list[int]] = defaultdict(list)
@@ -175,11 +180,12 @@ def usual_rhymes(group: PoemGroup, rhyme_of: Mapping[int, str]) -> tuple[int, ..
     kept: Counter[int] = Counter()
     for poem in group.poems:
         for lines in lines_of.values():
-            parts = [parts_of(poem.sounds[ends[line]]) for line in lines]
+            sounds = [poem.sounds[ends[line]] for line in lines]
+            parts = [parts_of(own, tone_of.get(line)) for line, own in zip(lines, sounds)]
             votes = Counter(part for own in parts for part in own)
             common = max(votes, key=lambda part: votes[part], default=0)
             allowed = {common, *MIXED_PARTS.get(common, ())}
-            kept.update(line for line, own in zip(lines, parts) if not own or not own.isdisjoint(allowed))
+            kept.update(line for line, own, heard in zip(lines, parts, sounds) if not heard or not own.isdisjoint(allowed))
     return tuple(line + 1 for line in sorted(rhyme_of) if kept[line] < FIXED_SHARE * len(group))
 
 

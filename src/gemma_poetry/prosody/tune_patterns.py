@@ -6,8 +6,8 @@ In: a `Form`. Out: its text, as of 如梦令:
 
 平 and 仄 are required, 中 is free; a letter behind the last character names the line's rhyme: lines of one letter rhyme
 in one part (部) of 词林正韵, 平 with 平 and 仄 with 仄. One letter at both 平 and 仄 places means one part in both tones
-(西江月); another letter is another rhyme (菩萨蛮). `=5` says that the line repeats the end of line 5 (叠句), 々 that the
-character before comes again (叠字): 仄々々a.
+(西江月); another letter is another rhyme (菩萨蛮). `=5` says that the line repeats the end of line 5 (叠句), `~5` that it says
+it backwards (调笑令), 々 that the character before comes again (叠字): 仄々々a.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gemma_poetry.prosody.forms import Form, Slot, Tone
 _SYMBOLS: dict[Tone | None, str] = {Tone.LEVEL: "平", Tone.OBLIQUE: "仄", None: "中"}
 _AGAIN = "々"
 _TONES = {symbol: tone for tone, symbol in _SYMBOLS.items()}
-_LINE = re.compile(r"(?:=(\d+))?([平仄中][平仄中々]*)([a-z]?)([，。])")
+_LINE = re.compile(r"(?:([=~])(\d+))?([平仄中][平仄中々]*)([a-z]?)([，。])")
 
 
 def pattern_text(form: Form) -> str:
@@ -32,13 +32,12 @@ def pattern_text(form: Form) -> str:
 
 def pattern_lines(form: Form) -> list[str]:
     """The same, line by line."""
-    echoed = dict(form.echoes)
+    said = {line: f"={earlier}" for line, earlier in form.echoes} | {line: f"~{earlier}" for line, earlier in form.turns}
     again = {(line, position) for line, position, _earlier in form.repeats}
     parts = []
     for number, (slots, mark) in enumerate(zip(form.lines, form.marks), 1):
         tones = "".join(_AGAIN if (number, place) in again else _SYMBOLS[slot.tone] for place, slot in enumerate(slots, 1))
-        echo = f"={echoed[number]}" if number in echoed else ""
-        parts.append(f"{echo}{tones}{slots[-1].rhyme or ''}{mark}")
+        parts.append(f"{said.get(number, '')}{tones}{slots[-1].rhyme or ''}{mark}")
     return parts
 
 
@@ -51,13 +50,14 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
     lines: list[tuple[Slot, ...]] = []
     marks: list[str] = []
     echoes: list[tuple[int, int]] = []
+    turns: list[tuple[int, int]] = []
     repeats: list[tuple[int, int, int]] = []
     end = 0
     for match in _LINE.finditer(text):
         if match.start() != end:
             break
         end = match.end()
-        echo, tones, rhyme, mark = match.groups()
+        manner, earlier, tones, rhyme, mark = match.groups()
         slots: list[Slot] = []
         for symbol in tones:
             slots.append(slots[-1] if symbol == _AGAIN else Slot(_TONES[symbol]))
@@ -65,15 +65,15 @@ def parse_pattern(text: str, name: str, pattern: str = "") -> Form:
         slots[-1] = Slot(slots[-1].tone, rhyme or None)
         lines.append(tuple(slots))
         marks.append(mark)
-        if echo:
-            echoes.append((len(lines), int(echo)))
+        if manner:
+            (echoes if manner == "=" else turns).append((len(lines), int(earlier)))
     if end != len(text) or not lines:
         raise DataError(
             _("no pattern of a tune: {text!r} at character {end}", text=text[end : end + 12], end=end + 1),
             expected=_("平, 仄, 中, one letter for a rhyme and a closing mark a line, as 中仄仄平平a。"),
             where=name,
         )
-    return Form(name, tuple(lines), "".join(marks), pattern, tuple(echoes), tuple(repeats))
+    return Form(name, tuple(lines), "".join(marks), pattern, tuple(echoes), tuple(repeats), tuple(turns))
 
 
 def rhyme_kind(form: Form) -> str:

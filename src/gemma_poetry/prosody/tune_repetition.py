@@ -1,4 +1,4 @@
-"""What the poems of a tune repeat: whole lines or their ends (叠句), and characters inside a line (叠字).
+"""What the poems of a tune repeat: whole lines or their ends (叠句), also backwards, and characters inside a line (叠字).
 
 In: poems of one pattern. Out: what nearly all of them repeat, as a `Form` has it; slots that ask for the same where they
 repeat each other.
@@ -14,6 +14,8 @@ from gemma_poetry.prosody.tune_grouping import PoemGroup
 
 _ECHO_SHARE = 0.9
 _REPEAT_SHARE = 0.98
+_MIN_TURNED = 2
+"""A line that one poem turns round is a writer's play (回文)."""
 _FAR_CHARACTERS = 3
 """In few poems a line repeats the end of another than the last only if it is as long: two characters come again by chance."""
 _FEW_POEMS = 8
@@ -36,13 +38,27 @@ def echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def turns(group: PoemGroup) -> tuple[tuple[int, int], ...]:
+    """The lines of at least two characters that say the end of the line before backwards in nearly all poems (路迷，迷路)."""
+    poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
+    if len(poems) < _MIN_TURNED:
+        return ()
+    repeating = {line for line, _earlier in echoes(group)}
+    found = []
+    for number, (before, length) in enumerate(zip(group.division, group.division[1:]), 1):
+        same = sum(lines[number - 1].endswith(lines[number][::-1]) for lines in poems)
+        if 2 <= length <= before and number + 1 not in repeating and same >= _ECHO_SHARE * len(poems):
+            found.append((number + 1, number))
+    return tuple(found)
+
+
 def repeats(group: PoemGroup) -> tuple[tuple[int, int, int], ...]:
     """The characters that nearly all poems say twice in a row: line, position, the position before.
 
     Lines that repeat another whole are left out: they repeat its characters with it.
     """
     poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
-    repeating = {line for line, _earlier in echoes(group)}
+    repeating = {line for line, _earlier in (*echoes(group), *turns(group))}
     found = []
     for number, length in enumerate(group.division, 1):
         own = [lines[number - 1] for lines in poems]

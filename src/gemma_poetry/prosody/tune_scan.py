@@ -15,6 +15,7 @@ from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import YUAN, rhyme_book
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
@@ -37,6 +38,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
     Raises:
         TextError: There are no lines, or one holds something else than Han characters.
         UnknownFormError: No tune is called so, or it has no such variant.
+        UsageError: The book is one for 曲 alone, and the tune is none.
     """
     lines = as_lines(lines)
     if not any(lines):
@@ -45,6 +47,8 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
     lengths = tuple(map(len, lines))
     if isinstance(tune, str):
         called = shipped_tunes().called(tune)
+        if book is YUAN:
+            called = [one for one in called if one.mode]
         having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
         fitting = [one for one in having or called if one.fits(lengths)]
         if len(fitting) > 1:
@@ -52,6 +56,8 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
             return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     book = book or tune.book
+    if book is YUAN and not tune.mode:
+        rhyme_book(book.name, sung=True)
     if not tune.judged:
         return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
@@ -154,7 +160,8 @@ def guess_tune(lines: Sequence[str], table: TuneTable | None = None, book: Rhyme
         book: The rhyme book; `None`: the usual one of each tune.
     """
     lengths = tuple(map(len, lines))
-    fitting = [tune for tune in (table or shipped_tunes()).judged.values() if tune.fits(lengths)]
+    tunes = (table or shipped_tunes()).judged.values()
+    fitting = [tune for tune in tunes if tune.fits(lengths) and (tune.mode or book is not YUAN)]
     for variants_of in (lambda tune: tune.solid, lambda tune: tune.variants):
         best: Tune | None = None
         least = (sum(lengths) + 1, 0)

@@ -26,19 +26,21 @@ from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, unite_repeats
+from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
 from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
 ASKED = 0.5
 """A place asks for a tone where that is likelier than this."""
-SURE = 0.98
+SURE = 0.99
 """A place is fixed where the model is so sure: as often right as the fixed places of templates that many poems give."""
 MAX_CHARACTERS = 260
 """A longer text is no single song: 莺啼序, the longest tune, has 240 characters."""
 _AGREES, _AGREES_BY_CHANCE = 0.92, 0.15
 _MAX_UNRHYMED = 0.34
 _SAME_TONES = 0.7
+_DECISIVE = 40
+"""So many poems decide by themselves what a place asks for."""
 
 
 @dataclass
@@ -139,28 +141,31 @@ def _variant(
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
         slots.append(own)
         shares.append(expected)
-    echoed, repeated = echoes(group), repeats(group)
+    echoed, repeated, turned = echoes(group), repeats(group), turns(group)
     unite_repeats(slots, shares, repeated)
+    for second, first in turned:
+        _repeat(slots, shares, second - 1, first - 1, backwards=True)
     for second, first in echoed:
         _repeat(slots, shares, second - 1, first - 1)
-    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated)
-    return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated, turns=turned)
+    told = {number: line.rhyme for number, line in enumerate(lines) if line.rhyme}
+    return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes, told))
 
 
-def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first: int) -> None:
+def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first: int, *, backwards: bool = False) -> None:
     """A line that repeats the end of another asks for the same tones; of two that differ a rhyme's counts, else neither."""
-    length = len(slots[second])
-    begin = len(slots[first]) - length
+    length, width = len(slots[second]), len(slots[first])
     for place in range(length):
-        one, other = slots[first][begin + place], slots[second][place]
+        source = width - 1 - place if backwards else width - length + place
+        one, other = slots[first][source], slots[second][place]
         tones = {slot.tone for slot in (one, other) if slot.rhyme} or {slot.tone for slot in (one, other) if slot.tone}
         tone = tones.pop() if len(tones) == 1 else None
         share = next(
-            (own for own, slot in ((shares[first][begin + place], one), (shares[second][place], other)) if tone is slot.tone),
+            (own for own, slot in ((shares[first][source], one), (shares[second][place], other)) if tone is slot.tone),
             50,
         )
-        slots[first][begin + place], slots[second][place] = replace(one, tone=tone), replace(other, tone=tone)
-        shares[first][begin + place] = shares[second][place] = share
+        slots[first][source], slots[second][place] = replace(one, tone=tone), replace(other, tone=tone)
+        shares[first][source] = shares[second][place] = share
 
 
 def expected_share(belief: PlaceBelief, count: Counts) -> int:
@@ -172,6 +177,36 @@ def expected_share(belief: PlaceBelief, count: Counts) -> int:
     least = 0 if belief.oblique >= SURE and not count[0] else 100 - MIN_FIXED_PERCENT + 1
     most = 100 if belief.level >= SURE and not count[1] else MIN_FIXED_PERCENT - 1
     return min(max(share, least), most)
+
+
+def with_doubts(variant: TuneVariant, model: PlaceModel) -> TuneVariant:
+    """A variant that poems by themselves attest, with places no longer fixed that so many poems may all keep by chance.
+
+    Eight poems of eight often have one tone where one in ten of all has the other: what the line, its mirror and the number of
+    poems make of it decides, as it does for fewer poems.
+    """
+    if variant.poems >= _DECISIVE:
+        return variant
+    lengths, marks = variant.form.line_lengths, variant.form.marks
+    rhymed = [slots[-1].tone if slots[-1].rhyme else None for slots in variant.form.lines]
+    ends = stanza_ends(variant.form.name, lengths, marks)
+    answers = mirrors(lengths, rhymed, ends[0] if len(ends) == 1 else 0)
+    counted = variant.poems / 100
+    lines = [
+        Line(tuple((share * counted, (100 - share) * counted) if share >= 0 else (0.0, 0.0) for share in shares), rhyme, answer)
+        for shares, rhyme, answer in zip(variant.level_shares, rhymed, answers)
+    ]
+    rows = []
+    for shares, beliefs in zip(variant.level_shares, model.beliefs(lines)):
+        row = []
+        for share, belief in zip(shares, beliefs):
+            if share >= MIN_FIXED_PERCENT and belief.level < SURE:
+                share = MIN_FIXED_PERCENT - 1
+            elif 0 <= share <= 100 - MIN_FIXED_PERCENT and belief.oblique < SURE:
+                share = 100 - MIN_FIXED_PERCENT + 1
+            row.append(share)
+        rows.append(tuple(row))
+    return replace(variant, level_shares=tuple(rows))
 
 
 def commonest_marks(group: PoemGroup) -> str:
@@ -233,8 +268,12 @@ def _closing(group: PoemGroup, trust: MarkTrust) -> list[int]:
     found = []
     for line, prior in enumerate(odds):
         before, after = [other for other in sure if other < line], [other for other in sure if other > line]
+        about = {*before[-2:], *after[:2]}
+        if line in sure:
+            # Of a pair between other rhymes (荷叶杯: 冷 影) the first closes with a comma: its fellow tells of it.
+            about |= {line - 1, line + 1} & set(range(len(ends)))
         for poem in poems:
-            near = [poem.sounds[ends[other]] for other in (*before[-2:], *after[:2])]
+            near = [poem.sounds[ends[other]] for other in sorted(about)]
             agrees = any(not poem.sounds[ends[line]].isdisjoint(other) for other in near)
             prior *= _AGREES / _AGREES_BY_CHANCE if agrees else (1 - _AGREES) / (1 - _AGREES_BY_CHANCE)
         if prior > 1:

@@ -223,10 +223,12 @@ def book_of(tune: str, name: str = "") -> RhymeBook:
         name: The book that is asked for; empty: 平水韵, of 词 词林正韵, of 曲 中原音韵.
 
     Raises:
-        UsageError: No book is called so.
+        UsageError: No book is called so, or it is one for 曲 alone and the verse is none.
     """
-    known = find_tune(tune) if tune and not name else None
-    return known.book if known else rhyme_book(name, sung=bool(tune))
+    known = find_tune(tune) if tune else None
+    if known and not name:
+        return known.book
+    return rhyme_book(name, sung=bool(tune), song=bool(known and known.mode))
 
 
 def stanza_breaks(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...]:

@@ -115,8 +115,8 @@ _TEXTS: dict[Rule, tuple[str, str]] = {
         "The form, or what was asked for, names the character of this place. Put it back.",
     ),
     Rule.ECHO: (
-        "此调此处须叠前句。照前句重写。",
-        "The tune repeats an earlier line here (叠句). Write that line again.",
+        "此调此处须叠前句，有的须倒叠（路迷，迷路）。照前句重写。",
+        "The tune repeats an earlier line here (叠句), some backwards (路迷，迷路). Write that line again.",
     ),
     Rule.REPEAT: (
         "此调此处须叠字（如钗头凤「错错错」）。照前一字重写。",

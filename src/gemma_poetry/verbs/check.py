@@ -61,7 +61,7 @@ def check(
             print(localized(_("{source_id}: left out: {reason}", source_id=source_id, reason=result.reason)), file=sys.stderr)
             status = 2
             continue
-        if isinstance(result, TextError):
+        if isinstance(result, (TextError, UsageError)):
             print(localized(_("poem {number}: {result}", number=number, result=result)), file=sys.stderr)
             status = 2
             continue
@@ -78,7 +78,7 @@ def check(
 
 def check_file(
     file: SourceFile, form: str = "", domain: str = DEFAULT, feature: str = "", book: str = ""
-) -> Iterator[tuple[str, CheckResult | RefusedError | TextError]]:
+) -> Iterator[tuple[str, CheckResult | RefusedError | TextError | UsageError]]:
     """Checks every poem of a file.
 
     Args:
@@ -103,8 +103,9 @@ def check_file(
     for number, record in enumerate(records, 1):
         try:
             yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
-        except (RefusedError, TextError) as error:
-            if len(records) == 1 and isinstance(error, TextError):
+        except (RefusedError, TextError, UsageError) as error:
+            # A rhyme book may be none for this poem (中原音韵), and one for the next.
+            if (len(records) == 1 and not isinstance(error, RefusedError)) or (form and isinstance(error, UsageError)):
                 raise
             if isinstance(error, UnreadableError):
                 yield (

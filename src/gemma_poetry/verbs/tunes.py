@@ -21,13 +21,20 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
+from gemma_poetry.prosody.check_layout import finding_text
+from gemma_poetry.prosody.findings import Scansion
+from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.rhyme_book import RhymeBook
+from gemma_poetry.prosody.rhyme_books import rhyme_book
+from gemma_poetry.prosody.rules import VERDICT_NAMES
+from gemma_poetry.prosody.scansion_record import scansion_record
 from gemma_poetry.prosody.song_induction import MIN_SONGS, induce_songs
 from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, RHYME_SHARE
 from gemma_poetry.prosody.tune_induction import MIN_VARIANT_POEMS, induce_tunes, with_aliases, with_shapes
 from gemma_poetry.prosody.tune_likeness import with_likenesses
 from gemma_poetry.prosody.tune_patterns import pattern_lines, pattern_text
-from gemma_poetry.prosody.tune_scan import evidence_text
+from gemma_poetry.prosody.tune_scan import evidence_text, scan_tune
 from gemma_poetry.prosody.tune_variants import SOLID_POEMS, Tier, TuneVariant, poems_text
 from gemma_poetry.prosody.tunes import (
     MIN_POEMS,
@@ -240,8 +247,17 @@ def list_lines(table: TuneTable) -> Iterator[str]:
         )
 
 
-def show_lines(tune: Tune) -> Iterator[str]:
-    """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place."""
+def show_lines(tune: Tune, book: str = "") -> Iterator[str]:
+    """A tune with the pattern of each variant, line by line, and the percentage of level tones under each place.
+
+    Args:
+        tune: The tune.
+        book: A rhyme book, by which the groups of its rhymes and a verdict on its exemplar are told; empty: neither.
+
+    Raises:
+        UsageError: No book is called so, or it is one for 曲 alone and the tune is none.
+    """
+    chosen = _book_for(tune, book)
     yield _("{name}{also}: {poems_text}", name=tune.name, also=_also(tune), poems_text=poems_text(tune.poems))
     if not tune.judged:
         yield _("not judged: the lines of its poems show no rhyme to go by")
@@ -257,6 +273,39 @@ def show_lines(tune: Tune) -> Iterator[str]:
     if tune.exemplar:
         yield ""
         yield _("e.g. {exemplar}", exemplar=tune.exemplar)
+    if chosen and tune.exemplar:
+        scansion = _exemplar_scansion(tune, chosen)
+        verdict, group = VERDICT_NAMES[scansion.verdict], scansion.rhyme_group
+        yield _("  by {title}: {verdict}, rhyme {group}", title=chosen.title, verdict=verdict, group=group)
+        yield from (f"    {finding_text(scansion, found)}" for found in (*scansion.faults, *scansion.licences))
+    if chosen and tune.judged:
+        yield ""
+        for tones, groups in _rhyme_groups(tune, chosen).items():
+            yield _("rhymes in {tones} by {title}: {groups}", tones=tones, title=chosen.title, groups=" ".join(groups))
+
+
+def _book_for(tune: Tune, book: str) -> RhymeBook | None:
+    return rhyme_book(book, sung=True, song=bool(tune.mode)) if book else None
+
+
+def _rhyme_groups(tune: Tune, book: RhymeBook) -> dict[str, list[str]]:
+    """By the tones that rhymes of the tune take (平, 仄, 平仄 for one in both): the groups of a book with words of them."""
+    found: dict[str, list[str]] = {}
+    for variant in tune.variants:
+        tones_of: dict[str, set[Tone]] = defaultdict(set)
+        for slots in variant.form.lines:
+            if slots[-1].rhyme:
+                tones_of[slots[-1].rhyme].update([slots[-1].tone] if slots[-1].tone else Tone)
+        for tones in tones_of.values():
+            asked = [tone for tone in Tone if tone in tones]
+            groups = [group for group in book.rhymes if all(group in book.rhymes_in(tone) for tone in asked)]
+            found["".join(asked)] = groups
+    return found
+
+
+def _exemplar_scansion(tune: Tune, book: RhymeBook) -> Scansion:
+    _author, _unused, text = tune.exemplar.partition("：")
+    return scan_tune(text, tune, tune.variants[0].form.pattern, book)
 
 
 def _also(tune: Tune) -> str:
@@ -285,14 +334,22 @@ def list_records(table: TuneTable) -> list[dict[str, Any]]:
     return [_tune_record(tune) for tune in table.judged.values()]
 
 
-def show_record(tune: Tune) -> dict[str, Any]:
-    """What `show_lines` says, as a JSON record."""
+def show_record(tune: Tune, book: str = "") -> dict[str, Any]:
+    """What `show_lines` says, as a JSON record.
+
+    Raises:
+        UsageError: As `show_lines`.
+    """
+    chosen = _book_for(tune, book)
     record = _tune_record(tune)
     for variant, described in zip(tune.variants, record["variants"]):
         described["pattern"] = pattern_text(variant.form)
         described["level_shares"] = [list(shares) for shares in variant.level_shares]
         described["usual_rhymes"] = list(variant.usual_rhymes)
     record["exemplar"] = tune.exemplar
+    if chosen:
+        scansion = scansion_record(_exemplar_scansion(tune, chosen)) if tune.exemplar else None
+        record |= {"book": chosen.name, "groups": _rhyme_groups(tune, chosen), "exemplar_scansion": scansion}
     return record
 
 
@@ -307,8 +364,8 @@ def tunes_page(table: TuneTable) -> str:
             "{count} tunes with {variants:,} variants are judged, learned from the poems of the collection: {solid} from many "
             "poems (solid), {thin} from two to {most} (thin), {single} from one (single). The commonest variant of each is "
             "shown; `gemma-poetry tunes show NAME` shows all. 平 and 仄 are asked for, 中 is free, letters are rhymes, `=5` "
-            "repeats the end of line 5, 々 the character before. {songs} of them, the last, are 曲牌: they rhyme across tones, "
-            "by the groups of 中原音韵, and may have padding characters (衬字).",
+            "repeats the end of line 5, `~5` says it backwards, 々 the character before. {songs} of them, the last, are 曲牌: "
+            "they rhyme across tones, by the groups of 中原音韵, and may have padding characters (衬字).",
             count=len(table.judged),
             variants=variants,
             solid=tiers[Tier.SOLID],

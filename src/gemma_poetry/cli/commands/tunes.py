@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, OverwriteOption
+from gemma_poetry.cli.options import BookOption, JsonOption, OverwriteOption
 from gemma_poetry.cli.printing import print_all, print_rows
 from gemma_poetry.languages import _
 
@@ -27,12 +27,12 @@ def tunes_list(as_json: JsonOption = False) -> None:
 
 
 @tunes.command("show")
-def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], as_json: JsonOption = False) -> None:
-    """One tune: its variants, tones and rhymes."""
+def tunes_show(name: Annotated[str, typer.Argument(help="词牌")], book: BookOption = "", as_json: JsonOption = False) -> None:
+    """One tune: its variants, tones and rhymes; by a rhyme book, what rhymes in it and what it makes of the exemplar."""
     from gemma_poetry.verbs.tunes import known_tune, show_lines, show_record
 
     tune = known_tune(name)
-    print_all([show_record(tune)] if as_json else show_lines(tune))
+    print_all([show_record(tune, book)] if as_json else show_lines(tune, book))
 
 
 @tunes.command("induce")
