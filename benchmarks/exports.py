@@ -3,9 +3,10 @@
 In: finished runs on `gemma-3-270m`. Out: a line for each format: size, processor time of writing, the fixed poems by the file
 read back, tokens of the greedy poem that llama.cpp writes alike, the widest difference of a likely token's logarithm.
 
-    python benchmarks/exports.py RUN [RUN ...] --work FOLDER [--base BASE.gguf ...]
+    python benchmarks/exports.py RUN [RUN ...] --work FOLDER [--dtypes q8_0 q4_k_m ...] [--base BASE.gguf ...]
 
-Greedy poem and likelihoods are those of transformers in float32. `--base` names further GGUF files that the adapter is put on.
+Greedy poem and likelihoods are those of transformers in float32. `--base` names GGUF files that the adapter is put on; where
+`float32` is among the dtypes, one of the base model in it is made too.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from gemma_poetry.data.tokenization import encode_prompt
 from gemma_poetry.errors import ExportError
 from gemma_poetry.exporting.export import compare, merge, open_run
 from gemma_poetry.exporting.gguf_adapter import write_gguf_adapter
-from gemma_poetry.exporting.gguf_file import read_gguf, write_gguf
+from gemma_poetry.exporting.gguf_file import read_gguf, swallows, write_gguf
 from gemma_poetry.model.fixed_poems import score_fixed_poems
 from gemma_poetry.model.loading import load_model
 from tests.llama_cpp import LlamaCpp
 from tests.test_genuine_run import NAME, PROMPT, apart, continued
 
 TOKENS = 24
-DTYPES = ("float32", "q8_0", "q4_k_m", "bfloat16")
+DTYPES = ("float32", "q8_0", "q5_k_m", "q4_k_m", "bfloat16")
 
 
 def told(greedy: list[Any], llama: LlamaCpp, ids: list[int]) -> str:
@@ -43,7 +44,7 @@ def told(greedy: list[Any], llama: LlamaCpp, ids: list[int]) -> str:
     return f"{alike} of {len(greedy)} tokens alike, {widest:.4f} apart"
 
 
-def measure(run: Path, work: Path, bases: list[Path]) -> None:
+def measure(run: Path, work: Path, dtypes: list[str], bases: list[Path]) -> None:
     """One run in every format."""
     source = open_run(run)
     tokenizer = source.loaded.tokenizer
@@ -53,11 +54,12 @@ def measure(run: Path, work: Path, bases: list[Path]) -> None:
     print(f"{run.name}: {tuned:.4f} nats a token, {base:.4f} by the base; {tokenizer.decode([token for token, _ in greedy])!r}")
     adapter = work / f"{run.name}-adapter.gguf"
     write_gguf_adapter(source.loaded.model, adapter)
+    dithered = {dtype: swallows(source.loaded.model, dtype) for dtype in dtypes}
     model = merge(source)
     config = copy.deepcopy(model.config)
-    for dtype in DTYPES:
+    for dtype in dtypes:
         path, began = work / f"{run.name}-{dtype}.gguf", time.process_time()
-        write_gguf(model, tokenizer, path, dtype)
+        write_gguf(model, tokenizer, path, dtype, dithered=dithered[dtype])
         seconds = time.process_time() - began
         try:
             check = compare(source.reference, score_fixed_poems(read_gguf(path, config), tokenizer), dtype, path)
@@ -65,10 +67,9 @@ def measure(run: Path, work: Path, bases: list[Path]) -> None:
         except ExportError as error:
             found = f"refused: {error.found}"
         gc.collect()
-        print(
-            f"  {dtype}: {path.stat().st_size:,} bytes in {seconds:.1f} s; {found}; {told(greedy, LlamaCpp(path), ids)}",
-            flush=True,
-        )
+        name = f"{dtype}, rounded by chance" if dithered[dtype] else dtype
+        wrote = told(greedy, LlamaCpp(path), ids)
+        print(f"  {name}: {path.stat().st_size:,} bytes in {seconds:.1f} s; {found}; {wrote}", flush=True)
         path.unlink()
     for path in bases:
         print(
@@ -82,15 +83,18 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("runs", type=Path, nargs="+")
     options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--dtypes", nargs="+", default=DTYPES, choices=DTYPES)
     options.add_argument("--base", type=Path, action="append", default=[])
     chosen = options.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
-    whole = chosen.work / "base-float32.gguf"
-    loaded = load_model(NAME, device="cpu", dtype="float32")
-    write_gguf(loaded.model, loaded.tokenizer, whole, "float32")
-    del loaded
+    bases = list(chosen.base)
+    if "float32" in chosen.dtypes:
+        bases.insert(0, chosen.work / "base-float32.gguf")
+        loaded = load_model(NAME, device="cpu", dtype="float32")
+        write_gguf(loaded.model, loaded.tokenizer, bases[0], "float32")
+        del loaded
     for run in chosen.runs:
-        measure(run, chosen.work, [whole, *chosen.base])
+        measure(run, chosen.work, chosen.dtypes, bases)
 
 
 if __name__ == "__main__":

@@ -121,22 +121,21 @@ class Stopwatch:
         DEFAULT_CALLBACKS.append(Callback)
 
 
-def train_ours(model: str, data: Path, places: list[int], settings: dict[str, Any], out: Path) -> None:
+def train_ours(model: str, data: Path, places: list[int], recipe: str | None, settings: dict[str, Any], out: Path) -> None:
     """The project's own `train`."""
     from gemma_poetry.training.finetuning import finetune
 
     subset(data, places, out)
-    finetune(out, model, out / "RUN", load_recipe(None, [f"{key}={value}" for key, value in settings.items()]))
+    finetune(out, model, out / "RUN", load_recipe(recipe, [f"{key}={value}" for key, value in settings.items()]))
 
 
-def trl_trainer(model: str, data: Path, places: list[int], settings: dict[str, Any], out: Path) -> Any:
+def trl_trainer(model: str, data: Path, places: list[int], recipe: Recipe, settings: dict[str, Any], out: Path) -> Any:
     """TRL's trainer on the same poems, as prompt and completion."""
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
-    recipe = Recipe()
     chosen = set(places)
     poems = [poem for place, poem in enumerate(load_poems(data, "train")) if place in chosen]
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -165,29 +164,31 @@ def trl_trainer(model: str, data: Path, places: list[int], settings: dict[str, A
     )  # fmt: skip
 
 
-def work(name: str, model: str, data: Path, count: int, seed: int) -> dict[str, Any]:
+def work(name: str, model: str, data: Path, count: int, seed: int, recipe: str | None) -> dict[str, Any]:
     """Trains one system in this process and measures it."""
     kind, settings = SYSTEMS[name]
     watch = Stopwatch()
     places = draw(data, count, seed)
     with tempfile.TemporaryDirectory() as folder:
         if kind == "trl":
-            trl_trainer(model, data, places, settings, Path(folder)).train()
+            trl_trainer(model, data, places, load_recipe(recipe), settings, Path(folder)).train()
         else:
             common = {"train.epochs": 1, "train.batch_size": BATCH, "train.save_steps": 10**6}
-            train_ours(model, data, places, common | settings, Path(folder))
+            train_ours(model, data, places, recipe, common | settings, Path(folder))
     assert watch.steps == -(-count // BATCH), watch.steps
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"system": name, "poems_per_second": count / (watch.ended - watch.began), "peak_bytes": peak, "seed": seed}
 
 
-def measure_speed(model: str, data: Path, count: int, rounds: int, first_seed: int, names: list[str], log: Path | None) -> None:
+def measure_speed(
+    model: str, data: Path, count: int, rounds: int, first_seed: int, names: list[str], log: Path | None, recipe: str | None
+) -> None:
     """Runs every system in every round, and prints the table of all rounds in the log."""
     results: list[dict[str, Any]] = list(read_jsonl(log)) if log and log.exists() else []
     for seed in range(first_seed, first_seed + rounds):
         for name in names:
             command = [sys.executable, __file__, "work", "--system", name, "--model", model, "--data", str(data)]
-            command += ["--poems", str(count), "--seed", str(seed)]
+            command += ["--poems", str(count), "--seed", str(seed), *(["--recipe", recipe] if recipe else [])]
             done = subprocess.run(command, env=os.environ | ALLOCATOR, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
@@ -230,7 +231,9 @@ def compare_losses(model: str, data: Path, count: int, seed: int) -> None:
 
     places = draw(data, count, seed)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = trl_trainer(model, data, places, {"per_device_train_batch_size": count, "bf16": False}, Path(folder))
+        trainer = trl_trainer(
+            model, data, places, Recipe(), {"per_device_train_batch_size": count, "bf16": False}, Path(folder)
+        )
         batch = next(iter(trainer.get_train_dataloader()))
         trainer.model.eval()
         with torch.no_grad():
@@ -275,6 +278,8 @@ def main() -> None:
         command.add_argument("--data", type=Path, required=True)
         command.add_argument("--poems", type=int, default=BATCH if name == "loss" else 4 * BATCH, help="Poems of a round.")
         command.add_argument("--seed", type=int, default=1, help="Seed of the first round's draw.")
+        if name != "loss":
+            command.add_argument("--recipe", help="Its LoRA and optimizer, for all systems; default: that of no recipe.")
         if name == "speed":
             command.add_argument("--rounds", type=int, default=3)
             command.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
@@ -287,9 +292,23 @@ def main() -> None:
     elif options.command == "loss":
         compare_losses(options.model, options.data, options.poems, options.seed)
     elif options.command == "speed":
-        measure_speed(options.model, options.data, options.poems, options.rounds, options.seed, options.systems, options.log)
+        measure_speed(
+            options.model,
+            options.data,
+            options.poems,
+            options.rounds,
+            options.seed,
+            options.systems,
+            options.log,
+            options.recipe,
+        )
     else:
-        print(json.dumps(work(options.system, options.model, options.data, options.poems, options.seed), ensure_ascii=False))
+        print(
+            json.dumps(
+                work(options.system, options.model, options.data, options.poems, options.seed, options.recipe),
+                ensure_ascii=False,
+            )
+        )
 
 
 if __name__ == "__main__":

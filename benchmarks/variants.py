@@ -55,6 +55,8 @@ def recipe_of(recipe: Recipe, name: str, alpha: float) -> tuple[str, Recipe]:
         raise SystemExit(f"{name}: expected KIND-rRANK-TARGETS@RATE or full@RATE, e.g. lora-r16-all@1e-3")
     kind, rank, targets, rate = found.groups()
     taught = {"learning_rate": float(rate), "keep": "last", "method": "lora" if kind else "full", "save_steps": 10**9}
+    if kind == "pissa":
+        taught["vocabulary"] = "whole"  # it is scored while it trains
     lora: dict[str, Any] = {"dora": kind == "dora", "rslora": kind == "rslora"}
     if kind:
         lora |= {"rank": int(rank), "alpha": alpha * int(rank), "targets": TARGETS[targets]}
@@ -76,50 +78,56 @@ def beginning_of(kind: str) -> Iterator[None]:
         peft.LoraConfig = ours  # type: ignore[misc]
 
 
-def held_out_scorer(data: Path, splits: list[str], *, from_base: bool) -> Any:
-    """A callback of the Trainer that scores every held-out poem.
+def held_out_nats(model: Any, tokenizer: Any, data: Path, splits: list[str]) -> list[float]:
+    """The nats of every held-out poem, over the whole vocabulary."""
+    from gemma_poetry.data.tokenization import read_tokenized
+    from gemma_poetry.model.scoring import score_completions
+
+    samples = [sample for split in splits for sample in read_tokenized(data / f"{split}.txt", tokenizer)]
+    return [score.nll for score in score_completions(model, samples)]
+
+
+def scorer_at_the_end(data: Path, splits: list[str], *, first: bool, scores: bool) -> Any:
+    """A callback of the Trainer: poems are written before the first step and at the end alone, and the held-out ones scored.
 
     Args:
         data: The DATA folder.
         splits: Which of its splits.
-        from_base: Before the first step too; else after the last alone.
+        first: Whether poems are written before the first step.
+        scores: Whether it scores: for PiSSA, which no stock model loads. All others are scored when they are loaded again.
     """
     from transformers import TrainerCallback
 
-    from gemma_poetry.data.tokenization import read_tokenized
-    from gemma_poetry.model.scoring import score_completions
-
     class Scorer(TrainerCallback):
         def __init__(self) -> None:
-            self.nats: dict[str, list[float]] = {}
-
-        def _score(self, name: str, model: Any, tokenizer: Any) -> None:
-            samples = [sample for split in splits for sample in read_tokenized(data / f"{split}.txt", tokenizer)]
-            model.eval()
-            self.nats[name] = [score.nll for score in score_completions(model, samples)]
-            model.train()
+            self.nats: list[float] = []
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            # Poems are written at the end, and once by the base: in between they cost more than the steps.
+            # In between they cost more than the steps.
             state.eval_steps = state.max_steps
-            args.eval_on_start = from_base
-            if from_base:
-                self._score("start", given["model"], given["processing_class"])
+            args.eval_on_start = first
 
         def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-            self._score("end", given["model"], given["processing_class"])
+            if scores:
+                self.nats = held_out_nats(given["model"].eval(), given["processing_class"], data, splits)
 
     return Scorer()
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Tries what is not in the file yet."""
+    from gemma_poetry.model.loading import load_model
     from gemma_poetry.verbs.train import train
 
     begun = time.monotonic()
     shared = load_recipe(arguments.recipe, [f"train.watched_titles={arguments.watched}", *arguments.set])
     characters = [sum(map(len, poem.lines)) for split in arguments.splits for poem in load_poems(arguments.data, split)]
     tried = list(read_jsonl(arguments.out)) if arguments.out.is_file() else []
+
+    def scored(spec: str) -> list[float]:
+        loaded = load_model(spec)
+        return held_out_nats(loaded.model, loaded.tokenizer, arguments.data, arguments.splits)
+
     for name in arguments.trials:
         kind, recipe = recipe_of(shared, name, arguments.alpha)
         name += arguments.label
@@ -127,20 +135,21 @@ def run(arguments: argparse.Namespace) -> None:
             continue
         if time.monotonic() - begun > 60 * arguments.minutes:
             break
-        scorer = held_out_scorer(arguments.data, arguments.splits, from_base=not tried)
+        scorer = scorer_at_the_end(arguments.data, arguments.splits, first=not tried, scores=kind == "pissa")
         folder = Path(tempfile.mkdtemp())
         try:
             with beginning_of(kind):
                 manifest = train(arguments.data, arguments.model, folder / "run", recipe, callbacks=[scorer])
+            nats = scorer.nats or scored(str(folder / "run"))
             read = folder / "run" / "readings.jsonl"
             records = list(read_jsonl(read)) if read.is_file() else []
         finally:
             shutil.rmtree(folder)
         written = {step: [one["gain"] for one in records if one["step"] == step] for step in (0, manifest["steps"])}
         if not tried:
-            tried.append({"name": BASE, "nats": scorer.nats["start"], "characters": characters, "gains": written[0]})
+            tried.append({"name": BASE, "nats": scored(arguments.model), "characters": characters, "gains": written[0]})
         figures = {name: manifest[name] for name in ("steps", "wall_seconds", "trainable_parameters")}
-        tried.append({"name": name, "nats": scorer.nats["end"], "gains": written[manifest["steps"]], **figures})
+        tried.append({"name": name, "nats": nats, "gains": written[manifest["steps"]], **figures})
         write_jsonl(arguments.out, tried)
         print(_row(tried[0], tried[0], tried[-1]), flush=True)
 

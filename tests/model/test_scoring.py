@@ -9,6 +9,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems
 from gemma_poetry.errors import ModelError
 from gemma_poetry.model import scoring
 from gemma_poetry.model.scoring import length_batches, score_completions, score_variants
+from gemma_poetry.model.vocabulary import prune_vocabulary
 from tests.tiny import make_model, make_poems, make_tokenizer
 
 COMMON = {
@@ -143,6 +144,15 @@ def test_a_model_that_yields_no_numbers_is_named():
     model = family("Gemma3")
     torch.nn.init.constant_(model.model.layers[0].mlp.up_proj.weight, torch.nan)
     with pytest.raises(ModelError, match="5 of 5 poems is not a number"):
+        score_completions(model, SAMPLES)
+
+
+def test_a_head_that_lacks_a_token_is_named():
+    """A model that trains on the kept rows, asked for the ids of the whole vocabulary."""
+    model = family("Gemma3")
+    ids = {token for sample in SAMPLES for token in sample.prompt_ids + sample.completion_ids}
+    prune_vocabulary(model, torch.tensor(sorted({0, *ids})))
+    with pytest.raises(ModelError, match="1 of 5 poems is not a number"):
         score_completions(model, SAMPLES)
 
 

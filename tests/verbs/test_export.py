@@ -210,11 +210,11 @@ def test_a_wrong_file_is_refused_and_an_older_export_stays(run: Path, tmp_path: 
 def test_norms_without_their_one_are_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write = gguf_file.write_gguf
 
-    def without_one(model, tokenizer, path, dtype):  # type: ignore[no-untyped-def]
+    def without_one(model, tokenizer, path, dtype, **options):  # type: ignore[no-untyped-def]
         for name, weight in model.named_parameters():
             if name.endswith("norm.weight"):
                 weight.data -= 1
-        write(model, tokenizer, path, dtype)
+        write(model, tokenizer, path, dtype, **options)
 
     monkeypatch.setattr(gguf_file, "write_gguf", without_one)
     with pytest.raises(ExportError, match="differs from the run"):

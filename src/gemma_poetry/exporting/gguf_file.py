@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.data.tokenization import encode_poems, stop_ids
 from gemma_poetry.errors import ExportError, ModelError, UsageError
-from gemma_poetry.exporting.gguf_quantization import file_type, matrix_kind, pack, require_quantization
+from gemma_poetry.exporting.gguf_quantization import (
+    EMBEDDING,
+    QUANTIZATIONS,
+    file_type,
+    matrix_kind,
+    pack,
+    require_quantization,
+    share_kept,
+)
 from gemma_poetry.extras import require
 from gemma_poetry.languages import _, listed
 from gemma_poetry.model.fixed_poems import FIXED_POEMS
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "gemma3"
 _PATTERN = 6  # every sixth layer is global in llama.cpp's gemma3
+_SWALLOWED = 0.5
 _LOCAL_ROPE = 10_000.0
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 # llama.cpp's token types.
@@ -97,7 +106,34 @@ def _differences(config: Any) -> list[str]:
     return [name for name, differs in found.items() if differs]
 
 
-def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype: str) -> None:
+def swallows(model: Any, dtype: str) -> bool:
+    """Whether rounding would take most of an adapter away, because the base model lies on the steps of `dtype` already.
+
+    Looked at is one layer in the middle, whose matrices have the fewest bits.
+
+    Args:
+        model: A `PeftModel` on a Gemma 3 text model, in float32.
+        dtype: What the merged model is to be written in.
+    """
+    if dtype not in QUANTIZATIONS:
+        return False
+    import gguf
+
+    layers = model.config.num_hidden_layers
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.GEMMA3, layers)
+    middle = f"layers.{layers // 2}."
+    kept = []
+    for name, module in model.get_base_model().named_modules():
+        if middle in name and hasattr(module, "get_delta_weight"):
+            before = module.get_base_layer().weight.detach()
+            after = before + module.get_delta_weight("default").detach()
+            kind = matrix_kind(f"{names.get_name(name)}.weight", before.shape[1], dtype, layers)
+            if kind != "F16":
+                kept.append(share_kept(before.numpy(), after.numpy(), kind))
+    return bool(kept) and sum(kept) / len(kept) < _SWALLOWED
+
+
+def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype: str, *, dithered: bool = False) -> None:
     """Writes the file.
 
     Args:
@@ -105,6 +141,7 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype
         tokenizer: Its tokenizer.
         path: The file.
         dtype: `float32`, `bfloat16`, or one of `QUANTIZATIONS`, of the matrices; vectors are float32 always.
+        dithered: Whether values are rounded by chance (see `swallows`), always the same.
 
     Raises:
         MissingExtraError: What packs the matrices is not installed.
@@ -113,8 +150,9 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype
     require_gguf(model.config)
     require_quantization(dtype)
     import gguf
+    import numpy
 
-    writer = gguf.GGUFWriter(path, ARCHITECTURE)
+    writer, chance = gguf.GGUFWriter(path, ARCHITECTURE), numpy.random.default_rng(0) if dithered else None
     _add_shape(writer, model.config)
     writer.add_file_type(file_type(dtype))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
@@ -130,7 +168,9 @@ def write_gguf(model: Any, tokenizer: PreTrainedTokenizerBase, path: Path, dtype
         if kind == "F32":
             writer.add_tensor(target, values)
         else:
-            writer.add_tensor(target, pack(values, kind), raw_dtype=gguf.GGMLQuantizationType[kind])
+            # No adapter moves the embedding: it goes back to its own steps.
+            packed = pack(values, kind, None if target == EMBEDDING else chance)
+            writer.add_tensor(target, packed, raw_dtype=gguf.GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -228,7 +228,8 @@ class _Head:
         weight, bias = self._weight, self._bias
         hidden = hidden.float()
         normaliser = torch.full_like(targets, -torch.inf, dtype=torch.float32)
-        target_logits = torch.empty_like(normaliser)
+        # A target that the head has no row for (a model that trains on the kept rows) stays no number, and is told.
+        target_logits = torch.full_like(normaliser, torch.nan)
         rows = max(1, CHUNK_BYTES // (4 * max(1, len(targets))))
         if weight.dtype != torch.float32:
             rows = max(1, min(rows, CHUNK_BYTES // (4 * weight.shape[1])))
@@ -240,7 +241,7 @@ class _Head:
             logits = functional.linear(hidden, part, None if bias is None else bias[chunk].float())
             logits = self._capped(logits)  # (N, rows)
             normaliser = torch.logaddexp(normaliser, logits.logsumexp(dim=1))
-            here = (targets >= begin) & (targets < begin + rows)
+            here = (targets >= begin) & (targets < begin + len(part))
             target_logits[here] = logits[here, targets[here] - begin]
         return normaliser - target_logits
 

@@ -42,7 +42,7 @@ class ExportOptions:
         run: The RUN.
         to: `peft`, `merged`, `ollama`, `gguf`, `gguf-adapter` or `hub`.
         out: The folder to write; `None`: `RUN/export/TO`.
-        dtype: Of merged weights; `auto`: as in the base checkpoint; `q8_0` and `q4_k_m` for GGUF files alone.
+        dtype: Of merged weights; `auto`: as in the base checkpoint; `q8_0`, `q5_k_m`, `q4_k_m` for GGUF files alone.
         repository: `owner/name` on the Hub.
         private: Whether a new repository is private.
         sampling: What the export recommends to those who sample from it.
@@ -197,14 +197,15 @@ def _as_gguf(config: Any) -> bool:
 
 def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
     from gemma_poetry.exporting.export import compare, merge
-    from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, write_gguf
+    from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, swallows, write_gguf
     from gemma_poetry.model.fixed_poems import score_fixed_poems
 
     dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
     path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
+    dithered = swallows(source.loaded.model, dtype)
     model = merge(source)
     config = copy.deepcopy(model.config)
-    write_gguf(model, tokenizer, path, dtype)
+    write_gguf(model, tokenizer, path, dtype, dithered=dithered)
     del model
     gc.collect()
     check_tokens(path, tokenizer)

@@ -21,8 +21,8 @@ def export(
     ],
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write; default RUN/export/TO.")] = None,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "q8_0", "q4_k_m"],
-        typer.Option("--dtype", help="Of merged weights; auto: as in the base model; q8_0, q4_k_m: GGUF alone."),
+        Literal["auto", "float32", "bfloat16", "q8_0", "q5_k_m", "q4_k_m"],
+        typer.Option("--dtype", help="Of merged weights; auto: as in the base model; q8_0, q5_k_m, q4_k_m: GGUF alone."),
     ] = "auto",
     repository: Annotated[str, typer.Option("--repo", help="owner/name on the Hub.")] = "",
     private: Annotated[bool, typer.Option("--private/--public", help="Whether a new repository is private.")] = True,
