@@ -85,7 +85,7 @@ def make_service(poet: Any, **changes: Any) -> Service:
             check_record(one) for one in check_all(text, form, feature=feature, book=book)
         ],
         "tunes": lambda: list_records(shipped_tunes()),
-        "tune": lambda name: show_record(known_tune(name)),
+        "tune": lambda name, book: show_record(known_tune(name), book),
         "forms": classical_names(),
         "drafts": {1: 1, 3: 16},
         "time_limit": 20.0,

@@ -186,6 +186,9 @@ def test_tunes_are_listed_and_told_by_either_name(client: TestClient):
     assert len(client.get("/v1/tunes").json()["tunes"]) > 50
     assert client.get("/v1/tunes/如梦令").json()["name"] == "如梦令"
     assert client.get("/v1/tunes/忆仙姿").json()["name"] == "如梦令"
+    assert client.get("/v1/tunes/如梦令?book=xinyun").json()["exemplar_scansion"]["form"] == "如梦令"
+    unknown = client.get("/v1/tunes/如梦令?book=xinyum")
+    assert unknown.status_code == 422 and "xinyun" in unknown.text
     missing = client.get("/v1/tunes/如梦")
     assert missing.status_code == 404 and "did you mean" in missing.json()["error"]["action"]
 

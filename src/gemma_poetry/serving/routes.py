@@ -144,10 +144,10 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
         return {"tunes": service.tunes()}
 
     @app.get("/v1/tunes/{name}", tags=["tunes"], responses={404: {"description": "No tune is called so"}})
-    def tune(name: str) -> Any:
-        """One tune: its variants with tones and rhymes."""
+    def tune(name: str, book: str = "") -> Any:
+        """One tune: its variants with tones and rhymes; by a rhyme book also its groups, and the exemplar's verdict."""
         try:
-            return service.tune(name[:100])
+            return service.tune(name[:100], book[:100])
         except UnknownFormError as error:
             return JSONResponse(problem_body(error, 404), 404)
 

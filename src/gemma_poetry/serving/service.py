@@ -36,7 +36,7 @@ class Service:
         check_wish: Refuses a wish that cannot be granted, with its feature, before it waits for the model.
         check: The records of the poems of a text, against a form, with a feature, by a rhyme book.
         tunes: The records of the tunes that have a template.
-        tune: The record of one tune.
+        tune: The record of one tune, by a rhyme book where one is named.
         forms: Names of forms that a conversation may name, the one that goes without saying first.
         drafts: By effort, the texts written for a poem; empty where an effort changes nothing.
         time_limit: Seconds that a request may take, its wait counted.
@@ -49,7 +49,7 @@ class Service:
     check_wish: Callable[[PoemRequest, str], None]
     check: Callable[[str, str, str, str], list[Record]]
     tunes: Callable[[], list[Record]]
-    tune: Callable[[str], Record]
+    tune: Callable[[str, str], Record]
     forms: Sequence[str]
     drafts: dict[int, int]
     time_limit: float = 120.0

@@ -140,7 +140,7 @@ def open_service(options: ServeOptions) -> Service:
         check_wish=lambda wish, feature: poet.writer.check_request(domain, wish, feature),
         check=check,
         tunes=lambda: list_records(shipped_tunes()),
-        tune=lambda name: show_record(known_tune(name)),
+        tune=lambda name, book: show_record(known_tune(name), book),
         forms=classical_names() if slots else domain.forms,
         drafts=PARTICLES if slots else {},
         time_limit=options.time_limit,
