@@ -38,9 +38,10 @@ def _missing(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+# Not longer: while Playwright runs, its event loop is the thread's, and no test beside can start one of its own.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for the session."""
+    """One headless Chromium for the tests of pages."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
