@@ -6,6 +6,8 @@ In: a model and the DATA that it was trained on. Out: a Markdown table for each 
 
     conformity  poems in each regulated form and in 20 tunes: strict by `prosody.scansion` under every reading? any line
                 that stands in the training corpus (looked up exactly, not in the guard)?
+    tunes       --poems poems in all over 100 tunes drawn by the seed, 60 of them told from few poems or from a single one:
+                the same questions, by what is known of the tune
     mixed       requests drawn at random over all options: granted as asked, or refused with a reason?
     speed       constrained against unconstrained `generate` at the same batch and length, runs in turn, medians; and
                 against sampling until a poem conforms
@@ -54,6 +56,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 FORMS = tuple(FIXED_SHAPES)
 TUNES = 20
+TUNES_OF_TIER = {"solid": 40, "thin": 30, "single": 30}
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -70,21 +73,43 @@ def corpus_lines(data: Path) -> frozenset[str]:
 
 def conformity(generator: PoemGenerator, options: argparse.Namespace) -> None:
     known = corpus_lines(options.data)
-    tunes = list(shipped_tunes().judged)[:TUNES]
-    wanted = [(form, options.poems) for form in FORMS] + [(tune, options.tune_poems) for tune in tunes]
-    rows = []
-    for name, count in wanted:
-        verdicts: Counter[str] = Counter()
-        every = copied = attempts = 0
-        for one in track(generator.write([PoemRequest(name)] * count), f"Writing {name}", count):
-            scansion = scan(one.poem.lines, one.poem.kind)
-            verdicts[scansion.verdict.value] += 1
-            every += scansion.every_reading
-            copied += any(len(line) > 1 and line in known for line in one.poem.lines)
-            attempts += one.attempts
-        rows.append((name, count, verdicts["strict"], every, copied, attempts))
+    common = list(shipped_tunes().judged)[:TUNES]
+    wanted = [(form, options.poems) for form in FORMS] + [(tune, options.tune_poems) for tune in common]
+    rows = [(name, *_counted(generator, [name] * count, known)) for name, count in wanted]
     rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows)))))
-    table(("form", "poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of"), rows)
+    table(("form", *_COUNTED), rows)
+
+
+_COUNTED = ("poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of")
+
+
+def _counted(generator: PoemGenerator, names: Sequence[str], known: frozenset[str]) -> tuple[int, ...]:
+    """What `_COUNTED` names, of a poem in each form."""
+    strict = every = copied = attempts = 0
+    for one in track(generator.write([PoemRequest(name) for name in names]), f"Writing {names[0]}", len(names)):
+        scansion = scan(one.poem.lines, one.poem.kind)
+        strict += scansion.verdict.value == "strict"
+        every += scansion.every_reading
+        copied += any(len(line) > 1 and line in known for line in one.poem.lines)
+        attempts += one.attempts
+    return len(names), strict, every, copied, attempts
+
+
+def tunes(generator: PoemGenerator, options: argparse.Namespace) -> None:
+    known = corpus_lines(options.data)
+    by_tier: dict[str, list[str]] = {}
+    for tune in shipped_tunes().judged.values():
+        by_tier.setdefault(tune.tier.value, []).append(tune.name)
+    draw = random.Random(options.seed)
+    rows = []
+    for tier, count in TUNES_OF_TIER.items():
+        chosen = draw.sample(sorted(by_tier[tier]), count)
+        poems = options.poems // sum(TUNES_OF_TIER.values())
+        rows.append(
+            (f"{tier}: {count} tunes", *_counted(generator, [name for name in chosen for _poem in range(poems)], known))
+        )
+    rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows)))))
+    table(("tunes", *_COUNTED), rows)
 
 
 def mixed(generator: PoemGenerator, options: argparse.Namespace) -> None:
@@ -254,6 +279,7 @@ def _timed(work: Callable[..., object], *arguments: object) -> tuple[float, floa
 
 PARTS: dict[str, Callable[[PoemGenerator, argparse.Namespace], None]] = {
     "conformity": conformity,
+    "tunes": tunes,
     "mixed": mixed,
     "speed": speed,
     "narrow": narrow,
@@ -265,7 +291,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=PARTS, metavar="PART")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--data", type=Path, help="not needed for narrow")
-    parser.add_argument("--poems", type=int, default=500, help="poems in each regulated form")
+    parser.add_argument("--poems", type=int, default=500, help="poems in each regulated form; over all tunes")
     parser.add_argument("--tune-poems", type=int, default=50, help="poems in each tune")
     parser.add_argument("--requests", type=int, default=200, help="mixed requests")
     parser.add_argument("--runs", type=int, default=9, help="timed runs of each kind")

@@ -287,9 +287,12 @@ def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tup
             replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=(), repeats=(), turns=())
             for form in forms[:1]
         )
+    # What a few poems tell is not mixed into what many do: it is written where nothing better grants the wish.
+    solid = {variant.form for variant in tune.solid}
     groups: dict[object, list[Form]] = {}
     for form in forms:
-        groups.setdefault((form.line_lengths, form.marks, form.echoes, form.repeats, form.turns), []).append(form)
+        shared = (form in solid, form.line_lengths, form.marks, form.echoes, form.repeats, form.turns)
+        groups.setdefault(shared, []).append(form)
     return tune.name, tune.name, [tuple(group) for group in groups.values()]
 
 

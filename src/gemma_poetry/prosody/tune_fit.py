@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import combinations
 
@@ -124,8 +124,9 @@ def _fit_heard(
     lengths = tuple(map(len, lines))
     fits = [_lay_over(lines, heard, variant, book) for variant in variants if variant.fits(lengths)]
     if fits:
-        # min keeps the first of equals: the commoner variant.
-        return min(fits, key=_cost)
+        # min keeps the first of equals: the commoner variant. What no reading breaks in one of them, none breaks in the tune.
+        best = min(fits, key=_cost)
+        return replace(best, every_reading=any(fit.every_reading for fit in fits if _cost(fit) == _cost(best)))
     attested = [variant for variant in variants if variant.tier is Tier.SOLID]
     nearest = max(attested or variants, key=lambda variant: _matcher(lengths, variant.form.line_lengths).ratio())
     return _lay_line_by_line(lines, heard, nearest, shape_rule, book)
