@@ -10,6 +10,7 @@ from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rhyme_books import CILIN, TONGYUN, XINYUN, YUAN, rhyme_book
+from gemma_poetry.prosody.tunes import shipped_tunes
 
 
 def given(form) -> list[str]:
@@ -156,6 +157,13 @@ def test_a_tune_takes_parts_and_as_many_rhymes_as_it_has():
     prescription = prescribe(PoemRequest("菩萨蛮", rhymes=("3", "第七部")))
     assert prescription.book is CILIN and prescription.tune == "菩萨蛮"
     assert prescription.rhymes == {"a": frozenset({"第三部"}), "b": frozenset({"第七部"})}
+
+
+def test_a_tune_is_written_by_what_many_poems_tell_and_by_few_where_they_alone_grant_the_wish():
+    tune = shipped_tunes().require("渔家傲")
+    few = next(variant.form for variant in tune.variants if variant not in tune.solid)
+    assert set(prescribe(PoemRequest("渔家傲")).forms) <= {variant.form for variant in tune.solid}
+    assert prescribe(PoemRequest("渔家傲", pattern=few.pattern)).forms == (few,)
 
 
 @pytest.mark.parametrize(

@@ -428,3 +428,12 @@ def _exemplars(file: Path) -> Iterator[tuple[list[str], Tune]]:
             tune = next((tune for tune in tunes if tune.judged and tune.fits(tuple(map(len, lines)))), None)
             if tune and not re.search("[^一-鿿]", "".join(lines)):
                 yield lines, tune
+
+
+def test_what_holds_under_every_reading_of_one_variant_holds_under_every_reading_of_the_tune():
+    # 忘 and 三 have two tones, and stand where 248 poems have 平 and another variant takes both.
+    lines = ["不是无心超世界", "只知谁识人人爱", "合道道情须自在", "真空碍", "百年一梦都忘态"]
+    lines += ["此事如君俱老泰", "江湖风月云头快", "何处笙歌随步载", "归来待", "门前万里寻三拜"]
+    tune = shipped_tunes().require("渔家傲")
+    assert scan_tune(lines, tune).every_reading
+    assert not fit_variants(lines, tune.solid).every_reading
