@@ -22,7 +22,7 @@ from gemma_poetry.prosody.interpretation import interpret
 from gemma_poetry.prosody.tune_grouping import FIXED_SHARE, PoemGroup, SungPoem, TunePoem, fixed_tone
 from gemma_poetry.prosody.tune_induction import relabelled
 from gemma_poetry.prosody.tune_places import Line, PlaceModel, learn
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
+from gemma_poetry.prosody.tune_repetition import repetitions, unite_repeats
 from gemma_poetry.prosody.tune_sounds import parts_of, sounds_of
 from gemma_poetry.prosody.tune_thin import ASKED, commonest_marks, expected_share
 from gemma_poetry.prosody.tune_variants import SOLID_POEMS, TuneVariant, line_ends
@@ -145,9 +145,7 @@ def _variant(name: str, group: PoemGroup, rhymes: dict[int, Tone | None], model:
             places[-1] = Slot(own[-1], "a")
         slots.append(places)
         shares.append(expected)
-    repeated = repeats(group)
-    unite_repeats(slots, shares, repeated)
-    form = Form(
-        name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoes(group), repeats=repeated, turns=turns(group)
-    )
+    repeated = repetitions(group)
+    unite_repeats(slots, shares, repeated.repeats)
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), **repeated._asdict())
     return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes))

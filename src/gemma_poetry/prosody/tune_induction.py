@@ -34,7 +34,7 @@ from gemma_poetry.prosody.tune_grouping import (
 )
 from gemma_poetry.prosody.tune_patterns import labelled
 from gemma_poetry.prosody.tune_places import PlaceModel, learn
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
+from gemma_poetry.prosody.tune_repetition import repetitions, unite_repeats
 from gemma_poetry.prosody.tune_sounds import parts_of, tones_of
 from gemma_poetry.prosody.tune_thin import MarkTrust, commonest_marks, thin_variants, with_doubts
 from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends, stanza_ends
@@ -243,11 +243,9 @@ def induce_variant(name: str, group: PoemGroup) -> TuneVariant | None:
         return None
     shares = [round(100 * level / (level + oblique)) if level + oblique else -1 for level, oblique in counts]
     rows, levels = _divided(slots, group.division), _divided(shares, group.division)
-    repeated = repeats(group)
-    unite_repeats(rows, levels, repeated)
-    form = Form(
-        name, tuple(map(tuple, rows)), commonest_marks(group), echoes=echoes(group), repeats=repeated, turns=turns(group)
-    )
+    repeated = repetitions(group)
+    unite_repeats(rows, levels, repeated.repeats)
+    form = Form(name, tuple(map(tuple, rows)), commonest_marks(group), **repeated._asdict())
     return TuneVariant(form, len(group), tuple(map(tuple, levels)), usual_rhymes(group, rhymes, tone_of))
 
 

@@ -6,8 +6,9 @@ repeat each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gemma_poetry.prosody.forms import Slot
 from gemma_poetry.prosody.tune_grouping import PoemGroup
@@ -24,7 +25,22 @@ _MIN_POEMS = 5
 _FILLED = 3
 
 
-def echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
+class Repetitions(NamedTuple):
+    """What poems repeat: the fields of `Form` that are called so."""
+
+    echoes: tuple[tuple[int, int], ...]
+    repeats: tuple[tuple[int, int, int], ...]
+    turns: tuple[tuple[int, int], ...]
+
+
+def repetitions(group: PoemGroup) -> Repetitions:
+    """What nearly all poems of a group repeat."""
+    echoed = _echoes(group)
+    turned = _turns(group, {line for line, _earlier in echoed})
+    return Repetitions(echoed, _repeats(group, {line for line, _earlier in (*echoed, *turned)}), turned)
+
+
+def _echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
     """The lines of at least two characters that repeat the end of an earlier line in nearly all poems."""
     poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
     found = []
@@ -38,12 +54,11 @@ def echoes(group: PoemGroup) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def turns(group: PoemGroup) -> tuple[tuple[int, int], ...]:
+def _turns(group: PoemGroup, repeating: Collection[int]) -> tuple[tuple[int, int], ...]:
     """The lines of at least two characters that say the end of the line before backwards in nearly all poems (路迷，迷路)."""
     poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
     if len(poems) < _MIN_TURNED:
         return ()
-    repeating = {line for line, _earlier in echoes(group)}
     found = []
     for number, (before, length) in enumerate(zip(group.division, group.division[1:]), 1):
         same = sum(lines[number - 1].endswith(lines[number][::-1]) for lines in poems)
@@ -52,13 +67,12 @@ def turns(group: PoemGroup) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def repeats(group: PoemGroup) -> tuple[tuple[int, int, int], ...]:
+def _repeats(group: PoemGroup, repeating: Collection[int]) -> tuple[tuple[int, int, int], ...]:
     """The characters that nearly all poems say twice in a row: line, position, the position before.
 
     Lines that repeat another whole are left out: they repeat its characters with it.
     """
     poems = [poem.lines for poem in group.poems if poem.lengths == group.division]
-    repeating = {line for line, _earlier in (*echoes(group), *turns(group))}
     found = []
     for number, length in enumerate(group.division, 1):
         own = [lines[number - 1] for lines in poems]

@@ -26,7 +26,7 @@ from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
 from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
-from gemma_poetry.prosody.tune_repetition import echoes, repeats, turns, unite_repeats
+from gemma_poetry.prosody.tune_repetition import repetitions, unite_repeats
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
 from gemma_poetry.prosody.tune_variants import MIN_FIXED_PERCENT, TuneVariant, line_ends, stanza_ends
 
@@ -141,13 +141,13 @@ def _variant(
             expected[-1] = 100 if line.rhyme is Tone.LEVEL else 0
         slots.append(own)
         shares.append(expected)
-    echoed, repeated, turned = echoes(group), repeats(group), turns(group)
-    unite_repeats(slots, shares, repeated)
-    for second, first in turned:
+    repeated = repetitions(group)
+    unite_repeats(slots, shares, repeated.repeats)
+    for second, first in repeated.turns:
         _repeat(slots, shares, second - 1, first - 1, backwards=True)
-    for second, first in echoed:
+    for second, first in repeated.echoes:
         _repeat(slots, shares, second - 1, first - 1)
-    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), echoes=echoed, repeats=repeated, turns=turned)
+    form = Form(name, tuple(map(tuple, slots)), commonest_marks(group), **repeated._asdict())
     told = {number: line.rhyme for number, line in enumerate(lines) if line.rhyme}
     return TuneVariant(form, len(group), tuple(map(tuple, shares)), usual_rhymes(group, rhymes, told))
 
@@ -169,11 +169,15 @@ def _repeat(slots: list[list[Slot]], shares: list[list[int]], second: int, first
 
 
 def expected_share(belief: PlaceBelief, count: Counts) -> int:
-    """The percentage of level tones to expect.
+    """The percentage of level tones to expect."""
+    return _unfixed_in_doubt(round(100 * (belief.level + (1 - belief.level - belief.oblique) / 2)), belief, count)
 
-    A place that a poem of the variant itself goes against is never fixed, nor one of which the model is less than nearly sure.
+
+def _unfixed_in_doubt(share: int, belief: PlaceBelief, count: Counts = (0, 0)) -> int:
+    """A percentage of level tones, short of what fixes a place where the model is less than nearly sure.
+
+    A place that a poem of the variant itself goes against is never fixed either.
     """
-    share = round(100 * (belief.level + (1 - belief.level - belief.oblique) / 2))
     least = 0 if belief.oblique >= SURE and not count[0] else 100 - MIN_FIXED_PERCENT + 1
     most = 100 if belief.level >= SURE and not count[1] else MIN_FIXED_PERCENT - 1
     return min(max(share, least), most)
@@ -196,16 +200,10 @@ def with_doubts(variant: TuneVariant, model: PlaceModel) -> TuneVariant:
         Line(tuple((share * counted, (100 - share) * counted) if share >= 0 else (0.0, 0.0) for share in shares), rhyme, answer)
         for shares, rhyme, answer in zip(variant.level_shares, rhymed, answers)
     ]
-    rows = []
-    for shares, beliefs in zip(variant.level_shares, model.beliefs(lines)):
-        row = []
-        for share, belief in zip(shares, beliefs):
-            if share >= MIN_FIXED_PERCENT and belief.level < SURE:
-                share = MIN_FIXED_PERCENT - 1
-            elif 0 <= share <= 100 - MIN_FIXED_PERCENT and belief.oblique < SURE:
-                share = 100 - MIN_FIXED_PERCENT + 1
-            row.append(share)
-        rows.append(tuple(row))
+    rows = (
+        tuple(_unfixed_in_doubt(share, belief) if share >= 0 else share for share, belief in zip(shares, beliefs))
+        for shares, beliefs in zip(variant.level_shares, model.beliefs(lines))
+    )
     return replace(variant, level_shares=tuple(rows))
 
 
