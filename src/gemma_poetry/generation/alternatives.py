@@ -189,25 +189,12 @@ def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form
 
 def _places_that_repeat(form: Form, line: int, position: int) -> set[tuple[int, int]]:
     """The place and all that repeat it or that it repeats (叠句, 叠字)."""
+    pairs = [*form.returned_places(), *(((number, late), (number, early)) for number, late, early in form.repeats)]
     places = {(line, position)}
-    for _unused in (*form.echoes, *form.repeats, *form.turns):
-        for number, late_place, early_place in form.repeats:
-            if not places.isdisjoint({(number, late_place), (number, early_place)}):
-                places |= {(number, late_place), (number, early_place)}
-        for late, early in form.echoes:
-            shift = form.line_lengths[early - 1] - form.line_lengths[late - 1]
-            for number, place in list(places):
-                if number == late:
-                    places.add((early, place + shift))
-                elif number == early and place > shift:
-                    places.add((late, place - shift))
-        for late, early in form.turns:
-            length, width = form.line_lengths[late - 1], form.line_lengths[early - 1]
-            for number, place in list(places):
-                if number == late:
-                    places.add((early, width + 1 - place))
-                elif number == early and place > width - length:
-                    places.add((late, width + 1 - place))
+    for _step in pairs:  # a chain of repetitions is no longer than there are pairs
+        for pair in pairs:
+            if not places.isdisjoint(pair):
+                places.update(pair)
     return places
 
 

@@ -74,13 +74,10 @@ def unite_echoes(form: Form) -> tuple[list[list[Slot]], dict[tuple[int, int], in
     lines = [list(slots) for slots in form.lines]
     begins = list(itertools.accumulate((len(slots) + 1 for slots in lines[:-1]), initial=0))
     back: dict[tuple[int, int], int] = {}
-    for backwards, pairs in ((False, form.echoes), (True, form.turns)):
-        for line, earlier in pairs:
-            late, early = lines[line - 1], lines[earlier - 1]
-            for index, slot in enumerate(late):
-                other = len(early) - 1 - index if backwards else len(early) - len(late) + index
-                early[other], late[index] = _meet(early[other], slot, earlier, line)
-                back[line, index + 1] = begins[line - 1] + index - begins[earlier - 1] - other
+    for (line, position), (earlier, other) in form.returned_places():
+        late, early = lines[line - 1], lines[earlier - 1]
+        early[other - 1], late[position - 1] = _meet(early[other - 1], late[position - 1], earlier, line)
+        back[line, position] = begins[line - 1] + position - begins[earlier - 1] - other
     return lines, back
 
 

@@ -184,7 +184,7 @@ class Polisher:
             found = verify(track.text, plan, request, prescription)
             if isinstance(found, VerifiedPoem):
                 whole = _with(work.lines, draft.form, place, found.poem.lines)
-                earlier = dict((*draft.form.turns, *draft.form.echoes))
+                earlier = _earlier(draft.form)
                 following = [line for line in earlier if _source(line, earlier) in place]
                 repeated = convert([whole[line - 1] for line in following], "simplified")
                 if not any(line in guard for line in repeated for guard in plan.guards):
@@ -262,7 +262,7 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
     Of a line that repeats another (叠句) that other stands for it.
     """
     count = len(form.lines)
-    earlier = dict((*form.turns, *form.echoes))
+    earlier = _earlier(form)
     for line in lines:
         if not 1 <= line <= count:
             raise ConstraintError(_("the poem has no line {line}", line=line), expected=_("lines 1 to {count}", count=count))
@@ -274,6 +274,10 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
             _("every character of line {fixed} was asked for", fixed=fixed), action=_("leave it out of the lines to rewrite")
         )
     return free
+
+
+def _earlier(form: Form) -> dict[int, int]:
+    return {line: earlier for line, earlier, _step in form.returns}
 
 
 def _source(line: int, earlier: Mapping[int, int]) -> int:
@@ -298,9 +302,8 @@ def _with(lines: tuple[str, ...], form: Form, place: Sequence[int], written: Seq
     for line, new in zip(place, written):
         slots = form.lines[line - 1]
         now[line - 1] = "".join(old if slot.char else char for slot, old, char in zip(slots, lines[line - 1], new))
-    said = [*((*pair, 1) for pair in form.echoes), *((*pair, -1) for pair in form.turns)]
     changed = set(place)
-    for line, earlier, step in sorted(said):
+    for line, earlier, step in sorted(form.returns):
         if earlier in changed:
             now[line - 1] = now[earlier - 1][-len(lines[line - 1]) :][::step]
             changed.add(line)

@@ -158,9 +158,7 @@ def fits(lines: Sequence[str], form: Form, sounds: Sounds | None, rhymes: Mappin
                 words.append(char)
     if any(lines[line - 1][position - 1] != lines[line - 1][earlier - 1] for line, position, earlier in form.repeats):
         return False
-    if any(not lines[earlier - 1].endswith(lines[line - 1][::-1]) for line, earlier in form.turns):
-        return False
-    return all(lines[earlier - 1].endswith(lines[line - 1]) for line, earlier in form.echoes)
+    return all(lines[line - 1] == expected for line, expected in form.returned_lines(lines))
 
 
 def repeats_characters(lines: Sequence[str], form: Form, *, doubling: bool = True) -> bool:

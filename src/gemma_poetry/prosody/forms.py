@@ -6,6 +6,7 @@ Out: a `Form`, lines of `Slot`s, that constrained generation obeys and scansion 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -66,9 +67,27 @@ class Form:
     turns: tuple[tuple[int, int], ...] = ()
 
     @property
+    def returns(self) -> tuple[tuple[int, int, int], ...]:
+        """Echoes and turns as triples (line, earlier line, step): the step is 1 forwards, -1 backwards."""
+        return (*((line, earlier, 1) for line, earlier in self.echoes), *((line, earlier, -1) for line, earlier in self.turns))
+
+    @property
     def repeating(self) -> frozenset[int]:
         """The lines, from 1, of which all is said before, forwards or backwards."""
-        return frozenset(line for line, _ in (*self.echoes, *self.turns))
+        return frozenset(line for line, _earlier, _step in self.returns)
+
+    def returned_places(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Each place (line, position), from 1, of a line that is said before, with the place that it says again."""
+        lengths = self.line_lengths
+        for line, earlier, step in self.returns:
+            length, width = lengths[line - 1], lengths[earlier - 1]
+            for position in range(1, length + 1):
+                yield (line, position), (earlier, width - length + position if step > 0 else width + 1 - position)
+
+    def returned_lines(self, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """Each line, from 1, that is said before, with what a poem of these lines must say there."""
+        for line, earlier, step in self.returns:
+            yield line, lines[earlier - 1][-len(lines[line - 1]) :][::step]
 
     @property
     def line_lengths(self) -> tuple[int, ...]:

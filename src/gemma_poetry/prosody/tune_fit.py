@@ -222,16 +222,9 @@ def _broken_echoes(lines: Sequence[str], lengths: tuple[int, ...], form: Form) -
         line = lines[number - 1]
         if line[position - 1] != line[earlier - 1]:
             yield Fault(Rule.REPEAT, number, position, line[earlier - 1], line[position - 1])
-    for number, earlier in form.echoes:
-        actual = lines[number - 1]
-        expected = lines[earlier - 1][-len(actual) :]
-        if actual != expected:
-            yield Fault(Rule.ECHO, number, 0, expected, actual)
-    for number, earlier in form.turns:
-        actual = lines[number - 1]
-        expected = lines[earlier - 1][-len(actual) :][::-1]
-        if actual != expected:
-            yield Fault(Rule.ECHO, number, 0, expected, actual)
+    for number, expected in form.returned_lines(lines):
+        if lines[number - 1] != expected:
+            yield Fault(Rule.ECHO, number, 0, expected, lines[number - 1])
 
 
 def _lay_line_by_line(lines: Sequence[str], heard: Hearing, variant: TuneVariant, shape_rule: Rule, book: RhymeBook) -> TuneFit:
