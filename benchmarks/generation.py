@@ -75,16 +75,18 @@ def conformity(generator: PoemGenerator, options: argparse.Namespace) -> None:
     known = corpus_lines(options.data)
     common = list(shipped_tunes().judged)[:TUNES]
     wanted = [(form, options.poems) for form in FORMS] + [(tune, options.tune_poems) for tune in common]
-    rows = [(name, *_counted(generator, [name] * count, known)) for name, count in wanted]
-    rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows)))))
-    table(("form", *_COUNTED), rows)
+    _conformity_table("form", [(name, *_counted(generator, [name] * count, known)) for name, count in wanted])
 
 
-_COUNTED = ("poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of")
+def _conformity_table(head: str, rows: list[tuple[Any, ...]]) -> None:
+    """Prints rows of `_counted` behind their names, and their sums."""
+    sums = ("all", *(sum(column) for column in zip(*(row[1:] for row in rows))))
+    heads = (head, "poems", "strict", "under every reading", "with a line of the corpus", "dead ends backed out of")
+    table(heads, [*rows, sums])
 
 
 def _counted(generator: PoemGenerator, names: Sequence[str], known: frozenset[str]) -> tuple[int, ...]:
-    """What `_COUNTED` names, of a poem in each form."""
+    """Of a poem in each form: how many, strict, under every reading, with a known line, dead ends backed out of."""
     strict = every = copied = attempts = 0
     for one in track(generator.write([PoemRequest(name) for name in names]), f"Writing {names[0]}", len(names)):
         scansion = scan(one.poem.lines, one.poem.kind)
@@ -100,16 +102,12 @@ def tunes(generator: PoemGenerator, options: argparse.Namespace) -> None:
     by_tier: dict[str, list[str]] = {}
     for tune in shipped_tunes().judged.values():
         by_tier.setdefault(tune.tier.value, []).append(tune.name)
-    draw = random.Random(options.seed)
-    rows = []
+    draw, poems = random.Random(options.seed), options.poems // sum(TUNES_OF_TIER.values())
+    rows: list[tuple[Any, ...]] = []
     for tier, count in TUNES_OF_TIER.items():
-        chosen = draw.sample(sorted(by_tier[tier]), count)
-        poems = options.poems // sum(TUNES_OF_TIER.values())
-        rows.append(
-            (f"{tier}: {count} tunes", *_counted(generator, [name for name in chosen for _poem in range(poems)], known))
-        )
-    rows.append(("all", *(sum(column) for column in zip(*(row[1:] for row in rows)))))
-    table(("tunes", *_COUNTED), rows)
+        names = [name for name in draw.sample(sorted(by_tier[tier]), count) for _poem in range(poems)]
+        rows.append((f"{tier}: {count} tunes", *_counted(generator, names, known)))
+    _conformity_table("tunes", rows)
 
 
 def mixed(generator: PoemGenerator, options: argparse.Namespace) -> None:

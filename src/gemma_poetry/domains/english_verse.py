@@ -201,15 +201,8 @@ def _check_rhymes(endings: Sequence[tuple[str, set[str]]], form: str, period: in
             elif word == other:
                 faults.append(fault(number + 1, 0, _("rhyme word repeated"), _("another word than {other}", other=other), word))
             elif not rhymes & others:
-                faults.append(
-                    fault(
-                        number + 1,
-                        0,
-                        _("rhyme"),
-                        _("a rhyme to {other} (line {number})", other=other, number=earlier + 1),
-                        word,
-                    )
-                )
+                wanted = _("a rhyme to {other} (line {number})", other=other, number=earlier + 1)
+                faults.append(fault(number + 1, 0, _("rhyme"), wanted, word))
             else:
                 certain &= len(rhymes | others) == 1
     return faults, certain

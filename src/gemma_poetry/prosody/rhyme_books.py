@@ -367,9 +367,14 @@ def rhyme_book(name: str = "", *, sung: bool = False, song: bool = False) -> Rhy
             action=_("did you mean {near}?", near=" / ".join(near)) if near else _("choose a name of the list"),
         )
     if book is YUAN and not song:
-        raise UsageError(
-            _("{title} (yuan) is the rhyme book of 曲, and of no other verse", title=book.title),
-            expected=_("one of {form_names}", form_names=listed(other.name for other in BOOKS)),
-            action=_("leave --book out, or name a 曲牌, such as 天净沙"),
-        )
+        raise for_songs_alone()
     return SUNG_PINGSHUI if sung and book is PINGSHUI else book
+
+
+def for_songs_alone() -> UsageError:
+    """The error where 中原音韵 is asked for and the verse is no 曲."""
+    return UsageError(
+        _("{title} (yuan) is the rhyme book of 曲, and of no other verse", title=YUAN.title),
+        expected=_("one of {form_names}", form_names=listed(book.name for book in BOOKS)),
+        action=_("leave --book out, or name a 曲牌, such as 天净沙"),
+    )

@@ -15,7 +15,7 @@ from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
 from gemma_poetry.prosody.rhyme_book import RhymeBook
-from gemma_poetry.prosody.rhyme_books import YUAN, rhyme_book
+from gemma_poetry.prosody.rhyme_books import YUAN, for_songs_alone
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
 from gemma_poetry.prosody.tune_fit import SungPlace, TuneFit, fit_padded, fit_variants, line_pairs
 from gemma_poetry.prosody.tune_likeness import are_alike
@@ -57,7 +57,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     book = book or tune.book
     if book is YUAN and not tune.mode:
-        rhyme_book(book.name, sung=True)
+        raise for_songs_alone()
     if not tune.judged:
         return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)

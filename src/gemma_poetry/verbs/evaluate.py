@@ -54,7 +54,7 @@ from gemma_poetry.evaluation.results import Results
 from gemma_poetry.folders import model_hint
 from gemma_poetry.languages import _, listed
 from gemma_poetry.progress import say, stage
-from gemma_poetry.prosody.rhyme_books import YUAN, rhyme_book
+from gemma_poetry.prosody.rhyme_books import YUAN, for_songs_alone
 from gemma_poetry.verbs.domain_lookup import domain_of_data
 from gemma_poetry.verbs.evaluate_models import contaminations
 from gemma_poetry.verbs.evaluation_protocol import EvaluationProtocol, Ground, protocol_of
@@ -125,7 +125,7 @@ def evaluate(options: EvaluateOptions) -> Results:
     examiner = protocol_of(_domain(options).by_book(options.book))
     if examiner.domain.book == YUAN.name:
         # Poems are scored together, and 曲 alone goes by it: refused before anything is written.
-        rhyme_book(YUAN.name)
+        raise for_songs_alone()
     names = _names(options.runs)
     for spec, name in names.items():
         check_names(_run_folder(options, spec, name), KIND, FILES)
