@@ -417,8 +417,12 @@ def _exchange(first: Path, second: Path) -> bool:
 def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path]:
     """A folder that a job of several stages fills in its final place, so that the paths in its files hold.
 
-    An older folder of the kind is emptied first, also one that a killed job left unfinished; `parts` are what the stages will
-    write, by name.
+    An older folder of the kind is emptied first, also one that a killed job left unfinished.
+
+    Args:
+        path: The folder.
+        kind: One of `WRITERS`.
+        parts: What the stages will write, by name.
 
     Raises:
         OutputError: Something else is there, another job is writing it, or it cannot be written.
@@ -447,6 +451,11 @@ def growing_folder(path: Path, kind: str, parts: Sequence[str]) -> Iterator[Path
 def own_files(folder: Path, kind: str, names: Sequence[str]) -> Iterator[None]:
     """Files that a verb writes beside whatever else a folder holds; older ones of the same kind go first, all of them.
 
+    Args:
+        folder: The folder.
+        kind: One of `WRITERS`.
+        names: What will be written, besides the manifest.
+
     Raises:
         OutputError: One of the names is somebody else's, or the files cannot be written.
     """
@@ -459,7 +468,12 @@ def own_files(folder: Path, kind: str, names: Sequence[str]) -> Iterator[None]:
 
 
 def check_names(folder: Path, kind: str, names: Sequence[str]) -> None:
-    """Refuses to write over files that a folder's manifest of this kind does not name; the folder may hold other things.
+    """Refuses to write over files that a folder's manifest does not name.
+
+    Args:
+        folder: The folder; it may hold other things.
+        kind: One of `WRITERS`, that the manifest must be of.
+        names: What is to be written, besides the manifest.
 
     Raises:
         OutputError: One of the names is somebody else's.
@@ -680,6 +694,12 @@ def check_manifest(folder: Path, names: Sequence[str]) -> dict[str, Any]:
 
 def check_same_start(out: Path, begun: Mapping[str, Any], start: Mapping[str, Any], what: str) -> None:
     """Refuses to resume a run with other settings than it was begun with.
+
+    Args:
+        out: The folder of the run.
+        begun: What it was begun with, as JSON values.
+        start: What it is to go on with.
+        what: What these are, for the message.
 
     Raises:
         RunError: They differ; each that does is named.

@@ -25,7 +25,12 @@ LOOPBACK = frozenset({"localhost"})
 
 
 def is_foreign(headers: Sequence[tuple[bytes, bytes]], hosts: Collection[str]) -> bool:
-    """Whether a request was meant for another host, or sent by a page of another."""
+    """Whether a request was meant for another host, or sent by a page of another.
+
+    Args:
+        headers: Name, in lower case, and value of each header.
+        hosts: The names that the page is reached under, in lower case.
+    """
     named = [value.decode("latin-1") for name, value in headers if name == b"host"]
     if len(named) != 1 or not _is_ours(named[0], hosts):
         return True

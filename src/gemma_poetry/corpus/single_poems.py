@@ -44,7 +44,12 @@ def read_strictly(poem: SourcePoem) -> Poem:
 
 
 def read_leniently(poems: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:
-    """Poems of another system, each under the form that it names or has, in the script of those that they stand beside."""
+    """Poems of another system, each under the form that it names or has.
+
+    Args:
+        poems: The poems as their file has them.
+        judged: The poems that they stand beside, whose script they get.
+    """
     texts = [_lines(poem) for poem in poems]
     if judged:
         script: Script = "traditional" if judged[0].script == "traditional" else "simplified"

@@ -60,7 +60,13 @@ class TuneNames:
         self._standard: dict[str, str] = {}
 
     def add(self, tune: str, lines: Sequence[str], alias: str = "") -> None:
-        """Takes in one 词 whose tune is known."""
+        """Takes in one 词 whose tune is known.
+
+        Args:
+            tune: The standard name of its tune.
+            lines: Its lines.
+            alias: The name that its source calls the tune by.
+        """
         self._shapes[tune][tuple(map(len, lines))] += 1
         if alias:
             self._standard.setdefault(alias, tune)

@@ -157,7 +157,12 @@ def company_of(title: str) -> tuple[str, ...]:
 
 
 def offer_words(title: str, draw: random.Random) -> tuple[str, ...]:
-    """Up to `OFFERED_WORDS` of the words that go with a title, those that the list names first drawn more often."""
+    """Up to `OFFERED_WORDS` of the words that go with a title, those that the list names first drawn more often.
+
+    Args:
+        title: The title, in simplified characters.
+        draw: Where chance comes from.
+    """
     company = company_of(title)
     ranked = sorted(range(len(company)), key=lambda number: draw.random() ** (1 + number / 2), reverse=True)
     return tuple(company[number] for number in sorted(ranked[:OFFERED_WORDS]))

@@ -38,6 +38,12 @@ def step_memory(
     """The memory of the largest pass of a training: `train.batch_size` rows as long as the longest sample.
 
     A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
+
+    Args:
+        model: The `PeftModel`.
+        samples: Samples that training takes.
+        recipe: Its `train` and `lora` sections are used.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
     longest = max(samples, key=len)
     on_gpu = model.device.type == "cuda"
@@ -72,7 +78,14 @@ def check_memory(estimate: MemoryEstimate, available: int) -> Finding:
 def require_memory(
     model: Any, samples: Sequence[TokenizedPoem], recipe: Recipe, vocabulary_rows: int | None, available: int
 ) -> None:
-    """Refuses a training that cannot have the memory it wants, of what was free before its model was loaded; warns of others.
+    """Refuses a training that cannot have the memory it wants, and warns of one that may not.
+
+    Args:
+        model: The `PeftModel`.
+        samples: Samples that training takes.
+        recipe: Its `train` and `lora` sections are used.
+        vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
+        available: Bytes that were free before the model was loaded.
 
     Raises:
         TrainingError: What it takes for certain, an allowance for a torn heap left out, is more than is free.

@@ -26,7 +26,13 @@ _PREPARE = _("run prepare again with --model set to the model that you train")
 
 
 def check_samples(samples: Sequence[TokenizedPoem], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> Iterator[Finding]:
-    """Looks at every sample."""
+    """Looks at every sample.
+
+    Args:
+        samples: The samples of train.txt.
+        tokenizer: The model's tokenizer.
+        max_tokens: `train.max_tokens`: longer samples are left out of training, in tokens.
+    """
     yield _check_bos(samples, tokenizer)
     yield _check_terminator(samples, tokenizer)
     yield _check_labels(samples, tokenizer)

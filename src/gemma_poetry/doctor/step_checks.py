@@ -101,7 +101,13 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
 
 
 def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
-    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927)."""
+    """The adapter after a step: on, it differs from off; off, the base is what it was (transformers#38927).
+
+    Args:
+        model: The `PeftModel` after a step.
+        batch: What is scored.
+        before: The loss before the step, in nats a token.
+    """
     with torch.inference_mode():
         on = float(plain_loss(model, batch))
         with model.disable_adapter():
@@ -116,7 +122,13 @@ def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
 
 
 def check_reload(model: Any, batch: Batch, folder: Path | None = None) -> Finding:
-    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186)."""
+    """The saved adapter, loaded again: every key finds its place, and the loss is the same (vllm#34186).
+
+    Args:
+        model: The `PeftModel` after a step.
+        batch: What is scored.
+        folder: A saved adapter; `None` saves the model's own.
+    """
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             model.save_pretrained(temporary)

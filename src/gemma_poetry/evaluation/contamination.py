@@ -113,7 +113,14 @@ def find_contamination(
 
 
 def find_tuning_contamination(run: str, poems: int, split: str, same_data: bool) -> Contamination:
-    """What can be told of the judged poems and the fine-tuning of a run."""
+    """What can be told of the judged poems and the fine-tuning of a run.
+
+    Args:
+        run: What people call the run.
+        poems: The judged poems.
+        split: The split that they are.
+        same_data: Whether the run was trained on the very DATA that the poems are from.
+    """
     if not same_data:
         sentence = _(
             "{run} was fine-tuned on other data than the poems are from: whether they were "

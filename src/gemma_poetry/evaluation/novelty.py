@@ -63,7 +63,13 @@ def _source(found: Span | NearestLine) -> dict[str, str]:
 
 
 def trace(lines: Sequence[str], index: CorpusIndex, shown: Sequence[str] | None = None) -> Provenance:
-    """Looks a poem up in a corpus, its lines spelt as there; `shown` are they as people read them, where that differs."""
+    """Looks a poem up in a corpus.
+
+    Args:
+        lines: Its lines, as those of the corpus are spelt.
+        index: The corpus.
+        shown: Its lines, as people read them; `None`: the same.
+    """
     judged = tuple(line for line in lines if len(line) >= SHORTEST_LINE)
     nearest = tuple(map(index.nearest_line, judged))
     return Provenance(tuple(lines if shown is None else shown), judged, nearest, index.longest_span(lines))

@@ -56,7 +56,17 @@ _COLOURS = ("tuned", "second", "third", "fourth", "fifth")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One system on one scale; places in per cent of its width."""
+    """One system on one scale; places in per cent of its width.
+
+    Attributes:
+        system: The system.
+        colour: The name of its colour.
+        value: The figure, as text.
+        interval: Its 95% interval, as text.
+        low: Where the interval begins.
+        width: How wide it is.
+        place: Where the figure stands.
+    """
 
     system: str
     colour: str
@@ -115,7 +125,13 @@ class FormPanel:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure in short."""
+    """A figure in short.
+
+    Attributes:
+        label: The metric.
+        better: `lower`, `higher`, or empty.
+        bars: The systems, the most important first.
+    """
 
     label: str
     better: str

@@ -43,6 +43,11 @@ def title_choices(generations: Sequence[Generation], seed: int) -> list[tuple[Ge
 
 
 def rank_title(writing: Generation, nats: Sequence[float]) -> TitleRank:
-    """The rank of a poem's own title."""
+    """The rank of a poem's own title.
+
+    Args:
+        writing: The poem.
+        nats: Its negative log-likelihood under each title, the own one first.
+    """
     rank = 1 + sum(other < nats[0] for other in nats[1:])
     return TitleRank(writing.system, writing.source_id, writing.cluster_id, writing.form, rank, len(nats))

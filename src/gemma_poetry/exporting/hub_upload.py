@@ -128,6 +128,11 @@ def is_hub_id(spec: str) -> bool:
 def upload(folder: Path, repository: str, *, private: bool) -> str:
     """Uploads a folder, fetches it again and compares every file.
 
+    Args:
+        folder: A checked export.
+        repository: `owner/name`.
+        private: Whether a new repository is private.
+
     Returns:
         The commit that holds the export.
 

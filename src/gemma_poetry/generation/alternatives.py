@@ -65,9 +65,15 @@ def alternatives(
     *,
     count: int = 12,
 ) -> list[Alternative]:
-    """The likeliest characters for one place, numbered from 1; the one that stands there is always among them if it may stay.
+    """The likeliest characters for one place; the one that stands there is always among them if it may stay.
 
-    It does not count among the `count` that are returned at most.
+    Args:
+        generator: The model at work.
+        request: What the poem grants.
+        poem: The poem.
+        line: The line, from 1.
+        position: The character in the line, from 1.
+        count: Alternatives that are returned at most, the current character not counted.
 
     Raises:
         ConstraintError: There is no such place, the character was asked for, or the poem does not grant the request.
@@ -111,7 +117,13 @@ def replacements(
 ) -> list[Alternative]:
     """The likeliest characters for one place of any poem, also of one that keeps no rule and that no model would write.
 
-    `admits` says whether the poem with another character may be offered.
+    Args:
+        generator: The model at work.
+        poem: The poem, its form or tune as the model is to be told.
+        line: The line, from 1.
+        position: The character in the line, from 1.
+        admits: Whether the poem with another character may be offered.
+        count: Replacements that are returned at most, the current character not counted.
     """
     plain = convert(poem.lines, "simplified")
     script: Script = "traditional" if poem.script == "traditional" else "simplified"

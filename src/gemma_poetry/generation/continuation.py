@@ -47,6 +47,11 @@ def continue_poems(
 
     The same continuations, settings, model and seed give the same lines on the same machine.
 
+    Args:
+        generator: The model at work.
+        continuations: What is to be written.
+        seed: Seed of sampling; `None`: that of the generator's settings.
+
     Raises:
         GenerationError: A dead end was met.
     """

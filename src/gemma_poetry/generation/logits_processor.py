@@ -145,6 +145,11 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
     Longer pieces are judged strictly (any that hold a used character are left out): every character can be written by
     itself, so nothing becomes unreachable by that.
 
+    Args:
+        plan: What the poem must obey.
+        track: Where the sequence stands.
+        dead: Running texts that are known to lead nowhere.
+
     Returns:
         Token ids that are forbidden; and, where a character of an earlier line is repeated, those that alone are admitted.
     """

@@ -91,7 +91,14 @@ class Polisher:
     def polish(
         self, draft: Draft, *, rounds: int, seed: int, lines: Sequence[int] = (), judge: Judge | None = None
     ) -> Polishing:
-        """Rewrites one place a round, of these lines (from 1; none: of all); `judge` reads a poem back that may break its form.
+        """Rewrites one place a round.
+
+        Args:
+            draft: The poem.
+            rounds: Places that are tried at most.
+            seed: Seed of sampling.
+            lines: The lines that may change, from 1; empty: all.
+            judge: Reads the poem back, where it may break its form.
 
         Raises:
             ConstraintError: There is no such line, or nothing of it is left to choose.

@@ -42,7 +42,14 @@ class VerifiedPoem:
 
 
 def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> VerifiedPoem | int:
-    """The poem that a running text spells, or the line (from 1) up to which it cannot stay."""
+    """The poem that a running text spells, or the line (from 1) up to which it cannot stay.
+
+    Args:
+        text: Lines with their closing marks, in simplified characters.
+        plan: What decoding obeyed.
+        request: What was asked for.
+        prescription: The forms that grant it.
+    """
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     wrong = [len(form.lines) for form in prescription.forms[:1]]
     for form in prescription.forms:
@@ -78,7 +85,13 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
 
 
 def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
-    """The form that a finished poem keeps, of those that grant its request."""
+    """The form that a finished poem keeps, of those that grant its request.
+
+    Args:
+        lines: Its lines, in either script.
+        request: What was asked for.
+        prescription: The forms.
+    """
     sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
     plain = convert(lines, "simplified")
     return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))

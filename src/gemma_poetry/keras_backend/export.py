@@ -43,6 +43,12 @@ def prove_base(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, probe
 
     A checkpoint of transformers is compared as it lies there; a preset by way of its export, into a folder that goes away.
 
+    Args:
+        model: The model, its updates zero.
+        base: The folder that it was loaded from.
+        tokenizer: Its tokenizer.
+        probes: Token ids of some texts.
+
     Returns:
         The greatest difference between the logits.
 
@@ -59,6 +65,13 @@ def prove_base(model: Any, base: Path, tokenizer: PreTrainedTokenizerBase, probe
 
 def export(model: Any, base: Path, out: Path, probes: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase) -> float:
     """Writes a trained model as a Hugging Face folder, after transformers computed the same from it.
+
+    Args:
+        model: The trained model.
+        base: The folder that it was loaded from.
+        out: The folder to write.
+        probes: Token ids of some texts that both are compared on.
+        tokenizer: Its tokenizer, for a preset; a checkpoint's own files are copied.
 
     Returns:
         The greatest difference between their logits.

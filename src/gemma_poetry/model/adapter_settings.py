@@ -38,6 +38,11 @@ _UPDATE = re.compile(r"base_model\.model\.([\w.]{1,300}?)\.lora_A\.weight")
 def adapter_settings(settings: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], folder: Path) -> Any:
     """What PEFT is to build for the tensors of an adapter.
 
+    Args:
+        settings: The fields of `adapter_config.json`, each of its kind.
+        shapes: The shapes of the adapter's tensors by name.
+        folder: Where the adapter lies, for messages.
+
     Returns:
         A `LoraConfig`.
 

@@ -24,7 +24,12 @@ BLANK = "▁"
 
 
 def collect_characters(poems: Iterable[Poem], minimum_count: int) -> list[str]:
-    """Characters of titles, authors and lines that occur often enough, the most frequent first."""
+    """Characters of titles, authors and lines that occur often enough, the most frequent first.
+
+    Args:
+        poems: The poems, of the training split only.
+        minimum_count: Rarer characters are left to the byte pieces.
+    """
     counts: Counter[str] = Counter()
     for poem in poems:
         counts.update(poem.text)

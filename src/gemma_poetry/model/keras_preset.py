@@ -69,6 +69,11 @@ def difference(preset: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase, 
     """What tells a preset's tokenizer from another, in words; empty where they are the same.
 
     The other one may have a chat template, and pieces behind the preset's last one, as checkpoints with vision have.
+
+    Args:
+        preset: The tokenizer of the preset.
+        other: The tokenizer that data was prepared with.
+        texts: Texts of the data, which both must cut alike.
     """
     ours, theirs = preset.get_vocab(), other.get_vocab()
     moved = sorted(piece for piece, index in ours.items() if theirs.get(piece) != index)

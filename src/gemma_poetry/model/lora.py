@@ -140,7 +140,12 @@ def trained_weights(model: Any) -> dict[str, Any]:
 
 
 def put_trained_weights(model: Any, weights: Mapping[str, Any]) -> None:
-    """Puts weights of `trained_weights` back in their places; all processes of a training call this together."""
+    """Puts weights of `trained_weights` back in their places; all processes of a training call this together.
+
+    Args:
+        model: The model that they were taken from.
+        weights: Whole tensors by their names in the model.
+    """
     _put(_trained(model), weights)
 
 
@@ -148,6 +153,10 @@ def put_adapter_weights(model: Any, weights: Mapping[str, Any]) -> None:
     """Puts weights of an adapter file in the place of a model's own, also where FSDP2 has sharded those.
 
     All processes of a training call this together: each takes its shard.
+
+    Args:
+        model: The `PeftModel`.
+        weights: Whole tensors by their names in the file.
 
     Raises:
         RunError: The names are not those of this model's adapter.

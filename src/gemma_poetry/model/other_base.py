@@ -40,7 +40,15 @@ def perplexity(nats: Sequence[float]) -> float:
 def loss_by_other_base(
     model: Any, tokenizer: PreTrainedTokenizerBase, trained: Sequence[float], trained_on: str, found: str
 ) -> str:
-    """What changes by the other base, as a sentence."""
+    """What changes by the other base, as a sentence.
+
+    Args:
+        model: The base at hand with the adapter on.
+        tokenizer: Its tokenizer.
+        trained: Nats a token of the fixed poems at the end of the training.
+        trained_on: What the adapter was trained on.
+        found: What it is on now.
+    """
     before, now = perplexity(trained), perplexity(score_fixed_poems(model, tokenizer))
     return _(
         "the adapter was trained on {trained_on}, and is on {found}: perplexity of {count} fixed poems {now:.1f} in place "

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """The shape of a Gemma 3 text model."""
+    """The shape of a Gemma 3 text model.
+
+    Attributes:
+        layers: Transformer layers.
+        hidden: Hidden size.
+        heads: Query heads.
+        key_value_heads: Key-value heads.
+        head_size: Dimensions of a head.
+        feed_forward: Width of the feed-forward layer.
+        positions: Longest sequence, in tokens.
+    """
 
     layers: int
     hidden: int

@@ -33,7 +33,13 @@ def is_tower(name: str) -> bool:
 
 
 def weight_bytes(weights: Path, element: int, *, four_bit: bool = False) -> int:
-    """What the weights of a safetensors file take in memory, towers left out, which are never loaded."""
+    """What the weights of a safetensors file take in memory, towers left out, which are never loaded.
+
+    Args:
+        weights: The file.
+        element: Bytes of a number.
+        four_bit: The matrices of the layers in 4 bits.
+    """
     header, _ = read_header(weights)
     sizes = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__" and not is_tower(name)}
     quantized = [math.prod(shape) for name, shape in sizes.items() if four_bit and ".layers." in name and len(shape) == 2]

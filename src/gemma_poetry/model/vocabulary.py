@@ -105,6 +105,11 @@ class KeptVocabulary:
 def needed_ids(tokenizer: PreTrainedTokenizerBase, samples: Iterable[TokenizedPoem], characters: Iterable[str]) -> torch.Tensor:
     """The ids that training on a collection can need: its own, all its characters', the specials and the byte pieces.
 
+    Args:
+        tokenizer: The model's tokenizer.
+        samples: Tokenized poems of every split that is read.
+        characters: The Han characters of the collection.
+
     Returns:
         The ids in ascending order, (K,).
     """
@@ -263,7 +268,13 @@ def in_kept_pieces(model: Any, tokenizer: PreTrainedTokenizerBase, sample: Token
 
 
 def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
-    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are."""
+    """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
+
+    Args:
+        pruned: The pruned model.
+        vocabulary: The rows that it has.
+        model: The same model, unpruned.
+    """
     ids = vocabulary.ids.cpu()
     with torch.no_grad():
         for name, weight in pruned.named_parameters():

@@ -172,7 +172,12 @@ def interpret(lines: Sequence[str], widened: bool = False) -> list[list[Heard]]:
 
 
 def other_places(lines: Sequence[str], read: Sequence[str]) -> list[tuple[int, int, Heard]]:
-    """The places where another form can be meant too: line and index from 0, the readings of all these forms."""
+    """The places where another form can be meant too: line and index from 0, the readings of all these forms.
+
+    Args:
+        lines: The lines, in either script.
+        read: What `traditional` makes of them.
+    """
     found = []
     plain = simplified("\n".join(lines)).split("\n") if read is lines else lines
     for number, (line, own) in enumerate(zip(plain, read)):

@@ -46,7 +46,12 @@ def is_choice(place: Place) -> bool:
 
 
 def scansion_record(scansion: Scansion, mends: Sequence[Mend] = ()) -> dict[str, Any]:
-    """The JSON record of a scansion."""
+    """The JSON record of a scansion.
+
+    Args:
+        scansion: The scansion.
+        mends: Mends for its faults, in their order; none: the record has none.
+    """
     faults = [_fault_record(fault) for fault in scansion.faults]
     for record, mend in zip(faults, mends):
         record["mends"] = [

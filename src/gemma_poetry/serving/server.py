@@ -75,7 +75,16 @@ class PoemHttpServer(uvicorn.Server):
 def serve_until_told(
     app: Application, batcher: Batcher, *, host: str, port: int, time_limit: float, sockets: list[socket.socket] | None = None
 ) -> None:
-    """Serves an application until SIGTERM or SIGINT."""
+    """Serves an application until SIGTERM or SIGINT.
+
+    Args:
+        app: The application.
+        batcher: The line before the model.
+        host: The address to listen on.
+        port: The port.
+        time_limit: Seconds that a request may take.
+        sockets: Sockets that listen already, in place of host and port.
+    """
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=host.strip("[]"),

@@ -27,6 +27,12 @@ def quickstart(
 ) -> None:
     """Prepares, trains, evaluates, and writes poems.
 
+    Args:
+        out: The folder to write; an older quickstart is replaced, anything else refused.
+        recipe: The recipe, `quickstart` unless the person chose another.
+        model: The base model.
+        settings: Changes to the recipe.
+
     Raises:
         OutputError: `out` holds something that no quickstart wrote, or cannot be written.
         GemmaPoetryError: Whatever the four verbs raise.

@@ -79,6 +79,12 @@ def build(
 def serve(study: Path, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serves the rating page until it is told to end.
 
+    Args:
+        study: The STUDY folder.
+        host: The address to listen on.
+        port: The port.
+        names: Names beside those of this machine that the page is reached under.
+
     Raises:
         DataError: The folder is no study, or was altered.
         OutputError: The database of answers cannot be written.

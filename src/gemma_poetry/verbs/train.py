@@ -27,6 +27,15 @@ def train(
 ) -> dict[str, Any]:
     """Trains, draws the curve, and returns the run's manifest; of several processes only the first has one.
 
+    Args:
+        data: A DATA folder.
+        model: The base model.
+        out: The RUN folder.
+        recipe: Its `train`, `lora` and `generate` sections are used.
+        resume: Go on from the newest complete checkpoint.
+        recipe_name: The recipe's name, for the manifest.
+        callbacks: `TrainerCallback`s that are told how the training goes, and may end it.
+
     Raises:
         GemmaPoetryError: See `training.finetuning.finetune`.
     """

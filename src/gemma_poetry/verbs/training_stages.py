@@ -30,7 +30,13 @@ JOB, PROCESS, FINDINGS = "job.json", "process.json", "findings.json"
 
 
 def command(folder: Path, job: Mapping[str, Any], stage: str) -> list[str]:
-    """The words of `gemma-poetry` that a stage is."""
+    """The words of `gemma-poetry` that a stage is.
+
+    Args:
+        folder: That of the job.
+        job: What its `job.json` holds.
+        stage: `prepare`, `train`, `evaluate` or `export-TARGET`.
+    """
     data, run = _data(folder, job), folder / "run"
     own: dict[str, list[str]] = {
         "prepare": ["prepare", "--source", job["source"], "--out", str(data), "--model", job["spec"]],

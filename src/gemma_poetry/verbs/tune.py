@@ -78,6 +78,13 @@ class Trial:
 def tune(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False) -> list[Trial]:
     """Searches, and leaves the best recipe and its run.
 
+    Args:
+        data: A DATA folder.
+        model: The base model.
+        out: The folder to write; new or empty unless `resume`.
+        recipe: Its `tune` section says what is tried, `train` and `lora` everything else.
+        resume: Go on with the search that is there.
+
     Returns:
         The trials, the best first.
 

@@ -83,7 +83,14 @@ def _pairs(figures: Mapping[tuple[str, str], Estimate | Difference]) -> list[dic
 
 
 def report_gathered(gathered: Gathered, *, samples: int = SAMPLES, seed: int = 0, only_attentive: bool = False) -> HumanReport:
-    """Counts gathered answers."""
+    """Counts gathered answers.
+
+    Args:
+        gathered: The answers.
+        samples: Resamples of every interval.
+        seed: Seed of the draws.
+        only_attentive: Raters with a reason to be left out are.
+    """
     quality = judge_raters(gathered.raters)
     counted = [rater.rater for rater in quality if rater.finished and (rater.attentive or not only_attentive)]
     used = gathered.only(counted)

@@ -55,7 +55,12 @@ class TwoWayBootstrap:
             self._scales.append(_small_sample_scale(len(known)))
 
     def spread(self, sums: npt.ArrayLike, figures: Figures) -> Spread:
-        """Figures of all answers with their intervals."""
+        """Figures of all answers with their intervals.
+
+        Args:
+            sums: The sums of each answer, (answers, columns).
+            figures: The figures of total sums.
+        """
         rows = np.asarray(sums, dtype=np.float32)
         value = figures(rows.sum(axis=0, dtype=np.float64)[None])[0]
         below, above = [], []
