@@ -328,6 +328,88 @@ def test_rows_of_one_rhyme_that_may_be_several_poems_are_never_merged(
             read("p.txt", content)
 
 
+# What stands for itself below: quatrains of rhymes of their own and of one rhyme, drafts with a fault, an octave, 词.
+TOWER, DAWN, SNOW = (
+    "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。",
+    "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。",
+    "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。",
+)
+MOON, SPRING, BOATS = (
+    "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
+    "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。",
+    "朝辞白帝彩云间，千里江陵一日还。两岸猿声啼不住，轻舟已过万重山。",
+)
+UNRHYMED, BROKEN, SHORT = (
+    "白日依山尽，黄河入海江。千里穷远目，更上一层楼。",
+    "窗外雨声急，灯前人未眠。此夜思故国，明月照窗前。",
+    "床前明月光，疑是地上霜。举头望明月。",
+)
+YU = "\n\n".join(STANZAS[2][2])
+RULES = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+
+
+@pytest.mark.parametrize(
+    "form", ["{t}\n{p}", "{t}\n\n{p}", "《{t}》 王之涣\n{p}", "# {t}\n{p}", "{t}:{p}", "题目：{t}\n正文：{p}"]
+)
+@pytest.mark.parametrize("gap", ["\n\n", "\n\n\n"])
+@pytest.mark.parametrize("couplet_a_row", [True, False])
+@pytest.mark.parametrize(
+    ("title", "blocks"),
+    [
+        ("登楼", (TOWER, MOON)),
+        ("登楼", (TOWER, MOON, DAWN)),
+        ("登楼", (TOWER, BOATS)),
+        ("登楼", (TOWER, UNRHYMED)),
+        ("登楼", (TOWER, SHORT)),
+        ("登楼", (TOWER, SHORT, SNOW)),
+        ("登楼", (TOWER, DAWN, "春种一粒粟，秋收万颗子。")),
+        ("登楼", (TOWER, "床前明月光，疑是地上霜。举头望月，低头思故乡。")),
+        ("习作", (UNRHYMED, MOON)),
+        ("习作", (BROKEN, UNRHYMED.replace("江", "流"))),
+        ("春望", (SPRING, BOATS)),
+        ("泊秦淮", ONE_RHYME[3:5]),
+        ("登楼", (TOWER, "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。")),
+        ("登楼", (TOWER, RULES)),
+        ("下江陵", (BOATS, YU)),
+        ("虞美人", (YU, TOWER)),
+        ("虞美人", (YU, TOWER, MOON)),
+        ("虞美人·感旧", (YU, "\n\n".join(STANZAS[0][2]))),
+        ("虞美人", (YU.replace("知多少", "多少"), TOWER)),
+        ("如梦令", (RULES, TOWER)),
+        ("如梦令", (RULES, "常记溪亭日暮，沉醉不知归路。兴尽晚回舟，误入藕花深处。争渡，争渡，惊起一滩鸥鹭。")),
+        ("春夜", (YU, TOWER)),
+    ],
+)  # fmt: skip
+def test_blocks_behind_a_titled_poem_are_never_read_into_it(
+    title: str, blocks: tuple[str, ...], form: str, gap: str, couplet_a_row: bool
+) -> None:
+    shown = couplets if couplet_a_row and not form.startswith("{t}:") else str
+    with pytest.raises(SourceError, match="one poem or several"):
+        read("p.txt", form.format(t=title, p=gap.join(map(shown, blocks))))
+
+
+@pytest.mark.parametrize(
+    ("title", "blocks", "poems"),
+    [
+        ("绝句二首", (TOWER, MOON), 2),
+        ("江雪", (SNOW, DAWN), 2),
+        ("春望", (SPRING, TOWER), 2),
+        ("虞美人", (YU, YU), 2),
+        ("虞美人", (YU.replace("\n", ""),) * 3, 3),
+        ("春望", (SPRING[:24], SPRING[24:]), 1),
+        ("春望", (SPRING[:12], SPRING[12:24], SPRING[24:36], SPRING[36:]), 1),
+        ("虞美人", (YU,), 1),
+        ("虞美人", (YU.replace("知多少", "多少"),), 1),
+        ("感旧", (YU,), 1),
+        ("关雎", ("关关雎鸠，在河之洲。窈窕淑女，君子好逑。", "参差荇菜，左右流之。窈窕淑女，寤寐求之。"), 1),
+    ],
+)  # fmt: skip
+def test_blocks_under_one_title_that_can_be_told(title: str, blocks: tuple[str, ...], poems: int) -> None:
+    found = read("p.txt", f"{title}\n" + "\n\n".join(blocks))
+    assert len(found) == poems and {poem.title for poem in found} == {title}
+    assert [line for poem in found for line in clean_lines(poem.paragraphs)[0]] == list(lines_of("".join(blocks)))
+
+
 QUATRAINS = [text for *_, text in POEMS if len(lines_of(text)) == 4]
 
 

@@ -162,19 +162,22 @@ def _labelled(rows: Sequence[_Row]) -> list[_Found]:
         return []
     found: list[_Found] = []
     values: dict[str, list[str]] = {}
+    text: list[list[Piece]] = []
     current: str | None = None
 
     def close() -> None:
-        if values.get("text"):
+        if text:
             title, author, era = ("".join(values.get(name, [])) for name in ("title", "author", "era"))
-            found.append((title.strip("《》"), author, era, values["text"]))
+            title = title.strip("《》")
+            # The rows of a block are one poem: its label says so. What stands behind a blank row may be another.
+            found.extend((title, author, era, poem.rows) for poem in _divided([[joined(block)] for block in text], title, True))
 
     for row, name, value in fields:
-        fresh = name is not None and name != "" and name in values and bool(values.get("text"))
+        fresh = name is not None and name != "" and name in values and bool(text)
         again = name == "title" or (name in ("author", "era") and "text" in values)
         if fresh or (again and values):
             close()
-            values, current = {}, None
+            values, text, current = {}, [], None
         if name is not None:
             current = name
         elif current in (None, "title", "author", "era") and PAUSES.search(value) is not None:
@@ -185,8 +188,18 @@ def _labelled(rows: Sequence[_Row]) -> list[_Found]:
             )
         if value:
             values.setdefault(current or "", []).append(value)
+        if value and current == "text":
+            if row.gap or not text:
+                text.append([])
+            text[-1].append(Piece((value,), row.number, verse_lines(value), row.gap))
     close()
     return found
+
+
+def _divided(blocks: Sequence[Sequence[Piece]], title: str, titled: bool) -> list[Piece]:
+    """The poems of verse under a title; see `divide`."""
+    tune = find_tune(split_tune(title)[0]) if title else None
+    return divide(blocks, titled=titled, tune=tune, announced=announced(title))
 
 
 def _poems(rows: Sequence[_Row]) -> list[_Found]:
@@ -210,8 +223,7 @@ def _poems(rows: Sequence[_Row]) -> list[_Found]:
                 # The title of a book or a part.
                 continue
             entry.blocks, entry.title = [[row.piece() for row in entry.heading]], ""
-        tune = bool(entry.title) and find_tune(split_tune(entry.title)[0]) is not None
-        poems = divide(entry.blocks, titled=bool(entry.title), tune=tune, announced=announced(entry.title))
+        poems = _divided(entry.blocks, entry.title, bool(entry.title))
         found += [(entry.title, entry.author, "", poem.rows) for poem in poems]
     return found
 
@@ -313,7 +325,8 @@ def _is_verse(block: Sequence[_Row]) -> bool:
     if any(len(piece.lines) > 2 for piece in pieces):
         return False
     if not is_even_verse(lines):
-        return len(set(map(len, lines))) > 1 and fits_a_tune(lines)
+        # A tune's name above a 词 that lacks as many characters is its title all the same.
+        return len(set(map(len, lines))) > 1 and fits_a_tune(lines) and find_tune(block[0].text) is None
     # In verse the comma stands behind odd lines, the full stop behind even ones; a title between poems shifts them.
     place = 0
     for piece in pieces:

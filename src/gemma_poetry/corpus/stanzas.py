@@ -22,7 +22,7 @@ from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import HAN
 from gemma_poetry.prosody.lexicon import readings
 from gemma_poetry.prosody.tune_variants import line_ends
-from gemma_poetry.prosody.tunes import shipped_tunes
+from gemma_poetry.prosody.tunes import Tune, shipped_tunes
 from gemma_poetry.prosody.verdicts import regulated_verdict
 
 _NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
@@ -33,6 +33,7 @@ _SENTENCE = re.compile(r"[。？！；.?!;｡．]")
 _MAX_STANZAS = 4
 _LONGEST_TUNE = 80
 _QUATRAIN = 4
+_ANCIENT = 4
 _MOST = 0.8
 _USUALLY = 0.6
 _FEW = 0.2
@@ -105,13 +106,13 @@ def fits_a_tune(lines: Sequence[str]) -> bool:
     return bool(uneven) and len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
 
 
-def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = False, announced: int = 0) -> list[Piece]:
+def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: Tune | None = None, announced: int = 0) -> list[Piece]:
     """The poems of verse that stands under one title, or under none.
 
     Args:
         blocks: Rows, in blocks that blank rows part.
         titled: Whether a title stands above.
-        tune: Whether that title names a tune.
+        tune: The tune that this title names.
         announced: How many poems that title says there are (凉州词二首), 0 where it does not.
 
     Raises:
@@ -123,7 +124,7 @@ def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = Fals
         return poems
     units = [found[0] for found in inner]
     if titled:
-        return _divide_titled(units, tune=tune, announced=announced)
+        return _divide_titled(units, tune=tune, announced=announced, parted=True)
     poems = []
     for part in _at_wide_gaps(units):
         poems += _divide_untitled(part, apart=len(part) < len(units))
@@ -134,13 +135,13 @@ def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: bool = Fals
     return poems
 
 
-def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: int) -> list[Piece]:
+def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: Tune | None, announced: int) -> list[Piece]:
     """One poem a row, or one poem of all rows."""
     whole = sum(row.is_whole for row in rows)
     if len(rows) < 2 or whole < _MOST * len(rows):
         return [joined(rows)]
     if titled:
-        return _divide_titled(rows, tune=tune, announced=announced)
+        return _divide_titled(rows, tune=tune, announced=announced, parted=False)
     if all(map(_is_complete, rows)) and _begin_anew(rows):
         return list(rows)
     if all(row.is_whole for row in rows) and _is_one(rows):
@@ -154,31 +155,85 @@ def _divide_rows(rows: Sequence[Piece], *, titled: bool, tune: bool, announced: 
     raise _untold(rows[1], len(rows), "rows")
 
 
-def _divide_titled(units: Sequence[Piece], *, tune: bool, announced: int) -> list[Piece]:
-    whole = [unit for unit in units if unit.is_whole]
+def _divide_titled(units: Sequence[Piece], *, tune: Tune | None, announced: int, parted: bool) -> list[Piece]:
+    """What stands under one title.
+
+    Args:
+        units: Rows or blocks.
+        tune: The tune that the title names.
+        announced: How many poems the title says there are.
+        parted: Whether blank rows part them: such a block may be a poem of its own that has no title.
+
+    Raises:
+        UntoldError: They may be one poem or several.
+    """
     if len(units) == 1:
         _refuse_patchwork(units[0], titled=True)
         return list(units)
-    if announced == len(units) == len(whole):
+    if announced == len(units) == sum(unit.is_whole for unit in units):
         return list(units)
+    if tune is not None and (filled := _fillings(units, tune)):
+        return filled
     one = joined(units)
-    if tune and (fits_a_tune(one.lines) or not all(fits_a_tune(unit.lines) for unit in units)):
-        return [one]
-    first = units[0]
-    if is_even_verse(first.lines) and _is_complete(first) and not fits_a_tune(one.lines):
-        for unit in units[1:]:
-            if unit.lines and len(unit.lines[0]) != len(first.lines[0]):
-                raise _untold(unit, len(units), _("stanzas of different lines under one title"))
-    if _is_one(units) or len(whole) < len(units) or not all(is_even_verse(unit.lines) and _rhymes(unit) for unit in units):
-        _refuse_patchwork(one, titled=True)
-        return [one]
-    # Quatrains with rhymes of their own under one title: 绝句 keep their tones, the stanzas of a 古诗 mostly do not.
-    kept = sum(_keeps_tones(unit.lines) for unit in units) / len(units)
-    if kept >= _MOST:
-        return list(units)
-    if kept <= _FEW:
-        return [one]
-    raise _untold(units[1], len(units), _("stanzas under one title"))
+    widths = {len(unit.lines[0]) for unit in units if unit.lines}
+    if is_even_verse(units[0].lines) and _is_complete(units[0]) and len(widths) > 1 and not fits_a_tune(one.lines):
+        raise _untold(units[1], len(units), _("stanzas of different lines under one title"))
+    if not _is_one(units):
+        if all(is_even_verse(unit.lines) and _is_complete(unit) for unit in units) and widths != {_ANCIENT}:
+            # Quatrains with rhymes of their own under one title: 绝句 keep their tones, the stanzas of a 古诗 mostly do not.
+            kept = sum(_keeps_tones(unit.lines) for unit in units) / len(units)
+            if kept >= _MOST:
+                return list(units)
+            if kept > _FEW or parted:
+                raise _untold(units[1], len(units), _("stanzas under one title"))
+        elif parted and any(_is_complete(unit) and len(unit.lines[0]) > _ANCIENT for unit in units):
+            raise _untold(units[1], len(units), _("stanzas under one title"))
+    elif (
+        parted
+        and any(map(_is_complete, units))
+        and not (_sound_alike(units) if fits_a_tune(one.lines) else all(map(_rhymes, units)))
+    ):
+        raise _untold(units[1], len(units), _("stanzas under one title"))
+    _refuse_patchwork(one, titled=not parted or not is_even_verse(one.lines) or widths == {_ANCIENT})
+    return [one]
+
+
+def _fillings(units: Sequence[Piece], tune: Tune) -> list[Piece]:
+    """The poems to a tune that its title stands above, each of as many pieces as fill it; none where nothing comes near it.
+
+    Raises:
+        UntoldError: They may be one poem or several, or what follows a poem to the tune is none.
+    """
+
+    def of(count: int) -> Piece:
+        return joined(units[start : start + count])
+
+    poems: list[Piece] = []
+    start = 0
+    while start < len(units):
+        most = min(_MAX_STANZAS, len(units) - start)
+        counts = [count for count in range(1, most + 1) if tune.fits([*map(len, of(count).lines)])]
+        if not counts:
+            break
+        if len(counts) > 1 and not _sound_alike(units[start : start + counts[-1]]):
+            # 望江南 has one stanza or two; two that rhyme with each other are one poem.
+            raise _untold(units[start], len(units), _("stanzas under one title"))
+        poems.append(of(counts[-1]))
+        start += counts[-1]
+    if start == len(units):
+        return poems
+    near = any(tune.is_near([*map(len, unit.lines)]) for unit in units)
+    if poems or near:
+        raise _untold(units[start or 1], len(units), _("stanzas under one title"))
+    if any(is_even_verse(unit.lines) and _is_complete(unit) for unit in units):
+        return []
+    one = joined(units)
+    return [one] if len(units) == 2 or tune.is_near([*map(len, one.lines)]) else []
+
+
+def _sound_alike(units: Sequence[Piece]) -> bool:
+    """Whether the last lines of all pieces rhyme with each other."""
+    return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
 
 
 def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
@@ -250,7 +305,7 @@ def _is_one(units: Sequence[Piece]) -> bool:
         return len(lines) < 2 * _QUATRAIN or _sentences_rhyme(lines)
     if len({is_even_verse(unit.lines) for unit in units}) > 1 or short:
         return False
-    return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
+    return _sound_alike(units)
 
 
 def _begin_anew(units: Sequence[Piece]) -> bool:
@@ -333,7 +388,7 @@ def _untold(piece: Piece, count: int, what: str) -> UntoldError:
     return UntoldError(
         piece.row,
         _("{count} {what}: they may be one poem or several", count=count, what=what),
-        _("put a title above each poem, or write 题目:正文 with one poem a line"),
+        _("put a title above each poem and no blank row inside one, or write 题目:正文 with one poem a line"),
     )
 
 
