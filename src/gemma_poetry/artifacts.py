@@ -29,7 +29,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from gemma_poetry.errors import DataError, OutputError, RunError
+from gemma_poetry.errors import DataError, OutputError, RunError, unreadable
 from gemma_poetry.languages import _, listed, reason_of
 
 MANIFEST = "manifest.json"
@@ -224,7 +224,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise DataError(_("no such file"), where=path, action=_what_writes(path)) from error
     except OSError as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path, DataError) from error
     except ValueError as error:
         raise DataError(
             _("not valid JSON ({shortened})", shortened=reason_of(error)),
@@ -232,11 +232,6 @@ def read_json(path: Path) -> Any:
             expected=_("a JSON file as it was written"),
             action=_what_writes(path),
         ) from error
-
-
-def _unreadable(error: OSError, path: Path) -> DataError:
-    reason = error.strerror or error
-    return DataError(_("cannot be read ({reason})", reason=reason), where=path, action=_("check its permissions"))
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -285,7 +280,7 @@ def read_jsonl(path: Path) -> Iterator[Any]:
     except UnicodeDecodeError as error:
         raise DataError(_("not UTF-8"), where=f"{path}:{number + 1}", action=_what_writes(path)) from error
     except OSError as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path, DataError) from error
 
 
 def _parsed_line(line: str, where: str) -> Any:

@@ -36,6 +36,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from gemma_poetry.languages import Language, _, localized, session_language, visible as visible
 
@@ -180,6 +181,21 @@ class OutputError(GemmaPoetryError):
 
 class ExportError(OutputError):
     """An export that does not write what its run writes."""
+
+
+_Kind = TypeVar("_Kind", bound=GemmaPoetryError)
+
+
+def unreadable(error: OSError | ValueError, path: Path, kind: type[_Kind]) -> _Kind:
+    """What is said of a file or folder that the system does not give.
+
+    Args:
+        error: The reason that the system tells.
+        path: The file or folder.
+        kind: The class of the error, by what the file was read as.
+    """
+    reason = getattr(error, "strerror", None) or error
+    return kind(_("cannot be read ({reason})", reason=reason), where=path, action=_("check the path and its permissions"))
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from gemma_poetry.errors import SourceError, visible
+from gemma_poetry.errors import SourceError, unreadable, visible
 from gemma_poetry.languages import _
 
 MAX_BYTES = 4 * 2**30
@@ -178,11 +178,7 @@ def read_bytes(path: Path, *, pipes: bool = False) -> bytes:
         with open(path, "rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise SourceError(
-            _("cannot be read ({reason})", reason=getattr(error, "strerror", None) or error),
-            where=path,
-            action=_("check the path and the permissions"),
-        ) from error
+        raise unreadable(error, path, SourceError) from error
     if len(content) > MAX_FILE_BYTES:
         raise _too_large(str(path), max(len(content), path.stat().st_size))
     return content
@@ -289,12 +285,7 @@ def _tar_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
     except (tarfile.TarError, gzip.BadGzipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise _unreadable(error, path) from error
-
-
-def _unreadable(error: OSError, path: Path) -> SourceError:
-    reason = error.strerror or error
-    return SourceError(_("cannot be read ({reason})", reason=reason), where=path, action=_("check the permissions"))
+        raise unreadable(error, path, SourceError) from error
 
 
 def _refuse_irregular(path: Path) -> None:
@@ -310,7 +301,7 @@ def _checked_zip(path: Path) -> list[zipfile.ZipInfo]:
     except (zipfile.BadZipFile, *_DAMAGE) as error:
         raise _cut(path, error) from error
     except OSError as error:
-        raise _unreadable(error, path) from error
+        raise unreadable(error, path, SourceError) from error
     if len(members) > MAX_MEMBERS:
         raise _bomb(path, _("the archive has more than {max_members} members", max_members=MAX_MEMBERS))
     for info in members:

@@ -12,7 +12,7 @@ import orjson
 
 from gemma_poetry.corpus.poem import FIELDS, Poem
 from gemma_poetry.corpus.splits import SPLITS
-from gemma_poetry.errors import DataError, UsageError
+from gemma_poetry.errors import DataError, UsageError, unreadable
 from gemma_poetry.languages import _, listed
 
 
@@ -44,9 +44,7 @@ def load_poems(folder: Path, split: str, most: int | None = None) -> list[Poem]:
     except FileNotFoundError as error:
         raise DataError(_("no such file"), where=path, action=_("run gemma-poetry prepare first")) from error
     except OSError as error:
-        raise DataError(
-            _("cannot be read ({reason})", reason=error.strerror or error), where=path, action=_("check the permissions")
-        ) from error
+        raise unreadable(error, path, DataError) from error
     return poems
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemma_poetry.artifacts import read_json
-from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, UnsafeModelError, unreadable
 from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
@@ -323,11 +323,7 @@ def check_entries(folder: Path) -> None:
                     action=_("download it again"),
                 )
     except OSError as error:
-        raise ModelError(
-            _("the folder cannot be read ({reason})", reason=error.strerror or error),
-            where=folder,
-            action=_("check its permissions"),
-        ) from error
+        raise unreadable(error, folder, ModelError) from error
 
 
 _READ = (".json", ".jinja", ".txt", ".model", ".safetensors", ".npz")
