@@ -46,6 +46,20 @@ def _switch(value: object) -> object:
 
 Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)]
 
+# What trainings have in common, each with the default of its own; types, since a base class would put its fields before theirs.
+GradientAccumulation = Annotated[int, Field(ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")]
+Epochs = Annotated[float, Field(gt=0, le=1_000_000, description="Passes over train.txt.")]
+MaxSteps = Annotated[
+    int | None, Field(ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide.")
+]
+WarmupSteps = Annotated[int, Field(ge=0, le=LARGEST, description="Steps of linear warm-up.")]
+MaxGradientNorm = Annotated[float, Field(gt=0, le=1e9, description="Gradients are clipped to this norm.")]
+SaveSteps = Annotated[int, Field(ge=1, le=LARGEST, description="Steps between checkpoints.")]
+EvaluationSteps = Annotated[int, Field(ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")]
+LoggingSteps = Annotated[int, Field(ge=1, le=LARGEST, description="Steps between points of the loss curve.")]
+TitleDropout = Annotated[Share, Field(description="Probability that a training prompt leaves the title out.")]
+AuthorDropout = Annotated[Share, Field(description="Probability that a training prompt leaves the author out.")]
+WordsDropout = Annotated[Share, Field(description="Probability that a training prompt names no word (意象) of its poem.")]
 
 _LORA_RATE, _FULL_RATE = 5e-4, 5e-5
 
@@ -89,9 +103,9 @@ class PrepareSettings(Section):
     validation_share: Share = Field(0.02, description="Share of the clusters in val.txt.")
     test_share: Share = Field(0.02, description="Share of the clusters in test.txt.")
     near_duplicate_threshold: Share = Field(0.6, description="Jaccard similarity that makes two poems near-duplicates.")
-    title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
-    author_dropout: Share = Field(0.5, description="Probability that a training prompt leaves the author out.")
-    words_dropout: Share = Field(0.5, description="Probability that a training prompt names no word (意象) of its poem.")
+    title_dropout: TitleDropout = 0.15
+    author_dropout: AuthorDropout = 0.5
+    words_dropout: WordsDropout = 0.5
     exports: tuple[Literal["arrow", "parquet", "jsonl"], ...] = Field(
         (), description="Formats for other trainers, written to DATA/exports."
     )
@@ -120,19 +134,17 @@ class TrainSettings(Section):
         description=f"Peak learning rate of AdamW; where method is full, the default is {_FULL_RATE}.",
     )
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Learning-rate schedule.")
-    warmup_steps: int = Field(0, ge=0, le=LARGEST, description="Steps of linear warm-up.")
+    warmup_steps: WarmupSteps = 0
     batch_size: int = Field(16, ge=1, le=_MOST_AT_ONCE, description="Poems a device and step.")
-    gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
-    epochs: float = Field(3.0, gt=0, le=1_000_000, description="Passes over train.txt.")
-    max_steps: int | None = Field(
-        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
-    )
+    gradient_accumulation: GradientAccumulation = 1
+    epochs: Epochs = 3.0
+    max_steps: MaxSteps = None
     weight_decay: float = Field(0.01, ge=0, le=1000, description="Decoupled weight decay of AdamW.")
-    max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
+    max_gradient_norm: MaxGradientNorm = 1.0
     max_tokens: int = Field(1024, ge=16, le=_MOST_AT_ONCE, description="Longer samples are left out and counted, in tokens.")
-    save_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between checkpoints.")
+    save_steps: SaveSteps = 500
     save_limit: int = Field(2, ge=1, le=10_000, description="Checkpoints that are kept.")
-    evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
+    evaluation_steps: EvaluationSteps = 500
     evaluation_poems: int = Field(
         512, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation during training uses."
     )
@@ -147,7 +159,7 @@ class TrainSettings(Section):
     watched_titles: int = Field(
         16, ge=0, le=1000, description="Titles of val.txt that every evaluation writes poems to and measures; 0: none."
     )
-    logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
+    logging_steps: LoggingSteps = 25
     seed: Seed = Field(1, description="Seed of order and dropout.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="Arithmetic; auto: bfloat16 on GPUs that have it, and on CPUs that are faster in it (timed)."
@@ -260,30 +272,28 @@ class PretrainSettings(Section):
     learning_rate: float = Field(0.02, gt=0, le=1000, description="Peak rate of Muon (or of AdamW where it is the optimizer).")
     adamw_learning_rate: float = Field(0.003, gt=0, le=1000, description="Peak rate of AdamW beside Muon.")
     weight_decay: float = Field(0.0, ge=0, le=1000, description="Decoupled weight decay.")
-    warmup_steps: int = Field(100, ge=0, le=LARGEST, description="Steps of linear warm-up.")
+    warmup_steps: WarmupSteps = 100
     decay_share: Share = Field(0.5, description="Share of the steps, at the end, in which the rate falls to zero.")
     minimum_count: int = Field(3, ge=1, le=LARGEST, description="Rarer characters of train.jsonl are left to byte pieces.")
-    title_dropout: Share = Field(0.15, description="Probability that a training prompt leaves the title out.")
-    author_dropout: Share = Field(0.4, description="Probability that a training prompt leaves the author out.")
-    words_dropout: Share = Field(0.5, description="Probability that a training prompt names no word (意象) of its poem.")
+    title_dropout: TitleDropout = 0.15
+    author_dropout: AuthorDropout = 0.4
+    words_dropout: WordsDropout = 0.5
     block_tokens: int = Field(
         128, ge=32, le=_MOST_AT_ONCE, description="Tokens of a packed block; samples in it do not see each other."
     )
     batch_blocks: int = Field(32, ge=1, le=_MOST_AT_ONCE, description="Blocks a device and step.")
-    gradient_accumulation: int = Field(1, ge=1, le=_MOST_AT_ONCE, description="Batches added up before a step.")
-    epochs: float = Field(1.0, gt=0, le=1_000_000, description="Passes over train.txt.")
-    max_steps: int | None = Field(
-        None, ge=1, le=LARGEST, description="Steps to stop after, in place of epochs; null: epochs decide."
-    )
-    max_gradient_norm: float = Field(1.0, gt=0, le=1e9, description="Gradients are clipped to this norm.")
+    gradient_accumulation: GradientAccumulation = 1
+    epochs: Epochs = 1.0
+    max_steps: MaxSteps = None
+    max_gradient_norm: MaxGradientNorm = 1.0
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
         "auto", description="Arithmetic of products, by autocast over float32 weights; auto: bfloat16 where it is faster."
     )
     compile: Switch = Field("auto", description="Compile the layers with torch.compile; auto: on accelerators.")
-    evaluation_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between evaluations on val.txt.")
+    evaluation_steps: EvaluationSteps = 500
     evaluation_poems: int = Field(400, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation uses.")
-    save_steps: int = Field(500, ge=1, le=LARGEST, description="Steps between checkpoints.")
-    logging_steps: int = Field(25, ge=1, le=LARGEST, description="Steps between points of the loss curve.")
+    save_steps: SaveSteps = 500
+    logging_steps: LoggingSteps = 25
     seed: Seed = Field(1, description="Seed of weights and order.")
 
 
