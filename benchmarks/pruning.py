@@ -47,7 +47,7 @@ def make_model(arguments: argparse.Namespace) -> None:
     from torch.nn import functional
     from transformers import AutoTokenizer
 
-    from gemma_poetry.artifacts import atomic_folder
+    from gemma_poetry.manifests import atomic_folder
 
     tokenizer = AutoTokenizer.from_pretrained(arguments.tokenizer)
     model = grown_mini(tokenizer)

@@ -32,10 +32,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_jsonl, write_manifest
+from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_jsonl
 from gemma_poetry.config import Recipe, load_recipe
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import conditions_of
+from gemma_poetry.manifests import write_manifest
 
 BATCH = 16
 # glibc gives large blocks back to the system at once and clears them when they are asked for again.

@@ -14,23 +14,17 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry import errors
-from gemma_poetry.artifacts import (
+from gemma_poetry.artifacts import atomic_writer, check_file, read_json, read_jsonl, write_json, write_jsonl, write_text
+from gemma_poetry.errors import DataError, OutputError, RunError
+from gemma_poetry.manifests import (
     TRAINING_LOCK,
     atomic_folder,
-    atomic_writer,
-    check_file,
     check_manifest,
     check_same_start,
     growing_folder,
     own_files,
-    read_json,
-    read_jsonl,
-    write_json,
-    write_jsonl,
     write_manifest,
-    write_text,
 )
-from gemma_poetry.errors import DataError, OutputError, RunError
 
 
 def names(folder: Path) -> list[str]:
@@ -132,10 +126,10 @@ def test_a_folder_behind_a_link_is_replaced_where_it_lies(tmp_path: Path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from gemma_poetry import artifacts
+from gemma_poetry import manifests
 point, target = sys.argv[1], Path(sys.argv[2])
 if point == "between":  # on a system that cannot exchange two folders
-    artifacts._exchange = lambda first, second: False
+    manifests._exchange = lambda first, second: False
 renames = []
 def rename(first, second, replace=os.replace):
     renames.append(second)
@@ -143,14 +137,14 @@ def rename(first, second, replace=os.replace):
         os._exit(9)
     replace(first, second)
 os.replace = rename
-with artifacts.atomic_folder(target, "data") as folder:
+with manifests.atomic_folder(target, "data") as folder:
     (folder / "new.txt").write_text("new")
-    artifacts.write_manifest(folder, {"kind": "data"}, ["new.txt"])
+    manifests.write_manifest(folder, {"kind": "data"}, ["new.txt"])
     renames.clear()
     if point == "inside":
         os._exit(9)
     if point == "after":
-        artifacts.shutil.rmtree = lambda *_, **__: os._exit(9)
+        manifests.shutil.rmtree = lambda *_, **__: os._exit(9)
 """
 
 

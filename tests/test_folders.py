@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import write_json, write_manifest, write_text
+from gemma_poetry.artifacts import write_json, write_text
 from gemma_poetry.errors import DataError
 from gemma_poetry.folders import check_data_folder, describe_folder, folder_kind, is_local, model_hint
+from gemma_poetry.manifests import write_manifest
 
 
 @pytest.fixture

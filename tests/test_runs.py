@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import TRAINING_LOCK, write_json, write_manifest, write_text
+from gemma_poetry.artifacts import write_json, write_text
 from gemma_poetry.errors import DataError, GemmaPoetryError, OutputError, RunError, TrainingError
+from gemma_poetry.manifests import TRAINING_LOCK, write_manifest
 from gemma_poetry.runs import STARTED, at_work, is_complete, mark_complete, newest_checkpoint
 
 START = {"model": "mini", "seed": 1}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gemma_poetry.artifacts import write_jsonl, write_manifest
+from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.tokenization import tokenize_poems, tokenizer_fingerprint, write_tokenized
+from gemma_poetry.manifests import write_manifest
 
 CHARACTERS = "春江花月夜山水风云天地人心日雨雪松竹石桥舟灯书酒客行归来去远近高低东西南北秋声影香明清空长白红青黄不无有一千万里"
 

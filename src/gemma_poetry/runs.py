@@ -25,7 +25,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from gemma_poetry.artifacts import MANIFEST, TRAINING_LOCK, check_manifest, check_same_start, read_json, write_json
+from gemma_poetry.artifacts import MANIFEST, read_json, write_json
 from gemma_poetry.errors import (
     DataError,
     ExportError,
@@ -37,6 +37,7 @@ from gemma_poetry.errors import (
 )
 from gemma_poetry.folders import describe_folder
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import TRAINING_LOCK, check_manifest, check_same_start
 
 STARTED = "started.json"
 COMPLETE = "complete.json"

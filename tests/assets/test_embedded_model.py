@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import check_manifest, read_json
+from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import PrepareSettings
+from gemma_poetry.manifests import check_manifest
 from gemma_poetry.model.loading import check_model_folder, packaged_model
 
 FILES = [

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
@@ -16,6 +15,7 @@ from gemma_poetry.data.interchange import FORMATS, write_exports
 from gemma_poetry.data.prompts import Conditions, conditions_of
 from gemma_poetry.data.tokenization import encode_samples, read_tokenized
 from gemma_poetry.errors import RecipeError
+from gemma_poetry.manifests import check_manifest
 from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
 from gemma_poetry.verbs.prepare import prepare
 from tests.tiny import make_poems

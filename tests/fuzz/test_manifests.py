@@ -25,10 +25,10 @@ MEANT: tuple[Any, ...] = (
 
 def ask(folder: str, data: str) -> None:
     """What verbs ask of a manifest: each question stands alone, so that an answer of ours does not hide the next trace."""
-    from gemma_poetry.artifacts import check_folder, check_manifest, read_manifest
     from gemma_poetry.data.tokenization import check_tokenizer
     from gemma_poetry.errors import GemmaPoetryError
     from gemma_poetry.evaluation.contamination import find_contamination
+    from gemma_poetry.manifests import check_folder, check_manifest, read_manifest
     from gemma_poetry.model.loading import load_tokenizer, run_base
     from gemma_poetry.studio.runs_page import _facts
     from gemma_poetry.verbs.domain_lookup import counting_of_data, domain_of_data, domain_of_model

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gemma_poetry.artifacts import write_manifest
 from gemma_poetry.errors import ModelError
+from gemma_poetry.manifests import write_manifest
 from gemma_poetry.model.checkpoint import check_model_folder
 from gemma_poetry.model.configuration_fields import check_tokenizer_files
 from tests.fuzz.trials import LONG, attempt, damage_bytes, damage_json, fingerprint, is_sound, json_text, seeds

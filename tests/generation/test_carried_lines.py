@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import write_json, write_manifest
+from gemma_poetry.artifacts import write_json
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines, carried_lists, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import ConstraintError, DataError
@@ -17,6 +17,7 @@ from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.serving import PoemServer, validate
+from gemma_poetry.manifests import write_manifest
 
 OURS, BASES, OLDEST = "床前明月光", "白日依山尽", "空山不见人"
 

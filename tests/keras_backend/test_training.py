@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from gemma_poetry.artifacts import check_manifest, read_json, write_json
+from gemma_poetry.artifacts import read_json, write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import RunError, TokenizerMismatchError, UsageError
+from gemma_poetry.manifests import check_manifest
 from gemma_poetry.verbs.train_keras import summary, train_with_keras
 from tests.tiny import save_data
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gemma_poetry.artifacts import sha256_file, write_jsonl, write_manifest
+from gemma_poetry.artifacts import sha256_file, write_jsonl
 from gemma_poetry.config import EvaluateSettings, GenerateSettings, LoraSettings
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
 from gemma_poetry.errors import DataError, ModelError, OutputError, SourceError, UsageError
 from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, read_records
+from gemma_poetry.manifests import write_manifest
 from gemma_poetry.verbs.evaluate import EvaluateOptions, evaluate
 from tests.tiny import make_poems, save_data, save_model
 

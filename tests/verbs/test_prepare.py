@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.tokenization import decode_poem, read_tokenized
 from gemma_poetry.errors import GemmaPoetryError, OutputError, SourceError
+from gemma_poetry.manifests import check_manifest
 from gemma_poetry.model.character_tokenizer import build_character_tokenizer
 from gemma_poetry.verbs import prepare as verb
 from gemma_poetry.verbs.prepare import FILES, prepare

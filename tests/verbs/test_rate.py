@@ -8,12 +8,13 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from gemma_poetry.artifacts import write_jsonl, write_manifest
+from gemma_poetry.artifacts import write_jsonl
 from gemma_poetry.cli.program import app
 from gemma_poetry.errors import DataError, GemmaPoetryError, UsageError
 from gemma_poetry.evaluation.human.answers import AnswerStore
 from gemma_poetry.evaluation.human.questions import ASPECT_NAMES
 from gemma_poetry.evaluation.human.study import ANSWERS, read_study
+from gemma_poetry.manifests import write_manifest
 from tests.tiny import make_poems
 
 

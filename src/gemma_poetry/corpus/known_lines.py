@@ -25,11 +25,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, copy_file, read_json, sha256_file
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, copy_file, read_json, sha256_file
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
 from gemma_poetry.folders import ADAPTER, MERGED
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import check_manifest
 from gemma_poetry.prosody.conversion import converter
 
 SHORTEST_LINE = 2

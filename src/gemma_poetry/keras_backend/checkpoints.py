@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import atomic_folder, read_json, write_json
+from gemma_poetry.artifacts import read_json, write_json
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.keras_backend.model import updated_layers
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import atomic_folder
 from gemma_poetry.runs import RunFolder, checkpoints
 
 _PROGRESS, _STATE = "progress.json", "state.safetensors"

@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gemma_poetry.artifacts import atomic_folder, read_json, write_json
+from gemma_poetry.artifacts import read_json, write_json
 from gemma_poetry.errors import ModelError
 from gemma_poetry.keras_backend.model import logits_of, read_configuration, special_ids
 from gemma_poetry.keras_backend.presets import is_preset
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import atomic_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -25,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_writer, check_manifest, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, sha256_file
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
@@ -41,6 +41,7 @@ from gemma_poetry.keras_backend.model import enable_lora, load_causal_lm, read_c
 from gemma_poetry.keras_backend.recipe_fields import check_fields, taken_fields
 from gemma_poetry.keras_backend.scoring import perplexities
 from gemma_poetry.languages import _, localized
+from gemma_poetry.manifests import check_manifest, write_manifest
 from gemma_poetry.progress import track
 from gemma_poetry.runs import RunFolder, at_work
 

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_folder, cache_folder, read_json, write_json, write_manifest
+from gemma_poetry.artifacts import MANIFEST, cache_folder, read_json, write_json
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, UsageError
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import atomic_folder, write_manifest
 from gemma_poetry.model.checkpoint import INDEX
 from gemma_poetry.model.gguf_header import GgufHeader, GgufTensor, read_gguf_header
 from gemma_poetry.model.gguf_settings import gguf_names, is_shifted, model_settings

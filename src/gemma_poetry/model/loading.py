@@ -18,11 +18,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_json, read_manifest
+from gemma_poetry.artifacts import read_json
 from gemma_poetry.data.chat_frame import chat_frame
 from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
 from gemma_poetry.folders import ADAPTER, MERGED, folder_kind, is_local, model_hint
 from gemma_poetry.languages import _, listed
+from gemma_poetry.manifests import read_manifest
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,

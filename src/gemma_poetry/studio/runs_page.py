@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import read_manifest
 from gemma_poetry.errors import GemmaPoetryError
 from gemma_poetry.evaluation.curves import read_curve, series
+from gemma_poetry.manifests import read_manifest
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import Language, complaint, say
 from gemma_poetry.studio.verse import escape, notice_html

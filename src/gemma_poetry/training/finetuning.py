@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, sha256_file, write_json, write_manifest
+from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
@@ -30,6 +30,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, paddi
 from gemma_poetry.errors import DataError, RunError, TrainingError
 from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import check_manifest, write_manifest
 from gemma_poetry.progress import say
 from gemma_poetry.runs import STARTED, RunFolder, at_work
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_manifest, sha256_file, write_manifest
+from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
@@ -29,6 +29,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_s
 from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
+from gemma_poetry.manifests import check_manifest, read_manifest, write_manifest
 from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import check_manifest
 from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, fault_of, judge
 from gemma_poetry.errors import DataError, ModelError, RunError, TokenizerMismatchError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
+from gemma_poetry.manifests import check_manifest
 
 if TYPE_CHECKING:
     from rich.table import Table

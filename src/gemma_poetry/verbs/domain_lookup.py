@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gemma_poetry.artifacts import MANIFEST, read_manifest
+from gemma_poetry.artifacts import MANIFEST
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
+from gemma_poetry.manifests import read_manifest
 
 
 def domain_of_data(data: Path) -> Domain:

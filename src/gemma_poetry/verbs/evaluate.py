@@ -20,16 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gemma_poetry.artifacts import (
-    MANIFEST,
-    check_manifest,
-    check_names,
-    own_files,
-    read_manifest,
-    sha256_file,
-    write_json,
-    write_text,
-)
+from gemma_poetry.artifacts import MANIFEST, sha256_file, write_json, write_text
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
@@ -53,6 +44,7 @@ from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
 from gemma_poetry.folders import model_hint
 from gemma_poetry.languages import _, listed
+from gemma_poetry.manifests import check_manifest, check_names, own_files, read_manifest
 from gemma_poetry.progress import say, stage
 from gemma_poetry.prosody.rhyme_books import YUAN, for_songs_alone
 from gemma_poetry.verbs.domain_lookup import domain_of_data

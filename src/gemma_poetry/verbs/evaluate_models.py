@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_manifest, sha256_file
+from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import EvaluateSettings, GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Conditions
@@ -27,6 +27,7 @@ from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, Ti
 from gemma_poetry.evaluation.references import as_generation, skipped
 from gemma_poetry.evaluation.titles import rank_title, title_choices
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import read_manifest
 from gemma_poetry.progress import steps, track
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import atomic_folder, check_folder, copy_file, read_manifest, write_manifest, write_text
+from gemma_poetry.artifacts import copy_file, write_text
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import carried_lists
 from gemma_poetry.errors import DataError, UsageError
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import atomic_folder, check_folder, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from gemma_poetry.exporting.export import ExportCheck, ExportSource

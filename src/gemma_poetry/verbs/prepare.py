@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gemma_poetry.artifacts import atomic_folder, atomic_writer, check_folder, write_json, write_manifest, write_text
+from gemma_poetry.artifacts import atomic_writer, write_json, write_text
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.corpus.collection import Collection, build_collection
 from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines
@@ -26,6 +26,7 @@ from gemma_poetry.domains.domain import Domain
 from gemma_poetry.domains.registry import DEFAULT, load_domain
 from gemma_poetry.errors import OutputError
 from gemma_poetry.languages import _, listed, localized
+from gemma_poetry.manifests import atomic_folder, check_folder, write_manifest
 from gemma_poetry.progress import track
 
 if TYPE_CHECKING:

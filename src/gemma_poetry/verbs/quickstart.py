@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gemma_poetry as gp
-from gemma_poetry.artifacts import growing_folder, write_text
+from gemma_poetry.artifacts import write_text
 from gemma_poetry.config import Recipe, recipe_with
 from gemma_poetry.languages import _, localized
+from gemma_poetry.manifests import growing_folder
 
 # One wish for each regulated form; titles of the sample's own kind.
 WISHES = (("五言绝句", "夜班"), ("七言绝句", "高铁过江"), ("五言律诗", "望空间站"), ("七言律诗", "秋日视频寄友"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gemma_poetry.artifacts import MANIFEST, check_file, check_manifest, read_manifest, sha256_file, write_json, write_jsonl
+from gemma_poetry.artifacts import MANIFEST, check_file, sha256_file, write_json, write_jsonl
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.corpus.splits import SPLITS
 from gemma_poetry.errors import DataError, UsageError
@@ -31,6 +31,7 @@ from gemma_poetry.evaluation.system_outputs import read_system_outputs
 from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import check_manifest, read_manifest
 from gemma_poetry.progress import stage
 
 if TYPE_CHECKING:

@@ -103,9 +103,9 @@ def _preset_tokenizer(folder: Path, data: Path) -> PreTrainedTokenizerBase:
     Raises:
         TokenizerMismatchError: DATA was made with neither.
     """
-    from gemma_poetry.artifacts import read_manifest
     from gemma_poetry.corpus.reading import load_poems
     from gemma_poetry.data.tokenization import check_tokenizer
+    from gemma_poetry.manifests import read_manifest
     from gemma_poetry.model.keras_preset import difference, preset_tokenizer
     from gemma_poetry.model.loading import load_tokenizer
 

@@ -23,12 +23,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, atomic_writer, read_jsonl, sha256_file, write_jsonl, write_manifest, write_text
+from gemma_poetry.artifacts import MANIFEST, atomic_writer, read_jsonl, sha256_file, write_jsonl, write_text
 from gemma_poetry.config import Recipe
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, listed, localized
+from gemma_poetry.manifests import write_manifest
 from gemma_poetry.progress import say
 from gemma_poetry.runs import RunFolder, at_work
 from gemma_poetry.verbs.train import train

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import check_file, versions, write_json
+from gemma_poetry.artifacts import check_file, write_json
 from gemma_poetry.corpus.formats import read_poems, whole_poems
 from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
@@ -21,6 +21,7 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
+from gemma_poetry.manifests import versions
 from gemma_poetry.prosody.check_layout import finding_text
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone

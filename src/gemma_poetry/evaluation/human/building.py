@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import atomic_folder, write_json, write_jsonl, write_manifest, write_text
+from gemma_poetry.artifacts import write_json, write_jsonl, write_text
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import UsageError
 from gemma_poetry.evaluation.corpus_index import CorpusIndex
@@ -49,6 +49,7 @@ from gemma_poetry.evaluation.novelty import Provenance, trace
 from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import HUMAN, as_generation
 from gemma_poetry.languages import _, listed
+from gemma_poetry.manifests import atomic_folder, write_manifest
 
 LONGEST_POEM = 160
 """Longer poems tire raters and are left out, in characters."""

@@ -22,9 +22,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, check_manifest, read_json, read_jsonl, write_json
+from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_json
 from gemma_poetry.errors import DataError
 from gemma_poetry.languages import _
+from gemma_poetry.manifests import check_manifest
 
 ITEMS, TOKENS, SETTINGS, KEY = "items.jsonl", "tokens.json", "study.json", "key.json"
 LINKS, ANSWERS, RATERS = "links.csv", "answers.sqlite", "raters"
