@@ -50,7 +50,7 @@ def configuration(name: str) -> Any:
     from transformers import AutoConfig
 
     from gemma_poetry.model.catalogue import PUBLISHED
-    from gemma_poetry.model.loading import packaged_model
+    from gemma_poetry.model.locating import packaged_model
 
     if name == TINY:
         sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}

@@ -13,7 +13,8 @@ from pathlib import Path
 from gemma_poetry.artifacts import write_text
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.known_shapes import SHAPES, shape_record
-from gemma_poetry.model.loading import DEFAULT_MODEL, load_tokenizer
+from gemma_poetry.model.loading import load_tokenizer
+from gemma_poetry.model.locating import DEFAULT_MODEL
 from gemma_poetry.model.memory import read_shape
 from gemma_poetry.model.presets import PRESETS, preset_config
 

@@ -18,7 +18,8 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_poems, encode_prompt
 from gemma_poetry.exporting.export import ExportSource, merge, open_run
 from gemma_poetry.model.fixed_poems import FIXED_POEMS, score_fixed_poems
-from gemma_poetry.model.loading import LoadedModel, load_model, load_tokenizer, locate
+from gemma_poetry.model.loading import LoadedModel, load_model, load_tokenizer
+from gemma_poetry.model.locating import locate
 from gemma_poetry.model.named_models import find_named
 from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, installed_package
 from gemma_poetry.prosody.rules import Verdict

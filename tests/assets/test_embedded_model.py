@@ -9,7 +9,8 @@ import pytest
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.config import PrepareSettings
 from gemma_poetry.manifests import check_manifest
-from gemma_poetry.model.loading import check_model_folder, packaged_model
+from gemma_poetry.model.checkpoint import check_model_folder
+from gemma_poetry.model.locating import packaged_model
 
 FILES = [
     "config.json",

@@ -29,7 +29,8 @@ def ask(folder: str, data: str) -> None:
     from gemma_poetry.errors import GemmaPoetryError
     from gemma_poetry.evaluation.contamination import find_contamination
     from gemma_poetry.manifests import check_folder, check_manifest, read_manifest
-    from gemma_poetry.model.loading import load_tokenizer, run_base
+    from gemma_poetry.model.loading import load_tokenizer
+    from gemma_poetry.model.locating import run_base
     from gemma_poetry.studio.runs_page import _facts
     from gemma_poetry.verbs.domain_lookup import counting_of_data, domain_of_data, domain_of_model
 

@@ -13,14 +13,14 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, InputError, OutputError, UnknownFormError, UsageError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.written import WrittenPoem
-from gemma_poetry.model import loading
+from gemma_poetry.model import loading, locating
 from gemma_poetry.studio.glyphs import face
 from gemma_poetry.verbs.generate import GenerateOptions, generate, read_poem_to_answer
 
 
 @pytest.fixture
 def loaded(monkeypatch, tiny, tokenizer):
-    monkeypatch.setattr(loading, "locate", lambda spec: "/nowhere")
+    monkeypatch.setattr(locating, "locate", lambda spec: "/nowhere")
     monkeypatch.setattr(
         loading, "load_model", lambda spec, **_: SimpleNamespace(adapted=False, model=tiny, tokenizer=tokenizer)
     )

@@ -19,7 +19,8 @@ from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import decode_poem, encode_prompt
 from gemma_poetry.errors import UnknownFormError, UsageError
 from gemma_poetry.generation.serving import PoemServer, read_request
-from gemma_poetry.model.loading import load_tokenizer, locate
+from gemma_poetry.model.loading import load_tokenizer
+from gemma_poetry.model.locating import locate
 from gemma_poetry.prosody.scansion import scan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

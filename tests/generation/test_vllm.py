@@ -20,7 +20,7 @@ pytest.importorskip("vllm", reason="vLLM is not installed (requirements-vllm.txt
 
 from gemma_poetry.data.tokenization import decode_poem
 from gemma_poetry.generation.serving import PoemServer
-from gemma_poetry.model.loading import locate
+from gemma_poetry.model.locating import locate
 from gemma_poetry.prosody.scansion import scan
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

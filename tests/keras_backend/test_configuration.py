@@ -14,7 +14,7 @@ from gemma_poetry.keras_backend.configuration import check_configuration
 
 def test_the_published_recipe_and_our_own_models_are_taken(checkpoint):
     from gemma_poetry.model.catalogue import PUBLISHED
-    from gemma_poetry.model.loading import packaged_model
+    from gemma_poetry.model.locating import packaged_model
 
     check_configuration(read_json(checkpoint / "config.json"), checkpoint)
     check_configuration(read_json(packaged_model("mini") / "config.json"), "mini")

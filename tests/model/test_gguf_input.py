@@ -13,7 +13,8 @@ from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file
 from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelError, NotAGemmaError
 from gemma_poetry.model import gguf_input
 from gemma_poetry.model.gguf_header import read_gguf_header
-from gemma_poetry.model.loading import load_model, load_tokenizer, locate
+from gemma_poetry.model.loading import load_model, load_tokenizer
+from gemma_poetry.model.locating import locate
 from tests.gguf_writing import ARCHITECTURES, write_family
 
 TEXTS = ["体裁：五言绝句\n题目：春江花\n诗：", "明月  春江", "𠮷 a<mask>b", "<0x41>", "   \n\n "]

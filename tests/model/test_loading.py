@@ -11,7 +11,10 @@ import torch
 
 from gemma_poetry.errors import IncompleteModelError, ModelAccessError, ModelError, NotAGemmaError, RunError, UnsafeModelError
 from gemma_poetry.model import loading
-from gemma_poetry.model.loading import FAMILIES, check_model_folder, load_model, load_tokenizer, locate
+from gemma_poetry.model.checkpoint import check_model_folder
+from gemma_poetry.model.families import FAMILIES
+from gemma_poetry.model.loading import load_model, load_tokenizer
+from gemma_poetry.model.locating import locate
 from tests.tiny import save_model
 
 

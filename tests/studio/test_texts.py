@@ -18,7 +18,8 @@ from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.languages import _, localized
 from gemma_poetry.model import hub
 from gemma_poetry.model.checkpoint import check_model_folder
-from gemma_poetry.model.loading import load_model, load_tokenizer, locate
+from gemma_poetry.model.loading import load_model, load_tokenizer
+from gemma_poetry.model.locating import locate
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.studio.problems import problem_html
 from gemma_poetry.studio.texts import _TEXTS, complaint, preferred_language, say, verdict_text

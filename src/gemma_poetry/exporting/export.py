@@ -25,7 +25,8 @@ from gemma_poetry.errors import ExportError, OutputError, RunError
 from gemma_poetry.folders import ADAPTER, model_hint
 from gemma_poetry.languages import _
 from gemma_poetry.model.fixed_poems import score_fixed_poems
-from gemma_poetry.model.loading import LoadedModel, is_run, load_model
+from gemma_poetry.model.loading import LoadedModel, load_model
+from gemma_poetry.model.locating import is_run
 from gemma_poetry.model.towers import restore_towers
 
 if TYPE_CHECKING:

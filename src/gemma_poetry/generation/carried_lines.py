@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemma_poetry.corpus.known_lines import KnownLines, build_list, carried_lists
 from gemma_poetry.errors import ModelAccessError
-from gemma_poetry.model.loading import is_run, model_folder, run_base
+from gemma_poetry.model.locating import is_run, model_folder, run_base
 
 
 def find_guards(model: str, data: Path | None = None) -> list[KnownLines]:

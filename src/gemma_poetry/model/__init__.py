@@ -13,11 +13,13 @@ from gemma_poetry.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from gemma_poetry.model.free_memory import available_memory as available_memory, gib as gib
     from gemma_poetry.model.loading import (
-        DEFAULT_MODEL as DEFAULT_MODEL,
         LoadedModel as LoadedModel,
-        is_run as is_run,
         load_model as load_model,
         load_tokenizer as load_tokenizer,
+    )
+    from gemma_poetry.model.locating import (
+        DEFAULT_MODEL as DEFAULT_MODEL,
+        is_run as is_run,
         locate as locate,
         run_base as run_base,
     )

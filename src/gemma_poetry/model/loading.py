@@ -1,8 +1,7 @@
-"""Finding and loading a model, and refusing what cannot be trusted.
+"""Loading a model, and refusing what cannot be trusted.
 
-    spec: `mini` │ RUN folder │ adapter folder │ model folder │ FILE.gguf │ gemma-3-270m │ Hub id
-            └──> locate ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
-                 adapter: its base first, then the adapter, each tensor of it in its place
+    spec ──> `locating` ──> fetch (Hub) ──> check (Gemma? complete? safe?) ──> LoadedModel(model, tokenizer)
+             adapter: its base first, then the adapter, each tensor of it in its place
 
 In: what a person writes after `--model`. Out: a causal language model of transformers with its tokenizer; a RUN gives
 the base model with its adapter on top. Multimodal checkpoints keep their own class, so that an adapter's names fit the
@@ -12,18 +11,14 @@ stock checkpoint; their towers stay on disk (`model.towers`).
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.data.chat_frame import chat_frame
-from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, NotAGemmaError, RunError
-from gemma_poetry.folders import ADAPTER, MERGED, folder_kind, is_local, model_hint
+from gemma_poetry.errors import IncompleteModelError, ModelError, NotAGemmaError, RunError
 from gemma_poetry.languages import _, listed
-from gemma_poetry.manifests import read_manifest
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
     check_adapter_weights,
@@ -36,10 +31,9 @@ from gemma_poetry.model.checkpoint import (
 from gemma_poetry.model.configuration_fields import check_adapter_configuration, check_tokenizer_files, check_tokenizer_rows
 from gemma_poetry.model.families import FAMILIES, choose_attention, choose_device, choose_dtype, four_bit_settings
 from gemma_poetry.model.free_memory import available_memory, gib
-from gemma_poetry.model.gguf_header import is_gguf
-from gemma_poetry.model.gguf_input import converted_gguf, converted_tokenizer
-from gemma_poetry.model.hub import fetch
+from gemma_poetry.model.gguf_input import converted_tokenizer
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
+from gemma_poetry.model.locating import ADAPTER_CONFIG, Adapter, find_adapter, folder_of, locate
 from gemma_poetry.model.named_models import find_named, named_repository
 from gemma_poetry.model.other_base import gguf_source, loss_by_other_base
 from gemma_poetry.model.towers import weight_bytes, without_towers
@@ -49,25 +43,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "FAMILIES",
-    "LoadedModel",
-    "check_model_folder",
-    "choose_device",
-    "choose_dtype",
-    "is_run",
-    "is_whole_run",
-    "load_model",
-    "load_tokenizer",
-    "locate",
-    "model_folder",
-    "packaged_model",
-    "run_base",
-]
-
-DEFAULT_MODEL = "mini"
-_ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
@@ -116,160 +91,16 @@ class LoadedModel:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Adapter:
-    """An adapter on disk, the base model that it was trained on and what it made of the fixed poems, as far as known."""
-
-    folder: Path
-    base: str
-    revision: str | None
-    fingerprint: str | None
-    gguf: str | None = None
-    fixed_poems: tuple[float, ...] = ()
-
-
-def packaged_model(name: str) -> Path | None:
-    """The folder of a model that ships with the package, or `None`."""
-    folder = resources.files("gemma_poetry") / "assets" / "models" / name
-    return Path(str(folder)) if (folder / "config.json").is_file() else None
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is a RUN (an adapter with its manifest)."""
-    return (path / ADAPTER / _ADAPTER_CONFIG).is_file()
-
-
-def is_whole_run(path: Path) -> bool:
-    """Whether a folder is a RUN of the KerasHub backend, which has no adapter and holds its model whole."""
-    return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
-
-
-def locate(spec: str, *, weights: bool = True) -> str:
-    """What is to be loaded: a folder for presets, paths, GGUF files and names of real models, else a Hub id.
-
-    Args:
-        spec: What `--model` names.
-        weights: Whether a real model's weights are wanted, or its tokenizer alone.
-
-    Raises:
-        ModelError: The folder or file that was named does not exist, or a GGUF file cannot be used.
-        ModelAccessError: A real model that was named is neither here nor to be had.
-    """
-    packaged = packaged_model(spec)
-    if packaged is not None:
-        return str(packaged)
-    path = Path(spec)
-    with suppress(OSError, ValueError):  # no name that any file can have
-        if path.is_dir():
-            _refuse_other_folder(path)
-            return str(path / MERGED if is_whole_run(path) else path)
-        if is_gguf(path):
-            return str(converted_gguf(path))
-    if named_repository(spec) is not None:
-        return str(find_named(spec, weights=weights).folder)
-    hub_like = spec.count("/") == 1 and not spec.startswith((".", "/", "~"))
-    if path.suffix != ".gguf" and hub_like and not is_local(spec):
-        return spec
-    found, action = model_hint(path) if "/" in spec or path.exists() else ("", "")
-    raise ModelError(
-        _("no model is called {spec!r}{detail}", spec=spec[:200], detail=_(" ({found})", found=found) if found else ""),
-        expected=_("`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt"),
-        action=action or _("check the name; a folder or file must exist"),
-    )
-
-
-def _refuse_other_folder(path: Path) -> None:
-    """Refuses a folder that is ours and no model, and names the one that was meant.
-
-    Raises:
-        ModelError: It is prepared data, or holds a run, or a run that is not finished.
-    """
-    found, action = model_hint(path)
-    kind = folder_kind(path)
-    if found and (action or kind in ("data", "run", "keras-run")):
-        unfinished = kind in ("run", "keras-run")
-        raise ModelError(
-            _("the folder is no model: {found}", found=found),
-            where=path,
-            expected=_("`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m"),
-            action=action or (_("end its training: the same command with --resume") if unfinished else _("name a RUN")),
-        )
-
-
-def run_base(run: Path) -> str:
-    """The spec of the base model that a RUN was trained on.
-
-    Raises:
-        RunError: The RUN has no manifest or it names no base.
-    """
-    return str(_base_entry(run)["spec"])
-
-
-def _base_entry(run: Path) -> dict[str, Any]:
-    try:
-        entry: dict[str, Any] = read_manifest(run)["base"]
-        if not entry.get("spec"):
-            raise KeyError("spec")
-    except (DataError, KeyError) as error:
-        raise RunError(
-            _("the run has no manifest that names its base model")
-            + (_(" ({found})", found=error.found) if isinstance(error, DataError) else ""),
-            where=run,
-            expected=_("a run whose training has ended: the manifest is written last"),
-            action=_("end its training (gemma-poetry train with the same options and --resume), or name another run"),
-        ) from error
-    return entry
-
-
-def _find_adapter(path: Path) -> _Adapter | None:
-    """The adapter of a RUN, or of a plain PEFT folder; `None` for anything else."""
-    if is_run(path):
-        entry, poems = _base_entry(path), read_manifest(path).get("fixed_poems", ())
-        return _Adapter(
-            path / ADAPTER,
-            str(entry["spec"]),
-            entry.get("revision"),
-            entry.get("weights_fingerprint"),
-            entry.get("gguf"),
-            tuple(poems) if all(isinstance(nats, float) for nats in poems) else (),
-        )
-    if (path / _ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
-        config = check_adapter_configuration(path / _ADAPTER_CONFIG)
-        base = config.get("base_model_name_or_path")
-        if not base:
-            raise RunError(
-                _("{adapter_config} names no base model", adapter_config=_ADAPTER_CONFIG),
-                where=path,
-                action=_("name the RUN folder that the adapter is from"),
-            )
-        return _Adapter(path, str(base), config.get("revision"), None)
-    return None
-
-
 def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model, without its weights.
 
     Raises:
         ModelError: There is none, or it cannot be reached.
     """
-    adapter = _find_adapter(Path(spec))
+    adapter = find_adapter(Path(spec))
     if adapter is not None:
-        return _read_tokenizer(_folder_of(locate(adapter.base, weights=False), adapter.revision, weights=False))
-    return _read_tokenizer(_folder_of(locate(spec, weights=False), weights=False))
-
-
-def model_folder(spec: str) -> Path:
-    """The folder of everything but weights that a model has; a Hub id's is fetched.
-
-    Raises:
-        ModelError: There is no such model, or it cannot be reached.
-    """
-    return _folder_of(locate(spec), weights=False)
-
-
-def _folder_of(location: str, revision: str | None = None, *, weights: bool) -> Path:
-    path = Path(location)
-    return path if path.is_dir() else fetch(location, revision=revision, weights=weights)
+        return _read_tokenizer(folder_of(locate(adapter.base, weights=False), adapter.revision, weights=False))
+    return _read_tokenizer(folder_of(locate(spec, weights=False), weights=False))
 
 
 def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -319,7 +150,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
         RunError: A RUN folder that is incomplete, or whose adapter fits another base model.
         UsageError: A dtype that the family or device fails on.
     """
-    adapter = _find_adapter(Path(spec))
+    adapter = find_adapter(Path(spec))
     if adapter is not None:
         return _load_adapted(Path(spec), adapter, device=device, dtype=dtype)
     return _load_base(spec, None, device=device, dtype=dtype, four_bit=four_bit)
@@ -328,7 +159,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
 def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: str, four_bit: bool = False) -> LoadedModel:
     quantization = four_bit_settings(device) if four_bit else None
     location = locate(spec)
-    folder = _folder_of(location, revision, weights=True)
+    folder = folder_of(location, revision, weights=True)
     model = _load_weights(folder, device, dtype, quantization)
     model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
     path = Path(spec)
@@ -459,14 +290,14 @@ def _unfitting(folder: Path, model_type: str, reason: str) -> IncompleteModelErr
     )
 
 
-def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: str) -> LoadedModel:
+def _load_adapted(path: Path, adapter: Adapter, *, device: str | None, dtype: str) -> LoadedModel:
     from peft import PeftModel, get_peft_model_state_dict
 
     if not (adapter.folder / _ADAPTER_WEIGHTS).is_file():
         raise RunError(
             _("the adapter has no weights"), where=adapter.folder, expected=_ADAPTER_WEIGHTS, action=_("resume the training")
         )
-    settings = check_adapter_configuration(adapter.folder / _ADAPTER_CONFIG)
+    settings = check_adapter_configuration(adapter.folder / ADAPTER_CONFIG)
     shapes = check_adapter_weights(adapter.folder / _ADAPTER_WEIGHTS)
     there = set(shapes)
     config = adapter_settings(settings, shapes, adapter.folder)
@@ -499,7 +330,7 @@ def _load_adapted(path: Path, adapter: _Adapter, *, device: str | None, dtype: s
     return LoadedModel(model.eval(), base.tokenizer, path.resolve().name, base.base, True, base.folder, base.revision)
 
 
-def _misfit(adapter: _Adapter, base: LoadedModel, reason: str) -> RunError:
+def _misfit(adapter: Adapter, base: LoadedModel, reason: str) -> RunError:
     return RunError(
         _("the adapter does not fit the base model {base!r}: {reason}", base=base.base, reason=reason),
         where=adapter.folder,

@@ -468,7 +468,7 @@ def _multiplies_in_bfloat16(loaded: LoadedModel, settings: TrainSettings) -> boo
 
 def _weights_hash(model_spec: str) -> dict[str, str]:
     """sha256 of each weight file of a base model that lies in a folder; empty for a Hub id (its cache is checked there)."""
-    from gemma_poetry.model.loading import locate
+    from gemma_poetry.model.locating import locate
 
     folder = Path(locate(model_spec))
     return {path.name: sha256_file(path) for path in sorted(folder.glob("*.safetensors"))} if folder.is_dir() else {}

@@ -48,7 +48,8 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
         RunError: The model is a run, not a base model.
         DataError: There is no DATA folder.
     """
-    from gemma_poetry.model.loading import is_run, load_tokenizer, run_base
+    from gemma_poetry.model.loading import load_tokenizer
+    from gemma_poetry.model.locating import is_run, run_base
 
     if is_run(Path(model)):
         raise RunError(
@@ -138,7 +139,7 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
 
     from gemma_poetry.model.checkpoint import weight_files
     from gemma_poetry.model.free_memory import available_memory, gib
-    from gemma_poetry.model.loading import locate
+    from gemma_poetry.model.locating import locate
     from gemma_poetry.model.towers import weight_bytes
 
     available = available_memory("cuda" if torch.cuda.is_available() else "cpu")
@@ -171,7 +172,7 @@ def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
     The adapter's size is not known before the model is; 2% of the weights is more than rank 64 takes.
     """
     from gemma_poetry.model.free_memory import gib
-    from gemma_poetry.model.loading import locate
+    from gemma_poetry.model.locating import locate
 
     folder = Path(locate(model))
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0

@@ -163,7 +163,7 @@ def _domain(options: EvaluateOptions) -> Domain:
 
 
 def _check(options: EvaluateOptions) -> None:
-    from gemma_poetry.model.loading import is_run, is_whole_run
+    from gemma_poetry.model.locating import is_run, is_whole_run
 
     if options.split not in SPLITS:
         raise UsageError(

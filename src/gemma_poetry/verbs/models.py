@@ -112,7 +112,7 @@ def model_records(
 
 def _where(name: str, where_at_hand: Callable[[str], str | None]) -> str | None:
     """Where a model is on this machine already, `None` where it is not."""
-    from gemma_poetry.model.loading import packaged_model
+    from gemma_poetry.model.locating import packaged_model
 
     if "/" in name:
         return where_at_hand(name)

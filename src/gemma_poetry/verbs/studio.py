@@ -127,7 +127,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         RunError: A run is none.
         ModelError: A model does not exist.
     """
-    from gemma_poetry.model.loading import DEFAULT_MODEL, is_run, locate, run_base
+    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.training_job import TrainingJobs
     from gemma_poetry.studio.workshop import Checker, Workshop
@@ -163,7 +163,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
 
 def _trainable(options: StudioOptions, specs: Sequence[str]) -> list[str]:
     """What the page may train: the embedded model, those named, those at hand here; none where it may start no training."""
-    from gemma_poetry.model.loading import DEFAULT_MODEL, is_run
+    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run
     from gemma_poetry.model.named_models import published_names, where_at_hand
 
     allowed = is_loopback(options.host) if options.training is None else options.training

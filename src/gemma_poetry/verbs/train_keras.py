@@ -57,7 +57,8 @@ def find_base(model: str, data: Path) -> Base:
     from gemma_poetry.model.checkpoint import check_model_folder, weights_fingerprint
     from gemma_poetry.model.configuration_fields import check_preset
     from gemma_poetry.model.keras_preset import is_keras_preset
-    from gemma_poetry.model.loading import is_run, load_tokenizer
+    from gemma_poetry.model.loading import load_tokenizer
+    from gemma_poetry.model.locating import is_run
 
     if is_run(Path(model)):
         raise RunError(_("the model is a run, not a base model"), where=model, action=_("name its base"))
@@ -76,7 +77,7 @@ def _folder(model: str) -> tuple[Path, str | None]:
     from gemma_poetry.keras_backend.presets import HUGGING_FACE, fetch_preset, is_handle
     from gemma_poetry.model.hub import fetch
     from gemma_poetry.model.keras_preset import is_keras_preset
-    from gemma_poetry.model.loading import locate, packaged_model
+    from gemma_poetry.model.locating import locate, packaged_model
     from gemma_poetry.model.named_models import named_repository
 
     packaged = packaged_model(model)
