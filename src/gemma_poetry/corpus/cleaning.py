@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
-from gemma_poetry.corpus.stanzas import rhyme_together
+from gemma_poetry.corpus.verse_shapes import rhyme_together
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks

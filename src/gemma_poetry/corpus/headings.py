@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gemma_poetry.corpus.stanzas import is_even_verse, verse_lines
+from gemma_poetry.corpus.verse_shapes import is_even_verse, verse_lines
 
 PAUSES = re.compile(r"[，。？！；,?!;｡．]|(?<=[^\x00-\x7f])\.")
 _LONGEST_HEADING = 200

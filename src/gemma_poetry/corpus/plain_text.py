@@ -33,9 +33,10 @@ from gemma_poetry.corpus.headings import (
     without_stanza_label,
 )
 from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, fits_a_tune, is_even_verse, joined, verse_lines
+from gemma_poetry.corpus.stanzas import Piece, UntoldError, divide, joined
 from gemma_poetry.corpus.tune_names import split_tune
 from gemma_poetry.corpus.unmarked import MAX_HEADING_ROWS, headings_over_unmarked, unmarked_headings
+from gemma_poetry.corpus.verse_shapes import fits_a_tune, is_even_verse, verse_lines
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.tunes import find_tune
 

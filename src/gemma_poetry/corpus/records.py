@@ -16,7 +16,8 @@ from typing import Any
 from gemma_poetry.corpus.headings import PAUSES
 from gemma_poetry.corpus.plain_text import divide_text
 from gemma_poetry.corpus.poem import SourcePoem
-from gemma_poetry.corpus.stanzas import UntoldError, verse_lines
+from gemma_poetry.corpus.stanzas import UntoldError
+from gemma_poetry.corpus.verse_shapes import verse_lines
 from gemma_poetry.errors import SourceError
 from gemma_poetry.languages import _, listed
 

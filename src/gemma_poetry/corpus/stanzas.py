@@ -6,7 +6,8 @@ of one, and no later stage could see it.
 
 What tells, the surest first: a piece that ends inside a sentence goes on in the next; lines that together fill a tune are
 its stanzas (片); pieces of less than four lines are couplets of one poem; pieces that rhyme with each other belong together;
-pieces that each have the shape of a 绝句 or 律诗 and a rhyme of their own are poems.
+pieces that each have the shape of a 绝句 or 律诗 and a rhyme of their own are poems. A title names the poem right below it: a
+block behind a blank row that may be a poem is read into it only where one of these says so.
 """
 
 from __future__ import annotations
@@ -14,26 +15,20 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from gemma_poetry.corpus.verse_shapes import NOTE, QUATRAIN, fits_a_tune, is_even_verse, rhyme_together, sounds, verse_lines
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.characters import HAN
-from gemma_poetry.prosody.lexicon import readings
-from gemma_poetry.prosody.tune_variants import line_ends
-from gemma_poetry.prosody.tunes import Tune, shipped_tunes
+from gemma_poetry.prosody.tunes import Tune
 from gemma_poetry.prosody.verdicts import regulated_verdict
 
-_NOTE = re.compile(r"[（(][^（）()]*[）)]|[\[［][0-9]{1,3}[\]］]|[①-⑳]")
-_BREAK = re.compile(r"[，。？！；：,.?!;:｡．\s]+")
-_NO_TEXT = re.compile(r"[《》「」『』“”‘’\"'、·\u200b\ufeff]")
 _GOES_ON = tuple("，,、：:")
 _SENTENCE = re.compile(r"[。？！；.?!;｡．]")
 _MAX_STANZAS = 4
-_LONGEST_TUNE = 80
-_QUATRAIN = 4
 _ANCIENT = 4
+"""Characters of the lines of 四言, whose stanzas (章) rhyme each by itself."""
 _MOST = 0.8
 _USUALLY = 0.6
 _FEW = 0.2
@@ -80,12 +75,7 @@ class Piece:
     @property
     def is_whole(self) -> bool:
         """Whether it is long enough for a poem of its own, and ends where a sentence does."""
-        return len(self.lines) >= _QUATRAIN and not self.goes_on
-
-
-def verse_lines(text: str) -> tuple[str, ...]:
-    """The lines of a text by its marks and white space, notes and quotation marks left out."""
-    return tuple(line for line in _BREAK.split(_NO_TEXT.sub("", _NOTE.sub("", text))) if line)
+        return len(self.lines) >= QUATRAIN and not self.goes_on
 
 
 def joined(pieces: Sequence[Piece]) -> Piece:
@@ -93,17 +83,6 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     first = pieces[0]
     rows = tuple(row for piece in pieces for row in piece.rows)
     return Piece(rows, first.row, tuple(line for piece in pieces for line in piece.lines), first.gap)
-
-
-def is_even_verse(lines: Sequence[str]) -> bool:
-    """Whether lines have the shape of a 诗: an even number from four on, of one length between four and seven."""
-    return len(lines) >= _QUATRAIN and len(lines) % 2 == 0 and len(set(map(len, lines))) == 1 and 4 <= len(lines[0]) <= 7
-
-
-def fits_a_tune(lines: Sequence[str]) -> bool:
-    """Whether lines fill a tune whose lines are of different lengths."""
-    uneven = len(lines) % 2 or len(set(map(len, lines))) > 1
-    return bool(uneven) and len(lines) <= _LONGEST_TUNE and _fits_a_tune(tuple(map(len, lines)))
 
 
 def divide(blocks: Sequence[Sequence[Piece]], *, titled: bool, tune: Tune | None = None, announced: int = 0) -> list[Piece]:
@@ -233,7 +212,7 @@ def _fillings(units: Sequence[Piece], tune: Tune) -> list[Piece]:
 
 def _sound_alike(units: Sequence[Piece]) -> bool:
     """Whether the last lines of all pieces rhyme with each other."""
-    return bool(functools.reduce(frozenset.__and__, (_sounds(unit.lines[-1]) for unit in units)))
+    return bool(functools.reduce(frozenset.__and__, (sounds(unit.lines[-1]) for unit in units)))
 
 
 def _divide_untitled(units: Sequence[Piece], *, apart: bool) -> list[Piece]:
@@ -300,9 +279,9 @@ def _is_one(units: Sequence[Piece]) -> bool:
     even = len(set(map(len, lines))) == 1
     if not even and fits_a_tune(lines) and len(units) <= _MAX_STANZAS:
         return True
-    short = sum(len(unit.lines) < _QUATRAIN for unit in units)
+    short = sum(len(unit.lines) < QUATRAIN for unit in units)
     if short == len(units) and even and len(lines) % 2 == 0:
-        return len(lines) < 2 * _QUATRAIN or _sentences_rhyme(lines)
+        return len(lines) < 2 * QUATRAIN or _sentences_rhyme(lines)
     if len({is_even_verse(unit.lines) for unit in units}) > 1 or short:
         return False
     return _sound_alike(units)
@@ -326,14 +305,14 @@ def _is_complete(unit: Piece) -> bool:
 def _rhymes(unit: Piece) -> bool:
     if is_even_verse(unit.lines):
         return rhyme_together(unit.lines[1::2], spared=len(unit.lines) // 8)
-    heard = Counter(sound for line in unit.lines for sound in _sounds(line))
+    heard = Counter(sound for line in unit.lines for sound in sounds(line))
     return max(heard.values(), default=0) > 1
 
 
 def _sentences_rhyme(lines: Sequence[str]) -> bool:
     """Whether every second line rhymes with another one beside it, for the most part."""
     ends = lines[1::2]
-    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
+    near = [bool(sounds(first) & sounds(second)) for first, second in pairwise(ends)]
     return not near or sum(near) >= len(near) / 2
 
 
@@ -346,24 +325,24 @@ def _refuse_patchwork(poem: Piece, *, titled: bool) -> None:
     lines = poem.lines
     if len(poem.rows) < 2 or fits_a_tune(lines):
         return
-    sentences = [end for end in _SENTENCE.split(_NOTE.sub("", "".join(poem.rows))) if verse_lines(end)]
+    sentences = [end for end in _SENTENCE.split(NOTE.sub("", "".join(poem.rows))) if verse_lines(end)]
     ends = [verse_lines(sentence)[-1] for sentence in sentences] if len(sentences) > 1 else list(lines[1::2])
-    near = [bool(_sounds(first) & _sounds(second)) for first, second in pairwise(ends)]
+    near = [bool(sounds(first) & sounds(second)) for first, second in pairwise(ends)]
     if titled:
         if len(near) >= _UNRHYMED_TITLED and sum(near) < _UNRHYMED * len(near):
             raise _untold(poem, len(poem.rows), _("rows that do not rhyme with each other"))
         return
-    heard = Counter(sound for end in ends for sound in _sounds(end))
-    if len(lines) > 2 * _QUATRAIN and max(heard.values(), default=0) < _USUALLY * len(ends):
+    heard = Counter(sound for end in ends for sound in sounds(end))
+    if len(lines) > 2 * QUATRAIN and max(heard.values(), default=0) < _USUALLY * len(ends):
         raise _untold(poem, len(poem.rows), _("rows without one rhyme"))
-    quatrains = [lines[start : start + _QUATRAIN] for start in range(0, len(lines), _QUATRAIN)]
+    quatrains = [lines[start : start + QUATRAIN] for start in range(0, len(lines), QUATRAIN)]
     own = all(is_even_verse(one) and rhyme_together((one[1], one[3])) for one in quatrains)
     if own and len(quatrains) > 1 and not any(rhyme_together((first[3], second[3])) for first, second in pairwise(quatrains)):
         raise _untold(poem, len(poem.rows), _("rows whose rhyme changes every four lines"))
     if own and len(quatrains) > 1 and _may_be_quatrains(lines, quatrains):
         raise _untold(poem, len(poem.rows), _("rows of one rhyme, of which each four keep the tones by themselves"))
     runs = [list(run) for _length, run in groupby(lines, len)]
-    if len(runs) > 1 and all(is_even_verse(run) and len(run) % _QUATRAIN == 0 for run in runs):
+    if len(runs) > 1 and all(is_even_verse(run) and len(run) % QUATRAIN == 0 for run in runs):
         raise _untold(poem, len(poem.rows), _("rows of verse whose length changes"))
 
 
@@ -412,38 +391,3 @@ def _keeps_tones(lines: Sequence[str]) -> bool:
         return scan_auto(lines).verdict.passes
     except TextError:
         return False
-
-
-def rhyme_together(ends: Iterable[str], spared: int = 0) -> bool:
-    """Whether lines end in one rhyme, all but so many of them."""
-    heard = [_sounds(end) for end in ends]
-    counts = Counter(sound for own in heard for sound in own)
-    return max(counts.values(), default=0) >= len(heard) - spared
-
-
-def _sounds(line: str) -> frozenset[str]:
-    """What the end of a line rhymes with: 平水韵 groups, and 词林正韵 parts by tone class."""
-    return _end_sounds(next((char for char in reversed(line) if re.match(f"[{HAN}]", char)), ""))
-
-
-@functools.cache
-def _end_sounds(char: str) -> frozenset[str]:
-    found = readings(char) if char else ()
-    return frozenset(name for one in found for name in (one.group, f"{one.part}{one.tone.value}"))
-
-
-@functools.cache
-def _tune_shapes() -> dict[int, list[frozenset[int]]]:
-    """For each number of characters, where the tunes of this length rhyme."""
-    shapes: dict[int, list[frozenset[int]]] = {}
-    for tune in shipped_tunes().judged.values():
-        for variant in tune.solid:
-            if len(set(variant.form.line_lengths)) > 1 or len(variant.form.lines) % 2:
-                shapes.setdefault(variant.characters, []).append(variant.rhyme_ends)
-    return shapes
-
-
-@functools.lru_cache(maxsize=4096)
-def _fits_a_tune(lengths: tuple[int, ...]) -> bool:
-    ends = set(line_ends(lengths))
-    return any(rhymes <= ends for rhymes in _tune_shapes().get(sum(lengths), ()))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from gemma_poetry.corpus.headings import PAUSES
 from gemma_poetry.corpus.records import COLUMNS, ERAS, TEXT_COLUMNS, field_of
-from gemma_poetry.corpus.stanzas import verse_lines
+from gemma_poetry.corpus.verse_shapes import verse_lines
 from gemma_poetry.errors import SourceError
 from gemma_poetry.languages import _, listed
 

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from gemma_poetry.corpus.stanzas import UntoldError, fits_a_tune, is_even_verse, rhyme_together
+from gemma_poetry.corpus.stanzas import UntoldError
 from gemma_poetry.corpus.tune_names import split_tune
+from gemma_poetry.corpus.verse_shapes import fits_a_tune, is_even_verse, rhyme_together
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.tunes import find_tune
 
