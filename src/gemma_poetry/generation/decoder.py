@@ -20,6 +20,7 @@ from gemma_poetry.generation.narrow_sampling import WIDE_VOCABULARY, NarrowSampl
 from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.model.free_memory import return_freed_memory
+from gemma_poetry.model.packed_layers import packed_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -144,7 +145,8 @@ class Decoder:
     ) -> list[list[int]]:
         """What `model.generate` adds behind the prefixes, padding and all."""
         device = next(self.model.parameters()).device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
+        drawing = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with drawing, torch.inference_mode(), packed_layers(self.model):
             torch.manual_seed(seed)
             written: Any = self.model.generate(
                 input_ids=ids.to(device),

@@ -32,6 +32,7 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.narrow_sampling import PieceHead, can_narrow, equal_prompts
 from gemma_poetry.model.free_memory import return_freed_memory
+from gemma_poetry.model.packed_layers import packed_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -132,7 +133,7 @@ class ParticleDecoder:
         cache: Any = None
         terminator = plans[0].masks.index.terminator
         most = max(plan.masks.most_tokens for plan in plans)
-        with torch.inference_mode():
+        with torch.inference_mode(), packed_layers(self._model):
             for _ in range(most):
                 positions = (attention.cumsum(1) - 1).clamp(min=0)[:, -step_ids.shape[1] :]
                 with self._pieces.only() if narrow else nullcontext():
