@@ -87,10 +87,11 @@ class Decoder:
         """
         ids, attention = self._padded(prefixes)
         width = ids.shape[1]
-        processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
+        narrows = configuration.num_beams == 1 and can_narrow(self.model, wide=not alike)
+        processor = SlotProcessor(plans, width, self._pieces.table if narrows else self._table, starts, dead, watch)
+        if narrows:
             narrow = NarrowSampling(processor, self._padding, self._pieces)
             rows = self._generate(ids, attention, seed, configuration, narrow=narrow)
         else:
