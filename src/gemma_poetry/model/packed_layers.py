@@ -1,17 +1,18 @@
-"""Packed layers multiply without arranging their weights anew for each token.
+"""Packed layers compute without arranging their weights anew for each token.
 
 In: a model in bfloat16 on a CPU that multiplies in it. Out: while a block runs, the same model, whose layers give the same
-numbers, bit for bit, in some 60% of the time.
+numbers, bit for bit, in less time: products of few rows take some 60% of it.
 
 oneDNN wants weights in blocks. A plain matrix is put into these at every call, which for the few rows of a poem in the making
 takes longer than the multiplication. Packed copies are made once and kept beside the weights, as much memory again (200 MB for
-Gemma 3 270M); they are made anew where weights have changed, and are freed with the model.
+Gemma 3 270M); they are made anew where weights have changed, and are freed with the model. The norms of Gemma 1 to 3 keep their
+scale in the same way, 1 + weight in float32, and become one operation in place of six.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,8 +23,10 @@ from gemma_poetry.model.families import cpu_has_bfloat16
 _LEAST_VALUES, _MOST_BYTES = 2**14, 2**30
 """Smaller matrices (those of LoRA) gain nothing; of larger models the layers are not held twice."""
 
-_Packed = tuple[tuple[int, int], torch.Tensor]
-_KEPT: weakref.WeakKeyDictionary[torch.nn.Linear, _Packed] = weakref.WeakKeyDictionary()
+_ONE_PLUS_WEIGHT = ("GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm")
+
+_Kept = tuple[tuple[int, int], torch.Tensor]
+_KEPT: weakref.WeakKeyDictionary[torch.nn.Module, _Kept] = weakref.WeakKeyDictionary()
 
 
 @contextmanager
@@ -35,15 +38,16 @@ def packed_layers(model: Any) -> Iterator[None]:
             another device than a CPU, or with more than 1 GiB of layers stays as it is, and so does the head.
     """
     layers = [] if torch.is_grad_enabled() else _layers(model)
+    norms = [module for module in model.modules() if type(module).__name__ in _ONE_PLUS_WEIGHT] if layers else []
     # Within another such block they are packed already.
-    own = [layer for layer in layers if "forward" not in vars(layer)]
-    for layer in own:
-        vars(layer)["forward"] = _forward(_pack(layer), layer.bias)
+    own: list[torch.nn.Module] = [module for module in (*layers, *norms) if "forward" not in vars(module)]
+    for module in own:
+        vars(module)["forward"] = _linear(module) if isinstance(module, torch.nn.Linear) else _norm(module)
     try:
         yield
     finally:
-        for layer in own:
-            del vars(layer)["forward"]
+        for module in own:
+            del vars(module)["forward"]
 
 
 def _layers(model: Any) -> list[torch.nn.Linear]:
@@ -67,20 +71,30 @@ def _can_pack() -> bool:
     return known and torch.backends.mkldnn.enabled and cpu_has_bfloat16()
 
 
-def _pack(layer: torch.nn.Linear) -> torch.Tensor:
-    """The weights of a layer in oneDNN's blocks."""
-    of = (layer.weight.data_ptr(), layer.weight._version)
-    kept = _KEPT.get(layer)
+def _kept(module: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """What is made of the weight of a module, made anew where that has changed."""
+    of = (module.weight.data_ptr(), module.weight._version)
+    kept = _KEPT.get(module)
     if kept is None or kept[0] != of:
-        kept = _KEPT[layer] = of, torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), None)
+        kept = _KEPT[module] = of, make(module.weight.detach())
     return kept[1]
 
 
-def _forward(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
+def _linear(layer: torch.nn.Linear) -> Callable[[torch.Tensor], torch.Tensor]:
+    weight, bias = _kept(layer, lambda plain: torch.ops.mkldnn._reorder_linear_weight(plain, None)), layer.bias
     multiply = torch.ops.mkldnn._linear_pointwise.default
 
-    def packed(hidden: torch.Tensor) -> torch.Tensor:
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
         product: torch.Tensor = multiply(hidden, weight, bias, "none", [], "")
         return product
 
-    return packed
+    return forward
+
+
+def _norm(norm: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    scale, eps = _kept(norm, lambda plain: 1.0 + plain.float()), norm.eps
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.rms_norm(hidden.float(), scale.shape, scale, eps).type_as(hidden)
+
+    return forward
