@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -351,7 +351,8 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
 
         Returns:
             A mask (sequences, vocabulary), true where a token may not come; no row is true throughout. And the sequences
-            that would have had such a row, at a dead end or behind the end, each with the column of the terminator that it is left.
+            that would have had such a row, at a dead end or behind the end, each with the column of the terminator that is
+            left to it.
         """
         each = len(input_ids) // len(self.plans)
         prompts = [number for number in range(len(self.plans)) for _ in range(each)]
