@@ -7,9 +7,9 @@
 
 In: a checkpoint and a DATA folder (see benchmarks/training.py). Out: for `time`, seconds of a forward and backward pass with
 every shape of `--shapes`, once with plain attention and once with the fused kernel, in turn, the least and the median of the
-rounds; for `shortcuts`, the same as `train` does it and without what it does for speed, down to plain transformers and PEFT
-in float32, all on the same batches; for `padding`, the tokens of an epoch's batches with padding, drawn at random and of
-like length, over those without.
+rounds; for `shortcuts`, in seconds of the processor (which other jobs lengthen less), the same as `train` does it and without
+what it does for speed, down to plain transformers and PEFT in float32, all on the same batches; for `padding`, the tokens of an
+epoch's batches with padding, drawn at random and of like length, over those without.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ WITHOUT: dict[str, tuple[str, dict[str, bool], bool]] = {
 
 
 def measure_shortcuts(model: str, data: Path, recipe: Recipe, shapes: list[tuple[int, int]], rounds: int) -> None:
-    """Prints seconds of a pass for each shape, with one shortcut less in each line."""
+    """Prints seconds of the processor of a pass for each shape, with one shortcut less in each line."""
     from gemma_poetry.model.completion_loss import completion_losses
 
     print(f"| pass | {' | '.join(f'{rows} x {width}, least (median)' for rows, width in shapes)} | as train does it : this |")
@@ -111,10 +111,10 @@ def measure_shortcuts(model: str, data: Path, recipe: Recipe, shapes: list[tuple
             batch = batch_of(data, model, *shape)
             seconds = []
             for _round in range(rounds + 1):  # the first one warms up
-                began = time.perf_counter()
+                began = time.process_time()
                 loss = completion_losses(peft, head, batch).mean() if own_loss else peft(**batch, use_cache=False).loss
                 loss.backward()
-                seconds.append(time.perf_counter() - began)
+                seconds.append(time.process_time() - began)
             medians.append(statistics.median(seconds[1:]))
             cells.append(f"{min(seconds[1:]):.3f} ({medians[-1]:.3f}) s")
         first = first or medians

@@ -163,7 +163,7 @@ class Poet:
         n: int = 1,
         seed: int | None = None,
         best_of: int | None = None,
-        assess: bool = False,
+        assess: bool | None = None,
         feature: str = "",
         watch: Watch | None = None,
         **wishes: Any,
@@ -175,7 +175,7 @@ class Poet:
             n: How many poems are wanted (of each request).
             seed: Seed of sampling; `None`: that of the settings.
             best_of: Poems written for each that is kept; `None`: as many as the effort of the settings says.
-            assess: Tell the perplexity of each.
+            assess: Tell the perplexity of each; `None`: where several were written for one, `False`: where that takes no work.
             feature: What else the domain can be asked for: of haiku a season word.
             watch: Is called at each step of decoding with the running texts by their numbers; what it raises ends the writing.
             **wishes: Further fields of `PoemRequest`: `title`, `author`, `acrostic`, `rhymes`, `template`, ...

@@ -20,6 +20,7 @@ from gemma_poetry.generation.narrow_sampling import WIDE_VOCABULARY, NarrowSampl
 from gemma_poetry.generation.piece_trie import Spelling
 from gemma_poetry.generation.token_index import TokenIndex
 from gemma_poetry.model.free_memory import return_freed_memory
+from gemma_poetry.model.packed_layers import packed_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -86,10 +87,11 @@ class Decoder:
         """
         ids, attention = self._padded(prefixes)
         width = ids.shape[1]
-        processor = SlotProcessor(plans, width, self._table, starts, dead, watch)
         most = max(plan.masks.most_tokens for plan in plans)
         configuration = self._configuration(most, retrying)
-        if configuration.num_beams == 1 and can_narrow(self.model, wide=not alike):
+        narrows = configuration.num_beams == 1 and can_narrow(self.model, wide=not alike)
+        processor = SlotProcessor(plans, width, self._pieces.table if narrows else self._table, starts, dead, watch)
+        if narrows:
             narrow = NarrowSampling(processor, self._padding, self._pieces)
             rows = self._generate(ids, attention, seed, configuration, narrow=narrow)
         else:
@@ -144,7 +146,8 @@ class Decoder:
     ) -> list[list[int]]:
         """What `model.generate` adds behind the prefixes, padding and all."""
         device = next(self.model.parameters()).device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
+        drawing = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with drawing, torch.inference_mode(), packed_layers(self.model):
             torch.manual_seed(seed)
             written: Any = self.model.generate(
                 input_ids=ids.to(device),

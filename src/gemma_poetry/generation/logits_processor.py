@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import LogitsProcessor
 
@@ -180,16 +181,17 @@ def own_limits(plan: AnyPlan, track: Track, dead: Collection[str] = ()) -> tuple
     return banned, None
 
 
-def _repeated(plan: Plan, track: Track, fixed: bool) -> Iterator[int]:
+def _repeated(plan: Plan, track: Track, fixed: bool) -> list[int]:
     """Tokens that would bring a character of the poem again."""
     index = plan.masks.index
-    yield from index.repeating.tolist()
+    tokens: list[int] = index.repeating.tolist()
     last = track.text[-1:]
     doubled = track.text[-2:-1] == last or not plan.doubling
     for char in plan.given.union(track.text).difference(MARKS):
         if not fixed and (char != last or doubled):
-            yield from index.last_steps(char, track.begun)
-        yield from index.longer.get(char, ())
+            tokens += index.last_steps(char, track.begun)
+        tokens += index.longer.get(char, ())
+    return tokens
 
 
 def _favoured(plan: AnyPlan, track: Track) -> dict[int, float]:
@@ -219,16 +221,24 @@ def _known_lines(plan: Plan, track: Track, left: int) -> list[int]:
 
 
 class MaskTable:
-    """Forbidden tokens of many states as one boolean tensor (rows, vocabulary), equal rows kept once.
+    """Forbidden tokens of many states as one boolean tensor (rows, columns), equal rows kept once.
 
     Row `empty_row` forbids everything. The table takes width and device from what it is asked for.
+
+    Args:
+        tokens: What the columns stand for, ascending: all that any plan can admit; `None`: the vocabulary.
     """
 
     empty_row = 0
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: npt.NDArray[np.int64] | None = None) -> None:
+        self._tokens = tokens
         self.capacity = 0
         self.table = torch.empty((0, 0), dtype=torch.bool)
+
+    def columns(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The columns of tokens, which are all among those that the table is of."""
+        return tokens if self._tokens is None else np.searchsorted(self._tokens, tokens)
 
     def rows(self, wanted: Sequence[tuple[Masks, int, bytes]], vocabulary: int, device: torch.device) -> list[int]:
         """The rows of some (masks, state, bytes begun); those not yet known are found and kept.
@@ -266,7 +276,7 @@ class MaskTable:
             if row == len(self.table):
                 self.table = torch.cat([self.table, torch.empty_like(self.table)])
             self.table[row] = True
-            self.table[row, torch.from_numpy(admitted).to(self.table.device)] = False
+            self.table[row, torch.from_numpy(self.columns(admitted)).to(self.table.device)] = False
         self._rows[key] = row
         return row
 
@@ -337,11 +347,12 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
 
         Args:
             input_ids: Prompts and completions so far, (sequences, tokens); sequences of one prompt stand together.
-            vocabulary: Tokens that there are.
+            vocabulary: Columns of the table: tokens that there are.
 
         Returns:
             A mask (sequences, vocabulary), true where a token may not come; no row is true throughout. And the sequences
-            that would have had such a row, at a dead end or behind the end, each with the terminator that it is left.
+            that would have had such a row, at a dead end or behind the end, each with the column of the terminator that is
+            left to it.
         """
         each = len(input_ids) // len(self.plans)
         prompts = [number for number in range(len(self.plans)) for _ in range(each)]
@@ -375,27 +386,30 @@ class SlotProcessor(LogitsProcessor):  # type: ignore[misc]
         self, forbidden: torch.Tensor, prompts: Sequence[int], tracks: Sequence[Track], rows: Sequence[int]
     ) -> list[tuple[int, int]]:
         """Forbids, in place, what single sequences may not write, and leaves those that are stuck the terminator."""
-        sequences: list[int] = []
+        lengths: list[int] = []
         tokens: list[int] = []
         doubtful: list[int] = []
         for number, (prompt, track) in enumerate(zip(prompts, tracks)):
             banned, alone = own_limits(self.plans[prompt], track, self.dead[prompt])
             if alone is not None:
-                kept = forbidden[number, alone]
+                own = torch.from_numpy(self.table.columns(np.array(alone, dtype=np.int64))).to(forbidden.device)
+                kept = forbidden[number, own]
                 forbidden[number] = True
-                forbidden[number, alone] = kept
-            sequences.extend([number] * len(banned))
+                forbidden[number, own] = kept
+            lengths.append(len(banned))
             tokens.extend(banned)
             if banned or alone is not None or rows[number] == self.table.empty_row:
                 doubtful.append(number)
         if tokens:
-            places = torch.tensor([sequences, tokens], device=forbidden.device)
-            forbidden[places[0], places[1]] = True
+            sequences = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)).to(forbidden.device)
+            columns = torch.from_numpy(self.table.columns(np.array(tokens, dtype=np.int64))).to(forbidden.device)
+            forbidden[sequences, columns] = True
         if not doubtful:
             return []
         chosen = torch.tensor(doubtful, device=forbidden.device)
         dead_ends = chosen[forbidden[chosen].all(dim=1)].tolist()
-        stuck = [(number, self.plans[prompts[number]].masks.index.terminator) for number in dead_ends]
+        ends = np.array([self.plans[prompts[number]].masks.index.terminator for number in dead_ends], dtype=np.int64)
+        stuck = list(zip(dead_ends, self.table.columns(ends).tolist()))
         for number, terminator in stuck:
             forbidden[number, terminator] = False
         return stuck

@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
-from gemma_poetry.generation.logits_processor import SlotProcessor
+from gemma_poetry.generation.logits_processor import MaskTable, SlotProcessor
 
 WIDE_VOCABULARY = 32_768
 """Rows from which on the scores of a batch, made anew for each token, are what time and memory go to."""
@@ -40,6 +40,10 @@ def can_narrow(model: Any, *, wide: bool = True) -> bool:
 class PieceHead:
     """The rows of a head that belong to the pieces of poems; gathered at first use, and anew when its weights have changed.
 
+    Attributes:
+        tokens: The pieces, ascending, (pieces,).
+        table: What states forbid of them.
+
     Args:
         model: A causal language model whose head is a plain matrix.
         pieces: The tokens that can stand in a poem, the terminator too.
@@ -48,6 +52,7 @@ class PieceHead:
     def __init__(self, model: Any, pieces: Collection[int]) -> None:
         self._model = model
         self.tokens = torch.tensor(sorted(pieces), dtype=torch.long)
+        self.table = MaskTable(self.tokens.numpy())
         self._rows: tuple[torch.Tensor, torch.Tensor | None] | None = None
         self._of: tuple[Any, ...] = ()
 
@@ -78,7 +83,7 @@ class NarrowSampling:
     """Samples as `generate` does, from the admitted rows of the head; handed to it as `custom_generate`.
 
     Args:
-        processor: Knows what may come next.
+        processor: Knows what may come next, by the table of the pieces.
         padding: The id that stands behind the end of a sequence.
         pieces: All pieces that the plans can ever admit.
     """
@@ -111,17 +116,19 @@ class NarrowSampling:
         device = input_ids.device
         unfinished = torch.ones(len(input_ids), dtype=torch.bool, device=device)
         part = self._pieces.rows() if self._pieces.is_small else None
+        pieces = self._pieces.tokens.to(device)
         begun = False
         while bool(unfinished.any()):
-            forbidden, _ = self._processor.forbidden(input_ids, len(head.weight))
-            columns = torch.nonzero(~forbidden.all(dim=0)).squeeze(1)  # (admitted,)
+            forbidden, _ = self._processor.forbidden(input_ids, len(self._pieces))  # (sequences, pieces)
+            places = torch.nonzero(~forbidden.all(dim=0)).squeeze(1)
+            columns = pieces[places]  # (admitted,)
             with _rows_only(head, *(part or _gather(head, columns))):
                 step = self._go_on if begun else self._begin
                 logits, model_kwargs = step(model, input_ids, model_kwargs)
             begun = True
             if part is not None:
-                logits = logits[:, torch.searchsorted(self._pieces.tokens, columns)]
-            scores = self._processor.favoured(logits.float(), columns).masked_fill(forbidden[:, columns], -torch.inf)
+                logits = logits[:, places]
+            scores = self._processor.favoured(logits.float(), columns).masked_fill(forbidden[:, places], -torch.inf)
             scores = logits_processor(input_ids, scores)  # type: ignore[arg-type]
             if generation_config.do_sample:
                 chosen = torch.multinomial(scores.softmax(dim=-1), num_samples=1).squeeze(1)

@@ -32,6 +32,7 @@ from gemma_poetry.generation.alphabet import MARKS
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.narrow_sampling import PieceHead, can_narrow, equal_prompts
 from gemma_poetry.model.free_memory import return_freed_memory
+from gemma_poetry.model.packed_layers import packed_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -124,15 +125,16 @@ class ParticleDecoder:
             if watch is not None:
                 watch(seen[::each])
 
-        processor = SlotProcessor(plans, width, self._table, watch=told)
         narrow = can_narrow(self._model)
+        table = self._pieces.table if narrow else self._table
+        processor = SlotProcessor(plans, width, table, watch=told)
         # Equal prompts are read once.
         begun, places = equal_prompts(swarm.ids)
         step_ids, attention = swarm.ids[begun], swarm.attention[begun]
         cache: Any = None
         terminator = plans[0].masks.index.terminator
         most = max(plan.masks.most_tokens for plan in plans)
-        with torch.inference_mode():
+        with torch.inference_mode(), packed_layers(self._model):
             for _ in range(most):
                 positions = (attention.cumsum(1) - 1).clamp(min=0)[:, -step_ids.shape[1] :]
                 with self._pieces.only() if narrow else nullcontext():
@@ -164,7 +166,7 @@ class ParticleDecoder:
                         cache.reorder_cache(index)
                         here = [plans[draft] for draft in swarm.drafts]
                         tracks = [retrace(plan, row) for plan, row in zip(here, swarm.ids[:, width:].tolist())]
-                        processor = SlotProcessor(here, swarm.ids.shape[1], self._table, tracks, watch=told)
+                        processor = SlotProcessor(here, swarm.ids.shape[1], table, tracks, watch=told)
                 shares, candidates = self._proposal(scores)
                 drawn = shares.exp().multinomial(1, generator=draw)
                 tokens = candidates.gather(1, drawn)
@@ -191,9 +193,9 @@ class ParticleDecoder:
         if not narrow:
             scores = processor(ids, own)  # type: ignore[arg-type]
             return processor.favoured(own), scores
-        forbidden, _stuck = processor.forbidden(ids, len(self._model.get_output_embeddings().weight))
+        forbidden, _stuck = processor.forbidden(ids, len(self._pieces))
         own = processor.favoured(own, self._pieces.tokens)
-        return own, own.masked_fill(forbidden[:, self._pieces.tokens], -torch.inf)
+        return own, own.masked_fill(forbidden, -torch.inf)
 
     def _begin(self, prompts: Sequence[Sequence[int]], device: torch.device) -> _Swarm:
         """Prompts padded on the left."""

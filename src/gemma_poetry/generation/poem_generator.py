@@ -155,7 +155,7 @@ class PoemGenerator:
         *,
         seed: int | None = None,
         best_of: int | None = None,
-        assess: bool = False,
+        assess: bool | None = None,
         watch: Watch | None = None,
     ) -> Iterator[GeneratedPoem]:
         """Writes one poem a request, in order, a batch at a time.
@@ -167,7 +167,7 @@ class PoemGenerator:
             seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
             best_of: Poems that are written for each request as particles (see `particles`), of which the one with most
                 merits is kept; `None`: as many as the effort of the settings says.
-            assess: Tell the merits, also where one poem a request is written.
+            assess: Tell the merits; `None`: where several poems were written for one, `False`: where no work is done for that.
             watch: Is told the running texts of the poems in hand at each step; what it raises ends the writing.
 
         Raises:
@@ -180,8 +180,8 @@ class PoemGenerator:
         count = 1 if self.settings.temperature == 0 or self._beams > 1 else count
         drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
         if count == 1:
-            return self._write_all(drafts, seed, assess, watch)
-        kept = self._write_best(drafts, count, seed, watch)
+            return self._write_all(drafts, seed, bool(assess), watch)
+        kept = self._write_best(drafts, count, seed, assess is not False, watch)
         rounds = ROUNDS[self.settings.effort] if best_of is None else 0
         return (self._polished(one, rounds, seed, number) for number, one in enumerate(kept)) if rounds else kept
 
@@ -215,7 +215,9 @@ class PoemGenerator:
             return prescription, plan
         return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
-    def _write_best(self, drafts: Sequence[_Draft], each: int, seed: int, watch: Watch | None) -> Iterator[GeneratedPoem]:
+    def _write_best(
+        self, drafts: Sequence[_Draft], each: int, seed: int, assess: bool, watch: Watch | None
+    ) -> Iterator[GeneratedPoem]:
         """The poem with most merits of each wish, `each` drafts written as particles, some wishes at a time."""
         wishes = max(1, self.settings.batch_size // each)
         for number, first in enumerate(range(0, len(drafts), wishes * each)):
@@ -230,16 +232,19 @@ class PoemGenerator:
                 different = {particle.token_ids: particle for particle in particles}
                 done = [poem for one in different.values() if (poem := self._whole(own[one.draft], one.token_ids, seed))]
                 if done:
-                    yield self._best(done)
+                    yield self._best(done, assess)
                 else:
                     # No particle came through: a single draft is taken up again behind each dead end.
-                    yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), True, None)
+                    yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), assess, None)
 
-    def _best(self, poems: Sequence[GeneratedPoem]) -> GeneratedPoem:
+    def _best(self, poems: Sequence[GeneratedPoem], assess: bool) -> GeneratedPoem:
         """The poem with most merits; chosen among the pieces of poems on a wide head, its merits told over all tokens."""
         assessed = self._assess(poems, among_pieces=True)
         best = assessed[most_merits([one.merits for one in assessed if one.merits is not None])]
-        return self._assess([best])[0] if self._assessor.narrows else best
+        if not self._assessor.narrows:
+            return best
+        # The whole of a wide head takes as long as all that was chosen among.
+        return self._assess([best])[0] if assess else replace(best, merits=None)
 
     def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
         size = self.settings.batch_size

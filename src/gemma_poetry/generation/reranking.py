@@ -16,6 +16,7 @@ couplets, which are not parallel, in 10% (chance: 10%).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,6 @@ class Reranker:
         self._pieces = pieces if pieces and can_narrow(model) else None
         self._model = model
         self._tokenizer = tokenizer
-        self._vocabulary = tokenizer.get_vocab()
 
     @property
     def narrows(self) -> bool:
@@ -221,6 +221,12 @@ class Reranker:
             return None
         upper, lower = (self._embed([pair[side] for pair in known]) for side in (0, 1))
         return float((upper * lower).sum(axis=1).mean())
+
+    @functools.cached_property
+    def _vocabulary(self) -> dict[str, int]:
+        """The ids of the pieces: asked for where lines are compared, since a large vocabulary takes a third of a second."""
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+        return vocabulary
 
     def _embed(self, chars: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit embeddings (characters, hidden)."""

@@ -93,7 +93,7 @@ class TextWriter(Writer):
         requests: list[PoemRequest],
         seed: int | None,
         best_of: int | None,
-        assess: bool,
+        assess: bool | None,
         feature: str,
         watch: Watch | None,
     ) -> Iterator[Written]:

@@ -14,6 +14,7 @@ Three kinds of pieces can stand in a poem; every other piece (Latin, blanks, con
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _POETIC = re.compile(f"[{HAN}{MARKS}]+")
+_FIRST = min(HAN + MARKS)
 
 
 class TokenIndex:
@@ -58,7 +60,12 @@ class TokenIndex:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, terminator: int, byte_characters: Iterable[str] = ()) -> None:
         spelt = spell_tokens(tokenizer)
-        whole = {index: text for index, text in spelt.texts.items() if _POETIC.fullmatch(text) and index != terminator}
+        # Most pieces of a large vocabulary are in scripts that Unicode has before all that a poem can hold.
+        whole = {
+            index: text
+            for index, text in spelt.texts.items()
+            if text >= _FIRST and _POETIC.fullmatch(text) and index != terminator
+        }
         own = sorted({text for text in whole.values() if len(text) == 1})
         by_bytes = sorted({char for char in byte_characters if is_han(char)}.difference(own))
         self.parts = _byte_paths(by_bytes, spelt.partial)
@@ -137,16 +144,14 @@ class TokenIndex:
         return raw in reached
 
     def _layer_pieces(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
-        lengths = sorted({len(numbered) for numbered in self.spelling.values()})
+        by_length: dict[int, list[int]] = {}
+        for index, numbered in self.spelling.items():
+            by_length.setdefault(len(numbered), []).append(index)
         layers = []
-        for length in lengths:
-            chosen = [(index, numbered) for index, numbered in self.spelling.items() if len(numbered) == length]
-            layers.append(
-                (
-                    np.array([index for index, _ in chosen], dtype=np.int64),
-                    np.array([numbered for _, numbered in chosen], dtype=np.int32).reshape(len(chosen), length),
-                )
-            )
+        for length in sorted(by_length):
+            ids = by_length[length]
+            numbers = np.fromiter(itertools.chain.from_iterable(self.spelling[index] for index in ids), dtype=np.int32)
+            layers.append((np.array(ids, dtype=np.int64), numbers.reshape(len(ids), length)))
         return layers
 
 

@@ -65,7 +65,7 @@ class PoemWriter(Writer):
         requests: list[PoemRequest],
         seed: int | None,
         best_of: int | None,
-        assess: bool,
+        assess: bool | None,
         feature: str,
         watch: Watch | None,
     ) -> Iterator[Written]:

@@ -278,7 +278,7 @@ class Writer(ABC):
         *,
         seed: int | None = None,
         best_of: int | None = None,
-        assess: bool = False,
+        assess: bool | None = None,
         feature: str = "",
         watch: Watch | None = None,
     ) -> Iterator[Written]:
@@ -291,7 +291,7 @@ class Writer(ABC):
             count: How many texts are kept of each.
             seed: Seed of sampling; `None`: that of the settings.
             best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
-            assess: Tell the perplexity, also where `best_of` is 1.
+            assess: Tell the perplexity; `None`: where `best_of` is more than 1, `False`: where no work is done for that.
             feature: What else the domain can be asked for: of haiku a season word.
             watch: Is called at each step of decoding.
 
@@ -311,7 +311,7 @@ class Writer(ABC):
         *,
         seed: int | None = None,
         best_of: int | None = None,
-        assess: bool = False,
+        assess: bool | None = None,
         feature: str = "",
     ) -> list[Written]:
         """The same, all at once."""
@@ -323,7 +323,7 @@ class Writer(ABC):
         requests: list[PoemRequest],
         seed: int | None,
         best_of: int | None,
-        assess: bool,
+        assess: bool | None,
         feature: str,
         watch: Watch | None,
     ) -> Iterator[Written]: ...

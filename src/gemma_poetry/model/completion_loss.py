@@ -1,13 +1,15 @@
 """The loss falls on completion tokens, without the logits of prompts and without all logits at once.
 
-    batch ──layers──> (B, T, hidden) ──completion positions──> (N, hidden) ──chunks of tokens──> nats (N,)
+    batch ──layers──> (B, T, hidden) ──completion positions──> (N, hidden) ──chunks of the vocabulary──> nats (N,)
 
 In: a causal language model and a batch of `data.dataset`. Out: the negative log-likelihood of each labelled token.
 
 The head of a small Gemma is most of its work: at 262,144 pieces one position costs 168 million multiplications there,
 in the 18 layers of Gemma 3 270M 100 million. So prompt and padding never reach it. Where the head is frozen, as under
-LoRA, the gradient by its input is computed together with the loss, chunk by chunk: the logits of a chunk are dropped at
-once, and only (N, hidden) is kept for the backward pass, in place of (N, pieces) two or three times over.
+LoRA, the gradient by its input is computed together with the loss, chunk by chunk of the vocabulary: the logits of a chunk are
+dropped at once, and only (N, hidden) is kept for the backward pass, in place of (N, pieces) two or three times over. What was
+summed so far is scaled anew where a chunk has a greater logit, so that each row of the head is read for all positions at once,
+and once for each of the two products.
 """
 
 from __future__ import annotations
@@ -44,29 +46,41 @@ class _FrozenHeadLoss(torch.autograd.Function):
         cap: float | None,
         log_weights: torch.Tensor | None,
     ) -> torch.Tensor:
-        losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
-        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        rows = max(1, CHUNK_BYTES // (4 * weight.shape[0]))
-        for begin in range(0, len(targets), rows):
-            chunk = slice(begin, begin + rows)
-            wanted = targets[chunk, None]
-            logits = functional.linear(hidden[chunk].to(weight.dtype), weight, bias).float()  # (rows, pieces)
+        count, wide = len(targets), torch.float32
+        own = hidden.to(weight.dtype)
+        greatest = torch.full((count, 1), -torch.inf, dtype=wide, device=hidden.device)
+        total = torch.zeros((count, 1), dtype=wide, device=hidden.device)  # of exp(logit - greatest)
+        of_target = torch.empty(count, dtype=wide, device=hidden.device)
+        gradient = torch.zeros(hidden.shape, dtype=wide, device=hidden.device) if ctx.needs_input_grad[0] else None
+        rows = max(1, CHUNK_BYTES // (4 * max(1, count)))
+        for begin in range(0, len(weight), rows):
+            part = weight[begin : begin + rows]
+            logits = functional.linear(own, part, None if bias is None else bias[begin : begin + rows]).float()  # (N, rows)
             if cap is not None:
                 logits = logits.div_(cap).tanh_().mul_(cap)
             # d cap·tanh(x / cap) / dx = 1 - (capped / cap)²
             slope = None if cap is None or gradient is None else (logits / cap).square_().neg_().add_(1)
             if log_weights is not None:
-                logits.add_(log_weights)
-            normaliser = logits.logsumexp(dim=1, keepdim=True)
-            losses[chunk] = (normaliser - logits.gather(1, wanted)).squeeze(1)
+                logits.add_(log_weights[begin : begin + rows])
+            here = ((targets >= begin) & (targets < begin + len(part))).nonzero().squeeze(1)
+            of_target[here] = logits[here, targets[here] - begin]
+            before, greatest = greatest, torch.maximum(greatest, logits.amax(dim=1, keepdim=True))
+            shrunk = (before - greatest).exp()
+            shares = logits.sub_(greatest).exp_()
+            total = total * shrunk + shares.sum(dim=1, keepdim=True)
             if gradient is not None:
-                surplus = logits.sub_(normaliser).exp_()  # the probabilities; less 1 at the target: the gradient
-                surplus.scatter_add_(1, wanted, torch.full_like(surplus[:, :1], -1))
                 if slope is not None:
-                    surplus.mul_(slope)
-                gradient[chunk] = (surplus.to(weight.dtype) @ weight).to(gradient.dtype)
+                    shares.mul_(slope)
+                gradient.mul_(shrunk).add_(shares.to(weight.dtype) @ part)
+        if gradient is not None:
+            # Probabilities times rows, less the row of the target.
+            of_row = weight[targets].float()
+            if cap is not None:
+                plain = of_target if log_weights is None else of_target - log_weights[targets]
+                of_row.mul_((1 - (plain / cap).square())[:, None])
+            gradient = gradient.div_(total).sub_(of_row).to(hidden.dtype)
         ctx.save_for_backward(gradient)
-        return losses
+        return (greatest + total.log()).squeeze(1) - of_target
 
     @staticmethod
     def backward(ctx: Any, *incoming: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -27,6 +27,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.errors import ModelError
 from gemma_poetry.languages import _
 from gemma_poetry.model.memory import CHUNK_BYTES
+from gemma_poetry.model.packed_layers import packed_layers
 
 _MOST_PADDING = 256
 """Tokens of padding in a batch: more of them take longer than another batch does."""
@@ -72,7 +73,7 @@ def score_completions(
     scores: list[CompletionScore | None] = [None] * len(samples)
     device = next(model.parameters()).device
     rows = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
-    with torch.inference_mode():
+    with torch.inference_mode(), packed_layers(model):
         head = _Head(model, rows)
         for chosen in length_batches([len(sample) for sample in samples], batch_tokens):
             batch = [samples[index] for index in chosen]
@@ -116,7 +117,7 @@ def score_variants(
     device = next(model.parameters()).device
     confined = None if among is None else sorted({*among, *(token for sample in samples for token in sample.completion_ids)})
     scores: dict[int, CompletionScore] = {}
-    with torch.inference_mode():
+    with torch.inference_mode(), packed_layers(model):
         head = _Head(model, confined)
         common = torch.tensor([rows[0][: begun + 1]], device=device)
         hidden, cache = head.inputs(common[:, :-1], torch.ones_like(common[:, :-1]), keep=True)

@@ -7,6 +7,7 @@ kept there. Out: `BookSounds`, which sorts an alphabet into classes.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,11 +43,7 @@ class BookSounds:
     def rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
         """The rhyme groups that the character may stand for at the end of a line, in a slot of this tone."""
         known = self.book.heard(char, True).readings
-        fitting = [reading for reading in known if tone is None or reading.tone is tone]
-        groups = frozenset(self.group(reading) for reading in fitting)
-        if self.polyphones == "every" and (len(fitting) < len(known) or len(groups) > 1):
-            return frozenset()
-        return groups
+        return _fitting(tuple([(one.tone, self.group(one)) for one in known]), tone, self.polyphones)
 
     def given_rhymes(self, char: str, tone: Tone | None) -> frozenset[str]:
         """The same of a rhyme word that is given: it is read as the rhyme asks, also where it has other readings (回 疏 台)."""
@@ -56,3 +53,13 @@ class BookSounds:
     def group(self, reading: Reading) -> str:
         """The rhyme group of a reading, by this book."""
         return self.book.rhyme(reading)
+
+
+@functools.lru_cache(maxsize=16384)
+def _fitting(known: tuple[tuple[Tone, str], ...], tone: Tone | None, polyphones: Polyphones) -> frozenset[str]:
+    """The groups of readings, each a tone and a group, that stand for a tone."""
+    fitting = [own for own in known if tone is None or own[0] is tone]
+    groups = frozenset(group for _, group in fitting)
+    if polyphones == "every" and (len(fitting) < len(known) or len(groups) > 1):
+        return frozenset()
+    return groups

@@ -178,6 +178,7 @@ def readings(char: str) -> tuple[Reading, ...]:
     return readings_of_heads(lexicon().heads(char))
 
 
+@functools.cache
 def readings_of_heads(heads: str) -> tuple[Reading, ...]:
     """Every reading of these heads of the table, equal ones once; heads that it lacks are passed over."""
     table = lexicon()

@@ -244,7 +244,7 @@ class Batcher:
                 [order.request for order in owners],
                 seed=first.seed,
                 best_of=first.best_of,
-                assess=first.assess,
+                assess=first.assess or None,
                 feature=first.feature,
                 watch=watch,
             )
