@@ -47,7 +47,7 @@ class Poet(Protocol):
         *,
         seed: int | None = None,
         best_of: int | None = None,
-        assess: bool = False,
+        assess: bool | None = None,
         feature: str = "",
         watch: Callable[[Mapping[int, str]], None] | None = None,
     ) -> Iterator[Written]: ...
