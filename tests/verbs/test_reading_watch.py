@@ -32,6 +32,9 @@ def test_poems_to_fixed_titles_are_measured_at_each_evaluation(tiny_model_and_da
     for point in watched.values():
         assert 0 <= point["title_first"] <= 1 and 0 < point["distinct_2"] <= 1
         assert math.isfinite(point["title_gain"]) and point["base_ppl"] > 1
+        assert 0 <= point["poets_title_first"] <= 1 and math.isfinite(point["poets_title_gain"])
+        fell_behind = point["title_gain"] < min(watched[0]["title_gain"], point["poets_title_gain"])
+        assert not point["reading_fell"] or fell_behind
     records = list(read_jsonl(tmp_path / "RUN" / READINGS))
     by_step = {step: [one for one in records if one["step"] == step] for step in watched}
     titles = [one["title"] for one in by_step[0]]
@@ -63,6 +66,8 @@ def test_the_sentence_says_what_became_of_the_poems():
     start = reading(0.0, 0.8)
     worse = sentence({"reading": {"start": start, "kept": reading(1.0, 0.5)}})
     same = sentence({"reading": {"start": start, "kept": reading(0.0, 0.75)}})
-    assert "less than before" in worse and "80% -> 50%" in worse
-    assert "no less than before" in same and "80% -> 75%" in same
+    assert "less than before, and less than those of the poets" in worse and "80% -> 50%" in worse
+    assert "no less than before, or no less than those of the poets" in same and "80% -> 75%" in same
+    told = sentence({"reading": {"start": start, "kept": reading(0.0, 0.4) | {"poets_title_first": 0.3}}})
+    assert "80% -> 40%, of the poets' own poems 30%" in told
     assert sentence({}) == sentence({"reading": {}}) == ""

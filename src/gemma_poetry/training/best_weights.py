@@ -24,7 +24,7 @@ BEST = "best.safetensors"
 _FIGURES = "figures"
 READING_FELL = "reading_fell"
 """The figure that says whether the poems that were written go with their titles less than those of the beginning: 1, else 0."""
-READING = ("title_first", "title_gain", "distinct_2", "base_ppl", READING_FELL)
+READING = ("title_first", "title_gain", "poets_title_first", "poets_title_gain", "distinct_2", "base_ppl", READING_FELL)
 """The figures of poems that were written at an evaluation."""
 
 

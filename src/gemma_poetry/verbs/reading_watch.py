@@ -9,10 +9,12 @@ In: the model at each evaluation of a training, and fixed titles of val.txt. Out
     title_gain    nats a character that the own title is ahead of the mean of the others
     distinct_2    different pairs of characters among all
     base_ppl      perplexity a unit of the domain under the base model
-    reading_fell  1 where the title gain is below that of the beginning, by a paired 95% interval that excludes zero
+    reading_fell  1 where the title gain is below that of the beginning and below that of the poets' own poems to these titles
+                  (`poets_title_gain`), each by a paired 95% interval that excludes zero
 
-A validation loss can fall while poems drift away from their titles; here that is seen. Where every weight is trained there is
-no base left to ask, and the model judges itself.
+A validation loss can fall while poems drift away from their titles; here that is seen. Below the beginning alone says little: a
+model that never learned poems repeats its title, and is thereby nearer to it than any poet. Where every weight is trained there
+is no base left to ask, and the model judges itself and the poets.
 """
 
 from __future__ import annotations
@@ -104,6 +106,7 @@ class ReadingWatch:
         self._titles = titles
         self._domain = domain
         self._path = run.folder / READINGS
+        self._poets: tuple[list[float], list[int]] | None = None
         # One poem a title: what is looked at is the model, not the choice among many.
         sampling = recipe.generate.model_copy(update={"effort": 1, "batch_size": max(recipe.generate.batch_size, len(titles))})
         self._writer = open_writer(domain, loaded, sampling)
@@ -130,6 +133,7 @@ class ReadingWatch:
             for poem, one in zip(self._titles, written)
         ]
         gains, ranks, nats = self._judge(model, poems)
+        poets_gains, poets_ranks = self._judge_poets(model)
         records = [
             {"step": step, "title": poem.title, "form": poem.kind, "lines": list(one.poem.lines), "rank": rank, "gain": gain}
             for poem, one, rank, gain in zip(self._titles, written, ranks, gains)
@@ -141,10 +145,19 @@ class ReadingWatch:
         return {
             "title_first": sum(rank == 1 for rank in ranks) / len(ranks),
             "title_gain": sum(gains) / len(gains),
+            "poets_title_first": sum(rank == 1 for rank in poets_ranks) / len(poets_ranks),
+            "poets_title_gain": sum(poets_gains) / len(poets_gains),
             "distinct_2": pairs.value if pairs else math.nan,
             "base_ppl": math.exp(sum(nats) / units),
-            "reading_fell": float(self._fell(gains)),
+            "reading_fell": float(self._below(gains, self._start()) and self._below(gains, poets_gains)),
         }
+
+    def _judge_poets(self, model: Any) -> tuple[list[float], list[int]]:
+        """The gain and the rank of each poet's own poem to these titles; a base model is asked once."""
+        if self._poets is None or not self._loaded.adapted:
+            poems = [as_generation("human", Protocol.TITLE, poem, poem.lines, poem.marks) for poem in self._titles]
+            self._poets = self._judge(model, poems)[:2]
+        return self._poets
 
     def _judge(self, model: Any, poems: Sequence[Generation]) -> tuple[list[float], list[int], list[float]]:
         """By the base model: the gain and the rank of each poem's own title, and the nats of the poem under it."""
@@ -172,9 +185,13 @@ class ReadingWatch:
             nats.append(own)
         return gains, ranks, nats
 
-    def _fell(self, gains: Sequence[float]) -> bool:
-        start = [one["gain"] for one in self._records if one["step"] == self._records[0]["step"]]
-        rows = [[[gain, 1.0] for gain in own] for own in (gains, start)]
+    def _start(self) -> list[float]:
+        """The gains at the beginning of the training."""
+        return [one["gain"] for one in self._records if one["step"] == self._records[0]["step"]]
+
+    def _below(self, gains: Sequence[float], others: Sequence[float]) -> bool:
+        """Whether these gains, title by title, are lower than others by an interval that excludes zero."""
+        rows = [[[gain, 1.0] for gain in own] for own in (gains, others)]
         units = [poem.title for poem in self._titles]
         return Bootstrap(units, samples=_RESAMPLES, seed=_SEED).difference(rows[0], rows[1], mean).high < 0
 
@@ -194,6 +211,8 @@ def sentence(manifest: Mapping[str, Any]) -> str:
         title_first=100 * start["title_first"],
         title_first_2=100 * kept["title_first"],
     )
+    if "poets_title_first" in kept:
+        first += _(", of the poets' own poems {share:.0f}%", share=100 * kept["poets_title_first"])
     other = _(
         "different pairs {distinct_2:.0f}% -> {distinct_2_2:.0f}%",
         distinct_2=100 * start["distinct_2"],
@@ -201,8 +220,13 @@ def sentence(manifest: Mapping[str, Any]) -> str:
     )
     if kept["reading_fell"]:
         return _(
-            "its poems go with their titles less than before ({first}; {other}): train shorter, or with a lower rate",
+            "its poems go with their titles less than before, and less than those of the poets ({first}; {other}): train "
+            "shorter, or with a lower rate",
             first=first,
             other=other,
         )
-    return _("its poems go with their titles no less than before ({first}; {other})", first=first, other=other)
+    return _(
+        "its poems go with their titles no less than before, or no less than those of the poets ({first}; {other})",
+        first=first,
+        other=other,
+    )
