@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -77,6 +77,11 @@ def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
     heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
     return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era)
+
+
+def usual_era(poems: Iterable[TunePoem | SungPoem]) -> str:
+    """The era of most poems of a tune."""
+    return max(Counter(poem.era for poem in poems).items(), key=lambda item: (item[1], item[0]), default=("", 0))[0]
 
 
 @dataclass(frozen=True)

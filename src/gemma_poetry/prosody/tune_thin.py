@@ -65,7 +65,12 @@ class MarkTrust:
 
 
 def thin_variants(
-    name: str, poems: Sequence[SungPoem], model: PlaceModel, trust: MarkTrust, known: Sequence[TuneVariant] = ()
+    name: str,
+    poems: Sequence[SungPoem],
+    model: PlaceModel,
+    trust: MarkTrust,
+    known: Sequence[TuneVariant] = (),
+    era: str = "",
 ) -> list[TuneVariant]:
     """The variants that few poems of one tune follow, those of most poems first.
 
@@ -75,11 +80,13 @@ def thin_variants(
         model: What is known of places.
         trust: What is known of marks.
         known: The variants that many poems attest.
+        era: That of most poems of the tune.
     """
     groups = []
     for group in _groups(poems, trust):
-        if known and len(set(group.division)) == 1:
-            # 绝句 and 律诗 under the name of a tune (浪淘沙 of 28 characters) are judged by their own rules.
+        if known and len(set(group.division)) == 1 and any(poem.era == era for poem in group.poems):
+            # Lines of one length are those of a 诗 or of another tune under this name (减字木兰花 of 56 characters); but a tune
+            # was often a quatrain before it took its later form (浪淘沙 of 28 characters).
             continue
         found_rhymes = _rhymes(group, trust)
         if found_rhymes and sum(group.division) <= MAX_CHARACTERS:

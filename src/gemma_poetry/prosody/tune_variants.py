@@ -113,7 +113,7 @@ class TuneVariant:
         return (level_share if slot.tone is Tone.LEVEL else 100 - level_share) >= MIN_FIXED_PERCENT
 
 
-_SHORTEST_TWOFOLD = 36
+SHORTEST_TWOFOLD = 36
 """Characters of the shortest tunes of two stanzas (双调), 长相思 and 相见欢."""
 
 _STANZAS = {"调笑令": (), "兰陵王": (10, 18)}
@@ -134,7 +134,7 @@ def stanza_ends(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...
     if tune in _STANZAS:
         return tuple(end for end in _STANZAS[tune] if end < len(lengths))
     total = sum(lengths)
-    if total < _SHORTEST_TWOFOLD:
+    if total < SHORTEST_TWOFOLD:
         return ()
 
     def alike(end: int) -> int:
