@@ -18,7 +18,7 @@ from gemma_poetry.corpus.formats import read_poems, whole_poems
 from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
-from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
+from gemma_poetry.corpus.tune_names import split_tune, standard_tunes, told_apart
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.check_layout import finding_text
@@ -98,7 +98,8 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
     for (first, second), (_unused, lines, marks, author, found_era) in zip(pairs, found):
         tune = standard[first, second]
         poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author, found_era))
-    return poems, opened.info
+    told = told_apart([(poem.tune, poem.alias, tuple(map(len, poem.lines))) for poem in poems])
+    return [replace(poem, tune=tune) if tune != poem.tune else poem for poem, tune in zip(poems, told)], opened.info
 
 
 def tune_table(
