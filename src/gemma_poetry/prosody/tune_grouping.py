@@ -34,6 +34,7 @@ RHYME_SHARE = 0.6
 CONTRADICTIONS = 3
 """A group is split where so many places are 平 in one half and 仄 in the other."""
 _MIN_SEED = 5
+_UNKNOWN = {"", "无名氏"}
 # A split starts from the poems that have one tone in one place: a few of the other pattern are among them.
 _START_SHARE = 0.75
 _STARTS = 4
@@ -52,6 +53,8 @@ class TunePoem(Protocol):
     def marks(self) -> str: ...
     @property
     def era(self) -> str: ...
+    @property
+    def author(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class SungPoem:
         lengths: Characters in each line.
         sounds: What each of its running characters may sound like.
         era: 朝代, by which editions differ in their marks; empty where unknown.
+        author: 作者, empty where unknown.
     """
 
     lines: tuple[str, ...]
@@ -71,17 +75,24 @@ class SungPoem:
     lengths: tuple[int, ...]
     sounds: tuple[Sounds, ...]
     era: str = ""
+    author: str = ""
 
 
 def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
     heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
-    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era)
+    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era, poem.author)
 
 
 def usual_era(poems: Iterable[TunePoem | SungPoem]) -> str:
     """The era of most poems of a tune."""
     return max(Counter(poem.era for poem in poems).items(), key=lambda item: (item[1], item[0]), default=("", 0))[0]
+
+
+def witnesses(poems: Sequence[SungPoem]) -> int:
+    """How many poets there are: poems of one poet, often a series (十首), keep to one habit and are one witness of it."""
+    unknown = sum(poem.author in _UNKNOWN for poem in poems)
+    return len({poem.author for poem in poems} - _UNKNOWN) + unknown
 
 
 @dataclass(frozen=True)
