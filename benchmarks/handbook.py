@@ -24,7 +24,7 @@ from gemma_poetry.corpus.variants import fold
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tune_scan import scan_tune, suited_tune
+from gemma_poetry.prosody.tune_scan import rivals, scan_tune, suited_tune
 from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 from gemma_poetry.verbs.tunes import TunePoem, read_tune_poems, tune_table
@@ -133,10 +133,14 @@ def cause(scansion: Scansion, tune: Tune, lengths: tuple[int, ...]) -> str:
     return "out of rhyme (出韵)" if "出韵" in faults else "、".join(faults)
 
 
-def judged_by_name(lines: tuple[str, ...], tunes: list[Tune]) -> tuple[Tune, Scansion]:
-    """The verdict as `scan_tune` gives it by name: of the tunes that share the name the first that the lines keep."""
+def judged_by_name(names: Iterable[str], lines: tuple[str, ...], table: TuneTable) -> tuple[Tune, Scansion]:
+    """The verdict as `scan_tune` gives it by name: of the tunes that are called so the first that the lines keep."""
     lengths = tuple(map(len, lines))
-    fitting = [tune for tune in tunes if tune.fits(lengths)] or [suited_tune(tunes, lengths) or tunes[0]]
+    called = {name: table.called(name) for name in names}
+    fitting = [tune for name, tunes in called.items() for tune in rivals(name, tunes, lengths)]
+    if not fitting:
+        tunes = [tune for own in called.values() for tune in own]
+        fitting = [suited_tune(tunes, lengths) or tunes[0]]
     found = [(tune, scan_tune(lines, tune)) for tune in fitting]
     return next((pair for pair in found if pair[1].verdict.passes), found[0])
 
@@ -150,7 +154,7 @@ def judge_first_exemplars(handbook: Iterable[HandbookTune], table: TuneTable) ->
         if not tunes:
             continue
         first = named.forms[0]
-        tune, scansion = judged_by_name(first.lines, tunes)
+        tune, scansion = judged_by_name(named.names, first.lines, table)
         tier = evidence(tune, first.lengths)
         if scansion.verdict is Verdict.NOT_JUDGED:
             outcome = "not judged"

@@ -26,7 +26,7 @@ from enum import Enum
 
 from gemma_poetry.corpus.stanzas import rhyme_together
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.characters import UNIFIED
+from gemma_poetry.prosody.characters import LOST_CHARACTER, UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 from gemma_poetry.prosody.lines import settle_colons
 
@@ -87,8 +87,6 @@ _EDITORIAL = re.compile(
     r"|[（(](?:[^（）()]*)$"
 )
 
-LOST_CHARACTER = "□"
-"""What editors write for each character that is lost."""
 _STAND_IN = "\u9fff"  # A Han character, the last of its block, that no text has.
 _LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、]？|^？|囗囗")
 _UNENCODED = re.compile(r"[{}⿰-⿻\ue000-\uf8ff\u2e80-\u2fdf|｜+=／]|(?<!^)/(?![，。；：！？\\s]|$)|[\U000f0000-\U0010ffff]")
@@ -103,15 +101,15 @@ def clean_lines(paragraphs: Sequence[str], lost: int = 0) -> tuple[tuple[str, ..
 
     Args:
         paragraphs: The text as the source divides it; a division without a mark closes a line.
-        lost: How many lost characters, each written □, it may have; they stay in its lines.
+        lost: How many lost characters, each written □, it may have, one in ten of all at most; they stay in its lines.
 
     Raises:
         RejectedError: The poem is refused; the reason says why.
     """
     text = "".join(paragraphs)
-    if 0 < text.count(LOST_CHARACTER) <= lost:
+    if 0 < text.count(LOST_CHARACTER) <= min(lost, len(text) // 10):
         lines, marks = clean_lines([paragraph.replace(LOST_CHARACTER, _STAND_IN) for paragraph in paragraphs])
-        return tuple(line.replace(_STAND_IN, LOST_CHARACTER) for line in lines), marks
+        return tuple(found.replace(_STAND_IN, LOST_CHARACTER) for found in lines), marks
     if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in (COMMA, FULL_STOP) for paragraph in paragraphs):
         text = _normalise("\n".join(paragraphs))
         if COMMA not in text and FULL_STOP not in text:

@@ -55,10 +55,10 @@ def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
 
 
 def told_apart(named: Sequence[tuple[str, str, tuple[int, ...]]]) -> list[str]:
-    """The tune of each poem, where a collection has files of two tunes under one name: those of 令, 引, 近 or 慢 are told by lines.
+    """The tune of each poem, where a collection has two tunes under one name: 令, 引, 近 and 慢 are told by lines.
 
-    长相思 of 36 characters and 长相思慢 of 104 are two tunes, and many a 长相思慢 is headed 长相思. A poem is of the tune with the
-    longer name if its lines are near to those of a poem there, and to none that the plain name usually has.
+    长相思 of 36 characters and 长相思慢 of 104 are two tunes, and many a 长相思慢 is headed 长相思. A poem is of the tune with
+    the longer name if its lines are near to those of a poem there, and to none that the plain name usually has.
 
     Args:
         named: Of each poem its tune, the other name that its source gives or an empty text, and its line lengths.

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from gemma_poetry.prosody.characters import LOST_CHARACTER
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
@@ -77,6 +78,11 @@ class SungPoem:
     era: str = ""
     author: str = ""
 
+    @property
+    def lacks(self) -> bool:
+        """Whether a character of it is lost (□)."""
+        return any(LOST_CHARACTER in line for line in self.lines)
+
 
 def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
@@ -89,10 +95,13 @@ def usual_era(poems: Iterable[TunePoem | SungPoem]) -> str:
     return max(Counter(poem.era for poem in poems).items(), key=lambda item: (item[1], item[0]), default=("", 0))[0]
 
 
-def witnesses(poems: Sequence[SungPoem]) -> int:
-    """How many poets there are: poems of one poet, often a series (十首), keep to one habit and are one witness of it."""
+def witnesses(poems: Sequence[SungPoem]) -> float:
+    """How many witnesses of a place the poems are: those of one poet, often a series (十首), tell less than those of many.
+
+    The mean (geometric) of poems and poets; of unknown poets each counts.
+    """
     unknown = sum(poem.author in _UNKNOWN for poem in poems)
-    return len({poem.author for poem in poems} - _UNKNOWN) + unknown
+    return math.sqrt(len(poems) * (len({poem.author for poem in poems} - _UNKNOWN) + unknown))
 
 
 @dataclass(frozen=True)

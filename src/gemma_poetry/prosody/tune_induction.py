@@ -74,24 +74,26 @@ def induce_tunes(
     for poem in poems:
         if poem.tune:
             by_tune[poem.tune].append(sing(poem))
+    # A poem that lacks a character tells of what no whole poem tells.
+    whole = {name: [poem for poem in own if not poem.lacks] for name, own in by_tune.items()}
     found = {
-        name: induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else () for name, own in by_tune.items()
+        name: induce_variants(name, own, min_variant_poems) if len(own) >= min_poems else () for name, own in whole.items()
     }
     model = learned_model(found)
     found = {
-        name: tuple(with_doubts(variant, model, _poets(variant, by_tune[name])) for variant in variants)
+        name: tuple(with_doubts(variant, model, _witnesses(variant, whole[name])) for variant in variants)
         for name, variants in found.items()
     }
     trust = MarkTrust()
     for name, variants in found.items():
-        for sung in by_tune[name]:
+        for sung in whole[name]:
             variant = next((one for one in variants if one.form.line_lengths == sung.lengths), None)
             if variant:
                 trust.add(sung.era, variant, sung.marks)
     tunes = {}
     for name, own in sorted(by_tune.items(), key=lambda item: (-len(item[1]), item[0])):
         rest = _unexplained(Tune(name, len(own), found[name]), own)
-        thin = thin_variants(name, rest, model, trust, found[name], usual_era(own))
+        thin = thin_variants(name, rest, model, trust, found[name])
         tunes[name] = Tune(name, len(own), relabelled([*found[name], *thin]))
     return tunes
 
@@ -104,8 +106,8 @@ def learned_model(found: Mapping[str, Sequence[TuneVariant]]) -> PlaceModel:
     return learn(described, _second_stanza)
 
 
-def _poets(variant: TuneVariant, poems: Sequence[SungPoem]) -> int:
-    """How many poets attest a variant."""
+def _witnesses(variant: TuneVariant, poems: Sequence[SungPoem]) -> float:
+    """How many witnesses a variant has."""
     return witnesses([poem for poem in poems if _follows(poem, variant)])
 
 
@@ -201,9 +203,7 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
             times = _attested_times({shape: count for shape, count in shapes[name].items() if not tune.fits(shape)})
             counted = sorted((-count, shape) for shape, count in times.items())
             kept = tuple(
-                shape
-                for count, shape in counted
-                if _is_witness(tune, shape, -count, other_era=bool(eras[name][shape] - {era}))
+                shape for count, shape in counted if _is_witness(tune, shape, -count, other_era=bool(eras[name][shape] - {era}))
             )
         told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else shapes[name]))
         found[name] = replace(tune, shapes=kept, characters=tuple(sorted(told)))

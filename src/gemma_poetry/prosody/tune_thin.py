@@ -65,12 +65,7 @@ class MarkTrust:
 
 
 def thin_variants(
-    name: str,
-    poems: Sequence[SungPoem],
-    model: PlaceModel,
-    trust: MarkTrust,
-    known: Sequence[TuneVariant] = (),
-    era: str = "",
+    name: str, poems: Sequence[SungPoem], model: PlaceModel, trust: MarkTrust, known: Sequence[TuneVariant] = ()
 ) -> list[TuneVariant]:
     """The variants that few poems of one tune follow, those of most poems first.
 
@@ -80,13 +75,11 @@ def thin_variants(
         model: What is known of places.
         trust: What is known of marks.
         known: The variants that many poems attest.
-        era: That of most poems of the tune.
     """
     groups = []
     for group in _groups(poems, trust):
-        if known and len(set(group.division)) == 1 and any(poem.era == era for poem in group.poems):
-            # Lines of one length are those of a 诗 or of another tune under this name (减字木兰花 of 56 characters); but a tune
-            # was often a quatrain before it took its later form (浪淘沙 of 28 characters).
+        if known and len(set(group.division)) == 1:
+            # 绝句 and 律诗 under the name of a tune (浪淘沙 of 28 characters) are judged by their own rules.
             continue
         found_rhymes = _rhymes(group, trust)
         if found_rhymes and sum(group.division) <= MAX_CHARACTERS:
@@ -191,19 +184,19 @@ def _unfixed_in_doubt(share: int, belief: PlaceBelief, count: Counts = (0, 0)) -
     return min(max(share, least), most)
 
 
-def with_doubts(variant: TuneVariant, model: PlaceModel, poets: int) -> TuneVariant:
+def with_doubts(variant: TuneVariant, model: PlaceModel, seen: float) -> TuneVariant:
     """A variant that poems by themselves attest, with places no longer fixed that so many poems may all keep by chance.
 
     Eight poems of eight often have one tone where one in ten of all has the other: what the line, its mirror and the number of
     poems make of it decides, as it does for fewer poems.
     """
-    if poets >= _DECISIVE:
+    if seen >= _DECISIVE:
         return variant
     lengths, marks = variant.form.line_lengths, variant.form.marks
     rhymed = [slots[-1].tone if slots[-1].rhyme else None for slots in variant.form.lines]
     ends = stanza_ends(variant.form.name, lengths, marks)
     answers = mirrors(lengths, rhymed, ends[0] if len(ends) == 1 else 0)
-    counted = poets / 100
+    counted = seen / 100
     lines = [
         Line(tuple((share * counted, (100 - share) * counted) if share >= 0 else (0.0, 0.0) for share in shares), rhyme, answer)
         for shares, rhyme, answer in zip(variant.level_shares, rhymed, answers)

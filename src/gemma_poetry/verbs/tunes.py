@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.artifacts import check_file, versions, write_json
-from gemma_poetry.corpus.cleaning import LOST_CHARACTER
 from gemma_poetry.corpus.formats import read_poems, whole_poems
 from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
@@ -22,6 +21,7 @@ from gemma_poetry.corpus.sources import SourceInfo, open_source
 from gemma_poetry.corpus.tune_names import split_tune, standard_tunes, told_apart
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
+from gemma_poetry.prosody.characters import LOST_CHARACTER
 from gemma_poetry.prosody.check_layout import finding_text
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
