@@ -4,8 +4,8 @@
 
 In: a source of 词. Its poems (or its authors) are halved by a hash; templates are induced from one half and the other
 half is scored. With --on, templates come from the whole era, and poems of another era are scored. Out: a Markdown
-table, of whole poems: how many have a template and fit its line lengths, the share of fixed and usual places that conform, rhyme
-places in the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their
+table, of whole poems: how many have a template and fit its line lengths, the share of fixed and usual places that conform,
+rhyme places in the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their
 characters shuffled. Punctuation of the source, which took no part in finding rhymes, is a check on them: how many rhyming
 lines close with 。 and how many others with ，.
 """

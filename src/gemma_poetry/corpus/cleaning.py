@@ -108,8 +108,8 @@ def clean_lines(paragraphs: Sequence[str], lost: int = 0) -> tuple[tuple[str, ..
     """
     text = "".join(paragraphs)
     if 0 < text.count(LOST_CHARACTER) <= min(lost, len(text) // 10):
-        lines, marks = clean_lines([paragraph.replace(LOST_CHARACTER, _STAND_IN) for paragraph in paragraphs])
-        return tuple(found.replace(_STAND_IN, LOST_CHARACTER) for found in lines), marks
+        told, closing = clean_lines([paragraph.replace(LOST_CHARACTER, _STAND_IN) for paragraph in paragraphs])
+        return tuple(line.replace(_STAND_IN, LOST_CHARACTER) for line in told), closing
     if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in (COMMA, FULL_STOP) for paragraph in paragraphs):
         text = _normalise("\n".join(paragraphs))
         if COMMA not in text and FULL_STOP not in text:
