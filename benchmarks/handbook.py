@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gemma_poetry.corpus.variants import fold
+from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.rules import Verdict
-from gemma_poetry.prosody.tune_scan import scan_tune, suited_tune
+from gemma_poetry.prosody.tune_scan import rivals, scan_tune, suited_tune
 from gemma_poetry.prosody.tune_variants import TuneVariant, line_ends
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 from gemma_poetry.verbs.tunes import TunePoem, read_tune_poems, tune_table
@@ -119,9 +120,9 @@ def tunes_of(named: HandbookTune, table: TuneTable) -> list[Tune]:
     return list(found.values())
 
 
-def cause(scansion: object, tune: Tune, lengths: tuple[int, ...]) -> str:
+def cause(scansion: Scansion, tune: Tune, lengths: tuple[int, ...]) -> str:
     """Why a first exemplar does not pass, in a few words: the first kind of fault."""
-    faults = Counter(found.rule.chinese for found in scansion.faults)  # type: ignore[attr-defined]
+    faults = Counter(found.rule.chinese for found in scansion.faults)
     if "句式不合" in faults:
         totals = {variant.characters for variant in tune.variants}
         return "no variant has its length" if sum(lengths) not in totals else "divided otherwise, rhymes displaced"
@@ -130,6 +131,18 @@ def cause(scansion: object, tune: Tune, lengths: tuple[int, ...]) -> str:
     if "平仄不合" in faults:
         return "one wrong tone" if faults["平仄不合"] == 1 else "several wrong tones"
     return "out of rhyme (出韵)" if "出韵" in faults else "、".join(faults)
+
+
+def judged_by_name(names: Iterable[str], lines: tuple[str, ...], table: TuneTable) -> tuple[Tune, Scansion]:
+    """The verdict as `scan_tune` gives it by name: of the tunes that are called so the first that the lines keep."""
+    lengths = tuple(map(len, lines))
+    called = {name: table.called(name) for name in names}
+    fitting = [tune for name, tunes in called.items() for tune in rivals(name, tunes, lengths)]
+    if not fitting:
+        tunes = [tune for own in called.values() for tune in own]
+        fitting = [suited_tune(tunes, lengths) or tunes[0]]
+    found = [(tune, scan_tune(lines, tune)) for tune in fitting]
+    return next((pair for pair in found if pair[1].verdict.passes), found[0])
 
 
 def judge_first_exemplars(handbook: Iterable[HandbookTune], table: TuneTable) -> tuple[Counter[tuple[str, str]], list[str]]:
@@ -141,9 +154,7 @@ def judge_first_exemplars(handbook: Iterable[HandbookTune], table: TuneTable) ->
         if not tunes:
             continue
         first = named.forms[0]
-        tune = suited_tune(tunes, first.lengths)
-        assert tune is not None
-        scansion = scan_tune(first.lines, tune)
+        tune, scansion = judged_by_name(named.names, first.lines, table)
         tier = evidence(tune, first.lengths)
         if scansion.verdict is Verdict.NOT_JUDGED:
             outcome = "not judged"

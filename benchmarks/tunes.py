@@ -4,8 +4,8 @@
 
 In: a source of 词. Its poems (or its authors) are halved by a hash; templates are induced from one half and the other
 half is scored. With --on, templates come from the whole era, and poems of another era are scored. Out: a Markdown
-table: how many poems have a template and fit its line lengths, the share of fixed and usual places that conform, rhyme
-places in the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their
+table, of whole poems: how many have a template and fit its line lengths, the share of fixed and usual places that conform,
+rhyme places in the part of their rhyme, poems without a fault; for the poems as they are, and for the same poems with their
 characters shuffled. Punctuation of the source, which took no part in finding rhymes, is a check on them: how many rhyming
 lines close with 。 and how many others with ，.
 """
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from gemma_poetry.prosody.characters import LOST_CHARACTER
 from gemma_poetry.prosody.rules import Rule
 from gemma_poetry.prosody.tune_fit import fit_variants
 from gemma_poetry.prosody.tune_induction import induce_tunes
@@ -164,6 +165,7 @@ def main() -> None:
     else:
         held_out, learned = halve(poems, options.split)
     read = time.process_time()
+    held_out = [poem for poem in held_out if LOST_CHARACTER not in "".join(poem.lines)]
     tunes = induce_tunes(learned)
     induced = time.process_time()
     real = score(held_out, tunes)

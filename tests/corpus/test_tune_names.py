@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.corpus.tune_names import TuneNames, split_tune, standard_tunes
+from gemma_poetry.corpus.tune_names import TuneNames, split_tune, standard_tunes, told_apart
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,12 @@ def test_a_title_counts_as_a_tune_only_with_its_shape(
 )
 def test_the_subject_beside_the_tune(names: TuneNames, title: str, subject: str) -> None:
     assert names.subject(title, "海色残阳影断霓") == subject
+
+
+def test_poems_of_a_long_tune_under_the_plain_name_are_told_by_their_lines() -> None:
+    short, long, near = (3, 3, 7, 5) * 2, (4, 4, 6, 4, 4, 6, 5, 4), (4, 4, 6, 4, 4, 6, 4, 4)
+    named = [*[("相思", "", short)] * 8, ("相思慢", "", long), ("相思", "", near), ("夜行", "相思", near), ("夜行", "", near)]
+    assert told_apart(named)[8:] == ["相思慢", "相思慢", "相思慢", "夜行"]
+    assert told_apart(named)[:8] == ["相思"] * 8
+    # Lines that the plain name usually has are its own, though they are near to the other's.
+    assert told_apart([*[("相思", "", near)] * 8, ("相思慢", "", long)]) == ["相思"] * 8 + ["相思慢"]

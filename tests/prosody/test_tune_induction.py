@@ -27,6 +27,7 @@ class Text:
     lines: tuple[str, ...]
     marks: str
     era: str = ""
+    author: str = ""
 
 
 def poem(form: Form, rng: random.Random, division: Sequence[int] = ()) -> Text:
@@ -152,7 +153,7 @@ def test_few_poems_that_agree_in_a_free_place_do_not_fix_it() -> None:
     form = parse_pattern("平平平仄仄平平a。仄仄平平仄仄平a。平平平仄平平仄，仄仄平平仄仄平a。", "试")
     shares = tuple(tuple(100 if slot.tone is Tone.LEVEL else 0 for slot in slots) for slots in form.lines)
     model = learned_model({})
-    few, many = (with_doubts(TuneVariant(form, count, shares), model) for count in (8, 200))
+    few, many = (with_doubts(TuneVariant(form, count, shares), model, count) for count in (8, 200))
     fixed = [
         [one.is_fixed(slot, share) for slot, share in zip(slots, row)]
         for one in (few, many)
@@ -221,6 +222,56 @@ def test_a_change_in_both_stanzas_is_no_slip_of_an_editor() -> None:
     for text, lengths in ((shorter * 2, [50, 48]), (stanza + shorter, [50])):
         variants = induce_tunes([*many, *poems(text, 1, seed=1)])["试"].variants
         assert [variant.characters for variant in variants] == lengths
+
+
+def test_stanzas_of_the_same_lines_are_no_slip_of_an_editor() -> None:
+    stanza = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    other = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，仄平仄，平平中仄a。"
+    many = poems(stanza * 2, 40)
+    for text, variants in ((other * 2, 2), (stanza + other, 1)):
+        found = induce_tunes([*many, *poems(text, 1, seed=1)])["试"].variants
+        assert len(found) == variants
+
+
+def test_a_poem_of_another_era_than_most_is_no_slip_of_an_editor() -> None:
+    stanza = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    shorter = "中平中仄平平仄a。平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    many = [replace(one, era="宋") for one in poems(stanza * 2, 40)]
+    for era, lengths in (("宋", [50]), ("五代", [50, 48])):
+        (text,) = poems(shorter + stanza, 1, seed=1)
+        found = induce_tunes([*many, replace(text, era=era)])["试"]
+        assert [variant.characters for variant in found.variants] == lengths
+
+
+def test_lines_divided_more_finely_attest_each_other() -> None:
+    stanza = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    many, other = poems(stanza * 2, 40), poems(stanza + stanza.replace("中仄中平中仄a", "仄中仄平平中中仄a"), 2, seed=1)
+    first = other[0].lines
+    divided = replace(other[0], lines=(*first[:-1], first[-1][:3], first[-1][3:]), marks=other[0].marks[:-1] + "，。")
+    assert [len(induce_tunes([*many, *texts])["试"].variants) for texts in ([divided], [divided, other[1]])] == [1, 2]
+
+
+def test_poems_of_one_poet_fix_less_than_those_of_many() -> None:
+    texts = poems("平平平仄仄平平a。仄仄平平仄仄平a。平平平仄平平仄，仄仄平平仄仄平a。仄仄平a。", 16)
+    series = [replace(text, author="甲") for text in texts]
+    own, each = (
+        sum(
+            variant.is_fixed(slot, share)
+            for variant in induce_tunes(found)["试"].variants
+            for slots, shares in zip(variant.form.lines, variant.level_shares)
+            for slot, share in zip(slots, shares)
+        )
+        for found in (series, texts)
+    )
+    assert own < each
+
+
+def test_a_poem_that_lacks_a_character_tells_where_no_whole_poem_does() -> None:
+    text = "中平中仄平平仄a。中仄平平仄a。中平中仄仄平平，中仄中平中仄a。"
+    damaged = [replace(one, lines=("□" + one.lines[0][1:], *one.lines[1:])) for one in poems(text, 40)]
+    ((pattern, count),) = induced(damaged[:1])
+    assert (len(pattern), count) == (len(text), 1)
+    assert induced([*poems(text, 40), *damaged]) == [(text, 40)]
 
 
 def test_tunes_of_one_pattern_are_found_beyond_chance() -> None:

@@ -355,8 +355,13 @@ def test_licences_of_a_tune(tune: str, text: str, verdict: str, licences: list[s
     assert (scansion.verdict.value, found) == (verdict, licences), why
 
 
-def test_lines_that_poems_have_but_no_template_are_not_judged() -> None:
+def test_a_quatrain_under_the_name_of_a_tune_is_judged_as_one() -> None:
     scansion = scan_tune(lines_of("九曲黄河万里沙，浪淘风簸自天涯。如今直上银河去，同到牵牛织女家。"), "浪淘沙")
+    assert (scansion.form, scansion.pattern, scansion.verdict) == ("浪淘沙", "仄起首句入韵", Verdict.STRICT)
+
+
+def test_lines_that_poems_have_but_no_template_are_not_judged() -> None:
+    scansion = scan_tune(lines_of("九曲黄河万里沙，浪打风簸自天涯。如今直上银河去，同到牵牛织女家。"), "浪淘沙")
     assert scansion.verdict is Verdict.NOT_JUDGED
     assert "too few for a template" in scansion.remarks[0]
 

@@ -26,7 +26,7 @@ from enum import Enum
 
 from gemma_poetry.corpus.verse_shapes import rhyme_together
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.characters import UNIFIED
+from gemma_poetry.prosody.characters import LOST_CHARACTER, UNIFIED
 from gemma_poetry.prosody.forms import COMMA, FULL_STOP, alternating_marks
 from gemma_poetry.prosody.lines import settle_colons
 
@@ -87,6 +87,7 @@ _EDITORIAL = re.compile(
     r"|[（(](?:[^（）()]*)$"
 )
 
+_STAND_IN = "\u9fff"  # A Han character, the last of its block, that no text has.
 _LOST = re.compile(r"[□○●■◻▢◯◇☐〇…⋯]|\.{3,}|？？|[，。；：、]？|^？|囗囗")
 _UNENCODED = re.compile(r"[{}⿰-⿻\ue000-\uf8ff\u2e80-\u2fdf|｜+=／]|(?<!^)/(?![，。；：！？\\s]|$)|[\U000f0000-\U0010ffff]")
 _LATIN = re.compile(r"[A-Za-z0-9Ａ-Ｚａ-ｚ０-９]")
@@ -95,16 +96,20 @@ _DAMAGED = re.compile(
 )
 
 
-def clean_lines(paragraphs: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def clean_lines(paragraphs: Sequence[str], lost: int = 0) -> tuple[tuple[str, ...], str]:
     """The lines and closing marks of one poem.
 
     Args:
         paragraphs: The text as the source divides it; a division without a mark closes a line.
+        lost: How many lost characters, each written □, it may have, one in ten of all at most; they stay in its lines.
 
     Raises:
         RejectedError: The poem is refused; the reason says why.
     """
     text = "".join(paragraphs)
+    if 0 < text.count(LOST_CHARACTER) <= min(lost, len(text) // 10):
+        told, closing = clean_lines([paragraph.replace(LOST_CHARACTER, _STAND_IN) for paragraph in paragraphs])
+        return tuple(line.replace(_STAND_IN, LOST_CHARACTER) for line in told), closing
     if not _PLAIN.fullmatch(text) or any(paragraph[-1:] not in (COMMA, FULL_STOP) for paragraph in paragraphs):
         text = _normalise("\n".join(paragraphs))
         if COMMA not in text and FULL_STOP not in text:

@@ -250,14 +250,16 @@ def _not_json(file: SourceFile, error: json.JSONDecodeError, line: int) -> Sourc
 
 
 def whole_poems(
-    files: Iterable[tuple[Part, SourceFile]], wanted: Callable[[Part, SourcePoem], bool] = lambda part, poem: True
+    files: Iterable[tuple[Part, SourceFile]],
+    wanted: Callable[[Part, SourcePoem], bool] = lambda part, poem: True,
+    lost: int = 0,
 ) -> Iterator[tuple[Part, SourcePoem, tuple[str, ...], str]]:
-    """The wanted poems of files whose text is whole: part, record, lines, one closing mark a line."""
+    """The wanted poems of files whose text is whole but for so many lost characters: part, record, lines, one mark a line."""
     for part, file in files:
         for poem in read_poems(file):
             if wanted(part, poem):
                 try:
-                    lines, marks = clean_lines(poem.paragraphs)
+                    lines, marks = clean_lines(poem.paragraphs, lost)
                 except RejectedError:
                     continue
                 yield part, poem, lines, poem.marks or marks

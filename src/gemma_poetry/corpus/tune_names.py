@@ -17,6 +17,8 @@ from gemma_poetry.corpus.script import Script, convert
 from gemma_poetry.corpus.titles import clean_author
 from gemma_poetry.prosody.forms import FIXED_SHAPES
 from gemma_poetry.prosody.tune_scan import fitting_tune
+from gemma_poetry.prosody.tune_variants import SOLID_POEMS, are_near
+from gemma_poetry.prosody.tunes import kin_names
 
 # What collections write where the tune is not known.
 _LOST_TUNES = frozenset({"失调名", "失調名", "失牌名", "阙调名", "闕調名", "存目", "自度曲", "无调名", "無調名"})
@@ -50,6 +52,33 @@ def standard_tunes(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
     return {
         (first, second): second if second and (second in heading or aliases[second] >= 2) else first for first, second in counts
     }
+
+
+def told_apart(named: Sequence[tuple[str, str, tuple[int, ...]]]) -> list[str]:
+    """The tune of each poem, where a collection has two tunes under one name: 令, 引, 近 and 慢 are told by lines.
+
+    长相思 of 36 characters and 长相思慢 of 104 are two tunes, and many a 长相思慢 is headed 长相思. A poem is of the tune with
+    the longer name if its lines are near to those of a poem there, and to none that the plain name usually has.
+
+    Args:
+        named: Of each poem its tune, the other name that its source gives or an empty text, and its line lengths.
+    """
+    usual: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    own: dict[str, set[tuple[int, ...]]] = defaultdict(set)
+    for tune, alias, lengths in named:
+        own[tune].add(lengths)
+        for name in {tune, alias} - {""}:
+            usual[name][lengths] += 1
+    settled = {name: [shape for shape, count in shapes.items() if count >= SOLID_POEMS] for name, shapes in usual.items()}
+    found = []
+    for tune, alias, lengths in named:
+        names = [name for name in (tune, alias) if name]
+        kin = [longer for name in names for longer in kin_names(name) if longer in own and longer != tune]
+        if kin and not any(are_near(lengths, shape) for name in names for shape in settled[name]):
+            kin = [longer for longer in kin if any(are_near(lengths, shape) for shape in own[longer])]
+            tune = kin[0] if kin else tune
+        found.append(tune)
+    return found
 
 
 class TuneNames:

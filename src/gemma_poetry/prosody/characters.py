@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import re
 
+LOST_CHARACTER = "□"
+"""What editors write for each character that is lost."""
+
 UNIFIED = (
     "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
     "\U00020000-\U0002f7ff\U00030000-\U000323af"

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+from gemma_poetry.prosody.characters import LOST_CHARACTER
 from gemma_poetry.prosody.forms import Tone
 from gemma_poetry.prosody.interpretation import interpret
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
@@ -34,6 +35,7 @@ RHYME_SHARE = 0.6
 CONTRADICTIONS = 3
 """A group is split where so many places are 平 in one half and 仄 in the other."""
 _MIN_SEED = 5
+_UNKNOWN = {"", "无名氏"}
 # A split starts from the poems that have one tone in one place: a few of the other pattern are among them.
 _START_SHARE = 0.75
 _STARTS = 4
@@ -52,6 +54,8 @@ class TunePoem(Protocol):
     def marks(self) -> str: ...
     @property
     def era(self) -> str: ...
+    @property
+    def author(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class SungPoem:
         lengths: Characters in each line.
         sounds: What each of its running characters may sound like.
         era: 朝代, by which editions differ in their marks; empty where unknown.
+        author: 作者, empty where unknown.
     """
 
     lines: tuple[str, ...]
@@ -71,12 +76,32 @@ class SungPoem:
     lengths: tuple[int, ...]
     sounds: tuple[Sounds, ...]
     era: str = ""
+    author: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a character of it is lost (□)."""
+        return any(LOST_CHARACTER in line for line in self.lines)
 
 
 def sing(poem: TunePoem) -> SungPoem:
     """The poem with its sounds."""
     heard = tuple(sounds_of(place.readings) for line in interpret(poem.lines) for place in line)
-    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era)
+    return SungPoem(poem.lines, poem.marks, tuple(map(len, poem.lines)), heard, poem.era, poem.author)
+
+
+def usual_era(poems: Iterable[TunePoem | SungPoem]) -> str:
+    """The era of most poems of a tune."""
+    return max(Counter(poem.era for poem in poems).items(), key=lambda item: (item[1], item[0]), default=("", 0))[0]
+
+
+def witnesses(poems: Sequence[SungPoem]) -> float:
+    """How many witnesses of a place the poems are: those of one poet, often a series (十首), tell less than those of many.
+
+    The mean (geometric) of poems and poets; of unknown poets each counts.
+    """
+    unknown = sum(poem.author in _UNKNOWN for poem in poems)
+    return math.sqrt(len(poems) * (len({poem.author for poem in poems} - _UNKNOWN) + unknown))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from gemma_poetry.prosody.tunes import Tune
 _LineKey = tuple[int, Tone | None]
 _Tones = tuple[Tone | None, ...]
 
-_MIN_COMPARED = 8
+_MIN_COMPARED = 7
 _MAX_OPPOSITE = 0.04
 _MAX_CHANCE = 0.01
 # A variant that few of a tune's poems follow does not make two tunes the same.

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from gemma_poetry.errors import TextError, UnknownFormError
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.findings import Place, Scansion
-from gemma_poetry.prosody.forms import Tone
+from gemma_poetry.prosody.forms import FIXED_SHAPES, Tone
 from gemma_poetry.prosody.interpretation import Heard
 from gemma_poetry.prosody.lexicon import Reading
 from gemma_poetry.prosody.lines import as_lines, check_characters
+from gemma_poetry.prosody.regulated_scan import scan_regulated
 from gemma_poetry.prosody.rhyme_book import RhymeBook
 from gemma_poetry.prosody.rhyme_books import YUAN, for_songs_alone
 from gemma_poetry.prosody.rules import Rule, Verdict, verdict_of
@@ -50,7 +51,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
         if book is YUAN:
             called = [one for one in called if one.mode]
         having = [one for one in called if pattern and pattern in {variant.form.pattern for variant in one.variants}]
-        fitting = [one for one in having or called if one.fits(lengths)]
+        fitting = rivals(tune, having or called, lengths)
         if len(fitting) > 1:
             found = [scan_tune(lines, one, pattern, book) for one in fitting]
             return next((scansion for scansion in found if scansion.verdict.passes), found[0])
@@ -62,6 +63,11 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
         return _not_judged(lines, tune, book)
     attested = not tune.fits(lengths) and tune.attests(lengths)
     if attested and not tune.is_near(lengths):
+        if (len(lines), lengths[0]) in FIXED_SHAPES.values() and len(set(lengths)) == 1:
+            # Many a tune was a 绝句 before it took its later form (浪淘沙); one of old metre is no fault of the tune.
+            quatrain = scan_regulated(lines, tune.name, book=book)
+            if quatrain.verdict.passes:
+                return quatrain
         reason = _("poems of {name} with such lines exist, too few for a template of their own", name=tune.name)
         return _not_judged(lines, tune, book, reason)
     variants = [variant for variant in tune.variants if pattern in ("", variant.form.pattern)]
@@ -83,6 +89,19 @@ def _fits_no_shape(tune: Tune) -> str:
         name=tune.name,
         mode=tune.mode,
     )
+
+
+def rivals(name: str, tunes: Sequence[Tune], lengths: Sequence[int]) -> list[Tune]:
+    """Of tunes that are called by a name those that lines of such lengths fit.
+
+    Where many poems attest the first, one that is merely like it must be attested as well: few poems would excuse a slip.
+    """
+    fitting = [tune for tune in tunes if tune.fits(lengths)]
+    if not fitting or not any(variant.fits(lengths) for variant in fitting[0].solid):
+        return fitting
+    return [
+        tune for tune in fitting if name in (tune.name, *tune.aliases) or any(variant.fits(lengths) for variant in tune.solid)
+    ]
 
 
 def suited_tune(tunes: Sequence[Tune], lengths: tuple[int, ...]) -> Tune | None:

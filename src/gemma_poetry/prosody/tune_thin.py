@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot, Tone
 from gemma_poetry.prosody.rhyme import MIXED_PARTS
-from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes
+from gemma_poetry.prosody.tune_grouping import RHYME_SHARE, PoemGroup, SungPoem, usual_rhymes, witnesses
 from gemma_poetry.prosody.tune_places import Counts, Line, PlaceBelief, PlaceModel, aligned, mirrors
 from gemma_poetry.prosody.tune_repetition import repetitions, unite_repeats
 from gemma_poetry.prosody.tune_sounds import Sounds, parts_of, tones_of
@@ -117,7 +117,8 @@ def _attested(variant: TuneVariant) -> list[Line]:
 
 
 def _lines(name: str, group: PoemGroup, tones: Mapping[int, Tone]) -> list[Line]:
-    counts = iter(group.counts(group.everyone))
+    weight = witnesses(group.poems) / len(group)
+    counts = iter((weight * level, weight * oblique) for level, oblique in group.counts(group.everyone))
     rhymed = [tones.get(line) for line in range(len(group.division))]
     marks = commonest_marks(group)
     ends = stanza_ends(name, group.division, marks)
@@ -183,19 +184,19 @@ def _unfixed_in_doubt(share: int, belief: PlaceBelief, count: Counts = (0, 0)) -
     return min(max(share, least), most)
 
 
-def with_doubts(variant: TuneVariant, model: PlaceModel) -> TuneVariant:
+def with_doubts(variant: TuneVariant, model: PlaceModel, seen: float) -> TuneVariant:
     """A variant that poems by themselves attest, with places no longer fixed that so many poems may all keep by chance.
 
     Eight poems of eight often have one tone where one in ten of all has the other: what the line, its mirror and the number of
     poems make of it decides, as it does for fewer poems.
     """
-    if variant.poems >= _DECISIVE:
+    if seen >= _DECISIVE:
         return variant
     lengths, marks = variant.form.line_lengths, variant.form.marks
     rhymed = [slots[-1].tone if slots[-1].rhyme else None for slots in variant.form.lines]
     ends = stanza_ends(variant.form.name, lengths, marks)
     answers = mirrors(lengths, rhymed, ends[0] if len(ends) == 1 else 0)
-    counted = variant.poems / 100
+    counted = seen / 100
     lines = [
         Line(tuple((share * counted, (100 - share) * counted) if share >= 0 else (0.0, 0.0) for share in shares), rhyme, answer)
         for shares, rhyme, answer in zip(variant.level_shares, rhymed, answers)

@@ -102,9 +102,7 @@ class TuneVariant:
 
     def is_near(self, lengths: Sequence[int]) -> bool:
         """Whether a poem with such line lengths may be meant for the variant: about as long, and most lines alike."""
-        if abs(sum(lengths) - self.characters) > _NEAR_CHARACTERS * self.characters:
-            return False
-        return SequenceMatcher(a=lengths, b=self.form.line_lengths, autojunk=False).ratio() >= _NEAR_LINES
+        return are_near(lengths, self.form.line_lengths)
 
     def is_fixed(self, slot: Slot, level_share: int) -> bool:
         """Whether a slot's tone is asked for, and not merely usual."""
@@ -113,7 +111,7 @@ class TuneVariant:
         return (level_share if slot.tone is Tone.LEVEL else 100 - level_share) >= MIN_FIXED_PERCENT
 
 
-_SHORTEST_TWOFOLD = 36
+SHORTEST_TWOFOLD = 36
 """Characters of the shortest tunes of two stanzas (双调), 长相思 and 相见欢."""
 
 _STANZAS = {"调笑令": (), "兰陵王": (10, 18)}
@@ -134,7 +132,7 @@ def stanza_ends(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...
     if tune in _STANZAS:
         return tuple(end for end in _STANZAS[tune] if end < len(lengths))
     total = sum(lengths)
-    if total < _SHORTEST_TWOFOLD:
+    if total < SHORTEST_TWOFOLD:
         return ()
 
     def alike(end: int) -> int:
@@ -147,6 +145,13 @@ def stanza_ends(tune: str, lengths: Sequence[int], marks: str) -> tuple[int, ...
     stops = [end for end in range(1, len(lengths)) if marks[end - 1] == FULL_STOP]
     best = max(stops, key=lambda end: alike(end) - abs(total - 2 * sum(lengths[:end])), default=None)
     return () if best is None else (best,)
+
+
+def are_near(lengths: Sequence[int], usual: Sequence[int]) -> bool:
+    """Whether lines may be meant for others: about as many characters, and most lines alike."""
+    if abs(sum(lengths) - sum(usual)) > _NEAR_CHARACTERS * sum(usual):
+        return False
+    return SequenceMatcher(a=lengths, b=usual, autojunk=False).ratio() >= _NEAR_LINES
 
 
 def line_ends(lengths: Iterable[int]) -> list[int]:

@@ -153,12 +153,16 @@ class TuneTable:
             known = {tune.name for tune in called}
             alike = dict.fromkeys(name for tune in called for name in tune.like if name not in known)
             called += [self.tunes[name] for name in alike]
+        for name, called in named.items():
+            known = {tune.name for tune in called}
+            called += [self.tunes[kin] for kin in kin_names(name) if kin in self.tunes and kin not in known]
         return dict(named)
 
     def called(self, name: str) -> Sequence[Tune]:
         """The tunes of this name or alias, in simplified or traditional characters, and those of the same pattern.
 
-        Those with a template come first, a name before an alias; last those that another of them is like.
+        Those with a template come first, a name before an alias; then those that another of them is like; last those of the
+        name with 令, 引, 近 or 慢, which poems often go without (长相思 for 长相思慢).
         """
         known = self._by_any_name
         # 【越调】天净沙 and 越调・天净沙 are names of a 曲 with its mode.
@@ -187,6 +191,11 @@ class TuneTable:
                 action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
             )
         return tune
+
+
+def kin_names(name: str) -> tuple[str, ...]:
+    """The names that a tune of this name may be told apart by: 长相思令, 长相思引, 长相思近, 长相思慢."""
+    return tuple(name + kind for kind in "令引近慢")
 
 
 _BRACKETS = str.maketrans("", "", "【】〔〕［］[]・·• 　")

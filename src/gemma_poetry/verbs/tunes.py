@@ -18,10 +18,11 @@ from gemma_poetry.corpus.formats import read_poems, whole_poems
 from gemma_poetry.corpus.sanqu import SanquSong, sanqu_songs
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.corpus.sources import SourceInfo, open_source
-from gemma_poetry.corpus.tune_names import split_tune, standard_tunes
+from gemma_poetry.corpus.tune_names import split_tune, standard_tunes, told_apart
 from gemma_poetry.errors import SourceError, UnknownFormError, nearest_names
 from gemma_poetry.languages import _, listed
 from gemma_poetry.manifests import versions
+from gemma_poetry.prosody.characters import LOST_CHARACTER
 from gemma_poetry.prosody.check_layout import finding_text
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.forms import Tone
@@ -49,6 +50,8 @@ from gemma_poetry.prosody.tunes import (
 )
 
 _READ_FOR_EXEMPLAR = 8
+_MOST_LOST = 2
+"""A poem that lacks so few characters, each marked □, tells of its tune as others do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class TunePoem:
     Attributes:
         tune: The standard name of its tune.
         alias: The name that its source gives beside the standard one, else empty.
-        lines: Its lines, Han characters only.
+        lines: Its lines, Han characters only, □ for a lost one.
         marks: One closing mark a line.
         author: 作者, empty where unknown.
         era: 朝代, empty where unknown.
@@ -73,7 +76,7 @@ class TunePoem:
 
 
 def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceInfo]:
-    """The 词 of a source whose text is whole, tunes under their standard names.
+    """The 词 of a source whose text is whole but for a lost character or two, tunes under their standard names.
 
     Args:
         source: As for `prepare`.
@@ -83,7 +86,7 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
         SourceError: The source cannot be read, or it holds no 词.
     """
     opened = open_source(source)
-    wanted = whole_poems(opened.files(), lambda part, raw: bool(raw.tune) and era in ("", raw.era or part.era))
+    wanted = whole_poems(opened.files(), lambda part, raw: bool(raw.tune) and era in ("", raw.era or part.era), _MOST_LOST)
     found = [(split_tune(raw.tune), lines, marks, raw.author, raw.era or part.era) for part, raw, lines, marks in wanted]
     if not found:
         raise SourceError(
@@ -99,7 +102,8 @@ def read_tune_poems(source: str, era: str = "") -> tuple[list[TunePoem], SourceI
     for (first, second), (_unused, lines, marks, author, found_era) in zip(pairs, found):
         tune = standard[first, second]
         poems.append(TunePoem(tune, first if tune == second else "", lines, marks, author, found_era))
-    return poems, opened.info
+    told = told_apart([(poem.tune, poem.alias, tuple(map(len, poem.lines))) for poem in poems])
+    return [replace(poem, tune=tune) if tune != poem.tune else poem for poem, tune in zip(poems, told)], opened.info
 
 
 def tune_table(
@@ -154,7 +158,7 @@ def with_exemplars(tunes: Mapping[str, Tune], poems: Sequence[TunePoem | SanquSo
     read: dict[str, list[TunePoem | SanquSong]] = defaultdict(list)
     for poem in poems:
         tune = tunes.get(poem.tune)
-        if not tune or not tune.judged or len(read[poem.tune]) == _READ_FOR_EXEMPLAR:
+        if not tune or not tune.judged or LOST_CHARACTER in _text(poem) or len(read[poem.tune]) == _READ_FOR_EXEMPLAR:
             continue
         if tuple(map(len, poem.lines)) == tune.variants[0].form.line_lengths:
             read[poem.tune].append(poem)
