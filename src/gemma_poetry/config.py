@@ -150,8 +150,8 @@ class TrainSettings(Section):
     )
     keep: Literal["best", "last"] = Field(
         "best",
-        description="Whose weights the run keeps: those of the evaluation with the lowest perplexity, among those that read no "
-        "worse than the beginning where there are any; or the last.",
+        description="Whose weights the run keeps: those of the evaluation with the lowest perplexity, among those "
+        "whose poems did not lose their titles (reading_fell) where there are any; or the last.",
     )
     patience: int | None = Field(
         None, ge=1, le=LARGEST, description="Evaluations in a row without a better one that end the training; null: none do."

@@ -174,9 +174,9 @@ def _labelled(rows: Sequence[_Row]) -> list[_Found]:
             found.extend((title, author, era, poem.rows) for poem in _divided([[joined(block)] for block in text], title, True))
 
     for row, name, value in fields:
-        fresh = name is not None and name != "" and name in values and bool(text)
-        again = name == "title" or (name in ("author", "era") and "text" in values)
-        if fresh or (again and values):
+        fresh = bool(name) and bool(text) and (name == "text" or name in values)
+        again = name == "title" or (name in ("author", "era") and bool(text))
+        if fresh or (again and (values or text)):
             close()
             values, text, current = {}, [], None
         if name is not None:
@@ -187,12 +187,12 @@ def _labelled(rows: Sequence[_Row]) -> list[_Found]:
             raise UntoldError(
                 row.number, _("a row outside the labelled fields"), _("give it a label, such as 题目： or 正文：")
             )
-        if value:
-            values.setdefault(current or "", []).append(value)
         if value and current == "text":
             if row.gap or not text:
                 text.append([])
             text[-1].append(Piece((value,), row.number, verse_lines(value), row.gap))
+        elif value:
+            values.setdefault(current or "", []).append(value)
     close()
     return found
 

@@ -187,25 +187,23 @@ def with_shapes(tunes: Mapping[str, Tune], poems: Iterable[TunePoem]) -> dict[st
         tunes: Tunes by name.
         poems: Poems of these tunes and others.
     """
-    shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
-    eras: dict[str, dict[tuple[int, ...], set[str]]] = defaultdict(lambda: defaultdict(set))
     by_tune: dict[str, list[TunePoem]] = defaultdict(list)
     for poem in poems:
-        shape = tuple(map(len, poem.lines))
-        shapes[poem.tune][shape] += 1
-        eras[poem.tune][shape].add(poem.era)
         by_tune[poem.tune].append(poem)
     found = {}
     for name, tune in tunes.items():
+        eras: dict[tuple[int, ...], list[str]] = defaultdict(list)
+        for poem in by_tune[name]:
+            eras[tuple(map(len, poem.lines))].append(poem.era)
         kept: tuple[tuple[int, ...], ...] = ()
         if tune.judged:
             era = usual_era(by_tune[name])
-            times = _attested_times({shape: count for shape, count in shapes[name].items() if not tune.fits(shape)})
+            times = _attested_times({shape: len(own) for shape, own in eras.items() if not tune.fits(shape)})
             counted = sorted((-count, shape) for shape, count in times.items())
             kept = tuple(
-                shape for count, shape in counted if _is_witness(tune, shape, -count, other_era=bool(eras[name][shape] - {era}))
+                shape for count, shape in counted if _is_witness(tune, shape, -count, other_era=set(eras[shape]) != {era})
             )
-        told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else shapes[name]))
+        told = {variant.characters for variant in tune.variants} | set(map(sum, kept if tune.judged else eras))
         found[name] = replace(tune, shapes=kept, characters=tuple(sorted(told)))
     return found
 

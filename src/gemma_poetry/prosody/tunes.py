@@ -149,13 +149,11 @@ class TuneTable:
                 full = (tune.mode + tune.name,) if tune.mode and not tune.name.startswith(tune.mode) else ()
                 for alias in (*tune.aliases, *full):
                     named[alias].append(tune)
-        for called in named.values():
-            known = {tune.name for tune in called}
-            alike = dict.fromkeys(name for tune in called for name in tune.like if name not in known)
-            called += [self.tunes[name] for name in alike]
         for name, called in named.items():
             known = {tune.name for tune in called}
-            called += [self.tunes[kin] for kin in kin_names(name) if kin in self.tunes and kin not in known]
+            alike = [other for tune in called for other in tune.like]
+            kin = [other for other in kin_names(name) if other in self.tunes]
+            called += [self.tunes[other] for other in dict.fromkeys(alike + kin) if other not in known]
         return dict(named)
 
     def called(self, name: str) -> Sequence[Tune]:

@@ -3,8 +3,8 @@
 In: the figures of each evaluation, and the model as it is then. Out: `RUN/best.safetensors`, while the training lives, and at
 its end the model with those weights.
 
-An evaluation is better than another by its validation loss. One at which the poems that were written read worse than at the
-beginning (`reading_fell`) gives way to any that did not: a loss can fall while poems drift away from their titles.
+An evaluation is better than another by its validation loss. One at which the poems that were written go less with
+their titles (`reading_fell`) gives way to any that did not: a loss can fall while poems drift away from their titles.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gemma_poetry.training.processes import is_main_process
 BEST = "best.safetensors"
 _FIGURES = "figures"
 READING_FELL = "reading_fell"
-"""The figure that says whether the poems that were written go with their titles less than those of the beginning: 1, else 0."""
+"""1 where the poems that were written go with their titles less than those of the beginning and of the poets, else 0."""
 READING = ("title_first", "title_gain", "poets_title_first", "poets_title_gain", "distinct_2", "base_ppl", READING_FELL)
 """The figures of poems that were written at an evaluation."""
 

@@ -56,7 +56,7 @@ class Trial:
         number: Its number, from 0.
         settings: The settings that were drawn, by dotted name.
         loss: Validation loss of the weights that it kept, in nats a token; of one that was given up, the last.
-        reading_fell: Whether its poems go with their titles less than the base model's.
+        reading_fell: Whether its poems go with their titles less than the base model's and the poets'.
         title_gain: Nats a character that a poem's own title is ahead of others; `None`: not measured.
         seconds: Wall time.
         state: `whole`, `given up` (worse than the others half-way), or `cut off` (time was up).
