@@ -99,6 +99,11 @@ def test_the_wheel_has_every_file_of_the_package_and_nothing_else(built):
     assert {"gemma_poetry/py.typed", "gemma_poetry/recipes/quickstart.yaml"} <= packed
 
 
+def test_the_sdist_leaves_out_what_git_ignores_wherever_the_clone_lies():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert set(ignored) <= set(PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["exclude"])
+
+
 def test_the_sdist_has_what_tests_and_documents_need(built):
     with tarfile.open(built.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
