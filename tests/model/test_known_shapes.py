@@ -18,7 +18,7 @@ def test_the_file_is_current():
 
 def test_a_shape_is_read_back_with_every_layer():
     layers = (Projection("q_proj", 8, 4), Projection("v_proj", 8, 2), Projection("q_proj", 8, 4), Projection("q_proj", 8, 6))
-    shape = ModelShape(100, 8, 2, 1_000, 8, layers, 32, streams=4, eager_heads=2)
+    shape = ModelShape(100, 8, 2, 1_000, 8, layers, 32, streams=4, heads=2, soft_capped=True)
     again = shape_of(shape_record(shape))
     assert sorted(map(str, again.projections)) == sorted(map(str, layers))
     assert again.lora_parameters(3) == shape.lora_parameters(3) == 3 * (12 + 10 + 12 + 14)

@@ -109,8 +109,7 @@ def test_activations_are_those_that_autograd_keeps(family, dtype, dropout):
     from transformers import AutoModelForCausalLM
 
     config = tiny(family)
-    attention = "eager" if family == "gemma2" else "sdpa"
-    base = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=dtype)
+    base = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=dtype)
     model, _ = add_adapter(base, LoraSettings(rank=2, dropout=dropout, targets=ATTENTION_PROJECTIONS), 1)
     for hasten in (fuse_norms, replace_dropout, fuse_projections):  # as training does on a CPU
         hasten(model)

@@ -295,6 +295,19 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile wants a C++ compiler")
+def test_compiled_layers_train_the_same_adapter(model, data, tmp_path):
+    from safetensors.torch import load_file
+
+    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0.2"]
+    adapters = []
+    for compiled in ("off", "on"):
+        finetune(data, str(model), tmp_path / compiled, load_recipe(None, [*settings, f"train.compile={compiled}"]))
+        adapters.append(load_file(tmp_path / compiled / WEIGHTS))
+    for name, weight in adapters[0].items():
+        torch.testing.assert_close(adapters[1][name], weight, atol=1e-4, rtol=1e-3)
+
+
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
     with pytest.raises(UsageError, match="CUDA"):
         finetune(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))

@@ -11,7 +11,8 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
     activations   what automatic differentiation keeps for the backward pass, B · T times, summed over the layers:
                     each norm            its input, e (in float32, 4 bytes, where it is not differentiated by formula: 3n, 4)
                     attention            queries, keys and values at the queries' width, the output: 4 · e · q
-                    eager attention      soft-capped scores and probabilities (Gemma 2): 8 · heads · T
+                    plain attention      probabilities, in float32 and in the arithmetic: 4 · heads · T, 6 in bfloat16, 8 where
+                                         scores are soft-capped (Gemma 2); nothing where the fused kernel is taken
                     feed-forward         gate, activated gate and up: 3 · e · f
                     each adapted layer   its input, e · in, once for those that share it, and the mask of its dropout,
                                          2 · in; on a GPU a float32 copy of the input and the mask, 5 · in
@@ -34,7 +35,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gemma_poetry.model.families import choose_attention
+from gemma_poetry.model.families import PLAIN_TOKENS, choose_attention
 
 # `training.fused.rms_norm` differentiates theirs by formula.
 _NORMS_BY_FORMULA = ("gemma", "gemma2", "gemma3_text")
@@ -72,7 +73,8 @@ class ModelShape:
         projections: The linear layers of the transformer layers, in order.
         norm_width: Sum of the widths of the norms of the transformer layers, heads counted.
         streams: Residual streams that run side by side (AltUp of Gemma 3n has 4, all others 1).
-        eager_heads: Heads of all layers where attention keeps its scores (Gemma 2), else 0.
+        heads: Heads of the queries, of all layers.
+        soft_capped: Whether scores of attention are soft-capped (Gemma 2).
         float_norms: Whether norms keep their input in float32, whatever the arithmetic (Gemma 3n and 4).
     """
 
@@ -84,7 +86,8 @@ class ModelShape:
     projections: tuple[Projection, ...]
     norm_width: int
     streams: int = 1
-    eager_heads: int = 0
+    heads: int = 0
+    soft_capped: bool = False
     float_norms: bool = False
 
     def total_outputs(self, name: str) -> int:
@@ -147,7 +150,8 @@ def read_shape(config: Any) -> ModelShape:
         ),
         norm_width=_norm_width(model, text),
         streams=getattr(text, "altup_num_inputs", 1),
-        eager_heads=text.num_hidden_layers * text.num_attention_heads if choose_attention(text) == "eager" else 0,
+        heads=text.num_hidden_layers * text.num_attention_heads,
+        soft_capped=choose_attention(text) == "eager",
         float_norms=text.model_type not in _NORMS_BY_FORMULA,
     )
 
@@ -249,18 +253,25 @@ def kept_bytes(
         targets: Short names of the adapted linear layers.
         dropout: Whether the updates have dropout.
         rank: Rank of the updates.
-        on_gpu: Whether updates are computed as PEFT writes them, which is so on GPUs.
+        on_gpu: Whether updates are computed as PEFT writes them and attention by the fused kernel, which is so on GPUs.
     """
     altup = 3 * element * shape.layers * shape.streams * shape.hidden if shape.streams > 1 else 0
     adapted = [projection for projection in shape.projections if projection.name in targets]
     return (
         (4 if shape.float_norms else element) * shape.norm_width
         + 4 * element * shape.total_outputs("q_proj")
-        + 8 * shape.eager_heads * tokens
+        + _score_bytes(shape, element, plain=shape.soft_capped or (not on_gpu and tokens <= PLAIN_TOKENS)) * tokens
         + 3 * element * shape.total_outputs("gate_proj")
         + (_kept_by_peft(adapted, element, dropout) if on_gpu else _kept_by_updates(adapted, element, dropout, rank))
         + altup
     )
+
+
+def _score_bytes(shape: ModelShape, element: int, *, plain: bool) -> int:
+    """What attention keeps of one token for each token that it looks at."""
+    if not plain:
+        return 0
+    return (8 if shape.soft_capped else 4 if element == 4 else 6) * shape.heads
 
 
 def _kept_by_updates(adapted: Sequence[Projection], element: int, dropout: bool, rank: int) -> int:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 ADAPTER_FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 COMPILE_STEPS = 200
 """Compiling takes about a minute; shorter trainings do not earn it back."""
+GRAPHS = 64
+"""Ways through a layer that are compiled; past it torch takes the layer as it stands."""
 
 
 Watching = Callable[["LoadedModel", RunFolder], "Watch"]
@@ -333,8 +335,9 @@ def _compile_layers(model: Any, settings: TrainSettings, samples: int) -> None:
     steps = settings.max_steps or _steps(settings, samples)
     if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available() and steps >= COMPILE_STEPS):
         for layer in model.get_submodule(f"{language_model_prefix(model)}layers"):
-            # Batches of poems have many lengths; a graph for each would never be done compiling.
-            layer.compile(dynamic=True)
+            # Batches of poems have many lengths; a graph for each would never be done compiling. One row or several, local or
+            # global attention, plain or fused, are graphs of their own nevertheless, more than torch's limit of eight.
+            layer.compile(dynamic=True, recompile_limit=GRAPHS)
 
 
 def _prune(
@@ -437,8 +440,8 @@ def _arguments(out: Path, settings: TrainSettings, loaded: LoadedModel, samples:
         max_grad_norm=settings.max_gradient_norm,
         optim="adamw_torch",
         eval_strategy="steps" if evaluated else "no",
-        # A run shorter than one interval still gets a curve.
-        eval_steps=min(settings.evaluation_steps, max(1, total // 4)),
+        # A run shorter than one interval still gets a curve, whose last point is the end.
+        eval_steps=min(settings.evaluation_steps, math.ceil(total / 4)),
         eval_on_start=evaluated and not begun,  # the curve of a resumed run has that point already
         save_strategy="steps",
         save_steps=settings.save_steps,

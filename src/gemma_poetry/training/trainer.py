@@ -43,6 +43,7 @@ from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.languages import _
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
+from gemma_poetry.model.families import PLAIN_TOKENS
 from gemma_poetry.model.vocabulary import KeptVocabulary, whole_ids
 from gemma_poetry.progress import is_shown
 from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
@@ -51,9 +52,6 @@ from gemma_poetry.training.sharded_trainer import ShardedTrainer
 
 CURVE = "curve.jsonl"
 LOGS = "logs"
-SHORT_ROW = 160
-"""Tokens of a row up to which a CPU takes plain attention: it is faster at any length (docs/results.md), but the memory of its
-scores grows with the square."""
 KEPT_ROWS = "_kept_rows"
 """What the names of perplexities end in where the softmax ran over the kept rows of a pruned vocabulary."""
 
@@ -168,10 +166,10 @@ class PoetryTrainer(ShardedTrainer):
         return (loss, losses) if return_outputs else loss
 
     def _choose_attention(self, input_ids: torch.Tensor) -> None:
-        """Plain attention for short rows on a CPU, where the fused kernel takes longer than two products of matrices."""
+        """Plain attention on a CPU, where the fused kernel takes longer than two products of matrices; not for the longest rows."""
         if input_ids.device.type != "cpu" or self._attention != "sdpa":
             return
-        self._set_attention("eager" if input_ids.shape[1] <= SHORT_ROW else "sdpa")
+        self._set_attention("eager" if input_ids.shape[1] <= PLAIN_TOKENS else "sdpa")
 
     def _set_attention(self, wanted: str) -> None:
         base: Any = self.accelerator.unwrap_model(self.model)
@@ -207,6 +205,12 @@ class PoetryTrainer(ShardedTrainer):
         blank = {name: value[:1] for name, value in parts[-1].items()}
         blank["labels"] = torch.full_like(blank["labels"], IGNORED)
         return [blank] * (int(most) - len(parts))
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        # Compiled layers are for training: each kind of pass that writing and validation make would be compiled once more.
+        with torch.compiler.set_stance("force_eager"):
+            figures: dict[str, float] = super().evaluate(*arguments, **options)
+        return figures
 
     def prediction_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None

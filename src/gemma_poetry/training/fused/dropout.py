@@ -9,6 +9,8 @@ A mask is a word of ones or zeros an element, which keeps or clears the element'
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -38,6 +40,22 @@ def masked(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x.view(words) & mask.to(words)).view(x.dtype)
 
 
+# An operation of its own: a compiler that followed NumPy would take its numbers for constants, and two draws of one shape for one.
+@torch.library.custom_op("gemma_poetry::coarse_mask", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
+def _draw(shape: Sequence[int], dropped: int) -> torch.Tensor:
+    import numpy
+
+    source, count = numpy.random.SFC64(int(torch.randint(2**62, (1,)))), math.prod(shape)
+    words = torch.from_numpy(source.random_raw(-(-count // 4)).view(numpy.int16))
+    bits = words[:count].view(shape)
+    return torch.ge(bits, dropped - _STEPS // 2, out=bits).neg_()
+
+
+@_draw.register_fake
+def _(shape: Sequence[int], dropped: int) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.int16)
+
+
 class CoarseDropout(torch.nn.Module):
     """Dropout by 16 random bits an element.
 
@@ -65,12 +83,8 @@ class CoarseDropout(torch.nn.Module):
         The bits come from NumPy's SFC64, which makes them twice as fast; its seed comes from torch, so that `torch.manual_seed`
         repeats the mask and a resumed training draws the one that the unbroken training would have drawn.
         """
-        import numpy
-
-        source = numpy.random.SFC64(int(torch.randint(2**62, (1,))))
-        words = torch.from_numpy(source.random_raw(-(-shape.numel() // 4)).view(numpy.int16))
-        bits = words[: shape.numel()].view(shape)
-        return torch.ge(bits, self._dropped - _STEPS // 2, out=bits).neg_()
+        mask: torch.Tensor = _draw(shape, self._dropped)
+        return mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Zeroes elements in training and scales the others by 1 / (1 - p)."""
