@@ -131,9 +131,9 @@ def _train(
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
     out, checkpoint = run.folder, run.checkpoint
-    join_processes(four_bit=recipe.lora.four_bit)
-    available = None if shards_weights() else available_memory(choose_device(None))
     full = recipe.train.method == "full"
+    join_processes(four_bit=recipe.lora.four_bit, full=full)
+    available = None if shards_weights() else available_memory(choose_device(None))
     # Steps of every weight are too small for bfloat16 to hold: it multiplies in it, and keeps the weights in float32.
     dtype = "float32" if full else _dtype(run, recipe.train)
     loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit and not full)
@@ -173,7 +173,8 @@ def _train(
     watch = None if watching is None or process_count() > 1 else watching(replace(loaded, model=model, adapted=not full), run)
     trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch)
     best = None
-    if recipe.train.keep == "best" and len(trainer.eval_dataset):
+    keeps_best = recipe.train.keep == "best"
+    if (keeps_best or recipe.train.patience) and len(trainer.eval_dataset):
         best = BestWeights(model, run, recipe.train.patience)
         trainer.add_callback(best)
     for callback in callbacks:
@@ -182,7 +183,7 @@ def _train(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
     final = _last_evaluation(trainer)
-    kept = best.restore() if best is not None else None
+    kept = best.restore() if best is not None and keeps_best else None
     kept_step, figures = (kept["step"], kept) if kept is not None else (trainer.state.global_step, final)
     weights = trained_weights(model)
     if not is_main_process():

@@ -21,11 +21,12 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def join_processes(*, four_bit: bool = False) -> None:
+def join_processes(*, four_bit: bool = False, full: bool = False) -> None:
     """Connects the processes of a launcher before the model is loaded: under FSDP only the first then reads the weights.
 
     Args:
         four_bit: Whether the base weights will be held in 4 bits.
+        full: Whether every weight will be trained.
 
     Raises:
         UsageError: FSDP was asked for in a way that cannot be.
@@ -38,6 +39,12 @@ def join_processes(*, four_bit: bool = False) -> None:
             _("4-bit weights (lora.four_bit) were asked for together with FSDP"),
             expected=_("one of them: weights in 4 bits are packed into bytes, which FSDP2 does not shard"),
             action=_("launch with recipes/distributed/ddp.yaml, or leave lora.four_bit out"),
+        )
+    if sharded and full:
+        raise UsageError(
+            _("train.method=full was asked for together with FSDP"),
+            expected=_("one of them: checkpoints of sharded trainings hold an adapter"),
+            action=_("launch with recipes/distributed/ddp.yaml, or train an adapter (train.method=lora)"),
         )
     version = os.environ.get("FSDP_VERSION", "1")
     if sharded and version != "2":
