@@ -1,6 +1,6 @@
 """Does a model write better poems once it has learnt from preference?
 
-    pip install -e '.[bench]'
+    pip install -e '.[train,bench]'
     python benchmarks/preference.py pairs --model mini --data DATA --out PAIRS.jsonl [--study STUDY]
     python benchmarks/preference.py train --model mini --pairs PAIRS.jsonl --source best-worst --out ADAPTER
     python benchmarks/preference.py measure --model mini --data DATA --adapter ADAPTER ... --effort 1 --out POEMS.jsonl

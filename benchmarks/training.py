@@ -1,6 +1,6 @@
 """Speed and memory of a LoRA fine-tuning against TRL's `SFTTrainer`, on the full shape of Gemma 3 270M.
 
-    pip install -e '.[bench]'
+    pip install -e '.[train,bench]'
     python benchmarks/training.py model --tokenizer google/gemma-2b --out g270m           # random weights, once
     gemma-poetry prepare --source chinese-poetry --model g270m --max-poems 20000 --out data \\
         --set prepare.validation_share=0 --set prepare.test_share=0

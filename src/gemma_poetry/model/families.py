@@ -47,8 +47,8 @@ _SMALL = {FASTEST: 2**18, WRITING: 2**20}
 """Values of a matrix up to which a model stays in float32: little is gained. `mini` writes the same poems everywhere."""
 _WORTHWHILE = 0.8  # of the time in float32
 PLAIN_TOKENS = 1024
-"""Tokens of a row up to which a CPU trains with plain attention in place of the fused kernel: it is faster at any length
-(docs/results.md), but what it keeps grows with the square (`model.memory`)."""
+"""Tokens of a row up to which a CPU trains with plain attention in place of the fused kernel: it is faster at all lengths
+that were timed (docs/results.md), but what it keeps grows with the square (`model.memory`)."""
 
 
 def choose_device(wanted: str | None = None) -> str:

@@ -19,8 +19,8 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
                     AltUp (Gemma 3n)     its residual streams thrice: 3 · e · streams · hidden
                   and the gradients of one layer in flight. With gradient checkpointing the input of each layer,
                   e · hidden, and all of the above for the one layer that is computed again.
-    logits        those of one chunk of tokens twice, 2 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and the
-                  gradient of their hidden states, e · N · hidden: the frozen head is differentiated chunk by chunk.
+    logits        those of one chunk of the vocabulary twice, 2 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and
+                  the gradient of their hidden states, e · N · hidden: the frozen head is differentiated chunk by chunk.
     heap          on a CPU, half of the activations: freed blocks that the C library (glibc) keeps and cannot join. Measured
                   are shares between 0.05 and 0.8; with MALLOC_MMAP_THRESHOLD_=1000000 there is none, and training is slower.
     runtime       the process itself with its libraries, measured.
@@ -48,7 +48,7 @@ CHUNK_BYTES = 64 * 2**20
 HEAP_SHARE = 0.5
 """Torn heap on a CPU, as a share of the activations."""
 RUNTIME_BYTES = 510 * 2**20
-"""Resident memory of a process that trains, less what it trains: `train` on models of some kilobytes peaks at 511-525 MiB."""
+"""Resident memory of a process that trains, less what it trains: `train` on models of some kilobytes peaks at 511-541 MiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, sha256_file
+from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
@@ -30,7 +30,7 @@ from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
 from gemma_poetry.manifests import check_manifest, read_manifest, write_manifest
-from gemma_poetry.runs import RunFolder, at_work
+from gemma_poetry.runs import STARTED, RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
@@ -129,10 +129,13 @@ def _pretrain(
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
     )
-    on_accelerator = torch.cuda.is_available()
+    bfloat16 = _in_bfloat16(run, settings, model.config)
+    if not checkpoint and is_main_process():
+        # Noted for whoever goes on, on a machine that may be faster in another arithmetic.
+        write_json(out / STARTED, {**run.start, "dtype": "bfloat16" if bfloat16 else "float32"})
     trainer = PoetryTrainer(
         model=model,
-        args=_arguments(out, settings, len(sampler) // processes, on_accelerator),
+        args=_arguments(out, settings, len(sampler) // processes, bfloat16=bfloat16),
         train_dataset=rows,
         eval_dataset=validation,
         data_collator=PackedCollator(pad_id, settings.block_tokens),
@@ -189,6 +192,24 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
             expected=_("a step that fits"),
             action=_("lower pretrain.batch_blocks (and raise pretrain.gradient_accumulation), or choose a smaller preset"),
         )
+
+
+def _in_bfloat16(run: RunFolder, settings: PretrainSettings, config: Any) -> bool:
+    """Whether products are computed in bfloat16: as a resumed training was begun, else where this machine is faster in it."""
+    import torch
+
+    from gemma_poetry.model.families import is_faster_in_bfloat16
+    from gemma_poetry.training.processes import process_count
+
+    started = run.folder / STARTED
+    begun = read_json(started).get("dtype") if run.checkpoint is not None and started.is_file() else None
+    wanted = settings.dtype if begun is None else begun
+    if wanted != "auto":
+        return wanted == "bfloat16"
+    if torch.cuda.is_available():
+        return True
+    # Several processes must not come to different conclusions.
+    return process_count() == 1 and is_faster_in_bfloat16(config.hidden_size, config.intermediate_size)
 
 
 def _weights(folder: Path) -> list[str]:
@@ -268,7 +289,7 @@ def _optimizer(model: Any, settings: PretrainSettings) -> Any:
     )
 
 
-def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, on_accelerator: bool) -> Any:
+def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *, bfloat16: bool) -> Any:
     from transformers import TrainingArguments
 
     steps = settings.max_steps or math.ceil(settings.epochs * batches_per_epoch / settings.gradient_accumulation)
@@ -290,11 +311,11 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, on
         include_num_input_tokens_seen="non_padding",
         ddp_find_unused_parameters=False,
         report_to="none",
-        bf16=settings.dtype == "bfloat16" or (settings.dtype == "auto" and on_accelerator),
+        bf16=bfloat16,
         seed=settings.seed,
         remove_unused_columns=False,
         label_names=["labels"],
-        use_cpu=not on_accelerator,
+        use_cpu=not torch.cuda.is_available(),
         disable_tqdm=False,
     )
 
