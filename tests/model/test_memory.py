@@ -14,7 +14,7 @@ from gemma_poetry.config import LoraSettings
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.families import FAMILIES
 from gemma_poetry.model.lora import add_adapter
-from gemma_poetry.model.memory import ATTENTION_PROJECTIONS, CHUNK_BYTES, estimate_memory, kept_bytes, read_shape
+from gemma_poetry.model.memory import ATTENTION_PROJECTIONS, CHUNK_BYTES, estimate_memory, kept_by_all, kept_bytes, read_shape
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
@@ -123,6 +123,30 @@ def test_activations_are_those_that_autograd_keeps(family, dtype, dropout):
     assert states.requires_grad
     expected = kept_bytes(read_shape(config), dtype.itemsize, 32, dropout=dropout > 0, rank=2) * ids.numel()
     assert measured == pytest.approx(expected, rel=0.09)
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_activations_of_a_full_training_are_those_that_autograd_keeps(family):
+    from transformers import AutoModelForCausalLM
+
+    config = tiny(family)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").train()
+    ids = torch.randint(3, 60, (4, 32))
+    mask = torch.ones_like(ids)
+    mask[1:, -3:] = 0
+    with activation_meter(model) as kept:
+        states = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        measured = kept[0]
+    assert states.requires_grad
+    assert measured == pytest.approx(kept_by_all(read_shape(config), 4, 32) * ids.numel(), rel=0.09)
+
+
+def test_a_full_training_counts_moments_of_every_weight_and_all_logits():
+    shape = read_shape(tiny("gemma3_text"))
+    full = estimate_memory(shape, batch=2, tokens=50, full=True)
+    assert full.weights == 4 * shape.parameters and full.adapter == 12 * shape.parameters
+    assert full.logits == 12 * 2 * 50 * shape.vocabulary
+    assert full.activations > estimate_memory(shape, batch=2, tokens=50).activations
 
 
 def test_an_adapter_has_as_many_parameters_as_peft_gives_it():

@@ -203,6 +203,14 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
     assert "known_lines.base.npz" in read_json(tmp_path / "RUN" / "manifest.json")["files"]
 
 
+def test_patience_ends_a_training_that_keeps_its_last_weights_too(model, data, tmp_path):
+    # Steps too small to be seen in float32: no evaluation is better than the first.
+    settings = [*SETTINGS, "train.learning_rate=1e-30", "train.evaluation_steps=2", "train.keep=last", "train.patience=2"]
+    manifest = finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
+    assert manifest["steps"] == manifest["kept_step"] == 4
+    assert not (tmp_path / "RUN" / "best.safetensors").exists()
+
+
 def test_data_of_another_tokenizer_is_refused(model, tmp_path):
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer
 

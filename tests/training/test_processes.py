@@ -32,32 +32,34 @@ def launched(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("environment", "kind", "four_bit", "message"),
+    ("environment", "kind", "asked", "message"),
     [
-        (FSDP2, "MULTI_GPU", True, "4-bit weights .* together with FSDP"),
-        ({"ACCELERATE_USE_FSDP": "true"}, "MULTI_GPU", False, "version 1 of FSDP"),
-        ({**FSDP2, "FSDP_VERSION": "1"}, "MULTI_GPU", False, "version 1 of FSDP"),
-        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_CPU", False, "FSDP was asked for on CPUs"),
+        (FSDP2, "MULTI_GPU", {"four_bit": True}, "4-bit weights .* together with FSDP"),
+        (FSDP2, "MULTI_GPU", {"full": True}, "train.method=full .* together with FSDP"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "MULTI_GPU", {}, "version 1 of FSDP"),
+        ({**FSDP2, "FSDP_VERSION": "1"}, "MULTI_GPU", {}, "version 1 of FSDP"),
+        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_CPU", {}, "FSDP was asked for on CPUs"),
     ],
 )
-def test_fsdp_that_cannot_be_is_refused(launched, environment, kind, four_bit, message):
+def test_fsdp_that_cannot_be_is_refused(launched, environment, kind, asked, message):
     launched(environment, kind)
     with pytest.raises(UsageError, match=message):
-        join_processes(four_bit=four_bit)
+        join_processes(**asked)
 
 
 @pytest.mark.parametrize(
-    ("environment", "kind", "four_bit"),
+    ("environment", "kind", "asked"),
     [
-        ({}, "NO", True),
-        ({"WORLD_SIZE": "2"}, "MULTI_CPU", False),
-        ({"WORLD_SIZE": "2"}, "MULTI_GPU", True),
-        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_GPU", False),
+        ({}, "NO", {"four_bit": True}),
+        ({}, "NO", {"full": True}),
+        ({"WORLD_SIZE": "2"}, "MULTI_CPU", {"full": True}),
+        ({"WORLD_SIZE": "2"}, "MULTI_GPU", {"four_bit": True}),
+        ({**FSDP2, "WORLD_SIZE": "2"}, "MULTI_GPU", {}),
     ],
 )
-def test_what_can_be_is_not_refused(launched, environment, kind, four_bit):
+def test_what_can_be_is_not_refused(launched, environment, kind, asked):
     launched(environment, kind)
-    join_processes(four_bit=four_bit)
+    join_processes(**asked)
 
 
 @pytest.mark.parametrize(("rank", "main"), [("0", True), ("1", False), (None, True)])

@@ -40,19 +40,19 @@ def step_memory(
     A batch of more than `train.pass_tokens` goes through the model in parts, of which the largest counts.
 
     Args:
-        model: The `PeftModel`.
+        model: The `PeftModel`, or the plain model whose every weight is trained.
         samples: Samples that training takes.
         recipe: Its `train` and `lora` sections are used.
         vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
     """
-    longest = max(samples, key=len)
+    longest, full = max(samples, key=len), recipe.train.method == "full"
     on_gpu = model.device.type == "cuda"
     rows = min(recipe.train.batch_size, max(1, pass_tokens(recipe.train, on_gpu=on_gpu) // len(longest)))
     return estimate_memory(
         read_shape(model.config),
         batch=rows,
         tokens=len(longest),
-        dtype="bfloat16" if model.dtype == torch.bfloat16 else "float32",
+        dtype="bfloat16" if model.dtype == torch.bfloat16 and not full else "float32",
         lora_rank=recipe.lora.rank,
         targets=recipe.lora.targets,
         dropout=recipe.lora.dropout > 0,
@@ -61,6 +61,7 @@ def step_memory(
         gradient_checkpointing=recipe.train.gradient_checkpointing,
         quantized=recipe.lora.four_bit,
         on_gpu=on_gpu,
+        full=full,
     )
 
 

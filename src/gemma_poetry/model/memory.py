@@ -7,9 +7,11 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
 
     weights       e per parameter. Quantized (NF4, double quantization): 4.127 bits for each parameter of the linear layers
                   inside the transformer layers, e bytes for all others. Pruning drops rows of the token embedding.
-    adapter       16 bytes per LoRA parameter: float32 weight, gradient and two moments of AdamW.
+    adapter       16 bytes per LoRA parameter: float32 weight, gradient and two moments of AdamW. Where every weight is
+                  trained, 12 per parameter: gradient and moments.
     activations   what automatic differentiation keeps for the backward pass, B · T times, summed over the layers:
-                    each norm            its input, e (in float32, 4 bytes, where it is not differentiated by formula: 3n, 4)
+                    each norm            its input, e; in float32, 4 bytes, where it is not differentiated by formula (3n, 4),
+                                         and 9 where its own weight is trained
                     attention            queries, keys and values at the queries' width, the output: 4 · e · q
                     plain attention      probabilities, in float32 and in the arithmetic: 4 · heads · T, 6 in bfloat16, 8 where
                                          scores are soft-capped (Gemma 2); nothing where the fused kernel is taken
@@ -21,6 +23,7 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
                   e · hidden, and all of the above for the one layer that is computed again.
     logits        those of one chunk of the vocabulary twice, 2 · min(64 MiB, 4 · N · vocabulary) for N completion tokens, and
                   the gradient of their hidden states, e · N · hidden: the frozen head is differentiated chunk by chunk.
+                  A trained one keeps them all, their probabilities and their gradient: 12 · N · vocabulary.
     heap          on a CPU, half of the activations: freed blocks that the C library (glibc) keeps and cannot join. Measured
                   are shares between 0.05 and 0.8; with MALLOC_MMAP_THRESHOLD_=1000000 there is none, and training is slower.
     runtime       the process itself with its libraries, measured.
@@ -183,6 +186,7 @@ def estimate_memory(
     gradient_checkpointing: bool = False,
     quantized: bool = False,
     on_gpu: bool = False,
+    full: bool = False,
 ) -> MemoryEstimate:
     """The peak memory of a fine-tuning.
 
@@ -199,20 +203,27 @@ def estimate_memory(
         gradient_checkpointing: Keep only the input of each layer.
         quantized: NF4 weights in the linear layers of the transformer layers (QLoRA).
         on_gpu: Whether the training runs on a GPU, where updates are computed as PEFT writes them.
+        full: Whether every weight is trained, in place of updates.
     """
     element = 4 if dtype == "float32" else 2
     rows = shape.vocabulary if vocabulary_rows is None else vocabulary_rows
     parameters = shape.parameters - (shape.vocabulary - rows) * shape.row_parameters
-    adapter = shape.lora_parameters(lora_rank, targets)
+    trained = 12 * parameters if full else 16 * shape.lora_parameters(lora_rank, targets)
     positions = batch * tokens
-    kept = kept_bytes(shape, element, tokens, targets, dropout=dropout, rank=lora_rank, on_gpu=on_gpu)
+    kept = (
+        kept_by_all(shape, element, tokens, on_gpu=on_gpu)
+        if full
+        else kept_bytes(shape, element, tokens, targets, dropout=dropout, rank=lora_rank, on_gpu=on_gpu)
+    )
     labelled = positions if completion_tokens is None else completion_tokens
     activations = int(positions * _kept_and_in_flight(kept, shape, element, gradient_checkpointing)) if lora_rank else 0
     return MemoryEstimate(
         weights=_weights(shape, parameters, element, quantized=quantized),
-        adapter=16 * adapter,
+        adapter=trained,
         activations=activations,
-        logits=2 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
+        logits=12 * labelled * rows
+        if full
+        else 2 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
         heap=0 if on_gpu else int(HEAP_SHARE * activations),
         runtime=RUNTIME_BYTES,
     )
@@ -252,7 +263,7 @@ def kept_bytes(
         tokens: Tokens of the row that the token stands in.
         targets: Short names of the adapted linear layers.
         dropout: Whether the updates have dropout.
-        rank: Rank of the updates.
+        rank: Rank of the updates; 0: there are none, and `targets` are trained themselves.
         on_gpu: Whether updates are computed as PEFT writes them and attention by the fused kernel, which is so on GPUs.
     """
     altup = 3 * element * shape.layers * shape.streams * shape.hidden if shape.streams > 1 else 0
@@ -262,9 +273,16 @@ def kept_bytes(
         + 4 * element * shape.total_outputs("q_proj")
         + _score_bytes(shape, element, plain=shape.soft_capped or (not on_gpu and tokens <= PLAIN_TOKENS)) * tokens
         + 3 * element * shape.total_outputs("gate_proj")
-        + (_kept_by_peft(adapted, element, dropout) if on_gpu else _kept_by_updates(adapted, element, dropout, rank))
+        + (_kept_by_peft(adapted, element, dropout) if on_gpu and rank else _kept_by_updates(adapted, element, dropout, rank))
         + altup
     )
+
+
+def kept_by_all(shape: ModelShape, element: int, tokens: int, *, on_gpu: bool = False) -> int:
+    """What automatic differentiation keeps of one token where every weight is trained, in bytes; arguments of `kept_bytes`."""
+    every = sorted({projection.name for projection in shape.projections})
+    norms = (9 - (4 if shape.float_norms else element)) * shape.norm_width
+    return kept_bytes(shape, element, tokens, every, dropout=False, rank=0, on_gpu=on_gpu) + norms
 
 
 def _score_bytes(shape: ModelShape, element: int, *, plain: bool) -> int:

@@ -168,13 +168,12 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
     """
     from gemma_poetry.model.families import choose_device
     from gemma_poetry.model.free_memory import available_memory, gib
-    from gemma_poetry.model.memory import kept_bytes, read_shape
+    from gemma_poetry.model.memory import kept_by_all, read_shape
 
     device = str(choose_device(None))
     on_accelerator = device.startswith("cuda")
     shape = read_shape(model.config)
-    every = sorted({projection.name for projection in shape.projections})
-    kept = kept_bytes(shape, 2 if on_accelerator else 4, settings.block_tokens, every, dropout=False, rank=0)
+    kept = kept_by_all(shape, 2 if on_accelerator else 4, settings.block_tokens, on_gpu=on_accelerator)
     batch = settings.batch_blocks * settings.block_tokens * kept
     # The weights are made on the CPU, where their memory is taken already.
     state = (12 if on_accelerator else 8) * shape.parameters
