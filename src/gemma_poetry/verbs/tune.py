@@ -59,7 +59,7 @@ class Trial:
         reading_fell: Whether its poems go with their titles less than the base model's and the poets'.
         title_gain: Nats a character that a poem's own title is ahead of others; `None`: not measured.
         seconds: Wall time.
-        state: `whole`, `given up` (worse than the others half-way), or `cut off` (time was up).
+        state: `whole`, `given up` (worse than the others at the same share of its steps), or `cut off` (time was up).
     """
 
     number: int
