@@ -90,10 +90,11 @@ def check_all(
 
     Args:
         source: The poems themselves, empty lines between them; a `Path`: a file of any kind that `prepare` reads.
-        form: The form (体裁) or tune (词牌) that every poem must keep; empty: the one that each suggests.
+        form: The form (体裁) or tune (词牌, 曲牌) that every poem must keep; empty: the one that each suggests.
         domain: The language or style of the poems.
         feature: What every poem must have besides, where the domain knows such: a season word.
-        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵.
+        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵, of 曲
+            中原音韵.
 
     Raises:
         UsageError: No form, domain or rhyme book is called so, or the domain knows no such feature.
@@ -173,7 +174,7 @@ class Poet:
         """Writes poems, and gives each as soon as it is whole.
 
         Args:
-            form: 体裁 or 词牌 by its full or short name; or whole requests, all answered in order.
+            form: 体裁, 词牌 or 曲牌 by its full or short name; or whole requests, all answered in order.
             n: How many poems are wanted (of each request).
             seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
             effort: Quality for time, 1 to 5, as behind `--effort`; `None`: that of the settings. Of poems alone.
@@ -469,7 +470,7 @@ def evaluate(
         split: The split whose poems are judged.
         generations: Files of poems by other systems, to stand in the same table.
         domain: The language or style of the `generations` where there is no DATA.
-        book: The rhyme book that poems are judged by; empty: 平水韵 for 诗, 词林正韵 for 词.
+        book: The rhyme book that poems are judged by; empty: 平水韵 for 诗, 词林正韵 for 词, 中原音韵 for 曲.
         out: Where the figures go; `None`: `RUN/eval`.
 
     Raises:

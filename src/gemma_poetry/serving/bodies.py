@@ -58,7 +58,7 @@ class _Body(BaseModel):
 class PoemBody(_Body):
     """A wish for poems: every field of `PoemRequest`, and how they are written."""
 
-    form: Name = Field("", description="体裁 or 词牌, by its full or short name: 七言绝句, 五律, 菩萨蛮.")
+    form: Name = Field("", description="体裁, 词牌 or 曲牌, by its full or short name: 七言绝句, 五律, 菩萨蛮.")
     title: Line = Field("", description="题目.")
     author: Name = Field("", description="作者, whose style is asked for.")
     pattern: Name = Field("", description="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")
