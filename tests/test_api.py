@@ -179,6 +179,7 @@ def test_poems_become_a_frame_a_page_and_a_stream(poet):
         ("五绝", {"titel": "秋夜"}, UsageError, "did you mean title"),
         ("五绝", {"n": 0}, UsageError, "n=0"),
         ("五绝", {"best_of": 0}, UsageError, "best_of=0"),
+        ("五绝", {"effort": 6}, UsageError, "effort=6"),
         ("五决", {}, UnknownFormError, "五决"),
         ("", {}, UsageError, "form"),
         ("五绝", {"rhymes": "十东"}, ConstraintError, "十东"),

@@ -50,6 +50,7 @@ Place = str | os.PathLike[str]
 Recipes = str | Path | Recipe | None
 Settings = Mapping[str, Any] | Sequence[str]
 CLASSICAL = "classical-chinese"
+_HIGHEST_EFFORT = 5
 
 
 def use_language(language: str) -> None:
@@ -89,10 +90,11 @@ def check_all(
 
     Args:
         source: The poems themselves, empty lines between them; a `Path`: a file of any kind that `prepare` reads.
-        form: The form (体裁) or tune (词牌) that every poem must keep; empty: the one that each suggests.
+        form: The form (体裁) or tune (词牌, 曲牌) that every poem must keep; empty: the one that each suggests.
         domain: The language or style of the poems.
         feature: What every poem must have besides, where the domain knows such: a season word.
-        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵.
+        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵, of 曲
+            中原音韵.
 
     Raises:
         UsageError: No form, domain or rhyme book is called so, or the domain knows no such feature.
@@ -162,6 +164,7 @@ class Poet:
         *,
         n: int = 1,
         seed: int | None = None,
+        effort: int | None = None,
         best_of: int | None = None,
         assess: bool | None = None,
         feature: str = "",
@@ -171,10 +174,11 @@ class Poet:
         """Writes poems, and gives each as soon as it is whole.
 
         Args:
-            form: 体裁 or 词牌 by its full or short name; or whole requests, all answered in order.
+            form: 体裁, 词牌 or 曲牌 by its full or short name; or whole requests, all answered in order.
             n: How many poems are wanted (of each request).
-            seed: Seed of sampling; `None`: that of the settings.
-            best_of: Poems written for each that is kept; `None`: as many as the effort of the settings says.
+            seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
+            effort: Quality for time, 1 to 5, as behind `--effort`; `None`: that of the settings. Of poems alone.
+            best_of: Poems written for each that is kept; `None`: as many as the effort says.
             assess: Tell the perplexity of each; `None`: where several were written for one, `False`: where that takes no work.
             feature: What else the domain can be asked for: of haiku a season word.
             watch: Is called at each step of decoding with the running texts by their numbers; what it raises ends the writing.
@@ -189,11 +193,18 @@ class Poet:
                 raise UsageError(
                     _("{name}={value} is asked for", name=name, value=value), expected=_("{name} of at least 1", name=name)
                 )
+        if effort is not None and not 1 <= effort <= _HIGHEST_EFFORT:
+            raise UsageError(
+                _("{name}={value} is asked for", name="effort", value=effort),
+                expected=_("an effort of 1 to {highest}", highest=_HIGHEST_EFFORT),
+            )
         from gemma_poetry.generation.request import requests_of
 
         # New lines are promised where it is known which are old.
         asked = [replace(one, novel=one.novel and bool(self.known_lines)) for one in requests_of(form, wishes)]
-        return self.writer.stream(asked, n, seed=seed, best_of=best_of, assess=assess, feature=feature, watch=watch)
+        return self.writer.stream(
+            asked, n, seed=seed, effort=effort, best_of=best_of, assess=assess, feature=feature, watch=watch
+        )
 
     def polish(
         self,
@@ -459,7 +470,7 @@ def evaluate(
         split: The split whose poems are judged.
         generations: Files of poems by other systems, to stand in the same table.
         domain: The language or style of the `generations` where there is no DATA.
-        book: The rhyme book that poems are judged by; empty: 平水韵 for 诗, 词林正韵 for 词.
+        book: The rhyme book that poems are judged by; empty: 平水韵 for 诗, 词林正韵 for 词, 中原音韵 for 曲.
         out: Where the figures go; `None`: `RUN/eval`.
 
     Raises:

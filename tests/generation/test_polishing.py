@@ -202,6 +202,34 @@ def test_effort_four_polishes_what_it_wrote(tiny, tokenizer, monkeypatch):
     assert one.poem == poems[0].poem, "a number of drafts that was asked for is all that is done"
 
 
+def test_an_effort_that_is_asked_for_does_all_that_one_of_the_settings_does(tiny, tokenizer, monkeypatch):
+    """Drafts, words that answer in couplets, and polishing: a server's request names the effort that `generate` sets."""
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    wishes = [PoemRequest("五律", "秋月"), PoemRequest("五绝", "空山")]
+    low, high = (
+        PoemGenerator(tiny, tokenizer, GenerateSettings(effort=effort, temperature=1.0), guards=NOTHING_KNOWN)
+        for effort in (1, 4)
+    )
+    decode, polish, done = low.particles.decode, low.polisher.polish, []
+
+    def decoding(prompts, plans, each, *more):
+        done.append((each, {bool(plan.answering) for plan in plans}))
+        return decode(prompts, plans, each, *more)
+
+    def polishing_of(draft, *, rounds, seed):
+        done.append(rounds)
+        return polish(draft, rounds=rounds, seed=seed)
+
+    monkeypatch.setattr(low.particles, "decode", decoding)
+    monkeypatch.setattr(low.polisher, "polish", polishing_of)
+    asked = [one.poem for one in low.write(wishes, seed=4, effort=4)]
+    assert done == [(4, {True, False}), poem_generator.ROUNDS[4], poem_generator.ROUNDS[4]]
+    assert asked == [one.poem for one in high.write(wishes, seed=4)]
+    done.clear()
+    list(low.write(wishes[:1], seed=4, best_of=4))
+    assert done == [(4, {False})], "a number of drafts is no effort"
+
+
 def test_a_line_that_was_asked_for_whole_cannot_be_rewritten(writer):
     generator = writer.generator
     (one,) = generator.write([PoemRequest("五绝", first_line="空山新雨后")], seed=1, best_of=2)

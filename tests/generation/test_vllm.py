@@ -260,7 +260,7 @@ def test_each_runner_refuses_the_processor_of_the_other():
 
 COMMANDS = [
     ["MODEL", "--dtype", "bfloat16", "--max-model-len", "1024"],
-    ["google/gemma-3-270m", "--enable-lora", "--max-lora-rank", "8", "--lora-modules", "poems=ADAPTER"],
+    ["google/gemma-3-270m", "--enable-lora", "--max-lora-rank", "32", "--lora-modules", "poems=ADAPTER"],
     ["MODEL", "--logits-processors", "vllm_poems:PoemProcessor"],
     ["MODEL", "--logits-processors", "vllm_poems_v1:PoemProcessor"],
 ]

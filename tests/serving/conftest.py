@@ -70,13 +70,13 @@ def refuse_unknown_forms(wish: PoemRequest, feature: str) -> None:
 
 
 def make_service(poet: Any, **changes: Any) -> Service:
-    """A service over a poet; `waiting`, `rows` and `each` are those of its line."""
+    """A service over a poet; `waiting`, `rows`, `each` and `drafts` are those of its line."""
     from gemma_poetry.api import check_all
     from gemma_poetry.prosody.tunes import shipped_tunes
     from gemma_poetry.verbs.check import check_record
     from gemma_poetry.verbs.tunes import known_tune, list_records, show_record
 
-    line = {name: changes.pop(name) for name in ("waiting", "rows", "each") if name in changes}
+    line = {name: changes.pop(name) for name in ("waiting", "rows", "each", "drafts") if name in changes}
     settings: dict[str, Any] = {
         "name": "stand-in",
         "batcher": Batcher(poet, **{"rows": 8, **line}),
@@ -87,7 +87,6 @@ def make_service(poet: Any, **changes: Any) -> Service:
         "tunes": lambda: list_records(shipped_tunes()),
         "tune": lambda name, book: show_record(known_tune(name), book),
         "forms": classical_names(),
-        "drafts": {1: 1, 3: 16},
         "time_limit": 20.0,
     }
     return Service(**settings | changes)

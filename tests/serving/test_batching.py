@@ -29,7 +29,7 @@ def until(holds: Callable[[], bool]) -> None:
     pytest.fail("it did not come about within ten seconds")
 
 
-def begun(**limits: int) -> tuple[StandIn, Batcher]:
+def begun(**limits: Any) -> tuple[StandIn, Batcher]:
     """A line whose thread has taken a first order, which waits at the gate; what comes next stands in the line."""
     poet = StandIn()
     line = Batcher(poet, **limits)
@@ -89,6 +89,15 @@ def test_only_what_asks_the_same_of_the_engine_shares_a_decoding():
     answered(poet, line, asked)
     assert [titles(call) for call in poet.calls[1:]] == [["a", "c"], ["b"], ["d"]]
     assert [call[1]["best_of"] for call in poet.calls[1:]] == [2, 4, 2]
+
+
+def test_orders_of_an_effort_share_decodings_that_hold_its_drafts():
+    poet, line = begun(rows=8, drafts={1: 1, 2: 4})
+    asked = [order("a", effort=2), order("b", effort=1), order("c", effort=2), order("d", effort=2), order("e", effort=1)]
+    answered(poet, line, asked)
+    assert [titles(call) for call in poet.calls[1:]] == [["a", "c"], ["b", "e"], ["d"]]
+    assert [call[1]["effort"] for call in poet.calls[1:]] == [2, 1, 2]
+    assert {call[1]["best_of"] for call in poet.calls} == {None}
 
 
 def test_a_wish_that_cannot_be_granted_takes_no_other_with_it():

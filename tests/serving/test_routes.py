@@ -53,7 +53,7 @@ def test_a_wish_reaches_the_engine_as_it_was_said(client: TestClient, poet: Stan
             novel=False,
         )
     ] * 2  # fmt: skip
-    assert how == {"seed": 9, "best_of": 4, "assess": True, "feature": ""}
+    assert how == {"seed": 9, "effort": None, "best_of": 4, "assess": True, "feature": ""}
 
 
 def test_poems_are_records_and_a_seed_is_told_only_where_it_gives_them_again(client: TestClient):
@@ -64,11 +64,12 @@ def test_poems_are_records_and_a_seed_is_told_only_where_it_gives_them_again(cli
     assert seeded["seed"] == 0 == seeded["poems"][0]["seed"]
 
 
-def test_an_effort_is_so_many_drafts(client: TestClient, poet: StandIn):
-    client.post("/v1/poems", json={"form": "五绝", "effort": 3})
+def test_an_effort_reaches_the_engine_as_one(client: TestClient, poet: StandIn):
+    """As a number of drafts alone it would be without polishing, and without what couplets of that effort favour."""
+    client.post("/v1/poems", json={"form": "五绝", "effort": 4})
     client.post("/v1/poems", json={"form": "五绝", "effort": 3, "best_of": 5})
     client.post("/v1/poems", json={"form": "五绝"})
-    assert [how["best_of"] for _, how in poet.calls] == [16, 5, None]
+    assert [(how["effort"], how["best_of"]) for _, how in poet.calls] == [(4, None), (3, 5), (None, None)]
 
 
 EVENTS = [

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import gemma_poetry as gp
+from gemma_poetry.generation.poem_generator import PARTICLES
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.prosody.scansion import scan
 from gemma_poetry.serving.batching import Batcher, Order
@@ -52,6 +53,19 @@ def test_a_seed_gives_the_same_poems_whoever_else_asks(poet: gp.Poet):
             assert one.poem.title == order.request.title
     line.close()
     line.join(10)
+
+
+def test_an_effort_and_a_seed_give_what_they_give_elsewhere(poet: gp.Poet, monkeypatch: pytest.MonkeyPatch):
+    """What `generate --effort 4 --seed 5` writes, polishing included; the server itself is of effort 1."""
+    monkeypatch.setitem(PARTICLES, 4, 4)
+    line = Batcher(poet, rows=32, drafts=PARTICLES)
+    _order, told = submitted(line, "五律", seed=5, effort=4)
+    until(lambda: bool(told))
+    line.close()
+    line.join(10)
+    (alone,) = gp.load("mini", settings={"generate.effort": 4}).write("五律", title="秋夜", seed=5)
+    assert told[0].poem.lines == alone.poem.lines
+    assert alone.poem.lines == poet.write("五律", title="秋夜", seed=5, effort=4)[0].poem.lines
 
 
 def test_writing_can_be_ended_at_any_character(poet: gp.Poet):

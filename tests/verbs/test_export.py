@@ -115,6 +115,10 @@ def test_every_family_is_merged(family: str, tmp_path: Path):
     exported = export(ExportOptions(run, "merged"))
     assert exported.folder == run / "export" / "merged"
     assert exported.check.difference < 1e-4 < exported.check.effect
+    card = (exported.folder / "README.md").read_text(encoding="utf-8")
+    own, other = ("apache-2.0", "gemma") if family.startswith("gemma4") else ("gemma", "apache-2.0")
+    assert f"\nlicense: {own}\n" in card and f"license: {other}" not in card
+    assert ("Gemma terms" in card, "Apache License 2.0" in card) == (own == "gemma", own == "apache-2.0")
 
 
 @pytest.mark.parametrize("family", ["gemma3", "gemma3n", "gemma4"])

@@ -1,4 +1,4 @@
-"""Classical Chinese poetry is the default domain: 诗 and 词 under tones and rhymes.
+"""Classical Chinese poetry is the default domain: 诗, 词 and 曲 under tones and rhymes.
 
 In: lines of Han characters, and a rhyme book where another than the usual one is wanted. Out: what the other domains say
 too. Its forms are slots (`prosody.forms`), so the collection reader, the slot engine and the measures of tones and rhymes in
@@ -24,14 +24,15 @@ from gemma_poetry.prosody.scansion import check_form, scan, scan_auto, with_pass
 
 
 class ClassicalChinese(Domain):
-    """诗 and 词.
+    """诗, 词 and 曲.
 
     Args:
-        book: The name of the rhyme book that they are judged by; empty: 平水韵 for 诗, 词林正韵 for 词.
+        book: The name of the rhyme book that they are judged by; empty: 平水韵 for 诗, 词林正韵 for 词, 中原音韵 for
+            曲.
     """
 
     name = "classical-chinese"
-    description = _("Classical Chinese poems (诗 词): tones, rhymes and tunes")
+    description = _("Classical Chinese poems (诗 词 曲): tones, rhymes and tunes")
     forms = FORM_NAMES
     languages = ("lzh",)
     template: ClassVar[Template] = CHINESE

@@ -52,7 +52,7 @@ class Evidence:
 
     Attributes:
         likelihoods: Of any systems, in any order.
-        writings: Of any systems and protocols, in any order.
+        generations: Of any systems and protocols, in any order.
         title_ranks: Of any systems, in any order.
         corpus: The poems that novelty is measured against and parallelism is learned from; empty: neither is reported.
         index: The same poems, indexed, where that is at hand already; spelt in `symbols`, where there are any.

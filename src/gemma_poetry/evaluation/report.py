@@ -71,7 +71,7 @@ class Report:
     Attributes:
         title: Its heading.
         results: The figures.
-        writings: The poems that samples are taken from.
+        generations: The poems that samples are taken from.
         curves: Points of training curves, by run; may be empty.
         details: What else belongs on record, by heading: the evaluation's settings, the run's manifest.
         subtitle: What was judged on what, in a sentence.

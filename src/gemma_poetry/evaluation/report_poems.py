@@ -104,7 +104,7 @@ def sample_titles(
     """Some titles with everything that was written to them: those that most systems answered, forms in turn.
 
     Args:
-        writings: The writings; only whole poems from a title are shown, and not the retrieval ceiling.
+        generations: The writings; only whole poems from a title are shown, and not the retrieval ceiling.
         count: How many titles at most.
         judge: The check of another domain; `None`: tones and rhymes.
         book: The rhyme book that these are by; empty: the usual one.

@@ -66,7 +66,7 @@ class Results:
         comparisons: Pairs of systems.
         signatures: sacrebleu's account of each of its metrics.
         copied: By system: the poems that share the longest spans with the corpus, with their sources.
-        exposure: What can be told of the judged poems and the training of the models: records of `Exposure`.
+        exposure: What can be told of the judged poems and the training of the models: records of `Contamination`.
     """
 
     systems: dict[str, dict[str, Estimate]] = field(default_factory=dict)

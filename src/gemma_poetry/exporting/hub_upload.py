@@ -16,6 +16,7 @@ from gemma_poetry.data.tokenization import is_instruction_tuned, stop_ids
 from gemma_poetry.errors import ExportError, ModelAccessError, UsageError
 from gemma_poetry.exporting.export import ExportCheck
 from gemma_poetry.languages import _, listed, localized
+from gemma_poetry.model.catalogue import APACHE, GEMMA_TERMS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,6 +25,14 @@ EXAMPLE = Conditions(form="七言绝句", title="秋夜", author="杜甫")
 """What the prompt on a card asks for."""
 
 _HUB_ID_PARTS = 2
+# By the licence of the base model: what the Hub calls it, and what its card says of it.
+_LICENCES = {
+    GEMMA_TERMS: ("gemma", _("Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms).")),
+    APACHE: (
+        "apache-2.0",
+        _("The base model is under the [Apache License 2.0](https://www.apache.org/licenses/LICENSE-2.0)."),
+    ),
+}
 
 
 def model_card(
@@ -33,7 +42,7 @@ def model_card(
     *,
     merged: bool,
     example: Conditions = EXAMPLE,
-    own_base: bool = False,
+    licence: str = GEMMA_TERMS,
 ) -> str:
     """The README.md of an export: what it is, what it was made of, how it is asked; only what the manifest knows.
 
@@ -43,14 +52,14 @@ def model_card(
         check: How run and export compare.
         merged: Whether the adapter is in the weights.
         example: What the prompt on the card asks for.
-        own_base: Whether the base model was trained from scratch by `pretrain`: no terms of Google's bind it.
+        licence: The licence of the base model's weights, one of the `catalogue`; empty: none of Google's binds them.
     """
     base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
     on_hub = is_hub_id(str(base["spec"]))
     header = [
         "---",
         *(["language: zh"] if example.template == CHINESE else []),
-        *([] if own_base else ["license: gemma"]),
+        *([f"license: {_LICENCES[licence][0]}"] if licence else []),
         f"library_name: {'transformers' if merged else 'peft'}",
         "pipeline_tag: text-generation",
         *([f"base_model: {base['spec']}"] if on_hub else []),
@@ -114,7 +123,7 @@ def model_card(
             "constrains\ndecoding; sampled without it, the model may break them.",
             stops=stops,
         ),
-        *([] if own_base else ["", _("Use is subject to the [Gemma terms](https://ai.google.dev/gemma/terms).")]),
+        *(["", _LICENCES[licence][1]] if licence else []),
         "",
     ]
     return "\n".join([*header, *map(localized, body)])

@@ -136,7 +136,7 @@ def read_answered(text: str, name: str = "", free: bool = False, book: str = "")
         text: The poem, its lines parted by marks or white space.
         name: The form or tune that it is read as; empty: the one that its lines suggest.
         free: Leave tones alone.
-        book: The name of the rhyme book; empty: 平水韵, of 词 词林正韵.
+        book: The name of the rhyme book; empty: 平水韵, of 词 词林正韵, of 曲 中原音韵.
 
     Raises:
         ConstraintError: The text is no poem, or has no rhyme that is known.

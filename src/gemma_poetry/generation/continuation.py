@@ -50,7 +50,7 @@ def continue_poems(
     Args:
         generator: The model at work.
         continuations: What is to be written.
-        seed: Seed of sampling; `None`: that of the generator's settings.
+        seed: Seed of sampling; `None`: that of the generator's settings, or one drawn at random.
 
     Raises:
         GenerationError: A dead end was met.

@@ -66,7 +66,6 @@ class _Swarm:
         attention: Which of them are no padding.
         drafts: The draft that each descends from, numbered over all wishes.
         weights: The logarithm of the weight, since the wish was last drawn again.
-        at_line: The same at the end of the line that each was last judged at.
     """
 
     ids: torch.Tensor

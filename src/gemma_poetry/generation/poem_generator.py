@@ -154,6 +154,7 @@ class PoemGenerator:
         requests: Sequence[PoemRequest],
         *,
         seed: int | None = None,
+        effort: int | None = None,
         best_of: int | None = None,
         assess: bool | None = None,
         watch: Watch | None = None,
@@ -165,8 +166,10 @@ class PoemGenerator:
         Args:
             requests: The wishes; all are checked before the first poem is written.
             seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
+            effort: Quality for time, 1 to 5: drafts (`PARTICLES`), parallel couplets (`PARALLEL_EFFORT`) and polishing
+                (`ROUNDS`); `None`: that of the settings.
             best_of: Poems that are written for each request as particles (see `particles`), of which the one with most
-                merits is kept; `None`: as many as the effort of the settings says.
+                merits is kept; `None`: as many as the effort says. Where a number is given, nothing is polished.
             assess: Tell the merits; `None`: where several poems were written for one, `False`: where no work is done for that.
             watch: Is told the running texts of the poems in hand at each step; what it raises ends the writing.
 
@@ -175,14 +178,17 @@ class PoemGenerator:
             GenerationError: A poem met dead ends only.
         """
         seed = self.settings.drawn_seed(seed)
-        count = PARTICLES[self.settings.effort] if best_of is None else best_of
+        effort = self.settings.effort if effort is None else effort
+        count = PARTICLES[effort] if best_of is None else best_of
         # The likeliest tokens, and beams, have no chance in them that could be tried twice.
         count = 1 if self.settings.temperature == 0 or self._beams > 1 else count
-        drafts = [draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number)]
+        drafts = [
+            draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number, effort)
+        ]
         if count == 1:
             return self._write_all(drafts, seed, bool(assess), watch)
         kept = self._write_best(drafts, count, seed, assess is not False, watch)
-        rounds = ROUNDS[self.settings.effort] if best_of is None else 0
+        rounds = ROUNDS[effort] if best_of is None else 0
         return (self._polished(one, rounds, seed, number) for number, one in enumerate(kept)) if rounds else kept
 
     def _polished(self, one: GeneratedPoem, rounds: int, seed: int, number: int) -> GeneratedPoem:
@@ -195,11 +201,11 @@ class PoemGenerator:
         tokens = tuple(encode_completion(self.tokenizer, text)) if found.changes else one.token_ids
         return replace(one, poem=replace(one.poem, lines=found.lines), token_ids=tokens, merits=found.after)
 
-    def _drafts(self, request: PoemRequest, count: int, seed: int, number: int) -> list[_Draft]:
+    def _drafts(self, request: PoemRequest, count: int, seed: int, number: int, effort: int) -> list[_Draft]:
         """What a request's poems start from: each may have its words in other places, and other words offered."""
         ways = self.planner.place(request, count, seed=batch_seed(seed, number))
         draw = random.Random(f"{seed} {number}")
-        plans = [self._parallel(*self.planner.plan(way)) for way in ways]
+        plans = [_parallel(*self.planner.plan(way), effort) for way in ways]
         drafts = []
         for place in range(count):
             way, (prescription, plan) = ways[place % len(ways)], plans[place % len(ways)]
@@ -207,13 +213,6 @@ class PoemGenerator:
             prompt = encode_prompt(self.tokenizer, self.planner.conditions(way, prescription))
             drafts.append(_Draft(way, prescription, plan, prompt, []))
         return drafts
-
-    def _parallel(self, prescription: Prescription, plan: Plan) -> tuple[Prescription, Plan]:
-        """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
-        firsts = PARALLEL_COUPLETS.get(prescription.forms[0].name, ())
-        if not firsts or plan.answering or self.settings.effort < PARALLEL_EFFORT:
-            return prescription, plan
-        return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
     def _write_best(
         self, drafts: Sequence[_Draft], each: int, seed: int, assess: bool, watch: Watch | None
@@ -318,6 +317,14 @@ class PoemGenerator:
         return GeneratedPoem(
             finished.poem, draft.request, draft.prescription, finished.pattern, seed, tuple(tokens), draft.attempts
         )
+
+
+def _parallel(prescription: Prescription, plan: Plan, effort: int) -> tuple[Prescription, Plan]:
+    """With words that answer those opposite favoured in couplets that must be parallel, where effort is spent."""
+    firsts = PARALLEL_COUPLETS.get(prescription.forms[0].name, ())
+    if not firsts or plan.answering or effort < PARALLEL_EFFORT:
+        return prescription, plan
+    return prescription, replace(plan, answering=tuple((first + 2, "") for first in firsts))
 
 
 def _numbered(watch: Watch, numbers: Sequence[int]) -> Callable[[list[str]], None]:

@@ -42,7 +42,7 @@ class PoemRequest:
     """One wish for a poem; all may stay empty but one of form, template, answer and answer_poem.
 
     Attributes:
-        form: 体裁 or 词牌, by its full or short name.
+        form: 体裁, 词牌 or 曲牌, by its full or short name.
         title: 题目.
         author: 作者, whose style is asked for.
         pattern: Words of the pattern's name (平起, 仄起, 首句入韵, 不入韵; of a tune: 44字); empty: whichever suits.
@@ -62,7 +62,8 @@ class PoemRequest:
         must: Words that stand in the poem, in whichever places the form admits them.
         placed: Words in places of their own; what `placement.place_words` finds for `must`.
         offered: Words that the prompt names because they go with the title; `with_offered_words` draws them.
-        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵.
+        book: The rhyme book, one of pingshui, cilin, xinyun, tongyun, or its Chinese name; empty: 平水韵, of 词 词林正韵, of 曲
+            中原音韵.
         polyphones: `every`: the form holds under every reading of every character, given ones apart, which are read as
              their given neighbours or their rhyme ask; `any`: under some.
         distinct: No character comes twice, but for one said twice over (萧萧).

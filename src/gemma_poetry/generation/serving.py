@@ -5,7 +5,7 @@ sampled for it. Out: the prompt's tokens, and the scores with every token masked
 
     client ──JSON──> PoemServer.prompt_ids ──> server samples ──tokens so far, scores──> RequestProcessor ──> masked scores
 
-A server cannot cut a poem back behind a dead end as `Generator` does: there the sequence is given the terminator, and what
+A server cannot cut a poem back behind a dead end as `PoemGenerator` does: there the sequence is given the terminator, and what
 was written is no whole poem. `PoemServer.finished` tells whole poems from those, so that a client can ask again.
 """
 
@@ -155,7 +155,9 @@ def read_request(text: str) -> PoemRequest:
 
 
 def validate(text: str) -> None:
-    """Refuses a request that cannot be read or met, as servers expect it.
+    """Refuses a request that cannot be read, or that its form cannot grant, as servers expect it.
+
+    What depends on the model (characters that it cannot write, words in places, known lines) shows in `PoemServer.processor`.
 
     Raises:
         ValueError: With the text of our own error.

@@ -92,6 +92,7 @@ class TextWriter(Writer):
         self,
         requests: list[PoemRequest],
         seed: int | None,
+        effort: int | None,
         best_of: int | None,
         assess: bool | None,
         feature: str,

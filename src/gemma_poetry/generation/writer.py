@@ -64,12 +64,14 @@ class PoemWriter(Writer):
         self,
         requests: list[PoemRequest],
         seed: int | None,
+        effort: int | None,
         best_of: int | None,
         assess: bool | None,
         feature: str,
         watch: Watch | None,
     ) -> Iterator[Written]:
-        for one in self.generator.write(requests, seed=seed, best_of=best_of, assess=assess, watch=watch):
+        written = self.generator.write(requests, seed=seed, effort=effort, best_of=best_of, assess=assess, watch=watch)
+        for one in written:
             poem = one.poem
             domain = self.domain.by_book(one.request.book)
             check = domain.check(poem.lines, poem.kind) if domain.judges(poem) else None
@@ -97,7 +99,7 @@ class PoemWriter(Writer):
             form: The form or tune that it is held to; empty: its own, or the one that its lines suggest.
             lines: The lines that may change, from 1; empty: all.
             rounds: Places that are tried at most; `None`: `DEFAULT_ROUNDS`, and as many for each line that is named.
-            seed: Seed of sampling; `None`: that of the settings.
+            seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
             novel: No new line may stand in the training corpus.
 
         Raises:

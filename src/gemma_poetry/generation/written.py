@@ -277,6 +277,7 @@ class Writer(ABC):
         count: int = 1,
         *,
         seed: int | None = None,
+        effort: int | None = None,
         best_of: int | None = None,
         assess: bool | None = None,
         feature: str = "",
@@ -289,8 +290,9 @@ class Writer(ABC):
         Args:
             request: What is asked for; of several, all in order.
             count: How many texts are kept of each.
-            seed: Seed of sampling; `None`: that of the settings.
-            best_of: Texts written for each that is kept; `None`: of poems as many as the effort of the settings says, else one.
+            seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
+            effort: Quality for time, 1 to 5, of poems; `None`: that of the settings. Other texts know none.
+            best_of: Texts written for each that is kept; `None`: of poems as many as the effort says, else one.
             assess: Tell the perplexity; `None`: where `best_of` is more than 1, `False`: where no work is done for that.
             feature: What else the domain can be asked for: of haiku a season word.
             watch: Is called at each step of decoding.
@@ -302,7 +304,7 @@ class Writer(ABC):
         asked = [request] if isinstance(request, PoemRequest) else request
         for one in asked:
             self.check_request(self.domain, one, feature)
-        return self._stream([one for one in asked for _ in range(count)], seed, best_of, assess, feature, watch)
+        return self._stream([one for one in asked for _ in range(count)], seed, effort, best_of, assess, feature, watch)
 
     def write(
         self,
@@ -310,18 +312,20 @@ class Writer(ABC):
         count: int = 1,
         *,
         seed: int | None = None,
+        effort: int | None = None,
         best_of: int | None = None,
         assess: bool | None = None,
         feature: str = "",
     ) -> list[Written]:
         """The same, all at once."""
-        return list(self.stream(request, count, seed=seed, best_of=best_of, assess=assess, feature=feature))
+        return list(self.stream(request, count, seed=seed, effort=effort, best_of=best_of, assess=assess, feature=feature))
 
     @abstractmethod
     def _stream(
         self,
         requests: list[PoemRequest],
         seed: int | None,
+        effort: int | None,
         best_of: int | None,
         assess: bool | None,
         feature: str,

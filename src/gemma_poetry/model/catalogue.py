@@ -107,3 +107,9 @@ PUBLISHED: tuple[PublishedModel, ...] = (
         ),
     ),
 )
+
+
+def licence_of(model_type: str) -> str:
+    """The licence of the weights of a family, by what transformers calls its model or its text model."""
+    family = model_type.removesuffix("_text")
+    return next(model.licence for model in PUBLISHED if model.model_type.removesuffix("_text") == family)

@@ -168,8 +168,8 @@ def _mixed_parts() -> dict[int, frozenset[int]]:
 
 MIXED_PARTS: dict[int, frozenset[int]] = _mixed_parts()
 """For each part those that Song poets rhymed with it in 词: 3 with 5, 17 with 18, 18 with 19, and parts that end in n, ng and
-m alike: 6 with 11 and 13, 7 with 14. At least one in twelve of the rhymes in two such parts mixes them; of any others it is
-less than one in twenty."""
+m alike: 6, 11 and 13 with each other, 7 with 14. At least one in twelve of the rhymes in two such parts mixes them; of any
+others it is less than one in twenty."""
 
 MIXED_WORDS: dict[str, frozenset[int]] = dict.fromkeys("否负負母亩畝富浮妇婦阜", frozenset({4}))
 """Words of part 12 that Song poets also rhymed in part 4, as 中原音韵 has them."""

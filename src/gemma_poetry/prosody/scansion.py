@@ -39,10 +39,10 @@ def scan(lines: str | Sequence[str], form: Form | str, marks: str = "", book: st
 
     Args:
         lines: The lines, Han characters only; or the poem as one text, which its marks part.
-        form: The full or short name of a form, or a 词牌; or a `Form`, whose pattern is then the only one that counts and
+        form: The full or short name of a form, or a tune; or a `Form`, whose pattern is then the only one that counts and
             whose given characters must stand where it has them.
         marks: One closing mark (`，` or `。`) a line, where they are known: in 古体 rhymes stand at the ends of sentences.
-        book: The name of a rhyme book (see `rhyme_books`); empty: 平水韵 for 诗, 词林正韵 for 词.
+        book: The name of a rhyme book (see `rhyme_books`); empty: 平水韵 for 诗, 词林正韵 for 词, 中原音韵 for 曲.
 
     Returns:
         The scansion; `not-judged` for a form without a rule (杂言诗, 曲, a tune without a template), and for a poem of which
@@ -130,8 +130,8 @@ def _scan(lines: Sequence[str], form: Form | str, marks: str, book: str) -> Scan
 def scan_auto(lines: str | Sequence[str], marks: str = "", book: str = "") -> Scansion:
     """Reads a poem against the form that its lines suggest.
 
-    A 诗 is classified as `forms.classify` says. A 绝句 whose even lines cannot end level is read as one on an oblique rhyme
-    (仄韵), and where it does not keep that metre as 古绝, for its rhyme. Level-rhymed poems of four or eight lines of six
+    A 诗 is classified as `classification.classify` says. A 绝句 whose even lines cannot end level is read as one on an oblique
+    rhyme (仄韵), and where it does not keep that metre as 古绝, for its rhyme. Level-rhymed poems of four or eight lines of six
     characters are read as 六言绝句 and 六言律诗, and else for their rhyme. Lines of several lengths are read as the tune that
     they fit, if any.
 

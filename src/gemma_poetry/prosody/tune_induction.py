@@ -8,7 +8,7 @@ Out: a `Tune` for every tune, with variants where its poems agree on a pattern.
 For each place of a group's running characters, the share of level tones: at least .9 or at most .1 is fixed, what lies
 between is free. Rhyme from the pairwise agreement of line ends under 词林正韵, with 平 apart from 仄; two rhymes of
 different tone that mostly share the part of each poem are one rhyme in both tones (西江月). A tune of fewer than 30
-poems, or whose poems have no pattern in common (失调名: the lost names), gets no variant and is not judged.
+poems gets its variants from few poems (`tune_thin`); one whose lines show no rhyme is not judged.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def induce_tunes(
 
     Args:
         poems: Poems of any tunes, in any script; those without a tune are passed over.
-        min_poems: Tunes with fewer poems get no variant.
-        min_variant_poems: Variants that fewer poems follow are left out.
+        min_poems: Tunes with fewer poems have only variants told from few (`tune_thin`).
+        min_variant_poems: Variants that fewer poems follow are left to `tune_thin`.
     """
     by_tune: dict[str, list[SungPoem]] = defaultdict(list)
     for poem in poems:

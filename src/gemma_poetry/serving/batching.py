@@ -46,6 +46,7 @@ class Poet(Protocol):
         form: Sequence[PoemRequest],
         *,
         seed: int | None = None,
+        effort: int | None = None,
         best_of: int | None = None,
         assess: bool | None = None,
         feature: str = "",
@@ -61,7 +62,8 @@ class Order:
         request: The wish.
         count: Poems of it.
         seed: Seed of sampling; `None`: any.
-        best_of: Poems written for each that is kept; `None`: as the settings of the model say.
+        effort: Quality for time, as `generate --effort`; `None`: that of the settings of the model.
+        best_of: Poems written for each that is kept; `None`: as many as the effort says.
         assess: Tell the perplexity of each.
         feature: What else the domain can be asked for.
         told: Is given each poem, or the error that ends the order; called in the thread of the model.
@@ -72,6 +74,7 @@ class Order:
     request: PoemRequest
     count: int = 1
     seed: int | None = None
+    effort: int | None = None
     best_of: int | None = None
     assess: bool = False
     feature: str = ""
@@ -87,7 +90,7 @@ class Order:
     @property
     def kind(self) -> tuple[Any, ...]:
         """Orders of one kind can share a decoding."""
-        return self.best_of, self.assess, self.feature
+        return self.effort, self.best_of, self.assess, self.feature
 
 
 class _AllLeftError(Exception):
@@ -101,11 +104,15 @@ class Batcher:
         poet: What writes.
         rows: Texts that the model decodes at a time.
         each: Texts written for a poem where an order does not say.
+        drafts: By effort, the texts written for a poem of an order that names it; empty where an effort changes nothing.
         waiting: Orders in the line at most.
     """
 
-    def __init__(self, poet: Poet, *, rows: int, each: int = 1, waiting: int = 64) -> None:
+    def __init__(
+        self, poet: Poet, *, rows: int, each: int = 1, drafts: Mapping[int, int] | None = None, waiting: int = 64
+    ) -> None:
         self._poet, self._rows, self._each, self._most = poet, rows, each, waiting
+        self._drafts = drafts or {}
         self._moved = threading.Condition()
         self._line: deque[Order] = deque()
         self._in_hand: list[Order] = []
@@ -215,7 +222,8 @@ class Batcher:
                 batch = [(self._line.popleft(), first.count)]
             else:
                 batch = []
-                room = max(1, self._rows // (first.best_of or self._each))
+                named = first.best_of or (self._drafts.get(first.effort) if first.effort else None)
+                room = max(1, self._rows // (named or self._each))
                 for order in [one for one in self._line if one.seed is None and one.kind == first.kind]:
                     if room:
                         batch.append((order, min(room, order.left)))
@@ -243,6 +251,7 @@ class Batcher:
             poems = self._poet.stream(
                 [order.request for order in owners],
                 seed=first.seed,
+                effort=first.effort,
                 best_of=first.best_of,
                 assess=first.assess or None,
                 feature=first.feature,

@@ -58,7 +58,7 @@ class _Body(BaseModel):
 class PoemBody(_Body):
     """A wish for poems: every field of `PoemRequest`, and how they are written."""
 
-    form: Name = Field("", description="体裁 or 词牌, by its full or short name: 七言绝句, 五律, 菩萨蛮.")
+    form: Name = Field("", description="体裁, 词牌 or 曲牌, by its full or short name: 七言绝句, 五律, 菩萨蛮.")
     title: Line = Field("", description="题目.")
     author: Name = Field("", description="作者, whose style is asked for.")
     pattern: Name = Field("", description="平起, 仄起, 首句入韵, 不入韵; of a tune its variant.")
@@ -89,9 +89,11 @@ class PoemBody(_Body):
     script: Literal["simplified", "traditional"] = Field("simplified", description="Script of the poem.")
     n: int = Field(1, ge=1, le=MOST_POEMS, description="Poems to write.")
     seed: Seed | None = Field(None, description="Gives the same poems again on the same machine, whoever else asks.")
-    effort: int | None = Field(None, ge=1, le=5, description="Quality for time: 1 writes once, 5 chooses among many.")
+    effort: int | None = Field(
+        None, ge=1, le=5, description="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines."
+    )
     best_of: int | None = Field(
-        None, ge=1, le=MOST_DRAFTS, description="Texts written for each that is kept, in place of an effort."
+        None, ge=1, le=MOST_DRAFTS, description="Texts written for each that is kept, in place of what the effort says."
     )
     assess: bool = Field(False, description="Tell the perplexity of each poem.")
     feature: Name = Field("", description="What else the domain can be asked for: of haiku a season word.")

@@ -95,7 +95,7 @@ def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
 
 
 def classical_names() -> list[str]:
-    """The names of 诗 and 词 that may be named: 七言绝句 first, short names and tunes with all their names behind."""
+    """The names of 诗, 词 and 曲 that may be named: 七言绝句 first, short names and tunes with all their names behind."""
     shapes = [name for name in FORM_NAMES if name not in ("词", "曲", "杂言诗")]
     tunes = shipped_tunes().judged.values()
     return ["七言绝句", *shapes, *SHORT_NAMES, *(name for tune in tunes for name in (tune.name, *tune.aliases))]

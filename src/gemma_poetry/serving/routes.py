@@ -140,7 +140,7 @@ def _add_knowledge(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/tunes", tags=["tunes"])
     def tunes() -> dict[str, Any]:
-        """The tunes (词牌) that have a template, with their variants."""
+        """The tunes (词牌, 曲牌) that have a template, with their variants."""
         return {"tunes": service.tunes()}
 
     @app.get("/v1/tunes/{name}", tags=["tunes"], responses={404: {"description": "No tune is called so"}})

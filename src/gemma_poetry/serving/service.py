@@ -38,7 +38,6 @@ class Service:
         tunes: The records of the tunes that have a template.
         tune: The record of one tune, by a rhyme book where one is named.
         forms: Names of forms that a conversation may name, the one that goes without saying first.
-        drafts: By effort, the texts written for a poem; empty where an effort changes nothing.
         time_limit: Seconds that a request may take, its wait counted.
         key: What a request must know; empty: nothing.
         names: Names beside those of this machine that the server is reached under.
@@ -51,7 +50,6 @@ class Service:
     tunes: Callable[[], list[Record]]
     tune: Callable[[str, str], Record]
     forms: Sequence[str]
-    drafts: dict[int, int]
     time_limit: float = 120.0
     key: str = ""
     names: tuple[str, ...] = ()
@@ -64,8 +62,7 @@ class Service:
         """
         wish = body.wish()
         self.check_wish(wish, body.feature)
-        best_of = body.best_of or (self.drafts.get(body.effort) if body.effort else None)
-        return Order(wish, body.n, body.seed, best_of, body.assess, body.feature)
+        return Order(wish, body.n, body.seed, body.effort, body.best_of, body.assess, body.feature)
 
     async def written(self, order: Order, gone: asyncio.Future[None]) -> AsyncGenerator[Written, None]:
         """The poems of an order, each as it is told.

@@ -1,4 +1,4 @@
-"""The studio is a web page: compose, check, compare, look at runs; and the page of blind ratings.
+"""The studio is a web page: compose, check, compare, train, look at runs; and the page of blind ratings.
 
 In: models, runs and a language. Out: a gradio application.
 Every visitor has a session; one poem is written at a time.

@@ -226,6 +226,7 @@ def _write_gguf_adapter(source: ExportSource, folder: Path) -> ExportCheck:
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
     from gemma_poetry.exporting.hub_upload import model_card
+    from gemma_poetry.model.catalogue import licence_of
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     manifest = read_manifest(source.run)
@@ -236,7 +237,7 @@ def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merge
         check,
         merged=merged,
         example=domain.example,
-        own_base=_is_pretrained(source.loaded.folder),
+        licence="" if _is_pretrained(source.loaded.folder) else licence_of(source.loaded.model.config.model_type),
     )
     write_text(folder / "README.md", card)
 

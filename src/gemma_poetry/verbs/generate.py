@@ -52,7 +52,7 @@ class GenerateOptions:
         model: A run, a model folder, a preset or a Hub id.
         request: The wish that every poem grants.
         count: Poems to write.
-        seed: Seed of sampling; `None`: that of the recipe.
+        seed: Seed of sampling; `None`: that of the recipe, or one drawn at random.
         as_json: JSON lines in place of plain poems.
         out: A file to write to, in place of standard output; its ending says whether that is text or JSON.
         overwrite: Whether a file that stands there already is replaced.

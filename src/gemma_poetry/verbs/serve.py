@@ -125,6 +125,8 @@ def open_service(options: ServeOptions) -> Service:
     )
     domain = poet.domain
     slots = domain.engine == "slots"
+    # The likeliest tokens have no chance in them that could be tried twice; other domains know no effort.
+    drafts = PARTICLES if slots and settings.temperature else {}
 
     def check(text: str, form: str, feature: str, book: str) -> list[dict[str, Any]]:
         return [check_record(one) for one in gp.check_all(text, form, domain=domain.name, feature=feature, book=book)]
@@ -134,7 +136,8 @@ def open_service(options: ServeOptions) -> Service:
         batcher=Batcher(
             poet,
             rows=settings.batch_size,
-            each=PARTICLES[settings.effort] if slots and settings.temperature else 1,
+            each=drafts.get(settings.effort, 1),
+            drafts=drafts,
             waiting=options.queue,
         ),
         check_wish=lambda wish, feature: poet.writer.check_request(domain, wish, feature),
@@ -142,7 +145,6 @@ def open_service(options: ServeOptions) -> Service:
         tunes=lambda: list_records(shipped_tunes()),
         tune=lambda name, book: show_record(known_tune(name), book),
         forms=classical_names() if slots else domain.forms,
-        drafts=PARTICLES if slots else {},
         time_limit=options.time_limit,
         key=options.key,
         names=(options.host, *options.names),

@@ -185,7 +185,7 @@ def induce(
         source: As for `prepare`.
         out: The JSON file to write.
         era: Only poems of this era; all where it is empty.
-        min_poems: Tunes with fewer poems get no template.
+        min_poems: Tunes with fewer poems are judged by few poems (`tune_thin`).
         songs: Whether 曲牌 are induced from the collection's 元曲, in place of 词牌.
         overwrite: Whether a file that stands there already is replaced.
 

@@ -103,7 +103,7 @@ def plan_study(
     """Chooses poems and deals them out.
 
     Args:
-        writings: What the systems wrote; those that were given a first couplet are passed over.
+        generations: What the systems wrote; those that were given a first couplet are passed over.
         held_out: Real poems that no system has learned from.
         index: The poems that systems may have learned from, to flag copied lines; `None` flags nothing.
         settings: How large the study is.

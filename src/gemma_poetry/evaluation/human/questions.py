@@ -1,7 +1,7 @@
 """What a rater is asked, in Chinese and English.
 
 In: nothing. Out: the five aspects with a description of every step of their scales, the choices between two poems, and the
-texts of the rating page.
+question of a rater's background.
 
 Every step is described, not only the ends: raters who share the words of a scale agree more than raters who share numbers.
 """
