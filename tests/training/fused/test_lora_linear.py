@@ -72,6 +72,19 @@ def test_each_update_draws_its_own_mask():
         assert not torch.equal(attention.q_proj(x) - base, attention.q_proj(x) - base)
 
 
+def test_compiled_layers_compute_the_same_and_draw_their_own_masks():
+    plain, _ = adapted(dropout=0.25)
+    replace_dropout(plain)
+    fuse_projections(plain)
+    compiled = copy.deepcopy(plain)
+    for layer in compiled.get_base_model().model.layers:
+        layer.compile(backend="aot_eager")  # traced and differentiated as by any backend, without a C++ compiler
+    (loss, expected), (fast_loss, found) = loss_and_gradients(plain), loss_and_gradients(compiled)
+    assert fast_loss == pytest.approx(loss, rel=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=1e-6, rtol=1e-3, msg=name)
+
+
 def test_little_is_kept_for_the_backward_pass():
     model, _ = adapted(dropout=0.25)
     replace_dropout(model)

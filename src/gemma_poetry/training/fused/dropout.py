@@ -40,19 +40,20 @@ def masked(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x.view(words) & mask.to(words)).view(x.dtype)
 
 
-# An operation of its own: a compiler that followed NumPy would take its numbers for constants, and two draws of one shape for one.
-@torch.library.custom_op("gemma_poetry::coarse_mask", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
-def _draw(shape: Sequence[int], dropped: int) -> torch.Tensor:
+# An operation of its own: a compiler would take NumPy's numbers for constants. Its seed is drawn by torch outside, for of two calls
+# that are alike a compiler keeps one.
+@torch.library.custom_op("gemma_poetry::coarse_mask", mutates_args=())
+def _mask_of(seed: torch.Tensor, shape: Sequence[int], dropped: int) -> torch.Tensor:
     import numpy
 
-    source, count = numpy.random.SFC64(int(torch.randint(2**62, (1,)))), math.prod(shape)
+    source, count = numpy.random.SFC64(int(seed)), math.prod(shape)
     words = torch.from_numpy(source.random_raw(-(-count // 4)).view(numpy.int16))
     bits = words[:count].view(shape)
     return torch.ge(bits, dropped - _STEPS // 2, out=bits).neg_()
 
 
-@_draw.register_fake
-def _(shape: Sequence[int], dropped: int) -> torch.Tensor:
+@_mask_of.register_fake
+def _(seed: torch.Tensor, shape: Sequence[int], dropped: int) -> torch.Tensor:
     return torch.empty(shape, dtype=torch.int16)
 
 
@@ -83,7 +84,7 @@ class CoarseDropout(torch.nn.Module):
         The bits come from NumPy's SFC64, which makes them twice as fast; its seed comes from torch, so that `torch.manual_seed`
         repeats the mask and a resumed training draws the one that the unbroken training would have drawn.
         """
-        mask: torch.Tensor = _draw(shape, self._dropped)
+        mask: torch.Tensor = _mask_of(torch.randint(2**62, (1,)), shape, self._dropped)
         return mask
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
