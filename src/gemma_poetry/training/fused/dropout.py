@@ -40,8 +40,8 @@ def masked(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x.view(words) & mask.to(words)).view(x.dtype)
 
 
-# An operation of its own: a compiler would take NumPy's numbers for constants. Its seed is drawn by torch outside, for of two calls
-# that are alike a compiler keeps one.
+# An operation of its own: a compiler would take NumPy's numbers for constants. Its seed is drawn by torch outside, for of two
+# calls that are alike a compiler keeps one.
 @torch.library.custom_op("gemma_poetry::coarse_mask", mutates_args=())
 def _mask_of(seed: torch.Tensor, shape: Sequence[int], dropped: int) -> torch.Tensor:
     import numpy
