@@ -38,6 +38,7 @@ def keeps(form: Form, placed: Sequence[PlacedWord], sounds: BookSounds) -> bool:
         (PoemRequest("沁园春", must=("千里", "明月", "风", "雪")), "a tune of several variants"),
         (PoemRequest("五绝", must=("风",), rhymes=("一东",)), "a word that can rhyme as asked"),
         (PoemRequest(template="空山□□□，□□□□秋。", must=("明月", "空山")), "one stands there already"),
+        (PoemRequest("七绝", must=("清秋",), rhyme_words="秋流楼"), "a word that ends in a rhyme word that is given"),
         (PoemRequest(answer="春风得意马蹄疾", must=("明月",)), "in the answer to an upper line"),
         (PoemRequest("七绝", must=("千里",), metre="free"), "where no tone is asked for"),
         (PoemRequest("五言古诗", must=("行", "长")), "of several readings, where no tone is asked for"),
