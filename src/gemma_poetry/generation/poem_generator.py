@@ -39,7 +39,7 @@ from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, plain_lines, verify
-from gemma_poetry.generation.written import Watch
+from gemma_poetry.generation.written import Watch, check_drafts
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import Form
 
@@ -180,8 +180,10 @@ class PoemGenerator:
 
         Raises:
             ConstraintError: A wish cannot be met; new lines are one, where there are no guards.
+            UsageError: An effort or a number of drafts is asked for where all drafts would be the same.
             GenerationError: A poem met dead ends only.
         """
+        check_drafts(self.settings, self._beams, effort=effort, best_of=best_of)
         seed = self.settings.drawn_seed(seed)
         effort = self.settings.effort if effort is None else effort
         count = PARTICLES[effort] if best_of is None else best_of
