@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,14 @@ def test_traditional_words_are_kept_as_they_were_written():
     (way,) = place_words(PoemRequest("七绝", must=("軌", "風")))
     assert [one.word for one in way.placed] == ["軌", "風"]
     assert {one.word for one in simplify(way).placed} == {"轨", "风"}
+
+
+def test_a_word_may_end_in_a_rhyme_word_that_is_given():
+    wish = PoemRequest("七绝", must=("清秋",), rhyme_words="秋流楼")
+    ways = [way for seed in range(3) for way in place_words(wish, count=12, seed=seed)]
+    assert PlacedWord("清秋", 1, 6) in {one for way in ways for one in way.placed}
+    again = place_words(replace(wish, must=("清秋", "清流", "高楼")), count=12, seed=1)
+    assert again, "none of these may stand at another's rhyme"
 
 
 def test_other_seeds_place_otherwise():

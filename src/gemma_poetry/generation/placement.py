@@ -168,7 +168,9 @@ class _Search:
                 rhyme = slot.rhyme, groups
         if not self._read_so(word, slots, length, start):
             return None
-        return _Place(line, start, weight * (_AT_RHYME if rhyme else 1), rhyme=rhyme)
+        if any(slot.rhyme and slot.char is None for slot in slots):
+            weight *= _AT_RHYME
+        return _Place(line, start, weight, rhyme=rhyme)
 
     def _rhyme_words(self, line: int, place: int) -> set[str | None]:
         """The rhyme words that are given elsewhere than in one place: none comes twice."""
