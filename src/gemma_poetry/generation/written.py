@@ -46,9 +46,9 @@ def check_drafts(settings: GenerateSettings, beams: int, *, effort: int | None, 
     name, count = ("effort", effort or 1) if best_of is None else ("best_of", best_of)
     if count == 1 or (settings.temperature and beams == 1):
         return
-    other = f"beams={beams}" if beams > 1 else "temperature=0"
+    drafts, other = f"{name}={count}", f"beams={beams}" if beams > 1 else "temperature=0"
     raise UsageError(
-        _("{drafts} is asked for, and also {other}", drafts=f"{name}={count}", other=other),
+        _("{drafts} is asked for, and also {other}", drafts=drafts, other=other),
         expected=_("one of them: beams and the likeliest tokens have no chance in them that could be tried twice"),
         action=_("leave one of them out"),
     )
