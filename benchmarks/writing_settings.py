@@ -40,7 +40,6 @@ from gemma_poetry.generation.drafts import Draft
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import Candidate, Reranker
-from gemma_poetry.generation.verification import form_kept
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.progress import track
@@ -104,7 +103,7 @@ def written(generator: PoemGenerator, way: Way, form: str, title: str, seed: int
     (one,) = generator.write([replace(way.wish, form=form, title=title)], seed=seed, best_of=way.best_of)
     poem, told = one.poem, {}
     if way.rounds:
-        draft = Draft(poem.lines, form_kept(poem.lines, one.request, one.prescription), one.request, one.prescription)
+        draft = Draft(poem.lines, one.form, one.request, one.prescription)
         polished = generator.polisher.polish(draft, rounds=way.rounds, seed=seed)
         poem, told = replace(poem, lines=polished.lines), {"changed": float(len(polished.changes))}
     return poem, told | {"seconds": time.process_time() - begun}

@@ -211,6 +211,7 @@ class Poet:
         poem: str | Path | Poem | Written,
         *,
         form: str = "",
+        book: str = "",
         title: str = "",
         lines: Sequence[int] = (),
         rounds: int | None = None,
@@ -221,17 +222,20 @@ class Poet:
         Args:
             poem: The poem: its text, a `Path` of a file that holds it alone, or what `write` gave.
             form: The form (体裁) or tune (词牌) that it is held to; empty: its own, or the one that its lines suggest.
+            book: The rhyme book that it is read and rewritten by; empty: of what `write` gave that of its check, else
+                the usual one of the form.
             title: Its title; empty: the one that it has.
             lines: The lines that may change, from 1; empty: all.
             rounds: Places that are tried; `None`: 2, or two for each line that may change.
             seed: Seed of sampling.
 
         Raises:
-            UsageError: The poet writes in another domain, there is no such line, or no form is called so.
+            UsageError: The poet writes in another domain, there is no such line, or no form or rhyme book is called so.
             InputError: The poem cannot be read, or has not the shape of the form.
         """
         from gemma_poetry.generation.writer import PoemWriter
         from gemma_poetry.generation.written import Written
+        from gemma_poetry.prosody.check_result import ScansionResult
         from gemma_poetry.verbs.check import only_poem
 
         if not isinstance(self.writer, PoemWriter):
@@ -240,9 +244,12 @@ class Poet:
                 expected=_("a model of {classical}", classical=CLASSICAL),
             )
         own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
+        if not book and not form and isinstance(poem, Written) and isinstance(poem.check, ScansionResult):
+            book = poem.check.scansion.book.name
         return self.writer.polish(
             replace(own, title=title or own.title),
             form=form,
+            book=book,
             lines=lines,
             rounds=rounds,
             seed=seed,

@@ -149,6 +149,16 @@ def test_poems_judged_on_their_own(judged, system, metric, value, n):
     assert (estimate.value, estimate.n) == (pytest.approx(value), n)
 
 
+def test_the_human_counts_once_however_often_a_title_was_answered():
+    again = [replace(quatrain("tuned", f"a~{number}", *["一一一一一"] * 4), cluster_id="a") for number in (2, 3)]
+    written = [quatrain("tuned", "a", *KEPT), *again, quatrain("tuned", "b", *reversed(KEPT))]
+    results = evaluate_records(Evidence(generations=written), SETTINGS)
+    human = results.systems["human"]
+    assert human["metre_any"].n == human["distinct_1"].n == human["self_bleu"].n == 2
+    (against,) = results.comparisons
+    assert (against.against, against.differences["metre_any"].n) == ("human", 4)
+
+
 def test_n_counts_only_poems_that_can_be_judged():
     free = replace(quatrain("tuned", "c", "君不见", "黄河之水天上来", "甲", "乙"), form="杂言诗")
     octave = replace(quatrain("tuned", "d", *["一二三四五"] * 8), form="五言律诗", reference=("一二三四五",) * 8)

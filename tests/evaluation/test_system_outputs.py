@@ -45,7 +45,16 @@ def test_poems_to_no_judged_title_are_judged_alone(tmp_path):
     (tmp_path / "x.txt").write_text("望月\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。", encoding="utf-8")
     for judged in (JUDGED, []):
         (writing,) = read_system_outputs(tmp_path / "x.txt", judged)
-        assert (writing.reference, writing.source_id, writing.title) == ((), "x.txt#1", "望月")
+        assert (writing.reference, writing.source_id, writing.title) == ((), "x:x.txt#1", "望月")
+
+
+def test_files_of_one_name_have_no_poem_in_common(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.txt").write_text("望月\n床前明月光，疑是地上霜。\n举头望明月，低头思故乡。", encoding="utf-8")
+    (first,) = read_system_outputs(tmp_path / "one" / "x.txt", JUDGED)
+    (second,) = read_system_outputs(tmp_path / "other" / "x.txt", JUDGED, taken=[first.system])
+    assert first.system != second.system and first.source_id != second.source_id and first.unit != second.unit
 
 
 def test_several_poems_to_one_title_answer_its_references_in_turn(tmp_path):
@@ -101,11 +110,11 @@ JUDGED_HAIKU = [
     ("record", "form", "source", "lines"),
     [
         ({"title": "ゆき", "lines": ["えきまえの", "くつみがきだけ", "そらをみる"]}, "有季俳句", "h#1", 3),  # as was asked for
-        ({"title": "ゆき", "form": "俳句", "lines": HAIKU}, "俳句", "x.jsonl#1", 3),  # as the file says
+        ({"title": "ゆき", "form": "俳句", "lines": HAIKU}, "俳句", "x:x.jsonl#1", 3),  # as the file says
         ({"title": "みち", "lines": HAIKU}, "有季俳句", "h#3", 3),  # asked for in two forms: as the domain finds
-        ({"title": "うみ", "lines": HAIKU}, "有季俳句", "x.jsonl#1", 3),
+        ({"title": "うみ", "lines": HAIKU}, "有季俳句", "x:x.jsonl#1", 3),
         ({"title": "ゆき", "text": "first snow\nя\n"}, "有季俳句", "h#1", 2),  # would be left out of training; is judged
-        ({"text": "Furuike ya"}, "俳句", "x.jsonl#1", 1),
+        ({"text": "Furuike ya"}, "俳句", "x:x.jsonl#1", 1),
     ],
 )
 def test_texts_of_another_domain(tmp_path, record, form, source, lines):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_completion, encode_prompt
 from gemma_poetry.errors import ConstraintError
-from gemma_poetry.generation.alternatives import WEIGHED, alternatives, blanked
+from gemma_poetry.generation.alternatives import WEIGHED, alternatives, blanked, holding
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.model.scoring import score_completions
@@ -81,6 +83,27 @@ def test_the_script_is_that_of_the_poem(writer: PoemGenerator):
     found = alternatives(writer, request, poem, 1, 2)
     assert poem.lines[0][1] in {one.char for one in found}
     assert all(one.poem.script == "traditional" for one in found)
+
+
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        PoemRequest("七绝", acrostic="乾坤日月"),
+        PoemRequest(answer="乾坤日月当空照"),
+        PoemRequest("五绝", first_line="日月照乾坤"),
+    ],
+)
+def test_what_was_asked_for_is_held_as_it_was_read(tiny, tokenizer, script, wish: PoemRequest):
+    """乾 alone in its line would become 干, which the wish did not ask for."""
+    settings = GenerateSettings(effort=1, temperature=1.0)
+    writer = PoemGenerator(tiny, tokenizer, settings, byte_characters=True, guards=NOTHING_KNOWN)
+    wish = replace(wish, script=script)
+    poem = next(writer.write([wish], seed=3)).poem
+    found = alternatives(writer, wish, poem, 2, 3, count=3)
+    assert poem.lines[1][2] in {one.char for one in found}
+    (again,) = writer.write([holding(wish, poem, {(2, 3)})], seed=5)
+    assert again.poem.lines[0] == poem.lines[0] and again.poem.lines[1][:2] == poem.lines[1][:2]
 
 
 @pytest.mark.parametrize("place", [(0, 1), (5, 1), (1, 0), (1, 6)])

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemma_poetry.artifacts import write_jsonl
+from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import DataError, InputError, OutputError, UnknownFormError, UsageError
 from gemma_poetry.generation.request import PoemRequest
@@ -48,6 +49,27 @@ def test_json_lines_on_standard_output_and_nothing_else(loaded, capsys):
         assert record["title"] == "空山" and record["form"] == "七言绝句" and record["author"] == "王维"
         assert record["script"] == "simplified" and record["seed"] == 5
         assert [len(line) for line in record["lines"]] == [7] * 4
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"beams": 4, "best_of": 8}, "best_of=8 is asked for, and also beams=4"),
+        ({"best_of": 8, "settings": GenerateSettings(temperature=0)}, "best_of=8 is asked for, and also temperature=0"),
+        ({"settings": GenerateSettings(temperature=0, effort=3)}, "effort=3 is asked for, and also temperature=0"),
+        ({"beams": 2, "settings": GenerateSettings(effort=4)}, "effort=4 is asked for, and also beams=2"),
+    ],
+)
+def test_drafts_that_would_all_be_one_are_refused(loaded, options, found):
+    with pytest.raises(UsageError, match=found):
+        generate(GenerateOptions("tiny", PoemRequest("五绝"), **options))
+    with pytest.raises(UsageError, match="best_of=8"):
+        generate(GenerateOptions("tiny", PoemRequest("haiku"), domain="english-verse", beams=4, best_of=8))
+
+
+def test_an_effort_that_nobody_asked_for_is_no_wish(loaded, capsys):
+    for settings, beams in ((GenerateSettings(temperature=0), 1), (GenerateSettings(), 2), (GenerateSettings(effort=1), 2)):
+        assert generate(GenerateOptions("tiny", PoemRequest("五绝"), settings=settings, beams=beams, seed=1)) == 1
 
 
 def test_plain_poems_stand_apart(loaded, capsys):

@@ -52,6 +52,19 @@ def test_wishes_in_one_batch_are_each_granted(generator):
     assert set(told[0]) == {0, 1, 2}
 
 
+def test_a_poem_behind_dead_ends_belongs_to_the_run(generator, monkeypatch):
+    """Where no particle comes through, a single draft is taken up; it tells the run's seed, and whoever watches sees it."""
+    whole = generator._whole
+    lost = PoemRequest("五绝", "秋月")
+    monkeypatch.setattr(generator, "_whole", lambda draft, *rest: None if draft.request == lost else whole(draft, *rest))
+    told = []
+    poems = list(
+        generator.write([PoemRequest("五绝", "空山"), lost], seed=7, best_of=4, watch=lambda texts: told.append(dict(texts)))
+    )
+    assert [one.seed for one in poems] == [7, 7]
+    assert told[-1].keys() == {1} and told[-1][1]
+
+
 def test_uneven_weights_are_drawn_again_in_proportion():
     draw = torch.Generator().manual_seed(1)
     even = torch.zeros(8)

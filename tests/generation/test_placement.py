@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +39,7 @@ def keeps(form: Form, placed: Sequence[PlacedWord], sounds: BookSounds) -> bool:
         (PoemRequest("沁园春", must=("千里", "明月", "风", "雪")), "a tune of several variants"),
         (PoemRequest("五绝", must=("风",), rhymes=("一东",)), "a word that can rhyme as asked"),
         (PoemRequest(template="空山□□□，□□□□秋。", must=("明月", "空山")), "one stands there already"),
+        (PoemRequest("七绝", must=("清秋",), rhyme_words="秋流楼"), "a word that ends in a rhyme word that is given"),
         (PoemRequest(answer="春风得意马蹄疾", must=("明月",)), "in the answer to an upper line"),
         (PoemRequest("七绝", must=("千里",), metre="free"), "where no tone is asked for"),
         (PoemRequest("五言古诗", must=("行", "长")), "of several readings, where no tone is asked for"),
@@ -60,6 +62,14 @@ def test_traditional_words_are_kept_as_they_were_written():
     (way,) = place_words(PoemRequest("七绝", must=("軌", "風")))
     assert [one.word for one in way.placed] == ["軌", "風"]
     assert {one.word for one in simplify(way).placed} == {"轨", "风"}
+
+
+def test_a_word_may_end_in_a_rhyme_word_that_is_given():
+    wish = PoemRequest("七绝", must=("清秋",), rhyme_words="秋流楼")
+    ways = [way for seed in range(3) for way in place_words(wish, count=12, seed=seed)]
+    assert PlacedWord("清秋", 1, 6) in {one for way in ways for one in way.placed}
+    again = place_words(replace(wish, must=("清秋", "清流", "高楼")), count=12, seed=1)
+    assert again, "none of these may stand at another's rhyme"
 
 
 def test_other_seeds_place_otherwise():

@@ -11,7 +11,7 @@ import torch
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import KnownLines
-from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError
+from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormError, UsageError
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.decoder import batch_seed
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor
@@ -234,6 +234,15 @@ def test_a_dead_end_behind_the_first_line_is_backed_out_of(tiny, tokenizer):
     assert {poem.poem.lines[2] for poem in poems} == {"山水"}
     assert all(len(set("".join(poem.poem.lines))) == 6 for poem in poems)
     assert any(poem.attempts for poem in poems), "some had begun with 山"
+
+
+def test_drafts_that_would_all_be_one_are_refused(tiny, tokenizer):
+    likeliest = PoemGenerator(tiny, tokenizer, GenerateSettings(temperature=0), guards=NOTHING_KNOWN)
+    beams = PoemGenerator(tiny, tokenizer, WARM, guards=NOTHING_KNOWN, beams=2)
+    for generator, wish in ((likeliest, {"effort": 2}), (likeliest, {"best_of": 2}), (beams, {"effort": 4})):
+        with pytest.raises(UsageError, match="is asked for, and also"):
+            generator.write([PoemRequest("五绝")], **wish)
+        generator.write([PoemRequest("五绝")], **dict.fromkeys(wish, 1))
 
 
 def test_characters_come_once_where_that_is_asked(tiny, tokenizer):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gemma_poetry.api import Poet
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.corpus.poem import Poem
@@ -17,9 +18,8 @@ from gemma_poetry.generation.drafts import Draft, draft_of
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.polishing import worth
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.verification import form_kept
 from gemma_poetry.generation.writer import PoemWriter
-from gemma_poetry.generation.written import Change
+from gemma_poetry.generation.written import Change, WrittenPoem
 from gemma_poetry.prosody.lines import split_lines
 from gemma_poetry.prosody.rules import Verdict
 from gemma_poetry.prosody.scansion import scan, scan_auto
@@ -179,6 +179,18 @@ def test_what_was_asked_for_stays(tiny, tokenizer, monkeypatch):
         assert one.merits is not None
 
 
+def test_characters_that_mean_another_by_themselves_are_polished(tiny, tokenizer, monkeypatch):
+    """An acrostic spells 乾坤 down the lines; 乾 alone in its line would become 干."""
+    monkeypatch.setitem(poem_generator.ROUNDS, 4, 2)
+    monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
+    settings = GenerateSettings(effort=4, temperature=1.0)
+    generator = PoemGenerator(tiny, tokenizer, settings, byte_characters=True, guards=NOTHING_KNOWN)
+    wish = PoemRequest("七绝", acrostic="乾坤日月")
+    for script in ("simplified", "traditional"):
+        (one,) = generator.write([replace(wish, script=script)], seed=1)
+        assert "".join(line[0] for line in one.poem.lines) == "乾坤日月"
+
+
 @pytest.mark.parametrize("upper", ["风声雨声读书声", "海内存知己"])
 def test_an_answer_stays_one(tiny, tokenizer, lenient, monkeypatch, upper):
     monkeypatch.setitem(poem_generator.PARTICLES, 4, 4)
@@ -186,7 +198,7 @@ def test_an_answer_stays_one(tiny, tokenizer, lenient, monkeypatch, upper):
     for seed in (1, 2, 3):
         (one,) = generator.write([PoemRequest(answer=upper)], seed=seed)
         assert one.poem.lines[0] == upper and repeated_places(one.poem.lines[1]) == repeated_places(upper)
-        form_kept(one.poem.lines, one.request, one.prescription)
+        assert one.form in one.prescription.forms
 
 
 def test_effort_four_polishes_what_it_wrote(tiny, tokenizer, monkeypatch):
@@ -233,12 +245,37 @@ def test_an_effort_that_is_asked_for_does_all_that_one_of_the_settings_does(tiny
 def test_a_line_that_was_asked_for_whole_cannot_be_rewritten(writer):
     generator = writer.generator
     (one,) = generator.write([PoemRequest("五绝", first_line="空山新雨后")], seed=1, best_of=2)
-    form = form_kept(one.poem.lines, one.request, one.prescription)
-    draft = Draft(one.poem.lines, form, one.request, one.prescription)
+    draft = Draft(one.poem.lines, one.form, one.request, one.prescription)
     with pytest.raises(ConstraintError, match="every character of line 1 was asked for"):
         generator.polisher.polish(draft, rounds=1, seed=1, lines=(1,))
     found = generator.polisher.polish(draft, rounds=4, seed=1)
     assert found.lines[0] == "空山新雨后"
+
+
+SNOW = "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。"
+
+
+def test_ancient_verse_is_not_judged_as_regulated(writer, lenient):
+    found = writer.polish(poem_of(SNOW, "江雪"), lines=(3,), rounds=2, seed=1)
+    for one in (found.before, found.after):
+        assert one.check.scansion.pattern == "古绝" and one.check.verdict.passes
+    assert not any(change.reason.startswith("it breaks the form") for change in found.changes)
+
+
+# 东 and 冬 are one rhyme of 词林正韵 and two of 平水韵.
+TWO_RHYMES = "白日依山尽，黄河入海东。欲穷千里目，更上一层冬。"
+
+
+def test_a_poem_is_polished_by_its_rhyme_book(writer):
+    poem = poem_of(TWO_RHYMES)
+    assert writer.polish(poem, rounds=1, seed=1).before.check.verdict == Verdict.FAIL
+    found = writer.polish(poem, book="cilin", rounds=1, seed=1)
+    assert found.before.check.verdict.passes and found.after.check.scansion.book.name == "cilin"
+    draft = draft_of(poem, found.before.check.scansion, novel=True)
+    assert draft.prescription.book.name == draft.request.book == "cilin"
+    written = WrittenPoem(replace(poem, form="五言绝句"), 1, found.before.check, None)
+    again = Poet("tiny", writer.domain, writer, tuple(NOTHING_KNOWN)).polish(written, rounds=1, seed=1)
+    assert again.before.check.verdict.passes and again.before.check.scansion.book.name == "cilin"
 
 
 def test_changes_are_marked():

@@ -18,6 +18,7 @@ import torch
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import decode_poem, encode_prompt
 from gemma_poetry.errors import UnknownFormError, UsageError
+from gemma_poetry.generation.request import PoemRequest, requests_of
 from gemma_poetry.generation.serving import PoemServer, read_request
 from gemma_poetry.model.loading import load_tokenizer
 from gemma_poetry.model.locating import locate
@@ -74,11 +75,42 @@ def test_the_prompt_is_that_of_training(server: PoemServer):
         ('{"from": "五言绝句"}', "unknown fields: from"),
         ('{"form": 5}', "another type: form"),
         ('{"form": "五言绝句", "lines": "4"}', "another type: lines"),
+        ('{"lines": true}', "another type: lines"),
+        ('{"rhymes": null}', "another type: rhymes"),
+        ('{"must": [1]}', "another type: must"),
+        ('{"must": {"明月": 1}}', "another type: must"),
+        ('{"title": ["秋"]}', "another type: title"),
+        ('{"metre": "loose"}', "metre='loose' is asked for"),
+        ('{"polyphones": "some"}', "polyphones='some' is asked for"),
+        ('{"answer_by": "叠韵"}', "answer_by='叠韵' is asked for"),
+        ('{"script": "traditional"}', "unknown fields: script"),
+        ('{"offer_words": false}', "unknown fields: offer_words"),
     ],
 )
 def test_what_no_request_is(given: str, message: str):
     with pytest.raises(UsageError, match=message):
         read_request(given)
+
+
+def test_one_text_stands_for_a_list():
+    request = read_request('{"form": "七绝", "must": "明月，清泉", "words": "舟", "rhymes": "一东"}')
+    assert (request.must, request.words, request.rhymes) == (("明月", "清泉"), ("舟",), ("一东",))
+    assert request == requests_of("七绝", {"must": ["明月", "清泉"], "words": "舟", "rhymes": ("一东",)})[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "wishes", "message"),
+    [
+        ("七绝", {"metre": "loose"}, "metre='loose' is asked for"),
+        ("七绝", {"script": "runes"}, "script='runes' is asked for"),
+        ("七绝", {"must": [1]}, "another type: must"),
+        ("七绝", {"rhymes": None}, "another type: rhymes"),
+        (PoemRequest("七绝", polyphones="some"), {}, "polyphones='some' is asked for"),
+    ],
+)
+def test_wishes_of_programs_are_looked_at_alike(form, wishes, message):
+    with pytest.raises(UsageError, match=message):
+        requests_of(form, wishes)
 
 
 def test_an_unknown_form_is_named(server: PoemServer):

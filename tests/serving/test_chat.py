@@ -26,6 +26,9 @@ MESSAGES = [
     ("体裁：七言绝句\n题目：秋夜\n作者：杜甫\n诗：", "七言绝句", "秋夜", "杜甫", []),
     ("体裁：五律\n意象：舟", "五律", "", "", ["舟"]),
     ("体裁：没有\n题目：秋夜", "没有", "秋夜", "", []),
+    ("题目：秋夜\u2028作者：杜甫\u2029", "七言绝句", "秋夜", "杜甫", []),
+    ("五律或七律《春雨》", "五律", "春雨", "", []),
+    ("七绝、五绝都行《秋》", "七绝", "秋", "", []),
     ("Please write a poem about 长城", "七言绝句", "长城", "", []),
 ]
 
@@ -50,6 +53,13 @@ def test_the_last_message_of_the_user_counts():
 def test_settings_that_count_are_taken_and_others_ignored():
     wish = wish_of(body("《春》", n=3, seed=5, stream=True, temperature=2, tools=[], presence_penalty=1), FORMS)
     assert (wish.n, wish.seed, wish.stream) == (3, 5, True)
+
+
+def test_of_names_as_long_the_first_is_meant():
+    forms = [f"form{letter}" for letter in "abcdefgh"]
+    for number, form in enumerate(forms):
+        text = " ".join([form, *forms[number + 1 :], *forms[:number]])
+        assert wish_of(body(text), forms).form == form
 
 
 def test_other_domains_name_their_own_forms():

@@ -10,7 +10,9 @@ import pytest
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import InputError
+from gemma_poetry.prosody.lines import split_lines
 from gemma_poetry.prosody.scansion import scan
+from gemma_poetry.prosody.tune_variants import stanza_ends
 from gemma_poetry.studio import glyphs
 from gemma_poetry.studio.card import ZOOM, Card, card_png, card_svg
 from gemma_poetry.studio.glyphs import face
@@ -105,6 +107,13 @@ def test_stanzas_of_a_tune_stand_apart():
         for a, b in zip(*(lambda xs: (xs, xs[1:]))(sorted({x for _, x, _ in places(card_svg(card, vertical=True))})[::-1]))
     ]
     assert max(gaps[:6]) > min(gap for gap in gaps[:6] if gap > 60)
+
+
+def test_a_song_has_one_stanza():
+    text = "峰峦如聚，波涛如怒，山河表里潼关路。望西都，意踌躇，伤心秦汉经行处。宫阙万间都做了土。兴，百姓苦；亡，百姓苦。"
+    lines, marks = split_lines(text)
+    assert stanza_ends("山坡羊", list(map(len, lines)), marks), "of a 词 it would have several"
+    assert not poem_card(Poem(tuple(lines), marks, tune="山坡羊"), None, pinyin=False).breaks
 
 
 def test_where_there_is_no_font_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch):

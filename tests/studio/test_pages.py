@@ -233,6 +233,21 @@ def test_a_line_or_couplet_is_rewritten_and_the_rest_stays(workshop: Workshop, s
     assert f"<ins>{change.new[change.changed[0] - 1]}</ins>" in shown and "每字困惑度" in shown
 
 
+def test_ancient_verse_stays_so_when_it_is_changed(workshop: Workshop):
+    """古绝 has no name of its own; under that of 绝句 it would be read as regulated verse, and fail."""
+    text = "江雪\n千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。"
+    checked = Checked(check_text(workshop, text, "auto", "anne", "zh"))
+    assert checked.poems[0].scansion.pattern == "古绝" and checked.poems[0].verdict.passes
+    offered = settled(offer_mends(workshop, checked, "0:3.1", "base", "anne", "zh"))
+    number = next(number for number, option in enumerate(offered.options) if not option.current)
+    changed = [
+        take_mend(workshop, offered, str(number), "zh"),
+        settled(revise(workshop, checked, "0:3.1", "line", "base", "anne", "zh")),
+    ]
+    for (poem,) in (one.poems for one in changed):
+        assert poem.verdict.passes and poem.title == "江雪"
+
+
 def test_the_lines_of_a_sentence_of_a_tune_are_rewritten_together():
     poem = Poem(tuple("一二三四五"), "，，。，。")
     assert [_sentence(poem, line) for line in (1, 2, 3, 4, 5)] == [(1, 2, 3)] * 3 + [(4, 5)] * 2

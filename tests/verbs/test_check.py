@@ -315,3 +315,9 @@ def test_records_are_read_as_prepare_reads_them(poem_file, capsys):
     content = json.dumps({"title": "登鹳雀楼", "author": "王之涣", "paragraphs": TOWER.split()}, ensure_ascii=False)
     assert check(poem_file(content, "poems.jsonl"), as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "登鹳雀楼"
+
+
+def test_marks_that_a_record_keeps_apart_are_read():
+    """Without them a 词 would get those of a 诗."""
+    lines = ("一片春愁待酒浇", "江上舟摇", "楼上帘招", "秋娘渡与泰娘桥", "风又飘飘", "雨又潇潇")
+    assert read_strictly(SourcePoem(lines, "x", marks="。，。。，。")).marks == "。，。。，。"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.errors import ConstraintError, SourceError, TextError, UnknownFormError
+from gemma_poetry.errors import ConstraintError, SourceError, TextError, UnknownFormError, UsageError
 from gemma_poetry.verbs.polish import PolishOptions, polish
 
 TWO = "白日依山尽，黄河入海水。欲穷千里目，更上一层楼。\n\n春夜\n白日依山尽，黄河入海流。欲穷千里目，更上一层楼。\n"
@@ -70,3 +70,13 @@ def test_no_poem_at_all(tmp_path):
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(SourceError, match="the file is empty"):
         polish(options(str(tmp_path / "empty.txt")))
+
+
+def test_the_rhyme_book_is_the_one_that_is_named(tmp_path, capsys):
+    path = tmp_path / "poem.txt"
+    path.write_text("白日依山尽，黄河入海东。欲穷千里目，更上一层冬。\n", encoding="utf-8")
+    for book, verdict in (("", "fail"), ("cilin", "strict")):
+        assert polish(options(str(path), lines=(1,), book=book, as_json=True)) == 1
+        assert json.loads(capsys.readouterr().out)["before"]["scansion"]["verdict"] == verdict
+    with pytest.raises(UsageError, match="no rhyme book is called"):
+        polish(options(str(path), book="cilim"))

@@ -232,11 +232,7 @@ def _read_drafts(source: Source) -> tuple[list[_Draft], Counter[str]]:
 
 
 def _clean(poem: SourcePoem, part: Part) -> _Draft:
-    if poem.marks:
-        # Lines and marks that stand apart are one text again, so that one cleaning serves every source.
-        lines, marks = clean_lines(["".join(pair) for pair in zip(poem.paragraphs, poem.marks)])
-    else:
-        lines, marks = clean_lines(poem.paragraphs)
+    lines, marks = clean_lines(poem.marked)
     title = clean_title(poem.title)
     if is_fragment(title):
         raise RejectedError(Rejection.FRAGMENT)

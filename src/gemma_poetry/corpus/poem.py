@@ -116,6 +116,11 @@ class SourcePoem:
             if shown != getattr(self, name):
                 object.__setattr__(self, name, shown)
 
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """Its paragraphs, each with the mark that its source keeps apart, so that one cleaning serves every source."""
+        return tuple(map("".join, zip(self.paragraphs, self.marks))) if self.marks else self.paragraphs
+
 
 class RefusedError(Exception):
     """Carries out of a domain's cleaning why a text is left out; `prepare` counts it, nobody else sees it."""

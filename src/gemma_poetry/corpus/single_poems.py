@@ -32,7 +32,7 @@ def read_strictly(poem: SourcePoem) -> Poem:
         UnreadableError: The text is no poem.
     """
     try:
-        lines, marks = clean_lines(poem.paragraphs)
+        lines, marks = clean_lines(poem.marked)
     except RejectedError as rejection:
         raise UnreadableError(
             _("it cannot be read: {rejection}{offending}", rejection=rejection, offending=_offending(poem.paragraphs)),
@@ -104,11 +104,10 @@ _USUAL = frozenset("，。、；：？！,.;:?!《》「」『』“”‘’\"'
 
 def _lines(poem: SourcePoem) -> tuple[tuple[str, ...], str]:
     """The lines and closing marks of a poem; lines that cannot be cleaned are kept as they are."""
-    paired = ["".join(pair) for pair in zip(poem.paragraphs, poem.marks)] if poem.marks else poem.paragraphs
     try:
-        return clean_lines(paired)
+        return clean_lines(poem.marked)
     except RejectedError:
-        lines = tuple(line for line in _MARKS.split("\n".join(paired)) if line)
+        lines = tuple(line for line in _MARKS.split("\n".join(poem.marked)) if line)
         return lines, alternating_marks(len(lines))
 
 

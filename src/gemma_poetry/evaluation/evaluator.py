@@ -30,7 +30,7 @@ from gemma_poetry.evaluation.corpus_index import CorpusIndex
 from gemma_poetry.evaluation.diversity import distinct, self_bleu_sums
 from gemma_poetry.evaluation.novelty import LONGEST_SPAN, most_copied, novelty_sums, trace
 from gemma_poetry.evaluation.parallelism import PARALLEL, PARALLEL_CLASSES, Parallelism, class_sums
-from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank
+from gemma_poetry.evaluation.records import Generation, Likelihood, Protocol, TitleRank, without_repeat
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.results import Comparison, Results
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
@@ -186,12 +186,14 @@ class _Table(Generic[_Record]):
         """Each comparison with the rows, and the units, of the poems that both of its systems have."""
         for comparison in self.results.comparisons:
             ours, theirs = self.own.get(comparison.system, {}), self.own.get(comparison.against, {})
-            poems = [source for source in ours if source in theirs]
+            # The human wrote once for each poem, and stands beside everything that a system wrote for it.
+            once = without_repeat if comparison.against == HUMAN else str
+            poems = [source for source in ours if source in theirs or once(source) in theirs]
             if poems and comparison.system in rows and comparison.against in rows:
                 yield (
                     comparison,
                     rows[comparison.system][_places(ours, poems)],
-                    rows[comparison.against][_places(theirs, poems)],
+                    rows[comparison.against][_places(theirs, [one if one in theirs else once(one) for one in poems])],
                     _units([ours[source] for source in poems]),
                 )
 
@@ -228,13 +230,13 @@ def _texts(records: Sequence[Generation]) -> tuple[list[str], list[str]]:
 
 
 def whole_poems(generations: Iterable[Generation]) -> Iterator[Generation]:
-    """The poems that are judged on their own: those written from the title, and the references as `human`."""
+    """The poems that are judged on their own: those written from the title, and the references as `human`, each once."""
     references: dict[str, Generation] = {}
     for writing in generations:
         if writing.protocol is Protocol.TITLE and writing.system not in (HUMAN, RETRIEVAL):
             yield writing
             if writing.reference:
-                references[writing.source_id] = writing
+                references.setdefault(without_repeat(writing.source_id), writing)
     for source, writing in references.items():
         yield replace(writing, system=HUMAN, source_id=source, lines=writing.reference)
 

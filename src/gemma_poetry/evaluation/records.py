@@ -9,6 +9,7 @@ In: JSON lines. Out: `Likelihood`s, `Generation`s, `TitleRank`s. Models never co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -38,6 +39,16 @@ class Protocol(str, Enum):
 
     TITLE = "title"
     COUPLET = "couplet"
+
+
+def repeated(source_id: str, times: int) -> str:
+    """The id of what a system wrote for a poem, where it wrote for it so many `times` before."""
+    return f"{source_id}~{times + 1}" if times else source_id
+
+
+def without_repeat(source_id: str) -> str:
+    """The id of the poem, whichever of several that were written for it has this one."""
+    return re.sub(r"~[0-9]+$", "", source_id)
 
 
 class _OfPoem:

@@ -21,7 +21,7 @@ from gemma_poetry.corpus.containers import SourceFile, read_bytes
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.variants import fold
 from gemma_poetry.errors import SourceError
-from gemma_poetry.evaluation.records import Generation, Protocol, read_records
+from gemma_poetry.evaluation.records import Generation, Protocol, read_records, repeated
 from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.languages import _
@@ -86,12 +86,12 @@ def _generations(system: str, poems: Sequence[Poem], judged: Sequence[Poem]) -> 
         number = seen[f"{poem.title}\x00{poem.kind}"]
         seen[f"{poem.title}\x00{poem.kind}"] += 1
         reference = known[number % len(known)] if known else None
-        repeated = f"~{number // len(known) + 1}" if known and number >= len(known) else ""
         generations.append(
             Generation(
                 system=system,
                 protocol=Protocol.TITLE,
-                source_id=reference.source_id + repeated if reference else poem.source_id,
+                # Files of one name have other poems under one number: only judged poems are shared between systems.
+                source_id=repeated(reference.source_id, number // len(known)) if reference else f"{system}:{poem.source_id}",
                 cluster_id=(reference.cluster_id or reference.source_id) if reference else "",
                 title=poem.title,
                 form=poem.kind,

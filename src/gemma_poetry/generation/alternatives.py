@@ -24,6 +24,7 @@ from gemma_poetry.errors import ConstraintError
 from gemma_poetry.generation.given_characters import BLANK
 from gemma_poetry.generation.logits_processor import Plan
 from gemma_poetry.generation.poem_generator import PoemGenerator
+from gemma_poetry.generation.prescription import prescribe
 from gemma_poetry.generation.request import PlacedWord, PoemRequest, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, verify
@@ -167,15 +168,14 @@ def _ranked(
 
 def holding(request: PoemRequest, poem: Poem, places: Set[tuple[int, int]]) -> PoemRequest:
     """The request with all of a poem asked for but what stands in these places (line and position from 1)."""
-    if not (request.answer or request.answer_poem):
+    answering = bool(request.answer or request.answer_poem)
+    bare = request if answering else replace(request, template=blanked(poem, _everywhere(poem)))
+    # What a wish gives stays its own, as it was read there: of 乾坤 down the lines, a line has 乾 alone, which becomes 干.
+    places = places | _given_places(bare, poem)
+    if not answering:
         return replace(request, template=blanked(poem, places))
     # An upper line, or a poem that is answered, decides the shape; no template may stand beside them.
-    kept = [
-        (char, line, place)
-        for line, text in enumerate(poem.lines, 1)
-        for place, char in enumerate(text, 1)
-        if (line, place) not in places and not (request.answer and line == 1)
-    ]
+    kept = [(poem.lines[line - 1][place - 1], line, place) for line, place in sorted(_everywhere(poem) - places)]
     return replace(request, placed=(*request.placed, *(PlacedWord(*one) for one in kept)))
 
 
@@ -185,6 +185,26 @@ def blanked(poem: Poem, places: Set[tuple[int, int]]) -> str:
         "".join(BLANK if (number, place) in places else char for place, char in enumerate(line, 1)) + mark
         for number, (line, mark) in enumerate(zip(poem.lines, poem.marks), 1)
     )
+
+
+def _everywhere(poem: Poem) -> set[tuple[int, int]]:
+    return {(line, place) for line, text in enumerate(poem.lines, 1) for place in range(1, len(text) + 1)}
+
+
+def _given_places(request: PoemRequest, poem: Poem) -> set[tuple[int, int]]:
+    """The places whose characters the wishes of a request decide, whichever of its forms a poem follows."""
+    lengths = tuple(map(len, poem.lines))
+    given = [
+        {
+            (line, place, slot.char)
+            for line, slots in enumerate(form.lines, 1)
+            for place, slot in enumerate(slots, 1)
+            if slot.char
+        }
+        for form in prescribe(simplify(request)).forms
+        if form.line_lengths == lengths
+    ]
+    return {(line, place) for line, place, _char in set.intersection(*given)} if given else set()
 
 
 def _form_of(generator: PoemGenerator, request: PoemRequest, poem: Poem) -> Form:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.script import Script
-from gemma_poetry.errors import ConstraintError
+from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.given_characters import BLANK
 from gemma_poetry.generation.prescription import Prescription, prescribe
 from gemma_poetry.generation.request import PoemRequest, simplify
@@ -42,27 +42,26 @@ def draft_of(poem: Poem, scansion: Scansion, *, novel: bool) -> Draft:
 
     Args:
         poem: The poem.
-        scansion: What was found in it: its form, pattern and rhyme.
+        scansion: What was found in it: its form, pattern and rhyme, by which rhyme book.
         novel: No new line may stand in the training corpus.
 
     Raises:
-        ConstraintError: Its form has no shape that could be kept.
+        UsageError: Its form has no shape that could be kept.
     """
     script: Script = "traditional" if is_traditional("".join(poem.lines)) else "simplified"
     blanks = "".join(BLANK * len(line) + mark for line, mark in zip(poem.lines, poem.marks))
-    request = PoemRequest(
-        scansion.form, poem.title, poem.author, lines=len(poem.lines), template=blanks, novel=novel, script=script
-    )
-    refused: ConstraintError | None = None
+    plain = PoemRequest(scansion.form, poem.title, poem.author, book=scansion.book.name, novel=novel, script=script)
+    request = replace(plain, lines=len(poem.lines), template=blanks)
+    refused: UsageError | None = None
     for wishes in _wishes(request, scansion):
         try:
             prescription = prescribe(simplify(wishes))
-        except ConstraintError as refusal:
+        except UsageError as refusal:
+            # 中原音韵 too is refused, without the 曲 that goes by it.
             refused = refused or refusal
         else:
             # What was asked for is in the form; the text of the poem is what it is.
-            plain = PoemRequest(prescription.form, poem.title, poem.author, novel=novel, script=script)
-            return Draft(poem.lines, prescription.forms[0], plain, prescription)
+            return Draft(poem.lines, prescription.forms[0], replace(plain, form=prescription.form), prescription)
     assert refused is not None
     raise refused
 

@@ -163,12 +163,23 @@ class _Search:
             if slot.rhyme:
                 own = self._sounds.rhymes(char, slot.tone)
                 groups = own & self._groups.get(slot.rhyme, own)
-                if not groups or any(char == other.char for slots in self.form.lines for other in slots if other.rhyme):
+                if not groups or char in self._rhyme_words(line, place):
                     return None
                 rhyme = slot.rhyme, groups
         if not self._read_so(word, slots, length, start):
             return None
-        return _Place(line, start, weight * (_AT_RHYME if rhyme else 1), rhyme=rhyme)
+        if any(slot.rhyme and slot.char is None for slot in slots):
+            weight *= _AT_RHYME
+        return _Place(line, start, weight, rhyme=rhyme)
+
+    def _rhyme_words(self, line: int, place: int) -> set[str | None]:
+        """The rhyme words that are given elsewhere than in one place: none comes twice."""
+        return {
+            slot.char
+            for number, slots in enumerate(self.form.lines)
+            for position, slot in enumerate(slots)
+            if slot.rhyme and (number, position) != (line, place)
+        }
 
     def _keeps(self, slot: Slot, char: str, at_end: bool) -> bool:
         return self._sounds.known(char) and (slot.tone is None or slot.tone in self._sounds.tones(char, at_end))

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
-from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.tokenization import decode_poem, encode_completion, encode_prompt
 from gemma_poetry.errors import GenerationError
 from gemma_poetry.generation.alphabet import MARKS
@@ -39,9 +38,10 @@ from gemma_poetry.generation.prescription import Prescription
 from gemma_poetry.generation.request import PoemRequest, with_offered_words
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Merits, Reranker, most_merits
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.verification import VerifiedPoem, form_kept, verify
-from gemma_poetry.generation.written import Watch
+from gemma_poetry.generation.verification import VerifiedPoem, plain_lines, verify
+from gemma_poetry.generation.written import Watch, check_drafts
 from gemma_poetry.languages import _
+from gemma_poetry.prosody.forms import Form
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,7 +71,7 @@ class GeneratedPoem:
         poem: The poem.
         request: What was asked for.
         prescription: The forms that grant it.
-        pattern: The pattern that it follows (平起首句入韵 ...), empty where the form has one only.
+        form: The one that it keeps; its pattern (平起首句入韵 ...) is empty where the form has one only.
         seed: The seed of the run that it belongs to.
         token_ids: The tokens that were decoded, terminator included.
         attempts: How often it was taken up again behind a dead end.
@@ -81,11 +81,16 @@ class GeneratedPoem:
     poem: Poem
     request: PoemRequest
     prescription: Prescription
-    pattern: str
+    form: Form
     seed: int
     token_ids: tuple[int, ...]
     attempts: int = 0
     merits: Merits | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The pattern that it follows."""
+        return self.form.pattern
 
 
 @dataclass(slots=True)
@@ -175,8 +180,10 @@ class PoemGenerator:
 
         Raises:
             ConstraintError: A wish cannot be met; new lines are one, where there are no guards.
+            UsageError: An effort or a number of drafts is asked for where all drafts would be the same.
             GenerationError: A poem met dead ends only.
         """
+        check_drafts(self.settings, self._beams, effort=effort, best_of=best_of)
         seed = self.settings.drawn_seed(seed)
         effort = self.settings.effort if effort is None else effort
         count = PARTICLES[effort] if best_of is None else best_of
@@ -186,18 +193,19 @@ class PoemGenerator:
             draft for number, request in enumerate(requests) for draft in self._drafts(request, count, seed, number, effort)
         ]
         if count == 1:
-            return self._write_all(drafts, seed, bool(assess), watch)
+            return self._write_all(drafts, seed, seed, bool(assess), watch)
         kept = self._write_best(drafts, count, seed, assess is not False, watch)
         rounds = ROUNDS[effort] if best_of is None else 0
         return (self._polished(one, rounds, seed, number) for number, one in enumerate(kept)) if rounds else kept
 
     def _polished(self, one: GeneratedPoem, rounds: int, seed: int, number: int) -> GeneratedPoem:
         """A poem whose weakest places are written anew, where that makes it better."""
-        form = form_kept(one.poem.lines, one.request, one.prescription)
         found = self.polisher.polish(
-            Draft(one.poem.lines, form, one.request, one.prescription), rounds=rounds, seed=batch_seed(seed, number, rounds)
+            Draft(one.poem.lines, one.form, one.request, one.prescription),
+            rounds=rounds,
+            seed=batch_seed(seed, number, rounds),
         )
-        text = "".join(line + mark for line, mark in zip(convert(found.lines, "simplified"), form.marks))
+        text = "".join(line + mark for line, mark in zip(plain_lines(found.lines, one.form), one.form.marks))
         tokens = tuple(encode_completion(self.tokenizer, text)) if found.changes else one.token_ids
         return replace(one, poem=replace(one.poem, lines=found.lines), token_ids=tokens, merits=found.after)
 
@@ -234,7 +242,8 @@ class PoemGenerator:
                     yield self._best(done, assess)
                 else:
                     # No particle came through: a single draft is taken up again behind each dead end.
-                    yield from self._write_all(own[:1], batch_seed(seed, number, wish + 1), assess, None)
+                    drawn = batch_seed(seed, number, wish + 1)
+                    yield from self._write_all(own[:1], seed, drawn, assess, watch, first=first // each + wish)
 
     def _best(self, poems: Sequence[GeneratedPoem], assess: bool) -> GeneratedPoem:
         """The poem with most merits; chosen among the pieces of poems on a wide head, its merits told over all tokens."""
@@ -245,15 +254,27 @@ class PoemGenerator:
         # The whole of a wide head takes as long as all that was chosen among.
         return self._assess([best])[0] if assess else replace(best, merits=None)
 
-    def _write_all(self, drafts: Sequence[_Draft], seed: int, assess: bool, watch: Watch | None) -> Iterator[GeneratedPoem]:
+    def _write_all(
+        self, drafts: Sequence[_Draft], seed: int, drawn: int, assess: bool, watch: Watch | None, *, first: int = 0
+    ) -> Iterator[GeneratedPoem]:
+        """The poem of each draft, a batch at a time.
+
+        Args:
+            drafts: The drafts.
+            seed: The seed of the run, which the poems tell.
+            drawn: The seed that they are drawn with.
+            assess: Tell their merits.
+            watch: Is told the running texts.
+            first: The number of the first, from 0, under which it is told.
+        """
         size = self.settings.batch_size
         for number, start in enumerate(range(0, len(drafts), size)):
             batch = drafts[start : start + size]
             for attempt in range(ATTEMPTS + 1):
                 unfinished = [place for place, draft in enumerate(batch) if draft.done is None]
                 if unfinished:
-                    told = _numbered(watch, [start + place for place in unfinished]) if watch else None
-                    self._decode([batch[place] for place in unfinished], batch_seed(seed, number, attempt), seed, told)
+                    told = _numbered(watch, [first + start + place for place in unfinished]) if watch else None
+                    self._decode([batch[place] for place in unfinished], batch_seed(drawn, number, attempt), seed, told)
             for draft in batch:
                 if draft.done is None:
                     raise GenerationError(
@@ -315,7 +336,7 @@ class PoemGenerator:
         if not isinstance(finished, VerifiedPoem):
             return finished
         return GeneratedPoem(
-            finished.poem, draft.request, draft.prescription, finished.pattern, seed, tuple(tokens), draft.attempts
+            finished.poem, draft.request, draft.prescription, finished.form, seed, tuple(tokens), draft.attempts
         )
 
 

@@ -31,7 +31,7 @@ from gemma_poetry.generation.logits_processor import begin, retrace
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, LineMerits, Merits, Reranker
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.verification import VerifiedPoem, verify
+from gemma_poetry.generation.verification import VerifiedPoem, plain_lines, verify
 from gemma_poetry.generation.written import BEST_FIRST, Change
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.character_sounds import BookSounds
@@ -169,7 +169,7 @@ class Polisher:
         locked = [line for line in range(1, len(slots) + 1) if line not in place and line not in draft.form.repeating]
         rhymes, words = _rhymes(draft, slots, work.lines, form, locked)
         prescription = replace(draft.prescription, forms=(form,), rhymes=rhymes)
-        plain = convert(work.lines, "simplified")
+        plain = plain_lines(work.lines, draft.form)
         around = "".join(plain[line - 1] for line in locked)
         try:
             plan = self._planner.follow(prescription, request, around)
@@ -201,7 +201,7 @@ class Polisher:
         return self._assessor.assess([self._candidate(lines, draft) for lines in several])
 
     def _candidate(self, lines: Sequence[str], draft: Draft) -> Candidate:
-        plain = tuple(convert(lines, "simplified"))
+        plain = plain_lines(lines, draft.form)
         text = "".join(line + mark for line, mark in zip(plain, draft.form.marks))
         return Candidate(self._planner.conditions(draft.request, draft.prescription), draft.form.name, plain, text)
 

@@ -10,7 +10,7 @@ rhyme groups that were asked for; or a refusal that says why, before a model is 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gemma_poetry.data.prompts import Conditions
@@ -133,6 +133,8 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
             )
         name = classify(template.lines)
         if name not in FIXED_SHAPES:
+            _refuse_pattern(name, request)
+            _check_lines(request, [len(template.lines)], _("the template"))
             bare = Form(name, tuple((FREE,) * len(line) for line in template.lines), template.marks)
             return name, "", [(_rhymed(bare, request),)]
     else:
@@ -154,8 +156,28 @@ def _base_forms(request: PoemRequest, template: Template | None) -> tuple[str, s
             expected=_("a form with a shape, a 词牌, or a template that gives the shape"),
             action=_("give --template, e.g. □□□□，□□□□□□。, or choose another form"),
         )
+    _refuse_pattern(name, request)
     lines = request.lines or (len(template.lines) if template else _OPEN_LINES)
     return name, "", [(_rhymed(shape(name, lines, _OPEN_SHAPES[name]), request),)]
+
+
+def _refuse_pattern(name: str, request: PoemRequest) -> None:
+    if request.pattern:
+        raise ConstraintError(
+            _("no pattern is called {pattern!r}", pattern=request.pattern),
+            expected=_("no pattern: {name} has none", name=name),
+            action=_("leave the pattern out, or choose another form"),
+        )
+
+
+def _check_lines(request: PoemRequest, counts: Collection[int], name: str) -> None:
+    """Refuses another number of lines than what else is asked for has."""
+    if request.lines is not None and request.lines not in counts:
+        raise ConstraintError(
+            _("a poem of {lines} lines is asked for", lines=request.lines),
+            expected=_("{count} lines, as {name} has", count="/".join(map(str, sorted(counts))), name=name),
+            action=_("leave the number of lines out, or choose another form"),
+        )
 
 
 def _prompt_name(name: str) -> str:
@@ -170,7 +192,7 @@ def _answered(request: PoemRequest) -> AnsweredPoem:
         UnknownFormError: No form or tune is called so.
         ConstraintError: It cannot be read, or what else is asked for leaves it no say.
     """
-    other = [name for name in ("lines", "rhymes", "rhyme_words", "template") if getattr(request, name)]
+    other = [name for name in ("lines", "rhymes", "rhyme_words", "template") if getattr(request, name) not in (None, "", ())]
     if other:
         raise ConstraintError(
             _("a poem to answer is given, and also {other}", other=listed(other)),
@@ -282,6 +304,8 @@ def _tune_forms(name: str, request: PoemRequest) -> tuple[str, str, Sequence[tup
             action=_("did you mean {near}?", near=" / ".join(near)) if near else _("see `gemma-poetry tunes list`"),
         )
     forms = _matching(tune_forms(tune.name), request.pattern)
+    _check_lines(request, {len(form.lines) for form in forms}, tune.name)
+    forms = tuple(form for form in forms if request.lines in (None, len(form.lines)))
     if request.metre == "free":
         forms = tuple(
             replace(form, lines=tuple((FREE,) * len(slots) for slots in form.lines), echoes=(), repeats=(), turns=())
@@ -350,10 +374,14 @@ def wished_rhymes(request: PoemRequest, forms: Sequence[Form], book: RhymeBook) 
 def _prescribe_answer(request: PoemRequest) -> Prescription:
     other = [
         name for name in (
-            "form", "pattern", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template", "answer_poem"
+            "form", "pattern", "lines", "first_line", "acrostic", "acrostic_end", "rhymes", "rhyme_words", "template",
+            "answer_poem",
         )
-        if getattr(request, name)
+        if getattr(request, name) not in (None, "", ())
     ]  # fmt: skip
+    if not request.distinct:
+        # Its characters come again where those of the upper line do, and nowhere else.
+        other.append("distinct=False")
     if other:
         raise ConstraintError(
             _("an upper line is given, and also {other}", other=listed(other)),

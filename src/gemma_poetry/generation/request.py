@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.data.words import MOST_WORDS, offer_words
@@ -106,7 +106,7 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
         wishes: Further fields of the one.
 
     Raises:
-        UsageError: No field is called so, or whole requests and fields are given.
+        UsageError: No field is called so, one has another type or an unknown choice, or whole requests and fields are given.
     """
     known = [field.name for field in fields(PoemRequest)]
     for name in wishes:
@@ -118,17 +118,55 @@ def requests_of(form: str | PoemRequest | Sequence[PoemRequest], wishes: Mapping
                 action=_("did you mean {near}?", near=near) if near else _("choose a name of the list"),
             )
     if isinstance(form, str):
-        rhymes = wishes.get("rhymes", ())
-        given = {**wishes, "rhymes": (rhymes,) if isinstance(rhymes, str) else tuple(rhymes)}
-        for name in ("words", "must"):
-            value = wishes.get(name, ())
-            given[name] = split_words(value) if isinstance(value, str) else tuple(value)
-        return [PoemRequest(form, **given)]
+        return [request_from({**wishes, "form": form})]
     if wishes:
         raise UsageError(
             _("{wishes} is given beside a request", wishes=listed(wishes)), action=_("make it part of the request")
         )
-    return [form] if isinstance(form, PoemRequest) else list(form)
+    whole = [form] if isinstance(form, PoemRequest) else list(form)
+    return [request_from({name: getattr(one, name) for name in known}) for one in whole]
+
+
+def request_from(given: Mapping[str, Any]) -> PoemRequest:
+    """The request of these fields; of lists, one text stands for what a person lists in it.
+
+    Raises:
+        UsageError: A field has another type, or a word that it knows no meaning of.
+    """
+    values = dict(given)
+    for name, value in given.items():
+        if isinstance(value, str) and name in ("words", "must"):
+            values[name] = split_words(value)
+        elif isinstance(value, str) and name == "rhymes":
+            values[name] = (value,) if value else ()
+        elif isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+            values[name] = tuple(value)
+    wrong = [name for name, value in values.items() if not _has_its_type(name, value)]
+    if wrong:
+        raise UsageError(
+            _("fields of another type: {wrong}", wrong=listed(wrong)),
+            expected=_("text, a list of texts, true or false, a number of lines"),
+        )
+    for name, value in values.items():
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise UsageError(
+                _("{name}={value} is asked for", name=name, value=repr(value)),
+                expected=_("one of {known}", known=listed(_CHOICES[name])),
+            )
+    return PoemRequest(**values)
+
+
+_DEFAULTS = PoemRequest()
+_CHOICES = {name: get_args(hint) for name, hint in get_type_hints(PoemRequest).items() if get_origin(hint) is Literal}
+
+
+def _has_its_type(name: str, value: object) -> bool:
+    if name == "lines":
+        return value is None or type(value) is int
+    if isinstance(value, tuple):
+        kind = PlacedWord if name == "placed" else str
+        return isinstance(getattr(_DEFAULTS, name), tuple) and all(isinstance(one, kind) for one in value)
+    return isinstance(value, type(getattr(_DEFAULTS, name)))
 
 
 _GIVEN_TEXTS = ("first_line", "acrostic", "acrostic_end", "rhyme_words", "template", "answer", "answer_poem")

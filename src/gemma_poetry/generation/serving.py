@@ -25,15 +25,18 @@ from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor, retrace
 from gemma_poetry.generation.planning import Planner
 from gemma_poetry.generation.prescription import Prescription, prescribe
-from gemma_poetry.generation.request import PoemRequest, simplify
+from gemma_poetry.generation.request import PoemRequest, request_from, simplify
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.languages import _, listed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_FIELDS = {field.name for field in dataclasses.fields(PoemRequest)} - {"placed", "offered"}
-_LISTS = ("rhymes", "words", "must")
+_FIELDS = {field.name for field in dataclasses.fields(PoemRequest)} - {
+    "placed", "offered", "offer_words", "script"
+}  # fmt: skip
+"""Without those of the engine, and those that nothing follows from here: a server writes simplified characters, and offers no
+words."""
 
 
 class RequestProcessor:
@@ -125,7 +128,7 @@ def read_request(text: str) -> PoemRequest:
     """A request from JSON.
 
     Raises:
-        UsageError: It is no JSON object with fields of `PoemRequest`, or a field has another type.
+        UsageError: It is no JSON object with fields of `PoemRequest`, or one has another type or an unknown choice.
     """
     try:
         fields: Any = json.loads(text)
@@ -138,20 +141,7 @@ def read_request(text: str) -> PoemRequest:
         raise UsageError(
             _("the request has unknown fields: {unknown}", unknown=listed(unknown)), expected=listed(sorted(_FIELDS))
         )
-    for name in _LISTS:
-        if name in fields:
-            fields[name] = tuple(fields[name])
-    defaults = PoemRequest()
-    wrong = [
-        name
-        for name, value in fields.items()
-        if not isinstance(value, int if name == "lines" else type(getattr(defaults, name)))
-    ]
-    if wrong:
-        raise UsageError(
-            _("fields of another type: {wrong}", wrong=listed(wrong)), expected=_("text, true or false, a number of lines")
-        )
-    return PoemRequest(**fields)
+    return request_from(fields)
 
 
 def validate(text: str) -> None:

@@ -28,7 +28,7 @@ from gemma_poetry.generation.count_automaton import CountAutomaton, CountMasks
 from gemma_poetry.generation.piece_trie import Spelling, TokenRuns
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.slot_automaton import NOWHERE
-from gemma_poetry.generation.written import Watch, WritableDomain, Writer, Written, WrittenText
+from gemma_poetry.generation.written import Watch, WritableDomain, Writer, Written, WrittenText, check_drafts
 from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.measures import Measure
 
@@ -62,6 +62,7 @@ class TextWriter(Writer):
 
         self.domain, self.model, self.tokenizer, self.settings = domain, loaded.model, loaded.tokenizer, settings
         self._spelling = Spelling(self.tokenizer, terminator_id(self.tokenizer))
+        self._beams = beams
         self._runs: TokenRuns | None = None
         self._plans: dict[Measure, CountedPlan] = {}
         self._decoder = Decoder(self.model, self.tokenizer, self._spelling, settings, beams=beams)
@@ -100,6 +101,7 @@ class TextWriter(Writer):
     ) -> Iterator[Written]:
         from gemma_poetry.model.scoring import score_completions
 
+        check_drafts(self.settings, self._beams, effort=None, best_of=best_of)
         feature = self.domain.feature_name(feature) if feature else ""
         seed = self.settings.drawn_seed(seed)
         each = best_of or 1

@@ -34,11 +34,11 @@ class VerifiedPoem:
 
     Attributes:
         poem: The poem, in the script that is wanted.
-        pattern: The pattern that it follows.
+        form: The form that it keeps, of those that grant what was asked for; given characters are in simplified script.
     """
 
     poem: Poem
-    pattern: str
+    form: Form
 
 
 def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescription) -> VerifiedPoem | int:
@@ -80,21 +80,19 @@ def verify(text: str, plan: Plan, request: PoemRequest, prescription: Prescripti
             tune=prescription.tune,
             script=request.script,
         )
-        return VerifiedPoem(poem, form.pattern)
+        return VerifiedPoem(poem, form)
     return wrong[-1]
 
 
-def form_kept(lines: Sequence[str], request: PoemRequest, prescription: Prescription) -> Form:
-    """The form that a finished poem keeps, of those that grant its request.
+def plain_lines(lines: Sequence[str], form: Form) -> tuple[str, ...]:
+    """The lines of a poem in simplified characters, those that are given as its form has them.
 
-    Args:
-        lines: Its lines, in either script.
-        request: What was asked for.
-        prescription: The forms.
+    乾 by itself is 干 in simplified characters, and 乾 in 乾坤, which an acrostic spells down the lines.
     """
-    sounds = BookSounds(prescription.book, request.polyphones) if prescription.sounding else None
-    plain = convert(lines, "simplified")
-    return next(form for form in prescription.forms if fits(plain, form, sounds, prescription.rhymes))
+    return tuple(
+        "".join(slot.char or char for slot, char in zip(slots, line))
+        for slots, line in zip(form.lines, convert(lines, "simplified"))
+    )
 
 
 def misread_line(lines: Sequence[str], form: Form, sounds: BookSounds | None) -> int:

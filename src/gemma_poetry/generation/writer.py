@@ -26,6 +26,7 @@ from gemma_poetry.generation.text_writer import TextWriter
 from gemma_poetry.generation.written import Polished, Watch, WritableDomain, Writer, Written, WrittenPoem
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
+from gemma_poetry.prosody.mending import scan_again
 from gemma_poetry.prosody.scansion import scan, scan_auto
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class PoemWriter(Writer):
         poem: Poem,
         *,
         form: str = "",
+        book: str = "",
         lines: Sequence[int] = (),
         rounds: int | None = None,
         seed: int | None = None,
@@ -97,6 +99,7 @@ class PoemWriter(Writer):
         Args:
             poem: The poem, in either script.
             form: The form or tune that it is held to; empty: its own, or the one that its lines suggest.
+            book: The rhyme book that it is read and rewritten by; empty: the usual one of its form.
             lines: The lines that may change, from 1; empty: all.
             rounds: Places that are tried at most; `None`: `DEFAULT_ROUNDS`, and as many for each line that is named.
             seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
@@ -106,7 +109,7 @@ class PoemWriter(Writer):
             UnknownFormError: No form is called so.
             TextError: The poem has not the shape of the form.
             ConstraintError: There is no such line.
-            UsageError: Fewer than one round is asked for.
+            UsageError: Fewer than one round is asked for, or no rhyme book is called so.
         """
         if rounds is not None and rounds < 1:
             raise UsageError(_("rounds={rounds} is asked for", rounds=rounds), expected=_("rounds of at least 1"))
@@ -114,13 +117,14 @@ class PoemWriter(Writer):
         seed = self.generator.settings.drawn_seed(seed)
         named = form or poem.kind
 
-        def judge(text: Sequence[str]) -> ScansionResult:
-            scansion = scan(text, named, poem.marks) if named else scan_auto(text, poem.marks)
-            return scansion_result(scansion, title=poem.title, author=poem.author)
+        scansion = scan(poem.lines, named, poem.marks, book) if named else scan_auto(poem.lines, poem.marks, book)
+        check = scansion_result(scansion, title=poem.title, author=poem.author)
 
-        check = judge(poem.lines)
-        named = check.form
-        draft = draft_of(poem, check.scansion, novel=novel)
+        def judge(text: Sequence[str]) -> ScansionResult:
+            again = scan_again(scansion, text, poem.marks)
+            return scansion_result(again, title=poem.title, author=poem.author)
+
+        draft = draft_of(poem, scansion, novel=novel)
         found = self.generator.polisher.polish(draft, rounds=rounds, seed=seed, lines=lines, judge=judge)
         kept = draft.prescription
         own = replace(poem, form="词" if kept.tune else check.form, tune=kept.tune, script=draft.request.script)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Template
+from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.languages import _, localized
 from gemma_poetry.prosody.check_result import CheckResult
@@ -27,6 +29,29 @@ Watch = Callable[[Mapping[int, str]], None]
 """Is told running texts, by the number of the text among all that are written (from 0); what it raises ends the writing."""
 
 BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
+
+
+def check_drafts(settings: GenerateSettings, beams: int, *, effort: int | None, best_of: int | None) -> None:
+    """Refuses several drafts of a text where all would be the same one.
+
+    Args:
+        settings: Sampling.
+        beams: Beams of each text.
+        effort: The effort that was asked for; `None`: none was.
+        best_of: The number of drafts that was asked for; `None`: none was.
+
+    Raises:
+        UsageError: Drafts are asked for, and the likeliest tokens or beams besides.
+    """
+    name, count = ("effort", effort or 1) if best_of is None else ("best_of", best_of)
+    if count == 1 or (settings.temperature and beams == 1):
+        return
+    drafts, other = f"{name}={count}", f"beams={beams}" if beams > 1 else "temperature=0"
+    raise UsageError(
+        _("{drafts} is asked for, and also {other}", drafts=drafts, other=other),
+        expected=_("one of them: beams and the likeliest tokens have no chance in them that could be tried twice"),
+        action=_("leave one of them out"),
+    )
 
 
 class WritableDomain(Protocol):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -136,13 +136,13 @@ def _mended(scansion: Scansion, fault: Fault, line: int, position: int, char: st
     return gone and len(again.faults) < len(scansion.faults)
 
 
-def scan_again(scansion: Scansion, lines: tuple[str, ...]) -> Scansion:
+def scan_again(scansion: Scansion, lines: Sequence[str], marks: str = "") -> Scansion:
     """The scansion of a poem whose characters have changed, against the same form and pattern, by the same book."""
     if scansion.pattern == "古绝":
         from gemma_poetry.prosody.ancient_scan import scan_ancient
 
-        return scan_ancient(lines, scansion.form, scansion.pattern, book=scansion.book)
-    return scan(lines, Form(scansion.form, (), "", scansion.pattern), book=scansion.book.name)
+        return scan_ancient(lines, scansion.form, scansion.pattern, marks, scansion.book)
+    return scan(lines, Form(scansion.form, (), "", scansion.pattern), marks, scansion.book.name)
 
 
 @dataclass(frozen=True, slots=True)

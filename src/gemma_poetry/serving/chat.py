@@ -113,7 +113,9 @@ def _last_text(body: ChatBody) -> str:
                 _("the message holds something else than text"), expected=_("text"), action=_("leave pictures and files out")
             )
         content = "\n".join(parts)
-    text = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "", (content or "").replace("\r\n", "\n").replace("\t", " "))
+    # Any end of a line: a line of text may not hold U+2028 either.
+    plain = re.sub("\r\n|[\u2028\u2029]", "\n", content or "").replace("\t", " ")
+    text = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", "", plain)
     if not text.strip() or len(text) > LONGEST_MESSAGE:
         raise UsageError(
             _("the message has {count} characters", count=len(text)),
@@ -124,11 +126,12 @@ def _last_text(body: ChatBody) -> str:
 
 
 def _first_named(text: str, forms: Sequence[str]) -> str:
-    """The longest name of a form in a text; of 诗 before 词, whose names are words of the language too."""
-    for names in (set(forms) & {*FORM_NAMES, *SHORT_NAMES}, set(forms)):
-        found = [name for name in names if name.casefold() in text.casefold()]
+    """The longest name of a form in a text, then the first; of 诗 before 词, whose names are words of the language too."""
+    text = text.casefold()
+    for names in ([name for name in forms if name in (*FORM_NAMES, *SHORT_NAMES)], forms):
+        found = [name for name in names if name.casefold() in text]
         if found:
-            return max(found, key=len)
+            return max(found, key=lambda name: (len(name), -text.index(name.casefold())))
     return ""
 
 

@@ -193,7 +193,9 @@ def take_mend(workshop: Workshop, checked: Checked, option: object, language: La
 def _read_again(workshop: Workshop, checked: Checked, number: int, poem: Poem) -> Checked:
     """The poems with one of them changed, and judged as the same form."""
     old = checked.poems[number]
-    (read,) = workshop.checker(poem.text, old.scansion.form, book=old.scansion.book.name)
+    # 古绝 has no name of its own: under 绝句 it would be read as regulated verse.
+    form = AUTO if old.scansion.pattern == "古绝" else old.scansion.form
+    (read,) = workshop.checker(poem.text, form, book=old.scansion.book.name)
     poems = (*checked.poems[:number], replace(read, title=old.title, author=old.author), *checked.poems[number + 1 :])
     return Checked(poems, checked.form)
 

@@ -11,7 +11,7 @@ import base64
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.pinyin import pinyin_of
-from gemma_poetry.prosody.tune_variants import stanza_ends
+from gemma_poetry.prosody.tunes import stanza_breaks
 from gemma_poetry.studio.card import Card, card_png, card_svg
 from gemma_poetry.studio.texts import Language, say, verdict_text
 from gemma_poetry.studio.verse import Layout, escape
@@ -41,7 +41,7 @@ def poem_card(poem: Poem, scansion: Scansion | None, *, byline: str = "", model:
         notes=tuple(note for note in notes if note),
         script="traditional" if poem.script == "traditional" else "simplified",
         readings=pinyin_of(poem.lines, scansion) if pinyin else (),
-        breaks=frozenset(stanza_ends(poem.tune, list(map(len, poem.lines)), poem.marks)) if poem.tune else frozenset(),
+        breaks=frozenset(stanza_breaks(poem.tune, list(map(len, poem.lines)), poem.marks)) if poem.tune else frozenset(),
     )
 
 

@@ -26,7 +26,7 @@ from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.writer import ENGINES
-from gemma_poetry.generation.written import Written
+from gemma_poetry.generation.written import Written, check_drafts
 from gemma_poetry.languages import _, localized
 from gemma_poetry.progress import track
 from gemma_poetry.prosody.check_result import ScansionResult
@@ -124,6 +124,9 @@ def generate(options: GenerateOptions) -> int:
     # A wish that cannot be met is told before a model is loaded.
     given = [name for name, value in (("--data", options.data), ("--byte-characters", options.byte_characters)) if value]
     ENGINES[domain.engine].check_request(domain, options.request, options.feature, given)
+    # Of the settings only what somebody asked for is a wish.
+    effort = options.settings.effort if "effort" in options.settings.model_fields_set and domain.engine == "slots" else None
+    check_drafts(options.settings, options.beams, effort=effort, best_of=options.best_of)
     if options.picture is not None and domain.engine != "slots":
         raise UsageError(
             _("a picture of {domain} is asked for", domain=domain.name),

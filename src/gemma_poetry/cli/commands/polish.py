@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from gemma_poetry.cli.options import JsonOption, ModelOption, RecipeOption, SeedOption, SetOption, chosen_recipe, numbers_in
+from gemma_poetry.cli.options import (
+    BookOption,
+    JsonOption,
+    ModelOption,
+    RecipeOption,
+    SeedOption,
+    SetOption,
+    chosen_recipe,
+    numbers_in,
+)
 
 
 def polish(
@@ -21,6 +30,7 @@ def polish(
     ] = None,
     form: Annotated[str, typer.Option("--form", help="The form or tune that the poem is held to; default its own.")] = "",
     title: Annotated[str, typer.Option("--title", help="题目; default the one above the poem.")] = "",
+    book: BookOption = "",
     seed: SeedOption = None,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
@@ -31,4 +41,4 @@ def polish(
 
     settings = chosen_recipe(recipe, overrides, generate__seed=seed).generate
     chosen = numbers_in("--lines", lines) if lines else ()
-    run(PolishOptions(file, model, chosen, rounds, form, title, settings, as_json))
+    run(PolishOptions(file, model, chosen, rounds, form, title, settings, book, as_json))
