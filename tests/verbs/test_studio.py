@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.errors import InputError, ModelError, RunError, UsageError
 from gemma_poetry.hosts import is_loopback
-from gemma_poetry.verbs.studio import StudioOptions, _door, _names, open_workshop, read_password
+from gemma_poetry.verbs.studio import StudioOptions, _door, open_workshop, read_password
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,6 @@ def test_the_door_opens_to_the_password_alone_and_shuts_after_too_many_tries():
     assert not enter("anyone", "open sesame")
     now[0] = 61
     assert enter("anyone", "open sesame")
-
-
-def test_names_are_short_and_differ(tmp_path: Path):
-    for name in ("a/run", "b/run", "other"):
-        (tmp_path / name).mkdir(parents=True)
-    specs = ["mini", *(str(tmp_path / name) for name in ("a/run", "b/run", "other"))]
-    assert _names(specs) == ["mini", "a/run", "b/run", "other"]
 
 
 def make_run(folder: Path, base: str) -> Path:
