@@ -49,6 +49,12 @@ def folder_kind(path: Path) -> str:
     return kind
 
 
+def run_around(folder: Path) -> Path | None:
+    """The RUN whose `adapter/` or `merged/` a folder is; `None` for any other folder."""
+    whole = Path(os.path.abspath(folder))
+    return whole.parent if whole.name in (ADAPTER, MERGED) and (whole.parent / MANIFEST).is_file() else None
+
+
 def describe_folder(path: Path) -> str:
     """What lies at a path, in words."""
     if path.is_file():

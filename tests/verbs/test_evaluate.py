@@ -281,3 +281,13 @@ def test_poems_of_other_data_are_looked_up_in_what_the_run_read(results, run, da
     for lines, verdict in ((judged, "seen"), (["月落乌啼霜"], "kept-out")):
         KnownLines.build(lines).save(told / KNOWN_LINES)
         assert evaluate(options(told, data)).exposure[1]["verdict"] == verdict
+
+
+def test_the_adapter_of_a_run_is_told_from_the_data_of_the_run(results, run, data, tmp_path):
+    told = tmp_path / "run"
+    shutil.copytree(run / "adapter", told / "adapter")
+    sha256 = sha256_file(data / "manifest.json")
+    write_manifest(told, {"base": {"spec": str(run / "base")}, "data": {"manifest_sha256": sha256}}, [])
+    assert evaluate(options(told / "adapter", data, out=tmp_path / "out")).exposure[1]["verdict"] == "kept-out"
+    (told / "manifest.json").unlink()
+    assert evaluate(options(told / "adapter", data, out=tmp_path / "out")).exposure[1]["verdict"] == "unknown"
