@@ -75,6 +75,13 @@ def run_logits(run: Path) -> torch.Tensor:
         return loaded.model(input_ids=torch.tensor([sample.prompt_ids + sample.completion_ids])).logits
 
 
+def test_a_run_of_every_weight_is_told_that_its_model_is_whole(tmp_path: Path):
+    write_json(tmp_path / "RUN" / "merged" / "config.json", {})
+    write_json(tmp_path / "RUN" / "manifest.json", {"kind": "run", "base": {"spec": "mini"}})
+    with pytest.raises(RunError, match=r"its model is whole(.|\n)*use .*RUN/merged as it is"):
+        export(ExportOptions(tmp_path / "RUN", "merged"))
+
+
 def test_a_merged_model_loads_with_plain_transformers(run: Path, tmp_path: Path):
     exported = export(ExportOptions(run, "merged", tmp_path / "merged"))
     assert exported.check.poems == 6 and exported.check.difference < 1e-5 < 0.05 < exported.check.effect

@@ -70,6 +70,15 @@ def test_a_run_brings_its_base_and_stands_first(tmp_path: Path):
     assert open_workshop(StudioOptions()).models == ("mini",)
 
 
+def test_a_run_of_every_weight_stands_beside_its_base(tmp_path: Path):
+    run = tmp_path / "whole"
+    (run / "merged").mkdir(parents=True)
+    (run / "merged" / "config.json").write_text("{}")
+    (run / "manifest.json").write_text(json.dumps({"kind": "run", "base": {"spec": "mini"}}))
+    workshop = open_workshop(StudioOptions(runs=(run,)))
+    assert workshop.models == ("whole", "mini") and workshop.pairs == (("mini", "whole"),)
+
+
 def test_what_is_no_run_and_what_is_no_model(tmp_path: Path):
     with pytest.raises(RunError, match="no run is here"):
         open_workshop(StudioOptions(runs=(tmp_path,)))

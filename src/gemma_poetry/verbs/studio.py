@@ -128,7 +128,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         RunError: A run is none.
         ModelError: A model does not exist.
     """
-    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, locate, run_base
+    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, is_whole_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.training_job import TrainingJobs
     from gemma_poetry.studio.workshop import Checker, Workshop
@@ -137,7 +137,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         if value < 1:
             raise UsageError(_("--max-{name} {value} is asked for", name=name, value=value), expected=_("at least 1"))
     for run in options.runs:
-        if not is_run(run):
+        if not (is_run(run) or is_whole_run(run)):
             raise RunError(
                 _("no run is here"), where=run, expected=_("a RUN folder, as train writes it"), action=_("check the path")
             )
