@@ -326,6 +326,26 @@ def test_a_hub_that_refuses_says_what_to_set(run: Path, tmp_path: Path, hub: typ
         export(ExportOptions(run, "hub", tmp_path / "out", repository="me/poems"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"to": "peft", "repository": "me/poems"}, "--repo is given, and --to peft uploads nothing"),
+        ({"to": "merged", "private": False}, "--public is given, and --to merged uploads nothing"),
+        ({"to": "peft", "dtype": "bfloat16"}, "peft is not written in bfloat16"),
+        ({"to": "gguf-adapter", "dtype": "float32"}, "gguf-adapter is not written in float32"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(tmp_path: Path, changes: dict[str, object], message: str):
+    with pytest.raises(UsageError, match=message):
+        export(ExportOptions(**({"run": tmp_path, "out": tmp_path / "out"} | changes)))  # type: ignore[arg-type]
+
+
+def test_an_adapter_for_the_hub_has_no_dtype(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gemma_poetry.exporting.hub_upload.is_hub_id", lambda spec: True)
+    with pytest.raises(UsageError, match="hub is not written in bfloat16"):
+        export(ExportOptions(run, "hub", tmp_path / "out", dtype="bfloat16", repository="me/poems"))
+
+
 @pytest.mark.parametrize("repository", ["", "poems", "a/b/c"])
 def test_a_repository_must_be_named(run: Path, tmp_path: Path, hub: type[StubHub], repository: str):
     with pytest.raises(UsageError, match="owner/name"):
