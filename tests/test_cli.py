@@ -53,6 +53,7 @@ def test_every_verb_has_help(verb):
         (["train", "--data", ".", "--out", "RUN"], "run gemma-poetry prepare first"),
         (["generate", "--model", "runs/mine", "--form", "七绝"], "no model is called 'runs/mine' (no such folder)"),
         (["prepare", "--source", "sample", "--out", "DATA", "--authors", "李白"], "the collection names none"),
+        (["generate", "--form", "七绝", "--must", "all"], "--must all asks for the words of --words"),
         (["generate", "--form", "七绝", "--picture", "poem.gif"], "called .png or .svg"),
         (["generate", "--form", "对联"], "--answer in place of --form"),
         (["generate", "--form", "藏头诗"], "--acrostic 春江花月"),

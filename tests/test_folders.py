@@ -8,7 +8,7 @@ import pytest
 
 from gemma_poetry.artifacts import write_json, write_text
 from gemma_poetry.errors import DataError
-from gemma_poetry.folders import check_data_folder, describe_folder, folder_kind, is_local, model_hint
+from gemma_poetry.folders import check_data_folder, describe_folder, distinct_names, folder_kind, is_local, model_hint
 from gemma_poetry.manifests import write_manifest
 
 
@@ -98,3 +98,12 @@ def test_which_models_are_local(place, spec, local, why):
 def test_folders_are_described_in_words(place):
     assert describe_folder(Path("mine")) == "a folder that holds poems"
     assert describe_folder(Path("poem.txt")) == "a file" and describe_folder(Path("no")) == "no such folder"
+
+
+def test_names_are_short_and_differ(tmp_path):
+    for name in ("a/run", "b/run", "other", "c/base"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "b" / "x.gguf").touch()
+    specs = ["mini", "google/gemma", *(str(tmp_path / name) for name in ("a/run", "b/run", "other", "c/base", "b/x.gguf"))]
+    assert distinct_names(specs, ("base",)) == ["mini", "google/gemma", "a/run", "b/run", "other", "c/base", "x.gguf"]
+    assert distinct_names([]) == []

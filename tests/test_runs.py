@@ -125,6 +125,16 @@ def test_a_finished_run_whose_files_were_changed_goes_on_from_its_checkpoint(tmp
         assert run.manifest is None and run.checkpoint == newest and not cut.exists()
 
 
+def test_a_refused_resumption_leaves_what_it_was_to_go_on_with(tmp_path):
+    write_json(tmp_path / STARTED, START)
+    with pytest.raises(RunError, match="other settings"), at_work(tmp_path, {**START, "seed": 9}, resume=True, what="seed"):
+        pass
+    with pytest.raises(TrainingError), at_work(tmp_path, START, resume=True, what="seed"):
+        raise TrainingError("no memory is free")
+    with at_work(tmp_path, START, resume=True, what="seed") as run:
+        assert run.manifest is None
+
+
 def test_a_refused_training_leaves_nothing(tmp_path):
     with pytest.raises(DataError), working(tmp_path / "RUN"):
         raise DataError("of another tokenizer")

@@ -187,6 +187,14 @@ class TrainSettings(Section):
         "auto", description="Compile the layers with torch.compile; auto: on accelerators, from 200 steps on."
     )
 
+    def tokens_of_pass(self, *, on_gpu: bool) -> int:
+        """Tokens, padding counted, that go through the model at a time: `pass_tokens`, or what the device can well take."""
+        return self.pass_tokens or (16_384 if on_gpu else 1_536)
+
+    def rows_of_pass(self, tokens: int, *, on_gpu: bool) -> int:
+        """Rows of so many tokens that go through the model at a time, of a batch of `batch_size`."""
+        return min(self.batch_size, max(1, self.tokens_of_pass(on_gpu=on_gpu) // tokens))
+
 
 class LoraSettings(Section):
     """The adapter that PEFT puts on the linear projections of the layers."""

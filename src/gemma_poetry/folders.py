@@ -9,7 +9,7 @@ Nothing is loaded: manifests and the names of files tell.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +47,12 @@ def folder_kind(path: Path) -> str:
     if (path / "train.jsonl").is_file() and (path / "train.txt").is_file():
         return "data"
     return kind
+
+
+def run_around(folder: Path) -> Path | None:
+    """The RUN whose `adapter/` or `merged/` a folder is; `None` for any other folder."""
+    whole = Path(os.path.abspath(folder))
+    return whole.parent if whole.name in (ADAPTER, MERGED) and (whole.parent / MANIFEST).is_file() else None
 
 
 def describe_folder(path: Path) -> str:
@@ -139,6 +145,21 @@ def model_hint(path: Path) -> tuple[str, str]:
     if kind in ("model", "adapter", "pretrained model") or (kind in _RUNS and (path / MANIFEST).is_file()):
         return "", ""
     return describe_folder(path), _("name {meant}", meant=meant) if meant is not None else ""
+
+
+def distinct_names(specs: Sequence[str], taken: Collection[str] = ()) -> list[str]:
+    """A short name for each model or run, no two alike: that of its folder or file, with its parents where others have it too.
+
+    Args:
+        specs: What people name as models, no place twice.
+        taken: Names that others have.
+    """
+    paths = [(Path(spec).resolve().parts[1:] if Path(spec).exists() else ()) or (spec,) for spec in specs]
+    names = [parts[-1] for parts in paths]
+    for length in range(2, max(map(len, paths), default=0) + 1):
+        twice = {name for name in names if names.count(name) > 1 or name in taken}
+        names = ["/".join(parts[-length:]) if name in twice else name for name, parts in zip(names, paths)]
+    return names
 
 
 def nearest_folders(path: Path, kinds: tuple[str, ...]) -> list[Path]:

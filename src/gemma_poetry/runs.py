@@ -251,8 +251,8 @@ def at_work(
         action = _("free some space. {how_to_go_on}", how_to_go_on=run.how_to_go_on())
         raise OutputError(error.found, expected=error.expected, action=action, where=error.where) from error
     except GemmaPoetryError:
-        # A training that was refused leaves nothing: mended, the same command is given again.
-        if writes and folder.is_dir() and {path.name for path in folder.iterdir()} <= {TRAINING_LOCK, STARTED}:
+        # A training that was refused leaves nothing: mended, the same command is given again. One that was to go on stays.
+        if writes and not resume and folder.is_dir() and {path.name for path in folder.iterdir()} <= {TRAINING_LOCK, STARTED}:
             (folder / STARTED).unlink(missing_ok=True)
         raise
     except (OSError, SafetensorError) as error:

@@ -325,7 +325,10 @@ def test_a_run_keeps_its_domain(tmp_path):
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     write_json(tmp_path / "manifest.json", {"kind": "run", "data": {"domain": "prose"}})
-    assert domain_of_model(str(tmp_path)).name == "prose"
+    for part in ("", "adapter", "merged"):
+        (tmp_path / part).mkdir(exist_ok=True)
+        assert domain_of_model(str(tmp_path / part)).name == "prose"
+    assert domain_of_model(str(tmp_path / "other")).name == "classical-chinese"
     with pytest.raises(UsageError, match="trained on the domain 'prose', not 'japanese-haiku'"):
         domain_of_model(str(tmp_path), "japanese-haiku")
     assert domain_of_model("mini").name == "classical-chinese"

@@ -12,11 +12,11 @@ import torch
 from gemma_poetry.artifacts import read_json, sha256_file, write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.errors import ModelError, RunError
+from gemma_poetry.errors import DataError, ModelError, RunError
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
-from gemma_poetry.training.pretraining import pretrain
+from gemma_poetry.training.pretraining import DOMAIN, pretrain
 from tests.tiny import save_data
 
 SETTINGS = load_recipe(
@@ -115,6 +115,17 @@ def test_a_finished_model_is_trained_on(trained, tmp_path, monkeypatch):
     earlier = json.loads((model / "manifest.json").read_text())
     assert manifest["validation"]["ppl_char"] < earlier["validation"]["ppl_char"]
     assert (tmp_path / "MODEL" / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
+
+
+def test_data_of_another_domain_are_refused(tmp_path):
+    from gemma_poetry.domains.registry import DEFAULT
+
+    data = save_data(tmp_path / "DATA", train=4, held_out=2)
+    manifest = json.loads((data / "manifest.json").read_text())
+    (data / "manifest.json").write_text(json.dumps(manifest | {"domain": "english-verse"}))
+    with pytest.raises(DataError, match="of the domain 'english-verse'"):
+        pretrain(data, tmp_path / "MODEL", load_recipe().pretrain)
+    assert not (tmp_path / "MODEL").exists() and DOMAIN == DEFAULT
 
 
 def test_a_beginning_that_saw_other_poems_is_refused(trained, tmp_path):

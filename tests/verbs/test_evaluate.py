@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,8 @@ def test_the_same_seed_writes_the_same_files(results, run, data, tmp_path):
 
 def test_a_model_without_adapter_is_one_system(run, data, tmp_path):
     found = evaluate(options(run / "base", data, out=tmp_path))
-    assert set(found.systems) == {"base", "human", "retrieval"}
+    # The base of another run might stand beside it.
+    assert set(found.systems) == {f"{run.name}/base", "human", "retrieval"}
     assert found.comparisons == []
 
 
@@ -157,7 +159,7 @@ def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, 
     found = evaluate(
         options(run, data, out=tmp_path / "out", others=(str(run / "base"),), generations=(tmp_path / "stranger.txt",))
     )
-    names = {run.name, "base", "human", "retrieval", "stranger"}
+    names = {run.name, "base", f"{run.name}/base", "human", "retrieval", "stranger"}
     assert set(found.systems) == names
     assert found.systems[run.name]["ppl_char"].value == pytest.approx(results["systems"]["tuned"]["ppl_char"]["value"])
     assert found.systems["stranger"]["metre_every"].n == 1
@@ -167,6 +169,47 @@ def test_several_runs_and_anybodys_poems_stand_in_one_table(results, run, data, 
     assert set(written["systems"]) == names
     alone = json.loads((tmp_path / "out" / run.name / "results.json").read_text(encoding="utf-8"))
     assert alone["systems"] == results["systems"]
+
+
+def test_runs_of_one_name_are_kept_apart(run, data, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(run / "adapter", tmp_path / name / "run" / "adapter")
+        shutil.copyfile(run / "manifest.json", tmp_path / name / "run" / "manifest.json")
+    for name in ("c", "d"):  # as a training of every weight leaves it
+        shutil.copytree(run / "base", tmp_path / name / "run" / "merged")
+        write_manifest(tmp_path / name / "run", {"kind": "run", "base": {"spec": str(run / "base")}}, [])
+    folders = [str(tmp_path / name / "run") for name in "abcd"]
+    found = evaluate(options(folders[0], data, out=tmp_path / "out", others=(*folders[1:], f"{folders[0]}/../run")))
+    names = ["a/run", "b/run", "c/run", "d/run"]
+    assert {*names, "human"} <= set(found.systems)
+    pairs = {(one.system, one.against) for one in found.comparisons}
+    assert {(other, one) for place, one in enumerate(names) for other in names[place + 1 :]} <= pairs
+    for name in names:
+        written = json.loads((tmp_path / "out" / name / "results.json").read_text(encoding="utf-8"))
+        assert written["about"]["runs"] == [name]
+
+
+@pytest.mark.parametrize("spec", ["owner/gemma", "x.gguf"])
+def test_a_model_that_is_no_folder_is_compared_too(run, data, tmp_path, monkeypatch, spec):
+    from gemma_poetry.model import loading
+
+    load = loading.load_model
+    called = {"owner/gemma": "owner/gemma", "x.gguf": "x"}[spec]
+    monkeypatch.setattr(
+        loading, "load_model", lambda name: replace(load(str(run / "base")), name=called) if name == spec else load(name)
+    )
+    found = evaluate(options(run, data, out=tmp_path / "out", others=(spec,)))
+    assert (spec, run.name) in {(one.system, one.against) for one in found.comparisons}
+    assert (tmp_path / "out" / spec / "results.json").is_file()
+
+
+def test_bases_of_one_name_are_kept_apart(run, data, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(run / "base", tmp_path / name / "base")
+        shutil.copytree(run / "adapter", tmp_path / f"run-{name}" / "adapter")
+        write_manifest(tmp_path / f"run-{name}", {"base": {"spec": str(tmp_path / name / "base")}}, [])
+    found = evaluate(options(tmp_path / "run-a", data, out=tmp_path / "out", others=(str(tmp_path / "run-b"),)))
+    assert {"base a/base", "base b/base"} <= set(found.systems)
 
 
 def test_anybodys_poems_are_judged_without_run_or_data(tmp_path):
@@ -238,3 +281,13 @@ def test_poems_of_other_data_are_looked_up_in_what_the_run_read(results, run, da
     for lines, verdict in ((judged, "seen"), (["月落乌啼霜"], "kept-out")):
         KnownLines.build(lines).save(told / KNOWN_LINES)
         assert evaluate(options(told, data)).exposure[1]["verdict"] == verdict
+
+
+def test_the_adapter_of_a_run_is_told_from_the_data_of_the_run(results, run, data, tmp_path):
+    told = tmp_path / "run"
+    shutil.copytree(run / "adapter", told / "adapter")
+    sha256 = sha256_file(data / "manifest.json")
+    write_manifest(told, {"base": {"spec": str(run / "base")}, "data": {"manifest_sha256": sha256}}, [])
+    assert evaluate(options(told / "adapter", data, out=tmp_path / "out")).exposure[1]["verdict"] == "kept-out"
+    (told / "manifest.json").unlink()
+    assert evaluate(options(told / "adapter", data, out=tmp_path / "out")).exposure[1]["verdict"] == "unknown"

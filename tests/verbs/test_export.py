@@ -75,6 +75,13 @@ def run_logits(run: Path) -> torch.Tensor:
         return loaded.model(input_ids=torch.tensor([sample.prompt_ids + sample.completion_ids])).logits
 
 
+def test_a_run_of_every_weight_is_told_that_its_model_is_whole(tmp_path: Path):
+    write_json(tmp_path / "RUN" / "merged" / "config.json", {})
+    write_json(tmp_path / "RUN" / "manifest.json", {"kind": "run", "base": {"spec": "mini"}})
+    with pytest.raises(RunError, match=r"its model is whole(.|\n)*use .*RUN/merged as it is"):
+        export(ExportOptions(tmp_path / "RUN", "merged"))
+
+
 def test_a_merged_model_loads_with_plain_transformers(run: Path, tmp_path: Path):
     exported = export(ExportOptions(run, "merged", tmp_path / "merged"))
     assert exported.check.poems == 6 and exported.check.difference < 1e-5 < 0.05 < exported.check.effect
@@ -317,6 +324,26 @@ def test_a_hub_that_refuses_says_what_to_set(run: Path, tmp_path: Path, hub: typ
     hub.refusal = HfHubHTTPError("403 Forbidden", response=SimpleNamespace(headers={}, status_code=403, request=None))  # type: ignore[arg-type]
     with pytest.raises(ModelAccessError, match="HF_TOKEN"):
         export(ExportOptions(run, "hub", tmp_path / "out", repository="me/poems"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"to": "peft", "repository": "me/poems"}, "--repo is given, and --to peft uploads nothing"),
+        ({"to": "merged", "private": False}, "--public is given, and --to merged uploads nothing"),
+        ({"to": "peft", "dtype": "bfloat16"}, "peft is not written in bfloat16"),
+        ({"to": "gguf-adapter", "dtype": "float32"}, "gguf-adapter is not written in float32"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(tmp_path: Path, changes: dict[str, object], message: str):
+    with pytest.raises(UsageError, match=message):
+        export(ExportOptions(**({"run": tmp_path, "out": tmp_path / "out"} | changes)))  # type: ignore[arg-type]
+
+
+def test_an_adapter_for_the_hub_has_no_dtype(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gemma_poetry.exporting.hub_upload.is_hub_id", lambda spec: True)
+    with pytest.raises(UsageError, match="hub is not written in bfloat16"):
+        export(ExportOptions(run, "hub", tmp_path / "out", dtype="bfloat16", repository="me/poems"))
 
 
 @pytest.mark.parametrize("repository", ["", "poems", "a/b/c"])

@@ -77,6 +77,10 @@ def test_recipe_and_options_decide_the_memory():
     assert records(CPU, "train.batch_size=2")[name]["lora_bytes"] < plain / 2
     assert records(CPU, "train.gradient_checkpointing=true")[name]["lora_bytes"] < plain
     assert records(CPU, vocabulary_rows=14_000)[name]["lora_bytes"] < plain - 600 * 2**20
+    # What goes through the model at a time decides, not the batch that a step is of.
+    assert records(CPU, "train.batch_size=64")[name]["lora_bytes"] == plain
+    assert records(CPU, "train.pass_tokens=128")[name]["lora_bytes"] == records(CPU, "train.batch_size=1")[name]["lora_bytes"]
+    assert records(GPU, "train.pass_tokens=128")[name] == records(GPU, "train.batch_size=1")[name]
     assert records(CPU, "lora.rank=64")[name]["lora_parameters"] == 2 * records(CPU)[name]["lora_parameters"]
 
 

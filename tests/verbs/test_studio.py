@@ -9,7 +9,7 @@ import pytest
 
 from gemma_poetry.errors import InputError, ModelError, RunError, UsageError
 from gemma_poetry.hosts import is_loopback
-from gemma_poetry.verbs.studio import StudioOptions, _door, _names, open_workshop, read_password
+from gemma_poetry.verbs.studio import StudioOptions, _door, open_workshop, read_password
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,6 @@ def test_the_door_opens_to_the_password_alone_and_shuts_after_too_many_tries():
     assert enter("anyone", "open sesame")
 
 
-def test_names_are_short_and_differ(tmp_path: Path):
-    for name in ("a/run", "b/run", "other"):
-        (tmp_path / name).mkdir(parents=True)
-    specs = ["mini", *(str(tmp_path / name) for name in ("a/run", "b/run", "other"))]
-    assert _names(specs) == ["mini", "a/run", "b/run", "other"]
-
-
 def make_run(folder: Path, base: str) -> Path:
     (folder / "adapter").mkdir(parents=True)
     (folder / "adapter" / "adapter_config.json").write_text("{}")
@@ -75,6 +68,15 @@ def test_a_run_brings_its_base_and_stands_first(tmp_path: Path):
     assert workshop.pairs == (("mini", "tuned"),) and dict(workshop.runs) == {"tuned": run}
     assert open_workshop(StudioOptions(models=("mini",), runs=(run,))).models == ("mini", "tuned")
     assert open_workshop(StudioOptions()).models == ("mini",)
+
+
+def test_a_run_of_every_weight_stands_beside_its_base(tmp_path: Path):
+    run = tmp_path / "whole"
+    (run / "merged").mkdir(parents=True)
+    (run / "merged" / "config.json").write_text("{}")
+    (run / "manifest.json").write_text(json.dumps({"kind": "run", "base": {"spec": "mini"}}))
+    workshop = open_workshop(StudioOptions(runs=(run,)))
+    assert workshop.models == ("whole", "mini") and workshop.pairs == (("mini", "whole"),)
 
 
 def test_what_is_no_run_and_what_is_no_model(tmp_path: Path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
 from gemma_poetry.artifacts import read_jsonl
 from gemma_poetry.config import load_recipe
-from gemma_poetry.errors import RunError
+from gemma_poetry.errors import RunError, TrainingError, UsageError
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.verbs.tune import BEST, BEST_RUN, PICTURE, TRIALS, Trial, recipe_of, table, tune
 
@@ -96,6 +97,72 @@ def test_when_time_is_up_the_trial_in_hand_is_cut_off_and_counts(tiny_model_and_
     assert (tmp_path / "OUT" / BEST).is_file()
 
 
+def failing(monkeypatch, which):
+    """Lets the trials whose numbers `which` holds for end as they do whose loss becomes infinite; returns those begun."""
+    from gemma_poetry.verbs import tune as module
+
+    train, begun = module.train, []
+
+    def sometimes(*arguments, **options):
+        begun.append(arguments)
+        if which(len(begun) - 1):
+            raise TrainingError("the loss became nan at step 3")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(module, "train", sometimes)
+    return begun
+
+
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(tiny_model_and_data, tmp_path, monkeypatch, capsys):
+    model, data = tiny_model_and_data
+    begun = failing(monkeypatch, lambda number: number == 0)
+    trials = tune(data, str(model), tmp_path / "OUT", load_recipe(None, [*SETTINGS, "tune.trials=2"]))
+    assert len(begun) == 2
+    assert [(trial.number, trial.state) for trial in trials] == [(1, "whole"), (0, "failed")]
+    first = next(iter(read_jsonl(tmp_path / "OUT" / TRIALS)))
+    assert (first["state"], first["loss"], first["error"]) == ("failed", math.inf, "the loss became nan at step 3")
+    assert "trial 0 failed, the loss became nan at step 3: " in capsys.readouterr().err
+    assert load_recipe(tmp_path / "OUT" / BEST).train.learning_rate == trials[0].settings["train.learning_rate"]
+
+
+def test_a_resumed_search_does_not_repeat_what_failed(tiny_model_and_data, tmp_path, monkeypatch):
+    model, data = tiny_model_and_data
+    out = tmp_path / "OUT"
+    begun = failing(monkeypatch, lambda number: number < 5)
+    with pytest.raises(TrainingError, match="every trial failed, the last of them: the loss became nan"):
+        tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=9"]))
+    assert len(begun) == 4  # the fault is not their settings
+    with pytest.raises(TrainingError, match="every trial failed"):
+        tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=9"]), resume=True)
+    assert len(begun) == 5
+    trials = tune(data, str(model), out, load_recipe(None, [*SETTINGS, "tune.trials=6"]), resume=True)
+    assert len(begun) == 6 and [trial.state for trial in trials] == ["whole", *["failed"] * 5]
+    assert len({trial.settings["train.learning_rate"] for trial in trials}) == 6
+
+
+def test_a_trial_is_judged_by_the_weights_that_its_run_keeps(tiny_model_and_data, tmp_path):
+    model, data = tiny_model_and_data
+    # At a rate as high as this, and that stays so, the loss rises and falls.
+    settings = [*SETTINGS, "tune.trials=1", "tune.learning_rates=[0.5, 0.5]", "train.schedule=constant", "train.keep=last"]
+    settings += ["train.evaluation_steps=1"]
+    (only,) = tune(data, str(model), tmp_path / "OUT", load_recipe(None, settings))
+    curve = read_jsonl(tmp_path / "OUT" / BEST_RUN / "curve.jsonl")
+    losses = [point["validation_loss"] for point in curve if "validation_loss" in point]
+    assert only.loss == losses[-1] > min(losses[1:])
+
+
+def test_settings_that_do_nothing_are_not_searched(tiny_model_and_data, tmp_path):
+    model, data = tiny_model_and_data
+    with pytest.raises(UsageError, match=r"train\.method is full"):
+        tune(data, str(model), tmp_path / "OUT", load_recipe(None, [*SETTINGS, "train.method=full"]))
+    assert not (tmp_path / "OUT").exists()
+    steps = [*SETTINGS, "tune.trials=1", "tune.epochs=[1, 2]", "train.max_steps=4", "train.epochs=7"]
+    (only,) = tune(data, str(model), tmp_path / "OUT", load_recipe(None, steps))
+    assert set(only.settings) == {"train.learning_rate", "lora.rank", "lora.targets", "variant"}
+    assert load_recipe(tmp_path / "OUT" / BEST).train.epochs == 7
+    assert table([only]).row_count == 1
+
+
 def trial(number, loss, state="whole", fell=False):
     settings = {
         "train.learning_rate": 0.001,
@@ -109,10 +176,17 @@ def trial(number, loss, state="whole", fell=False):
 
 def test_poems_that_lost_their_titles_come_behind_all_others():
     order = sorted(
-        [trial(0, 4.0, fell=True), trial(1, 4.5), trial(2, 3.0, "given up"), trial(3, 4.4)], key=lambda one: one.rank
+        [
+            trial(0, 4.0, fell=True),
+            trial(1, 4.5),
+            trial(4, math.inf, "failed"),
+            trial(2, 3.0, "given up", fell=True),
+            trial(3, 4.4),
+        ],
+        key=lambda one: one.rank,
     )
-    assert [one.number for one in order] == [3, 1, 0, 2]
-    assert table(order).row_count == 4
+    assert [one.number for one in order] == [3, 1, 0, 2, 4]
+    assert table(order).row_count == 5
 
 
 def test_the_scale_of_the_update_stays_that_of_the_recipe():

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, copy_file, read_json, sha256_file
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
-from gemma_poetry.folders import ADAPTER, MERGED
+from gemma_poetry.folders import run_around
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import check_manifest
 from gemma_poetry.prosody.conversion import converter
@@ -247,7 +247,8 @@ def carried_lists(folder: Path) -> list[Path]:
         The files, that of the last training first; none where that is not there, since the others would not be all.
     """
     if not (folder / KNOWN_LINES).is_file():
-        return carried_lists(folder.parent) if folder.name in (ADAPTER, MERGED) and (folder.parent / MANIFEST).is_file() else []
+        run = run_around(folder)
+        return [] if run is None else carried_lists(run)
     return sorted(folder.glob(_LISTS), key=lambda path: len(path.name))
 
 

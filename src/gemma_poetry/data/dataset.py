@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem
 
 IGNORED = -100
@@ -73,11 +72,6 @@ class PaddedCollator:
             "characters": torch.tensor([item["characters"] for item in items]),  # (B,)
             "group": torch.tensor([item["group"] for item in items]),  # (B,)
         }
-
-
-def pass_tokens(settings: TrainSettings, *, on_gpu: bool) -> int:
-    """Tokens, padding counted, that go through the model at a time: `train.pass_tokens`, or what the device can well take."""
-    return settings.pass_tokens or (16_384 if on_gpu else 1_536)
 
 
 def split_batch(batch: dict[str, torch.Tensor], tokens: int) -> list[dict[str, torch.Tensor]]:

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from gemma_poetry.config import Recipe
-from gemma_poetry.data.dataset import pass_tokens
 from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.doctor.findings import Finding, judge
 from gemma_poetry.errors import TrainingError
@@ -47,7 +46,7 @@ def step_memory(
     """
     longest, full = max(samples, key=len), recipe.train.method == "full"
     on_gpu = model.device.type == "cuda"
-    rows = min(recipe.train.batch_size, max(1, pass_tokens(recipe.train, on_gpu=on_gpu) // len(longest)))
+    rows = recipe.train.rows_of_pass(len(longest), on_gpu=on_gpu)
     return estimate_memory(
         read_shape(model.config),
         batch=rows,

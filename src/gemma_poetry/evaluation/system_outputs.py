@@ -27,7 +27,8 @@ from gemma_poetry.evaluation.retrieval_oracle import RETRIEVAL
 from gemma_poetry.languages import _
 
 _NOBODYS = (HUMAN, RETRIEVAL)
-_RESERVED = ("base", "tuned", *_NOBODYS)
+RESERVED = ("base", "tuned", *_NOBODYS)
+"""What the systems of a single evaluation are called."""
 
 
 def read_system_outputs(
@@ -57,7 +58,7 @@ def read_system_outputs(
 def _open(path: Path, taken: Collection[str]) -> tuple[str, bytes]:
     """What the system of a file is called, and the file."""
     content = read_bytes(path)
-    return path.stem if path.stem not in {*taken, *_RESERVED} else str(path), content
+    return path.stem if path.stem not in {*taken, *RESERVED} else str(path), content
 
 
 def _read_ours(path: Path, name: str) -> list[Generation]:

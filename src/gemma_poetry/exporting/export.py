@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.data.tokenization import stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
-from gemma_poetry.folders import ADAPTER, model_hint
+from gemma_poetry.folders import ADAPTER, MERGED, model_hint
 from gemma_poetry.languages import _
 from gemma_poetry.model.fixed_poems import score_fixed_poems
 from gemma_poetry.model.loading import LoadedModel, load_model
-from gemma_poetry.model.locating import is_run
+from gemma_poetry.model.locating import is_run, is_whole_run
 from gemma_poetry.model.towers import restore_towers
 
 if TYPE_CHECKING:
@@ -93,9 +93,16 @@ def open_run(run: Path) -> ExportSource:
     """Loads a run in float32 on the CPU and scores the fixed poems.
 
     Raises:
-        RunError: The folder is no complete RUN, or its base is another than it was.
+        RunError: The folder is no complete RUN with an adapter, or its base is another than it was.
         ModelError: The base model cannot be used.
     """
+    if is_whole_run(run):
+        raise RunError(
+            _("the run has no adapter: its model is whole"),
+            where=run,
+            expected=_("a run with an adapter (adapter/)"),
+            action=_("use {merged} as it is, a model folder that transformers, vLLM and converters read", merged=run / MERGED),
+        )
     if not is_run(run):
         found, action = model_hint(run)
         raise RunError(

@@ -60,7 +60,7 @@ def is_run(path: Path) -> bool:
 
 
 def is_whole_run(path: Path) -> bool:
-    """Whether a folder is a RUN of the KerasHub backend, which has no adapter and holds its model whole."""
+    """Whether a folder is a RUN that has no adapter and holds its model whole: of the KerasHub backend, or of every weight."""
     return (path / MERGED / "config.json").is_file() and not (path / "config.json").is_file()
 
 

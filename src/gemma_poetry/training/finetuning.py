@@ -382,7 +382,7 @@ def _trainer(
 ) -> Any:
     import torch
 
-    from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset, pass_tokens
+    from gemma_poetry.data.dataset import LengthGroupedSampler, PaddedCollator, PoemDataset
     from gemma_poetry.training.processes import process_count
     from gemma_poetry.training.trainer import PoetryTrainer
 
@@ -408,7 +408,7 @@ def _trainer(
         vocabulary=vocabulary,
         unit=counting.unit,
         run=run,
-        pass_tokens=pass_tokens(settings, on_gpu=torch.cuda.is_available()),
+        pass_tokens=settings.tokens_of_pass(on_gpu=torch.cuda.is_available()),
         watch=watch,
     )
 

@@ -35,6 +35,9 @@ from gemma_poetry.runs import STARTED, RunFolder, at_work
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
 
+DOMAIN = "classical-chinese"
+"""The domain whose prompt and characters a pretraining knows, as `domains.registry` calls it."""
+
 
 def pretrain(
     data: Path, out: Path, settings: PretrainSettings, *, resume: bool = False, start: Path | None = None
@@ -53,7 +56,7 @@ def pretrain(
         The manifest of the model (empty in all processes but the first).
 
     Raises:
-        DataError: The data folder is missing, incomplete or altered.
+        DataError: The data folder is missing, incomplete or altered, or of another domain than classical Chinese poetry.
         ModelError: `start` cannot grow into the preset, or was trained on other poems than the training split of `data`.
         RunError: `out` holds a run already, was begun otherwise, or another training is at work there; or there is nothing
             to resume.
@@ -72,6 +75,14 @@ def pretrain(
         )
     check_data_folder(data)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
+    domain = data_manifest.get("domain") or DOMAIN
+    if domain != DOMAIN:
+        raise DataError(
+            _("the data are of the domain {domain!r}", domain=domain),
+            where=data,
+            expected=_("classical Chinese poems: a base model is pretrained on their prompt, and measured by their characters"),
+            action=_("fine-tune a model on them (gemma-poetry train), or prepare a collection of classical Chinese poems"),
+        )
     begun_with = {
         "data_manifest_sha256": sha256_file(data / MANIFEST),
         "pretrain": settings.model_dump(mode="json"),

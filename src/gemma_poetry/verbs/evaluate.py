@@ -42,7 +42,8 @@ from gemma_poetry.evaluation.references import HUMAN
 from gemma_poetry.evaluation.report import Report, report_html
 from gemma_poetry.evaluation.report_markdown import report_markdown
 from gemma_poetry.evaluation.results import Results
-from gemma_poetry.folders import model_hint
+from gemma_poetry.evaluation.system_outputs import RESERVED
+from gemma_poetry.folders import distinct_names, model_hint
 from gemma_poetry.languages import _, listed
 from gemma_poetry.manifests import check_manifest, check_names, own_files, read_manifest
 from gemma_poetry.progress import say, stage
@@ -201,10 +202,11 @@ def _load_ground(options: EvaluateOptions, examiner: EvaluationProtocol) -> Grou
 
 
 def _names(specs: Sequence[str]) -> dict[str, str]:
-    """What each run is called in a table: its folder's name, or all of the path where two share it."""
-    short = {spec: Path(spec).resolve().name for spec in specs}
-    names = list(short.values())
-    return {spec: name if names.count(name) == 1 else spec for spec, name in short.items()}
+    """What each run is called, as a system and as a folder of results; what is named twice is evaluated once."""
+    places: dict[Path, str] = {}
+    for spec in specs:
+        places.setdefault(Path(spec).resolve(), spec)
+    return dict(zip(places.values(), distinct_names(list(places.values()), (*RESERVED, COMPARISON))))
 
 
 def _evaluate_run(
@@ -219,7 +221,7 @@ def _evaluate_run(
     from gemma_poetry.model.loading import load_model
 
     settings = options.settings
-    loaded = load_model(spec)
+    loaded = replace(load_model(spec), name=name)
     likelihoods = examiner.score(loaded, ground)
     generations = examiner.write(loaded, ground, settings, options.sampling)
     ranks = examiner.rank(loaded, list(whole_poems([*generations, *system_outputs])), settings)
@@ -241,7 +243,7 @@ def _evaluate_run(
 def _run_folder(options: EvaluateOptions, spec: str, name: str) -> Path:
     if options.out is None:
         return Path(spec) / "eval"
-    return options.out if len(options.runs) == 1 and not options.generations else options.out / Path(name).name
+    return options.out if len(options.runs) == 1 and not options.generations else options.out / name
 
 
 def _comparison_folder(options: EvaluateOptions) -> Path | None:
@@ -255,7 +257,8 @@ def _combined(
 ) -> tuple[Evidence, list[tuple[str, str]]]:
     """The evidence of several systems under one roof, and which of them are compared."""
     bases = dict.fromkeys(base for _, base, _ in judged)
-    base_names = {base: "base" if len(bases) == 1 else f"base {Path(base).name}" for base in bases}
+    short = dict(zip(bases, distinct_names(list(bases))))
+    base_names = {base: "base" if len(bases) == 1 else f"base {short[base]}" for base in bases}
     renamed: dict[tuple[str, str], str] = {}
     for name, base, _unused in judged:
         renamed |= {(name, "tuned"): name, (name, "base"): base_names[base]}

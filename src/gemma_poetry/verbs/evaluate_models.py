@@ -29,6 +29,7 @@ from gemma_poetry.evaluation.titles import rank_title, title_choices
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import read_manifest
 from gemma_poetry.progress import steps, track
+from gemma_poetry.verbs.domain_lookup import manifest_of_model
 
 if TYPE_CHECKING:
     from gemma_poetry.domains.domain import Domain
@@ -145,7 +146,7 @@ def contaminations(loaded: LoadedModel, poems: Sequence[Poem], spec: str, data: 
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else None
     found = [find_contamination(poems, name, cluster_digest(poems), manifest, _known_lines(carried_lists(folder)))]
     if loaded.adapted:
-        trained_on = read_manifest(Path(spec)).get("data", {}).get("manifest_sha256")
+        trained_on = manifest_of_model(spec).get("data", {}).get("manifest_sha256")
         same_data = trained_on == sha256_file(data / MANIFEST)
         own = _known_lines(carried_lists(Path(spec))[:1])
         if own is None or same_data:

@@ -33,6 +33,7 @@ KIND = "export"
 GGUF_NAME = "model.gguf"
 ADAPTER_NAME = "adapter.gguf"
 MODELFILE = "Modelfile"
+_ADAPTERS = ("peft", "gguf-adapter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,15 @@ def export(options: ExportOptions) -> Exported:
 
     if options.to == "hub" and not options.repository:
         raise UsageError(_("no repository is named"), expected=_("owner/name on the Hub"), action=_("add --repo owner/name"))
+    if options.to != "hub" and (options.repository or not options.private):
+        option = "--repo" if options.repository else "--public"
+        raise UsageError(
+            _("{option} is given, and --to {to} uploads nothing", option=option, to=options.to),
+            expected="--to hub",
+            action=_("leave it out, or export with --to hub"),
+        )
+    if options.to in _ADAPTERS and options.dtype != "auto":
+        raise _no_dtype(options)
     quantized = options.dtype in QUANTIZATIONS
     if quantized and options.to not in ("gguf", "ollama"):
         raise UsageError(
@@ -134,6 +144,8 @@ def export(options: ExportOptions) -> Exported:
         require_gguf(None)  # before minutes are spent on loading
         require_quantization(options.dtype)
     source = open_run(options.run)
+    if options.dtype != "auto" and _uploads_adapter(options, source):
+        raise _no_dtype(options)
     if quantized or options.to == "gguf":
         require_gguf(source.loaded.model.config)
     elif options.to == "gguf-adapter":
@@ -157,15 +169,29 @@ def export(options: ExportOptions) -> Exported:
     return Exported(options.to, out, check, commit)
 
 
+def _uploads_adapter(options: ExportOptions, source: ExportSource) -> bool:
+    """Whether the adapter alone goes to the Hub: its base is there already."""
+    from gemma_poetry.exporting.hub_upload import is_hub_id
+
+    return options.to == "hub" and is_hub_id(source.loaded.base)
+
+
+def _no_dtype(options: ExportOptions) -> UsageError:
+    return UsageError(
+        _("{to} is not written in {dtype}: an adapter stays as it was trained", to=options.to, dtype=options.dtype),
+        expected=_("--dtype auto"),
+        action=_("leave --dtype out, or write the merged weights (--to merged, gguf or ollama)"),
+    )
+
+
 def _write(options: ExportOptions, source: ExportSource, folder: Path) -> ExportCheck:
     from gemma_poetry.exporting.export import write_adapter, write_merged
     from gemma_poetry.exporting.gguf_file import gguf_installed
-    from gemma_poetry.exporting.hub_upload import is_hub_id
     from gemma_poetry.exporting.ollama import modelfile
     from gemma_poetry.verbs.domain_lookup import domain_of_model
 
     tokenizer, sampling = source.loaded.tokenizer, options.sampling
-    if options.to == "peft" or (options.to == "hub" and is_hub_id(source.loaded.base)):
+    if options.to == "peft" or _uploads_adapter(options, source):
         check = write_adapter(source, folder)
         _write_card(source, folder, check, merged=False)
         return check

@@ -1,6 +1,6 @@
 """`gemma-poetry models`: which Gemmas there are, and which of them this machine can fine-tune.
 
-In: a recipe (its batch size, LoRA section and dtype decide) and a length in tokens. Out: one record a model: family,
+In: a recipe (its batch size, pass, LoRA section and dtype decide) and a length in tokens. Out: one record a model: family,
 parameters, licence, memory for LoRA and QLoRA, and what of it fits into the memory that is free here.
 """
 
@@ -74,10 +74,11 @@ def model_records(
     for model in known_models():
         shape = model.shape
         rows = None if vocabulary_rows is None else min(vocabulary_rows, shape.vocabulary)
+        on_gpu = {"lora": machine.device != "cpu", "qlora": True}
         estimates = {
             method: estimate_memory(
                 shape,
-                batch=recipe.train.batch_size,
+                batch=recipe.train.rows_of_pass(tokens, on_gpu=on_gpu[method]),
                 tokens=tokens,
                 dtype="bfloat16" if method == "qlora" or machine.dtype == "bfloat16" else "float32",
                 lora_rank=recipe.lora.rank,
@@ -86,7 +87,7 @@ def model_records(
                 vocabulary_rows=rows,
                 gradient_checkpointing=recipe.train.gradient_checkpointing,
                 quantized=method == "qlora",
-                on_gpu=method == "qlora" or machine.device != "cpu",
+                on_gpu=on_gpu[method],
             ).total
             for method in ("lora", "qlora")
         }

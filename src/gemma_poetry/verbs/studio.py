@@ -21,6 +21,7 @@ import gemma_poetry as gp
 from gemma_poetry.config import GenerateSettings, Recipe
 from gemma_poetry.errors import InputError, RunError, UsageError
 from gemma_poetry.extras import require
+from gemma_poetry.folders import distinct_names
 from gemma_poetry.hosts import check_free, is_loopback, shown_host
 from gemma_poetry.languages import _, listed, localized
 
@@ -127,7 +128,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         RunError: A run is none.
         ModelError: A model does not exist.
     """
-    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, locate, run_base
+    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, is_whole_run, locate, run_base
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.training_job import TrainingJobs
     from gemma_poetry.studio.workshop import Checker, Workshop
@@ -136,7 +137,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         if value < 1:
             raise UsageError(_("--max-{name} {value} is asked for", name=name, value=value), expected=_("at least 1"))
     for run in options.runs:
-        if not is_run(run):
+        if not (is_run(run) or is_whole_run(run)):
             raise RunError(
                 _("no run is here"), where=run, expected=_("a RUN folder, as train writes it"), action=_("check the path")
             )
@@ -146,7 +147,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         locate(spec)
     trainable = _trainable(options, list(dict.fromkeys([*options.models, *bases])))
     named = list(dict.fromkeys([*specs, *trainable]))
-    names = dict(zip(named, _names(named)))
+    names = dict(zip(named, distinct_names(named)))
     limits: Limits = Limits(requests=options.requests, poems=options.poems, characters=options.characters)
     order = list(dict.fromkeys([*options.models, *map(str, options.runs), *specs]))
     return Workshop(
@@ -171,18 +172,6 @@ def _trainable(options: StudioOptions, specs: Sequence[str]) -> list[str]:
         return []
     at_hand = [name for name, (repository, _licence) in published_names().items() if where_at_hand(repository) is not None]
     return list(dict.fromkeys([DEFAULT_MODEL, *(spec for spec in specs if not is_run(Path(spec))), *at_hand]))
-
-
-def _names(specs: Sequence[str]) -> list[str]:
-    """A short name for each spec, no two alike: the folder's name, with its parents where others have it too."""
-    paths = [Path(spec).resolve().parts if Path(spec).is_dir() else (spec,) for spec in specs]
-    names = [parts[-1] for parts in paths]
-    for length in range(2, max(map(len, paths)) + 1):
-        if len(set(names)) == len(names):
-            break
-        twice = {name for name in names if names.count(name) > 1}
-        names = ["/".join(parts[-length:]) if name in twice else name for name, parts in zip(names, paths)]
-    return names
 
 
 def _loader(spec: str, settings: GenerateSettings) -> Callable[[], PoemGenerator]:

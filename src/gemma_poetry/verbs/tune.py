@@ -2,14 +2,15 @@
 
 In: DATA, a model, a recipe whose `tune` section says what is tried. Out: in OUT
 
-    trials.jsonl   each trial: its settings, validation loss, title gain, seconds, whether it was given up
+    trials.jsonl   each trial: its settings, validation loss, title gain, seconds, whether it was given up or failed
     tuning.png     the loss of the trials over their rates
     best.yaml      the recipe of the best
     best/          its RUN
 
 Trials are drawn by Optuna (tree-structured Parzen estimator: Bergstra et al. 2011); a trial whose loss lies above the median
 of the others at the same share of its steps is given up. A trial whose poems lost their titles (`reading_fell`) is best only
-where all did. What stands in trials.jsonl is not tried again: an interrupted search goes on with --resume.
+where all did. One that fails (its loss becomes infinite, memory runs out) is the worst, and the search goes on. What stands in
+trials.jsonl is not tried again: an interrupted search goes on with --resume.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, read_jsonl, sha256_file, write_jsonl, write_text
 from gemma_poetry.config import Recipe
-from gemma_poetry.errors import TrainingError
+from gemma_poetry.errors import TrainingError, UsageError
 from gemma_poetry.extras import require
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, listed, localized
@@ -43,9 +44,11 @@ TARGETS = {
     "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
     "all": ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 }
-_STATES = {"whole": _("whole"), "given up": _("given up"), "cut off": _("cut off")}
+_STATES = {"whole": _("whole"), "given up": _("given up"), "cut off": _("cut off"), "failed": _("failed")}
 _JUDGED_FROM = 25
 """Per cent of a trial's steps before which it is not given up."""
+_FAILURES = 4
+"""Trials that fail, with none before them that did not, after which the search ends: the fault is not their settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,14 @@ class Trial:
     Attributes:
         number: Its number, from 0.
         settings: The settings that were drawn, by dotted name.
-        loss: Validation loss of the weights that it kept, in nats a token; of one that was given up, the last.
+        loss: Validation loss of the weights that it kept, in nats a token; of one that was given up, the last; of one that
+            failed, infinite.
         reading_fell: Whether its poems go with their titles less than the base model's and the poets'.
         title_gain: Nats a character that a poem's own title is ahead of others; `None`: not measured.
         seconds: Wall time.
-        state: `whole`, `given up` (worse than the others at the same share of its steps), or `cut off` (time was up).
+        state: `whole`, `given up` (worse than the others at the same share of its steps), `cut off` (time was up), or
+            `failed` (its training ended in an error).
+        error: What a failed one ended in.
     """
 
     number: int
@@ -69,11 +75,12 @@ class Trial:
     title_gain: float | None
     seconds: float
     state: str
+    error: str = ""
 
     @property
-    def rank(self) -> tuple[bool, bool, float]:
+    def rank(self) -> tuple[bool, bool, bool, float]:
         """The lower the better."""
-        return self.state == "given up", self.reading_fell, self.loss
+        return self.state == "failed", self.state == "given up", self.reading_fell, self.loss
 
 
 def tune(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = False) -> list[Trial]:
@@ -91,10 +98,17 @@ def tune(data: Path, model: str, out: Path, recipe: Recipe, *, resume: bool = Fa
 
     Raises:
         MissingExtraError: Optuna is not installed.
+        UsageError: The recipe trains every weight, which has none of the settings that are tried.
         TrainingError: No trial came to an evaluation.
         GemmaPoetryError: See `training.finetuning.finetune`.
     """
     require("optuna", extra="train", purpose=_("a search for a recipe"))
+    if recipe.train.method == "full":
+        raise UsageError(
+            _("ranks, projections and kinds of LoRA are searched, and train.method is full"),
+            expected="train.method=lora",
+            action=_("leave train.method=full out, or train with a rate of your choice (gemma-poetry train)"),
+        )
     check_data_folder(data)
     start = {
         "data_manifest_sha256": sha256_file(data / MANIFEST),
@@ -122,9 +136,10 @@ def _search(data: Path, model: str, folder: RunFolder, recipe: Recipe) -> list[T
     )
     space = _space(recipe, optuna)
     for known in trials:
-        state = optuna.trial.TrialState.PRUNED if known.state == "given up" else optuna.trial.TrialState.COMPLETE
-        tried: dict[str, Any] = {"params": dict(known.settings), "distributions": space}
-        found: dict[str, Any] = {"state": state, "value": known.loss, "intermediate_values": {100: known.loss}}
+        tried: dict[str, Any] = {"params": {name: known.settings[name] for name in space}, "distributions": space}
+        # One that is pruned without a value counts as the worst of all.
+        figures = {} if known.state == "failed" else {"value": known.loss, "intermediate_values": {100: known.loss}}
+        found: dict[str, Any] = {"state": _optuna_state(known), **figures}
         study.add_trial(optuna.trial.create_trial(**tried, **found))
     deadline = time.monotonic() + 60 * wanted.minutes
     while wanted.trials is None or len(trials) < wanted.trials:
@@ -135,17 +150,23 @@ def _search(data: Path, model: str, folder: RunFolder, recipe: Recipe) -> list[T
             break
         asked = study.ask(space)
         done = _try(data, model, out, recipe, asked, len(trials), deadline)
-        study.tell(
-            asked,
-            None if done.state == "given up" else done.loss,
-            state=optuna.trial.TrialState.PRUNED if done.state == "given up" else optuna.trial.TrialState.COMPLETE,
-        )
+        state = _optuna_state(done)
+        study.tell(asked, None if state == optuna.trial.TrialState.PRUNED else done.loss, state=state)
         trials.append(done)
         _keep_best(out, trials)
         write_jsonl(out / TRIALS, map(asdict, trials))
         say(_told(done))
         if left < 0 or time.monotonic() >= deadline:
             break
+        if len(trials) >= _FAILURES and all(trial.state == "failed" for trial in trials):
+            break
+    if trials and all(trial.state == "failed" for trial in trials):
+        raise TrainingError(
+            _("every trial failed, the last of them: {error}", error=trials[-1].error),
+            where=out,
+            expected=_("settings that can be trained"),
+            action=_("mend what the trials ended in, or search other rates and ranks in another --out"),
+        )
     if not any(math.isfinite(trial.loss) for trial in trials):
         raise TrainingError(
             _("no trial came to an evaluation"), where=out, action=_("raise tune.minutes, or prepare poems for val.txt")
@@ -163,8 +184,14 @@ def _read_trials(out: Path) -> list[Trial]:
     return [Trial(**record) for record in read_jsonl(out / TRIALS)] if (out / TRIALS).is_file() else []
 
 
+def _optuna_state(trial: Trial) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState.PRUNED if trial.state in ("given up", "failed") else TrialState.COMPLETE
+
+
 def _space(recipe: Recipe, optuna: Any) -> dict[str, Any]:
-    """What is drawn of each setting; of one that has a single value, that."""
+    """What is drawn of each setting; of one that has a single value, that. `train.max_steps` leaves epochs nothing to say."""
     wanted = recipe.tune
     choices = optuna.distributions.CategoricalDistribution
     low, high = sorted(wanted.learning_rates)
@@ -172,7 +199,7 @@ def _space(recipe: Recipe, optuna: Any) -> dict[str, Any]:
         "train.learning_rate": optuna.distributions.FloatDistribution(low, high, log=True),
         "lora.rank": choices(wanted.ranks),
         "lora.targets": choices(wanted.targets),
-        "train.epochs": choices(wanted.epochs),
+        **({} if recipe.train.max_steps else {"train.epochs": choices(wanted.epochs)}),
         "variant": choices(wanted.variants),
     }
 
@@ -187,7 +214,7 @@ def recipe_of(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         "dora": settings["variant"] == "dora",
         "rslora": settings["variant"] == "rslora",
     }
-    taught = {"learning_rate": settings["train.learning_rate"], "epochs": settings["train.epochs"]}
+    taught = {name.removeprefix("train."): value for name, value in settings.items() if name.startswith("train.")}
     return recipe.model_copy(
         update={
             "lora": recipe.lora.model_copy(update=lora),
@@ -205,13 +232,18 @@ def _try(data: Path, model: str, out: Path, recipe: Recipe, asked: Any, number: 
     shutil.rmtree(run, ignore_errors=True)
     watcher = _watcher(asked, deadline)
     began = time.monotonic()
-    state = "whole"
+    state, fault = "whole", ""
     try:
         train(data, model, run, recipe_of(recipe, asked.params), callbacks=[watcher])
         state = "cut off" if watcher.cut_off else state
     except optuna.TrialPruned:
         state = "given up"
-    figures = watcher.last if state == "given up" else min(watcher.seen, key=_figures_rank, default={})
+    except TrainingError as error:
+        # What these settings end in says nothing of others.
+        state, fault = "failed", error.found
+    figures = _figures(watcher, recipe, state)
+    if math.isnan(figures.get("eval_loss", 0)):
+        state, fault, figures = "failed", _("the validation loss is no number"), {}
     return Trial(
         number,
         dict(asked.params),
@@ -220,7 +252,18 @@ def _try(data: Path, model: str, out: Path, recipe: Recipe, asked: Any, number: 
         figures.get("eval_title_gain"),
         round(time.monotonic() - began, 1),
         state,
+        fault,
     )
+
+
+def _figures(watcher: Any, recipe: Recipe, state: str) -> Mapping[str, float]:
+    """The evaluation that a trial is judged by: that of the weights which its run keeps; none where there is none."""
+    seen: list[dict[str, float]] = watcher.seen
+    if state == "failed":
+        return {}
+    if state == "given up" or recipe.train.keep == "last":
+        return seen[-1] if seen else {}
+    return min(seen, key=_figures_rank, default={})
 
 
 def _figures_rank(figures: Mapping[str, float]) -> tuple[bool, float]:
@@ -236,15 +279,14 @@ def _watcher(asked: Any, deadline: float) -> Any:
     class Watcher(TrainerCallback):
         def __init__(self) -> None:
             self.cut_off = False
-            self.last: dict[str, float] = {}
             self.seen: list[dict[str, float]] = []
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_rest: Any) -> None:
-            self.last = dict(metrics or {})
+            figures = dict(metrics or {})
             if state.global_step:
-                self.seen.append(self.last)
+                self.seen.append(figures)
             share = round(100 * state.global_step / max(1, state.max_steps))
-            asked.report(self.last["eval_loss"], share)
+            asked.report(figures["eval_loss"], share)
             if share < 100 and asked.should_prune():
                 raise optuna.TrialPruned
 
@@ -267,13 +309,16 @@ def _keep_best(out: Path, trials: Sequence[Trial]) -> None:
 
 
 def _told(trial: Trial) -> str:
+    settings = listed(f"{name}={_short(value)}" for name, value in trial.settings.items())
+    if trial.state == "failed":
+        return _("trial {number} failed, {error}: {settings}", number=trial.number, error=trial.error, settings=settings)
     return _(
         "trial {number}: loss {loss:.4f} in {seconds:.0f} s ({state}): {settings}",
         number=trial.number,
         loss=trial.loss,
         seconds=trial.seconds,
         state=_STATES[trial.state],
-        settings=listed(f"{name}={_short(value)}" for name, value in trial.settings.items()),
+        settings=settings,
     )
 
 
@@ -296,7 +341,7 @@ def table(trials: Sequence[Trial]) -> Table:
             f"{own['train.learning_rate']:.2g}",
             str(own["lora.rank"]),
             own["lora.targets"],
-            f"{own['train.epochs']:g}",
+            f"{own['train.epochs']:g}" if "train.epochs" in own else "—",
             own["variant"],
             f"{trial.loss:.4f}",
             gain,

@@ -20,6 +20,8 @@ from gemma_poetry.cli.options import (
     SetOption,
     chosen_recipe,
 )
+from gemma_poetry.errors import UsageError
+from gemma_poetry.languages import _
 
 
 def generate(
@@ -116,6 +118,13 @@ def generate(
     from gemma_poetry.generation.request import PoemRequest, split_words
     from gemma_poetry.verbs.generate import GenerateOptions, generate as write, read_poem_to_answer
 
+    about = split_words(words or "")
+    if must == "all" and not about:
+        raise UsageError(
+            _("--must all asks for the words of --words, and there are none"),
+            expected=_("--words WORDS --must all, or --must WORDS"),
+            action=_("name the words"),
+        )
     settings = chosen_recipe(recipe, overrides, generate__seed=seed, generate__effort=effort).generate
     request = PoemRequest(
         form=form,
@@ -133,8 +142,8 @@ def generate(
         answer=answer,
         answer_poem=read_poem_to_answer(answer_poem) if answer_poem else "",
         answer_by=answer_by,
-        words=split_words(words or ""),
-        must=split_words((words if must == "all" else must) or ""),
+        words=about,
+        must=about if must == "all" else split_words(must or ""),
         offer_words=offer_words,
         book=book,
         polyphones=polyphones,
