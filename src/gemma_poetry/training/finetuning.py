@@ -25,7 +25,7 @@ from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
 from gemma_poetry.config import Recipe, TrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.data.counting import CHARACTERS, Counting
+from gemma_poetry.data.counting import CHARACTERS, Counting, perplexity
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
 from gemma_poetry.errors import DataError, RunError, TrainingError
 from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
@@ -310,8 +310,8 @@ def _full_scores(
     if not scores:
         return {}, fixed
     nats = sum(score.nll for score in scores)
-    perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
-    return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {}), fixed
+    perplexities = {"ppl_token": perplexity(nats, sum(score.tokens for score in scores))}
+    return perplexities | ({f"ppl_{unit}": perplexity(nats, units)} if units else {}), fixed
 
 
 def _dtype(run: RunFolder, settings: TrainSettings) -> str:
