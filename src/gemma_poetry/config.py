@@ -287,7 +287,8 @@ class PretrainSettings(Section):
     max_steps: MaxSteps = None
     max_gradient_norm: MaxGradientNorm = 1.0
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
-        "auto", description="Arithmetic of products, by autocast over float32 weights; auto: bfloat16 where it is faster (timed)."
+        "auto",
+        description="Arithmetic of products, by autocast over float32 weights; auto: bfloat16 where it is faster (timed).",
     )
     compile: Switch = Field("auto", description="Compile the layers with torch.compile; auto: on accelerators.")
     evaluation_steps: EvaluationSteps = 500

@@ -303,7 +303,9 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
         torch.testing.assert_close(again[name], weight, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile wants a C++ compiler")
+@pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile wants a C++ compiler"
+)
 def test_compiled_layers_train_the_same_adapter(model, data, tmp_path):
     from safetensors.torch import load_file
 
@@ -319,3 +321,25 @@ def test_compiled_layers_train_the_same_adapter(model, data, tmp_path):
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
     with pytest.raises(UsageError, match="CUDA"):
         finetune(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))
+
+
+@pytest.mark.parametrize("vocabulary", ["whole", "pruned"])
+def test_a_multimodal_model_that_is_trained_whole_is_written_whole(tmp_path, vocabulary):
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    base = save_family(tmp_path / "base", "gemma3", instruction_tuned=True)
+    data = save_data(tmp_path / "DATA", small_tokenizer("gemma3", True))
+    settings = [*SETTINGS, "train.max_steps=1", "train.method=full", f"train.vocabulary={vocabulary}"]
+    finetune(data, str(base), tmp_path / "RUN", load_recipe(None, settings))
+    merged = tmp_path / "RUN" / "merged"
+    before, after = (
+        {name: weight for path in folder.glob("*.safetensors") for name, weight in load_file(path).items()}
+        for folder in (base, merged)
+    )
+    towers = [name for name in before if "_tower." in name]
+    assert before.keys() == after.keys() and towers
+    assert all(torch.equal(before[name], after[name]) for name in towers)
+    _, report = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert GenerationConfig.from_pretrained(merged).eos_token_id == [106, 1]

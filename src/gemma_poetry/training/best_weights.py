@@ -3,8 +3,9 @@
 In: the figures of each evaluation, and the model as it is then. Out: `RUN/best.safetensors`, while the training lives, and at
 its end the model with those weights.
 
-An evaluation is better than another by its validation loss; one whose loss is no finite number is the worst. One at which the poems that were written go less with
-their titles (`reading_fell`) gives way to any that did not: a loss can fall while poems drift away from their titles.
+An evaluation is better than another by its validation loss; one whose loss is no finite number is the worst. One at which the
+poems that were written go less with their titles (`reading_fell`) gives way to any that did not: a loss can fall while poems
+drift away from their titles.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
-from gemma_poetry.config import Recipe, TrainSettings
+from gemma_poetry.config import GenerateSettings, Recipe, TrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting, perplexity
@@ -68,7 +68,7 @@ def finetune(
         data: A DATA folder.
         model_spec: The base model: preset, folder or Hub id.
         out: The RUN folder; new or empty unless `resume`.
-        recipe: The recipe; its `train` and `lora` sections are used.
+        recipe: The recipe; its `train` and `lora` sections are used, and `generate` for what a model trained whole recommends.
         resume: Go on from the newest complete checkpoint in `out`; to a run that is finished nothing is done.
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
@@ -191,7 +191,7 @@ def _train(
     lists = hand_on_lists(out, data, loaded.folder)
     measured = {name: value for name, value in figures.items() if name.startswith("ppl")}
     if full:
-        files = _write_whole(model, vocabulary, loaded, model_spec, run)
+        files = _write_whole(model, vocabulary, loaded, model_spec, run, recipe.generate)
     else:
         files = list(ADAPTER_FILES)
         with run.writing(out / ADAPTER):
@@ -245,11 +245,17 @@ def _train(
     return done
 
 
-def _write_whole(model: Any, vocabulary: KeptVocabulary | None, loaded: LoadedModel, spec: str, run: RunFolder) -> list[str]:
+def _write_whole(
+    model: Any,
+    vocabulary: KeptVocabulary | None,
+    loaded: LoadedModel,
+    spec: str,
+    run: RunFolder,
+    sampling: GenerateSettings,
+) -> list[str]:
     """Writes a model that was trained whole as a plain folder, in the dtype of its base; the names of its files."""
-    import torch
-
     from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.published_layout import write_model
     from gemma_poetry.model.vocabulary import put_back
 
     folder = run.folder / MERGED
@@ -258,8 +264,7 @@ def _write_whole(model: Any, vocabulary: KeptVocabulary | None, loaded: LoadedMo
         whole = load_model(spec, device="cpu", dtype="float32").model
         put_back(model, vocabulary, whole)
     with run.writing(folder):
-        whole.to(torch.bfloat16 if loaded.stored_dtype() == "bfloat16" else torch.float32).save_pretrained(str(folder))
-        loaded.tokenizer.save_pretrained(str(folder))
+        write_model(whole, loaded.tokenizer, folder, base=loaded.folder, dtype=loaded.stored_dtype(), sampling=sampling)
     return [f"{MERGED}/{path.name}" for path in sorted(folder.iterdir())]
 
 

@@ -289,6 +289,7 @@ def _optimizer(model: Any, settings: PretrainSettings) -> Any:
 
 
 def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *, bfloat16: bool) -> Any:
+    import torch
     from transformers import TrainingArguments
 
     steps = settings.max_steps or math.ceil(settings.epochs * batches_per_epoch / settings.gradient_accumulation)
