@@ -100,9 +100,10 @@ class BestWeights(TrainerCallback):
         put_trained_weights(self._model, load_file(self._path))
         return self._best
 
-    def forget(self) -> None:
-        """Removes the file, once the run holds its weights."""
-        self._path.unlink(missing_ok=True)
+
+def forget_best(run: Path) -> None:
+    """Removes the file of a RUN, once that holds its weights elsewhere."""
+    (run / BEST).unlink(missing_ok=True)
 
 
 def _rank(figures: Mapping[str, Any], step: int) -> tuple[bool, bool, float]:

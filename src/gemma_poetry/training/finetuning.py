@@ -27,7 +27,7 @@ from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting, perplexity
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
-from gemma_poetry.errors import DataError, RunError, TrainingError
+from gemma_poetry.errors import DataError, NoRoomError, RunError, TrainingError, ran_out_of_memory
 from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import check_manifest, write_manifest
@@ -126,7 +126,7 @@ def _train(
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter, describe_matches, trained_weights
     from gemma_poetry.model.shards import sharded_share, shards_weights
-    from gemma_poetry.training.best_weights import BestWeights
+    from gemma_poetry.training.best_weights import BestWeights, forget_best
     from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
@@ -232,16 +232,15 @@ def _train(
             "rows": vocabulary.rows,
         }
         held_out, units = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
-        # The stock model takes the place of the pruned one, never both at once.
-        del trainer, model, loaded, vocabulary
+        # The stock model takes the place of the pruned one, never both at once: whatever holds that one is let go.
+        del trainer, model, loaded, vocabulary, best, watch, weights
         whole = out / (MERGED if full else ADAPTER)
-        perplexities, contents["fixed_poems"] = _full_scores(whole, held_out, counting.unit, units)
+        perplexities, contents["fixed_poems"] = _full_scores(whole, held_out, counting.unit, units, contents["dtype"])
         contents["validation"] = {**perplexities, **measured}
     elif sharded_share(model) == 0:  # else each process has its own part
         contents["fixed_poems"] = list(score_fixed_poems(model.eval(), loaded.tokenizer))
     done = write_manifest(out, contents, [*files, "curve.jsonl", *lists])
-    if best is not None:
-        best.forget()
+    forget_best(out)
     return done
 
 
@@ -292,9 +291,10 @@ def _readings(trainer: Any, kept_step: int) -> dict[str, dict[str, float]]:
 
 
 def _full_scores(
-    adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int
+    run: Path, samples: Sequence[TokenizedPoem], unit: str, units: int, dtype: str
 ) -> tuple[dict[str, float], list[float]]:
-    """From the stock model with the adapter on top, over the full vocabulary: perplexities of held-out poems, fixed poems."""
+    """From the whole model, in the arithmetic of the training, over the full vocabulary: perplexities of held-out poems, and
+    fixed poems; nothing where it does not fit."""
     import torch
 
     from gemma_poetry.model.families import choose_device
@@ -306,10 +306,13 @@ def _full_scores(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
-        whole = load_model(str(adapter), device=str(choose_device(None)))
+        whole = load_model(str(run), device=str(choose_device(None)), dtype=dtype)
         fixed = list(score_fixed_poems(whole.model, whole.tokenizer))
         scores = score_completions(whole.model, samples)
-    except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
+    except (NoRoomError, RuntimeError, MemoryError) as error:
+        if not isinstance(error, NoRoomError) and not ran_out_of_memory(error):
+            raise
+        # Trained pruned or in shards, on devices that the whole model is too large for.
         say(_("the whole model does not fit on this device: run `evaluate` where it does"))
         return {}, []
     if not scores:
