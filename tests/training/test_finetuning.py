@@ -204,10 +204,10 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
 
 
 def test_patience_ends_a_training_that_keeps_its_last_weights_too(model, data, tmp_path):
-    # Steps too small to be seen in float32: no evaluation is better than the first.
+    # Steps too small to be seen in float32: no evaluation is better than that of step 2, which goes before the beginning.
     settings = [*SETTINGS, "train.learning_rate=1e-30", "train.evaluation_steps=2", "train.keep=last", "train.patience=2"]
     manifest = finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
-    assert manifest["steps"] == manifest["kept_step"] == 4
+    assert manifest["steps"] == manifest["kept_step"] == 6
     assert not (tmp_path / "RUN" / "best.safetensors").exists()
 
 
@@ -321,6 +321,15 @@ def test_compiled_layers_train_the_same_adapter(model, data, tmp_path):
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
     with pytest.raises(UsageError, match="CUDA"):
         finetune(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_every_schedule_warms_up(model, data, tmp_path, schedule):
+    settings = [*SETTINGS, "train.max_steps=5", "train.warmup_steps=4", "train.logging_steps=1", f"train.schedule={schedule}"]
+    finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
+    points = [json.loads(line) for line in (tmp_path / "RUN" / "curve.jsonl").read_text().splitlines()]
+    rates = [point["learning_rate"] for point in points if "learning_rate" in point]
+    assert rates == pytest.approx([0, 0.0025, 0.005, 0.0075, 0.01])
 
 
 @pytest.mark.parametrize("vocabulary", ["whole", "pruned"])

@@ -220,10 +220,10 @@ def total_steps(settings: TrainSettings, samples: int) -> int:
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The rate of a step (from 0) of `steps`, as the schedules of transformers have it."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * step / settings.warmup_steps
     if settings.schedule == "constant":
         return settings.learning_rate
-    if step < settings.warmup_steps:
-        return settings.learning_rate * step / max(1, settings.warmup_steps)
     done = min(1.0, (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps))
     return settings.learning_rate * (1 - done if settings.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
 

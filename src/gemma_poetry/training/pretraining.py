@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
+from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.known_lines import hand_on_lists
 from gemma_poetry.corpus.poem import Poem
@@ -30,7 +30,7 @@ from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
 from gemma_poetry.manifests import check_manifest, read_manifest, write_manifest
-from gemma_poetry.runs import STARTED, RunFolder, at_work
+from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
@@ -95,6 +95,7 @@ def _pretrain(
     from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset, load_preset
+    from gemma_poetry.training.arithmetic import multiplies_in_bfloat16
     from gemma_poetry.training.growth import grow
     from gemma_poetry.training.processes import is_main_process, process_count
     from gemma_poetry.training.trainer import PoetryTrainer
@@ -121,7 +122,10 @@ def _pretrain(
     model = build_preset(settings.preset, tokenizer, settings.seed)
     if start and not checkpoint:
         grow(load_preset(start), AutoTokenizer.from_pretrained(start), model, tokenizer)
-    _require_memory(model, settings)
+    bfloat16 = multiplies_in_bfloat16(run, settings.dtype, model.config)
+    if is_main_process():
+        run.note_dtype("bfloat16" if bfloat16 else "float32")
+    _require_memory(model, settings, bfloat16=bfloat16)
     if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available()):
         for layer in model.model.layers:
             layer.compile()
@@ -129,10 +133,6 @@ def _pretrain(
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
     )
-    bfloat16 = _in_bfloat16(run, settings, model.config)
-    if not checkpoint and is_main_process():
-        # Noted for whoever goes on, on a machine that may be faster in another arithmetic.
-        write_json(out / STARTED, {**run.start, "dtype": "bfloat16" if bfloat16 else "float32"})
     trainer = PoetryTrainer(
         model=model,
         args=_arguments(out, settings, len(sampler) // processes, bfloat16=bfloat16),
@@ -159,7 +159,7 @@ def _pretrain(
     return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
 
 
-def _require_memory(model: Any, settings: PretrainSettings) -> None:
+def _require_memory(model: Any, settings: PretrainSettings, *, bfloat16: bool) -> None:
     """Refuses a pretraining that cannot have the memory it wants: a weight, its gradient and one moment, and what is kept
     of a batch for the backward pass.
 
@@ -173,7 +173,7 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
     device = str(choose_device(None))
     on_accelerator = device.startswith("cuda")
     shape = read_shape(model.config)
-    kept = kept_by_all(shape, 2 if on_accelerator else 4, settings.block_tokens, on_gpu=on_accelerator)
+    kept = kept_by_all(shape, 2 if on_accelerator and bfloat16 else 4, settings.block_tokens, on_gpu=on_accelerator)
     batch = settings.batch_blocks * settings.block_tokens * kept
     # The weights are made on the CPU, where their memory is taken already.
     state = (12 if on_accelerator else 8) * shape.parameters
@@ -191,24 +191,6 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
             expected=_("a step that fits"),
             action=_("lower pretrain.batch_blocks (and raise pretrain.gradient_accumulation), or choose a smaller preset"),
         )
-
-
-def _in_bfloat16(run: RunFolder, settings: PretrainSettings, config: Any) -> bool:
-    """Whether products are computed in bfloat16: as a resumed training was begun, else where this machine is faster in it."""
-    import torch
-
-    from gemma_poetry.model.families import is_faster_in_bfloat16
-    from gemma_poetry.training.processes import process_count
-
-    started = run.folder / STARTED
-    begun = read_json(started).get("dtype") if run.checkpoint is not None and started.is_file() else None
-    wanted = settings.dtype if begun is None else begun
-    if wanted != "auto":
-        return wanted == "bfloat16"
-    if torch.cuda.is_available():
-        return True
-    # Several processes must not come to different conclusions.
-    return process_count() == 1 and is_faster_in_bfloat16(config.hidden_size, config.intermediate_size)
 
 
 def _weights(folder: Path) -> list[str]:
@@ -293,6 +275,7 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
     from transformers import TrainingArguments
 
     steps = settings.max_steps or math.ceil(settings.epochs * batches_per_epoch / settings.gradient_accumulation)
+    decay = round(settings.decay_share * steps)
     return TrainingArguments(
         output_dir=str(out),
         max_steps=steps,
@@ -300,8 +283,9 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
         per_device_eval_batch_size=16,
         max_grad_norm=settings.max_gradient_norm,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"decay_type": "linear", "num_decay_steps": round(settings.decay_share * steps)},
-        warmup_steps=settings.warmup_steps,
+        lr_scheduler_kwargs={"decay_type": "linear", "num_decay_steps": decay},
+        # In a short training the decay would begin in the midst of the warm-up, at a rate that was never reached.
+        warmup_steps=min(settings.warmup_steps, steps - decay),
         eval_strategy="steps",
         eval_steps=settings.evaluation_steps,
         save_strategy="steps",

@@ -110,6 +110,8 @@ def _check_model(
     try:
         with stage(_("Loading the model")):
             dtype = FASTEST if recipe.train.dtype == "auto" else recipe.train.dtype
+            if recipe.train.method == "full":
+                dtype = "float32"  # as training holds them, whatever it multiplies in
             loaded = load_model(model, dtype=dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
         yield fault_of(_("model"), error)
@@ -138,6 +140,7 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     import torch
 
     from gemma_poetry.model.checkpoint import weight_files
+    from gemma_poetry.model.families import gpu_has_bfloat16
     from gemma_poetry.model.free_memory import available_memory, gib
     from gemma_poetry.model.locating import locate
     from gemma_poetry.model.towers import weight_bytes
@@ -148,7 +151,10 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
         return available, Finding(
             _("room"), "ok", _("{available} free", available=gib(available)), _("room for the weights (not downloaded yet)")
         )
-    half = recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and torch.cuda.is_available())
+    has_bfloat16 = torch.cuda.is_available() and gpu_has_bfloat16()
+    half = recipe.train.method != "full" and (
+        recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and has_bfloat16)
+    )
     element, four_bit = 2 if half else 4, recipe.lora.four_bit
     wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
     kind = "bfloat16" if half else "float32"
