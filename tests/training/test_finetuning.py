@@ -203,6 +203,24 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
     assert "known_lines.base.npz" in read_json(tmp_path / "RUN" / "manifest.json")["files"]
 
 
+def test_data_that_is_prepared_anew_meanwhile_is_not_what_a_run_was_made_of(model, tmp_path):
+    from transformers import TrainerCallback
+
+    data, out = save_data(tmp_path / "DATA"), tmp_path / "RUN"
+    before, lines = sha256_file(data / "manifest.json"), [line for poem in make_poems(32) for line in poem.lines]
+
+    class PrepareAnew(TrainerCallback):
+        def on_train_begin(self, args, state, control, **_):
+            shutil.rmtree(data)
+            save_data(data, train=2, held_out=1)
+
+    recipe = load_recipe(None, [*SETTINGS, "train.max_steps=1"])
+    manifest = finetune(data, str(model), out, recipe, callbacks=[PrepareAnew()])
+    assert manifest["data"]["manifest_sha256"] == before != sha256_file(data / "manifest.json")
+    (guard,) = find_guards(str(out))
+    assert all(line in guard for line in lines)
+
+
 def test_patience_ends_a_training_that_keeps_its_last_weights_too(model, data, tmp_path):
     # Steps too small to be seen in float32: no evaluation is better than that of step 2, which goes before the beginning.
     settings = [*SETTINGS, "train.learning_rate=1e-30", "train.evaluation_steps=2", "train.keep=last", "train.patience=2"]

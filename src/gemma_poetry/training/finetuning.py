@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import GenerateSettings, Recipe, TrainSettings
-from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.known_lines import build_list, hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting, perplexity
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
@@ -134,6 +134,7 @@ def _train(
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
     out, checkpoint = run.folder, run.checkpoint
+    known = build_list(data)
     full = recipe.train.method == "full"
     join_processes(four_bit=recipe.lora.four_bit, full=full)
     available = None if shards_weights() else available_memory(choose_device(None))
@@ -196,7 +197,7 @@ def _train(
     weights = trained_weights(model)
     if not is_main_process():
         return {}
-    lists = hand_on_lists(out, data, loaded.folder)
+    lists = hand_on_lists(out, known, loaded.folder)
     measured = {name: value for name, value in figures.items() if name.startswith("ppl")}
     if full:
         files = _write_whole(model, vocabulary, loaded, model_spec, run, recipe.generate)
@@ -210,7 +211,7 @@ def _train(
         "base": {**loaded.identity(), "weights_sha256": _weights_hash(model_spec)},
         "data": {
             "folder": str(data),
-            "manifest_sha256": sha256_file(data / MANIFEST),
+            "manifest_sha256": run.start["data_manifest_sha256"],
             "train_poems": len(samples),
             # Generation asks the run what language it was taught.
             **({"domain": data_manifest["domain"]} if "domain" in data_manifest else {}),

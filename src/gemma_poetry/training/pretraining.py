@@ -21,7 +21,7 @@ from typing import Any
 
 from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import PretrainSettings
-from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.known_lines import KnownLines, build_list, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import dropped_conditions
@@ -104,8 +104,9 @@ def _pretrain(
     poems = load_poems(data, "train")
     if not poems:
         raise DataError(_("train.jsonl holds no poem"), where=data, action=_("prepare a larger collection"))
+    known, clusters = build_list(data), {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")}
     if start:
-        _check_start(start, poems)
+        _check_start(start, clusters["train"])
     saved = (out / "tokenizer.json").is_file()
     if checkpoint:
         tokenizer = AutoTokenizer.from_pretrained(out if saved else checkpoint)
@@ -156,7 +157,13 @@ def _pretrain(
         return {}
     with run.writing(out / "model.safetensors"):
         model.to(torch.bfloat16).save_pretrained(out, max_shard_size=SHARD_BYTES)
-    return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
+    told = {
+        "manifest_sha256": run.start["data_manifest_sha256"],
+        "source": data_manifest.get("source"),
+        "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
+        "clusters": clusters,
+    }
+    return _write_manifest(out, told, known, settings, trainer, final, seconds, tokenizer, start)
 
 
 def _require_memory(model: Any, settings: PretrainSettings, *, bfloat16: bool) -> None:
@@ -198,10 +205,10 @@ def _weights(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("model*.safetensors*"))
 
 
-def _check_start(start: Path, poems: Sequence[Poem]) -> None:
+def _check_start(start: Path, cluster: str) -> None:
     """Refuses a beginning that would let poems kept from this run's training into its weights."""
     manifest = check_manifest(start, [*_weights(start), "config.json", "tokenizer.json"])
-    if manifest.get("data", {}).get("clusters", {}).get("train") != cluster_digest(poems):
+    if manifest.get("data", {}).get("clusters", {}).get("train") != cluster:
         raise ModelError(
             _("the model to begin with was trained on other poems than this training split"),
             expected=_("the same near-duplicate clusters in its manifest: else poems of val and test may be known to it"),
@@ -306,8 +313,8 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
 
 def _write_manifest(
     out: Path,
-    data: Path,
-    data_manifest: dict[str, Any],
+    data: dict[str, Any],
+    known: KnownLines,
     settings: PretrainSettings,
     trainer: Any,
     final: dict[str, float],
@@ -323,12 +330,7 @@ def _write_manifest(
         "preset": settings.preset,
         "parameters": parameters,
         "recipe": {"pretrain": settings.model_dump(mode="json")},
-        "data": {
-            "manifest_sha256": sha256_file(data / MANIFEST),
-            "source": data_manifest.get("source"),
-            "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
-            "clusters": {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")},
-        },
+        "data": data,
         "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
         "steps": trainer.state.global_step,
         "tokens_seen": trainer.state.num_input_tokens_seen,
@@ -347,5 +349,5 @@ def _write_manifest(
                 if name in earlier
             },
         }
-    lists = hand_on_lists(out, data, start)
+    lists = hand_on_lists(out, known, start)
     return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl", *lists])
