@@ -256,8 +256,8 @@ def hand_on_lists(out: Path, known: KnownLines, base: Path | None) -> list[str]:
 
     Args:
         out: The RUN or MODEL folder.
-        known: The list of the DATA folder that is trained on, from `build_list`: taken before the training, since the folder may
-            be prepared anew in the meantime.
+        known: The list of the DATA folder that is trained on, from `build_list`: taken before the training, since the folder
+            may be prepared anew in the meantime.
         base: The folder of the model that the training begins with; `None`: with nothing.
 
     Returns:

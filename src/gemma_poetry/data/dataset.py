@@ -19,6 +19,8 @@ from torch.utils.data import Dataset, Sampler
 
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.errors import TrainingError
+from gemma_poetry.languages import _
 
 IGNORED = -100
 
@@ -183,6 +185,14 @@ class PackedCollator:
         return {"input_ids": input_ids, "position_ids": position_ids, "labels": labels}  # each (B, T)
 
 
+def _too_few(processes: int) -> TrainingError:
+    return TrainingError(
+        _("the data makes fewer batches than there are processes ({processes})", processes=processes),
+        expected=_("a batch for each process"),
+        action=_("launch fewer processes, make batches smaller, or prepare more poems"),
+    )
+
+
 class TokenBudgetSampler(Sampler[list[int]]):
     """Batches of rows of like length, each of about the same number of tokens, in an order drawn anew each epoch.
 
@@ -193,6 +203,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
         seed: Seed of the order; the epoch is added to it.
         processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
             each process gets the same number.
+
+    Raises:
+        TrainingError: There are fewer batches than processes.
     """
 
     # accelerate asks for it: the batches have no common size, only a common number of tokens.
@@ -204,7 +217,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
         self.seed = seed
         self.processes = processes
         self.epoch = 0
-        self._count = sum(1 for _ in self._batches())
+        self._count = sum(1 for _unused in self._batches())
+        if not self._count:
+            raise _too_few(processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws another order; the Trainer calls this at the start of each epoch."""
@@ -244,6 +259,9 @@ class LengthGroupedSampler(Sampler[list[int]]):
         seed: Seed of the order; the epoch is added to it.
         processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
             each process gets the same number.
+
+    Raises:
+        TrainingError: There are fewer batches than processes.
     """
 
     pool_batches = 100
@@ -256,6 +274,8 @@ class LengthGroupedSampler(Sampler[list[int]]):
         self.seed = seed
         self.processes = processes
         self.epoch = 0
+        if not len(self):
+            raise _too_few(processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws another order; the Trainer calls this at the start of each epoch."""
@@ -263,7 +283,7 @@ class LengthGroupedSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         batches = -(-len(self.lengths) // self.poems)
-        return max(1, batches - batches % self.processes)
+        return batches - batches % self.processes
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)

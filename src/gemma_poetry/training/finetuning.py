@@ -140,7 +140,7 @@ def _train(
     available = None if shards_weights() else available_memory(choose_device(None))
     # Steps of every weight are too small for bfloat16 to hold: it multiplies in it, and keeps the weights in float32.
     dtype = "float32" if full else weights_dtype(run, recipe.train.dtype)
-    loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit and not full)
+    loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit)
     if loaded.adapted:
         raise RunError(
             _("the model is a run, not a base model"), where=model_spec, action=_("name its base, {base}", base=loaded.base)

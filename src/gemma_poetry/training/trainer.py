@@ -167,7 +167,7 @@ class PoetryTrainer(ShardedTrainer):
         return (loss, losses) if return_outputs else loss
 
     def _choose_attention(self, input_ids: torch.Tensor) -> None:
-        """Plain attention on a CPU, where the fused kernel takes longer than two products of matrices; not for the longest rows."""
+        """Plain attention on a CPU, where the fused kernel takes longer than two products of matrices; not for long rows."""
         if input_ids.device.type != "cpu" or self._attention != "sdpa":
             return
         self._set_attention("eager" if input_ids.shape[1] <= PLAIN_TOKENS else "sdpa")
