@@ -109,6 +109,12 @@ def test_unreadable_overrides(text):
         load_recipe(None, [text])
 
 
+def test_weights_in_4_bits_are_not_trained():
+    with pytest.raises(RecipeError, match=r"lora.four_bit and train.method=full exclude each other") as raised:
+        load_recipe(None, ["train.method=full", "lora.four_bit=true"])
+    assert raised.value.found.count("\n") == 0
+
+
 def test_the_reference_of_recipes_is_current():
     for language, page in REFERENCES.items():
         assert page.read_text(encoding="utf-8") == reference(language)

@@ -280,7 +280,9 @@ class PretrainSettings(Section):
     learning_rate: float = Field(0.02, gt=0, le=1000, description="Peak rate of Muon (or of AdamW where it is the optimizer).")
     adamw_learning_rate: float = Field(0.003, gt=0, le=1000, description="Peak rate of AdamW beside Muon.")
     weight_decay: float = Field(0.0, ge=0, le=1000, description="Decoupled weight decay.")
-    warmup_steps: WarmupSteps = 100
+    warmup_steps: int = Field(
+        100, ge=0, le=LARGEST, description="Steps of linear warm-up; at most those that come before the decay."
+    )
     decay_share: Share = Field(0.5, description="Share of the steps, at the end, in which the rate falls to zero.")
     minimum_count: int = Field(3, ge=1, le=LARGEST, description="Rarer characters of train.jsonl are left to byte pieces.")
     title_dropout: TitleDropout = 0.15
@@ -316,6 +318,12 @@ class Recipe(Section):
     evaluate: EvaluateSettings = EvaluateSettings()
     generate: GenerateSettings = GenerateSettings()
     pretrain: PretrainSettings = PretrainSettings()
+
+    @model_validator(mode="after")
+    def _four_bits_are_not_trained(self) -> Recipe:
+        if self.train.method == "full" and self.lora.four_bit:
+            raise ValueError(_("lora.four_bit and train.method=full exclude each other: weights in 4 bits cannot be trained"))
+        return self
 
 
 def recipe_names() -> list[str]:
@@ -503,6 +511,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
 
 def _describe_fault(fault: Any) -> str:
     location = [str(part) for part in fault["loc"]]
+    if not location:  # of several fields together
+        return str(fault["msg"])
     dotted = ".".join(location)
     if fault["type"] != "extra_forbidden":
         shown = reprlib.repr(fault["input"])

@@ -20,7 +20,8 @@ Out: one exception whose text a person can act on, and the exit status that the 
     │   ├── NotAGemmaError        a folder whose configuration is of no known Gemma family
     │   ├── IncompleteModelError  a checkpoint with missing or cut files
     │   ├── UnsafeModelError      pickled weights or remote code: refused
-    │   └── ModelAccessError      a gated or unreachable repository
+    │   ├── ModelAccessError      a gated or unreachable repository
+    │   └── NoRoomError           weights that want more memory than is free
     ├── TrainingError             a training that would waste the hours spent on it (NaN, no labels)
     ├── GenerationError           decoding met a dead end within its stated bound
     ├── ServingError              a server that cannot answer a request now
@@ -149,6 +150,10 @@ class UnsafeModelError(ModelError):
 
 class ModelAccessError(ModelError):
     """A gated or unreachable repository."""
+
+
+class NoRoomError(ModelError):
+    """Weights that want more memory than is free."""
 
 
 class TrainingError(GemmaPoetryError):

@@ -111,6 +111,21 @@ class RunFolder:
             return False
         return (held.st_dev, held.st_ino) == (lying.st_dev, lying.st_ino) and (self.folder / STARTED).is_file()
 
+    def begun_dtype(self) -> str | None:
+        """The arithmetic that a training which goes on was begun in; `None` for a beginning, or where none was noted."""
+        started = self.folder / STARTED
+        noted = read_json(started).get("dtype") if self.checkpoint is not None and started.is_file() else None
+        return None if noted is None else str(noted)
+
+    def note_dtype(self, dtype: str) -> None:
+        """Notes the arithmetic for whoever goes on, on a machine that may be faster in another one.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self.start = {**self.start, "dtype": dtype}
+        write_json(self.folder / STARTED, self.start)
+
     def restore(self) -> None:
         """Makes a folder that went missing anew, for a checkpoint that keeps what was trained.
 

@@ -16,6 +16,7 @@ from gemma_poetry.data.dataset import (
     split_batch,
 )
 from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.errors import TrainingError
 
 SHORT = TokenizedPoem((2, 10), (11, 12, 1))
 LONG = TokenizedPoem((2, 10, 13), (14, 15, 16, 1))
@@ -115,7 +116,15 @@ def test_length_grouped_batches_hold_every_poem_once_and_little_padding():
     assert list(sampler) != batches
 
 
-@pytest.mark.parametrize(("poems", "processes", "batches"), [(64, 2, 8), (70, 2, 8), (3, 1, 1), (65, 3, 9)])
+@pytest.mark.parametrize(("poems", "processes", "batches"), [(64, 2, 8), (70, 2, 8), (3, 1, 1), (65, 3, 9), (16, 2, 2)])
 def test_every_process_gets_as_many_batches(poems, processes, batches):
     sampler = LengthGroupedSampler([9] * poems, 8, seed=0, processes=processes)
     assert len(list(sampler)) == len(sampler) == batches
+
+
+@pytest.mark.parametrize(
+    "sampler", [lambda: LengthGroupedSampler([9] * 8, 8, 0, 2), lambda: TokenBudgetSampler([9], 9, 9, 0, 2)]
+)
+def test_a_process_without_a_batch_would_wait_for_ever(sampler):
+    with pytest.raises(TrainingError, match="fewer batches than there are processes"):
+        sampler()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -57,6 +58,16 @@ def test_bfloat16_on_a_cpu_is_a_warning_where_the_processor_has_none(able: bool,
     assert loading_checks.check_dtype(model().bfloat16()).verdict == ("ok" if able else "warning")
     single = loading_checks.check_dtype(model())
     assert single.verdict == "ok" and ("train.dtype=bfloat16" in single.found) == able
+
+
+@pytest.mark.parametrize(("has_it", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_what_auto_chooses_on_a_gpu_is_right(has_it: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or has_it)
+    on_gpu = SimpleNamespace(device=torch.device("cuda"), config=model().config, dtype=dtype)
+    assert loading_checks.check_dtype(on_gpu).verdict == "ok"
+    on_gpu.dtype = torch.float32 if has_it else torch.bfloat16
+    assert loading_checks.check_dtype(on_gpu).verdict == "warning"
+    assert loading_checks.check_dtype(on_gpu, full=True).verdict == "ok"
 
 
 def test_a_kernel_that_loses_the_soft_cap_is_found():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gemma_poetry.artifacts import write_json
-from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines, carried_lists, hand_on_lists
+from gemma_poetry.corpus.known_lines import KNOWN_LINES, KnownLines, build_list, carried_lists, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.errors import ConstraintError, DataError
 from gemma_poetry.generation.carried_lines import find_guards
@@ -48,13 +48,13 @@ def test_a_training_gets_the_list_of_its_data_and_those_of_its_base(listed: bool
     data = save_records(tmp_path / "DATA", OURS, listed=listed)
     base, out = tmp_path / "base", tmp_path / "RUN"
     save_list(save_list(base, BASES), OLDEST, name="known_lines.base.npz")
-    names = hand_on_lists(out, data, base)
+    names = hand_on_lists(out, build_list(data), base)
     assert names == [KNOWN_LINES, "known_lines.base.npz", "known_lines.base.base.npz"]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     guards = [KnownLines.load(path) for path in carried_lists(out)]
     assert [OURS in guard for guard in guards] == [True, False, False], "the own list comes first"
     assert known(guards, OURS, BASES, OLDEST, "月落乌啼霜") == [True, True, True, False]
-    assert hand_on_lists(out, data, base) == names, "a resumed run does it again"
+    assert hand_on_lists(out, build_list(data), base) == names, "a resumed run does it again"
 
 
 def test_the_same_list_is_not_carried_twice(tmp_path: Path):
@@ -62,15 +62,15 @@ def test_the_same_list_is_not_carried_twice(tmp_path: Path):
     base = tmp_path / "base"
     base.mkdir()
     shutil.copyfile(data / KNOWN_LINES, base / KNOWN_LINES)
-    assert hand_on_lists(tmp_path / "RUN", data, base) == [KNOWN_LINES]
-    assert hand_on_lists(tmp_path / "other", data, None) == [KNOWN_LINES]
+    assert hand_on_lists(tmp_path / "RUN", build_list(data), base) == [KNOWN_LINES]
+    assert hand_on_lists(tmp_path / "other", build_list(data), None) == [KNOWN_LINES]
 
 
 def test_an_altered_list_is_refused(tmp_path: Path):
     data = save_records(tmp_path / "DATA", OURS, listed=True)
     save_list(data, BASES)
     with pytest.raises(DataError, match="not the one that its manifest describes"):
-        hand_on_lists(tmp_path / "RUN", data, None)
+        build_list(data)
 
 
 def save_run(folder: Path, base: Path) -> Path:

@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import TrainerControl, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from gemma_poetry.config import load_recipe
-from gemma_poetry.runs import RunFolder
+from gemma_poetry.runs import RunFolder, newest_checkpoint
 from gemma_poetry.training.best_weights import BEST, BestWeights
 from gemma_poetry.training.finetuning import finetune
 
@@ -52,6 +52,9 @@ def watch(folder, evaluations, patience=None):
         ([(0, 5.0, False), (4, 4.0, True), (8, 3.0, True)], 8),
         ([(0, 5.0, False), (4, 6.0, True), (8, 7.0, True)], 0),
         ([(0, 5.0, False), (4, 6.0, False)], 4),
+        # No number is no loss at all, whatever came before or after it.
+        ([(4, float("nan"), False), (8, 4.0, True)], 8),
+        ([(4, 4.0, True), (8, float("nan"), False), (12, float("inf"), False)], 4),
     ],
 )
 def test_the_best_evaluation_is_kept(tmp_path, evaluations, kept):
@@ -62,6 +65,29 @@ def test_the_best_evaluation_is_kept(tmp_path, evaluations, kept):
 def test_patience_ends_a_training_that_finds_nothing_better(tmp_path):
     *_, seen = watch(tmp_path, [(4, 4.0, False), (8, 4.1, False), (12, 4.2, False), (16, 3.0, False)], patience=2)
     assert seen == [4, 8, 12]
+
+
+def test_patience_is_kept_through_a_resumption(tiny_model_and_data, tmp_path):
+    class Kill(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == 5:
+                raise KeyboardInterrupt
+
+    class KillAtItsEnd(TrainerCallback):
+        def on_train_end(self, args, state, control, **_):
+            raise KeyboardInterrupt
+
+    model, data = tiny_model_and_data
+    settings = [*SETTINGS, "train.evaluation_steps=2", "train.save_steps=1", "train.patience=2", "train.keep=last"]
+    # Steps too small to be seen in float32: no evaluation is better than that of step 2.
+    recipe = load_recipe(None, [*settings, "train.learning_rate=1e-30"])
+    with pytest.raises(KeyboardInterrupt):
+        finetune(data, str(model), tmp_path / "RUN", recipe, callbacks=[Kill()])
+    with pytest.raises(KeyboardInterrupt):
+        finetune(data, str(model), tmp_path / "RUN", recipe, resume=True, callbacks=[KillAtItsEnd()])
+    assert newest_checkpoint(tmp_path / "RUN").name == "checkpoint-6"
+    # Its patience is at an end: not a step more.
+    assert finetune(data, str(model), tmp_path / "RUN", recipe, resume=True)["steps"] == 6
 
 
 def test_a_training_that_goes_on_knows_the_best_so_far(tmp_path):

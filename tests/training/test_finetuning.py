@@ -203,8 +203,26 @@ def test_a_run_carries_the_lines_of_its_data_and_of_its_base(run, model, data, t
     assert "known_lines.base.npz" in read_json(tmp_path / "RUN" / "manifest.json")["files"]
 
 
+def test_data_that_is_prepared_anew_meanwhile_is_not_what_a_run_was_made_of(model, tmp_path):
+    from transformers import TrainerCallback
+
+    data, out = save_data(tmp_path / "DATA"), tmp_path / "RUN"
+    before, lines = sha256_file(data / "manifest.json"), [line for poem in make_poems(32) for line in poem.lines]
+
+    class PrepareAnew(TrainerCallback):
+        def on_train_begin(self, args, state, control, **_):
+            shutil.rmtree(data)
+            save_data(data, train=2, held_out=1)
+
+    recipe = load_recipe(None, [*SETTINGS, "train.max_steps=1"])
+    manifest = finetune(data, str(model), out, recipe, callbacks=[PrepareAnew()])
+    assert manifest["data"]["manifest_sha256"] == before != sha256_file(data / "manifest.json")
+    (guard,) = find_guards(str(out))
+    assert all(line in guard for line in lines)
+
+
 def test_patience_ends_a_training_that_keeps_its_last_weights_too(model, data, tmp_path):
-    # Steps too small to be seen in float32: no evaluation is better than the first behind the beginning.
+    # Steps too small to be seen in float32: no evaluation is better than that of step 2, which goes before the beginning.
     settings = [*SETTINGS, "train.learning_rate=1e-30", "train.evaluation_steps=2", "train.keep=last", "train.patience=2"]
     manifest = finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
     assert manifest["steps"] == manifest["kept_step"] == 6
@@ -306,3 +324,34 @@ def test_activations_that_are_computed_again_give_the_same_adapter(pruned):
 def test_four_bit_weights_are_refused_where_there_is_no_cuda_device(model, data, tmp_path):
     with pytest.raises(UsageError, match="CUDA"):
         finetune(data, str(model), tmp_path / "RUN", load_recipe(None, [*SETTINGS, "lora.four_bit=true"]))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_every_schedule_warms_up(model, data, tmp_path, schedule):
+    settings = [*SETTINGS, "train.max_steps=5", "train.warmup_steps=4", "train.logging_steps=1", f"train.schedule={schedule}"]
+    finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
+    points = [json.loads(line) for line in (tmp_path / "RUN" / "curve.jsonl").read_text().splitlines()]
+    rates = [point["learning_rate"] for point in points if "learning_rate" in point]
+    assert rates == pytest.approx([0, 0.0025, 0.005, 0.0075, 0.01])
+
+
+@pytest.mark.parametrize("vocabulary", ["whole", "pruned"])
+def test_a_multimodal_model_that_is_trained_whole_is_written_whole(tmp_path, vocabulary):
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    base = save_family(tmp_path / "base", "gemma3", instruction_tuned=True)
+    data = save_data(tmp_path / "DATA", small_tokenizer("gemma3", True))
+    settings = [*SETTINGS, "train.max_steps=1", "train.method=full", f"train.vocabulary={vocabulary}"]
+    finetune(data, str(base), tmp_path / "RUN", load_recipe(None, settings))
+    merged = tmp_path / "RUN" / "merged"
+    before, after = (
+        {name: weight for path in folder.glob("*.safetensors") for name, weight in load_file(path).items()}
+        for folder in (base, merged)
+    )
+    towers = [name for name in before if "_tower." in name]
+    assert before.keys() == after.keys() and towers
+    assert all(torch.equal(before[name], after[name]) for name in towers)
+    _, report = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert GenerationConfig.from_pretrained(merged).eos_token_id == [106, 1]

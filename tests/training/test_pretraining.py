@@ -143,3 +143,13 @@ def test_a_beginning_of_another_shape_is_refused(trained, tmp_path):
     data, model = trained
     with pytest.raises(ModelError, match="cannot grow into this preset: head_dim 16 and 64"):
         pretrain(data, tmp_path / "MODEL", SETTINGS.model_copy(update={"preset": "350m"}), start=model)
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(1000, 100), (100, 50), (1, 1)])
+def test_the_warm_up_ends_where_the_decay_begins(tmp_path, steps, warmup):
+    from gemma_poetry.training.pretraining import _arguments
+
+    settings = SETTINGS.model_copy(update={"max_steps": steps, "warmup_steps": 100, "decay_share": 0.5})
+    arguments = _arguments(tmp_path, settings, 1, bfloat16=False)
+    assert arguments.get_warmup_steps(steps) == warmup
+    assert warmup + arguments.lr_scheduler_kwargs["num_decay_steps"] <= steps

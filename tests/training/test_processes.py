@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import accelerate
 import pytest
 
 from gemma_poetry.config import load_recipe
-from gemma_poetry.errors import RunError, UsageError
+from gemma_poetry.errors import NoRoomError, RunError, UsageError
 from gemma_poetry.training.finetuning import finetune
 from gemma_poetry.training.pretraining import pretrain
 from gemma_poetry.training.processes import is_main_process, join_processes
@@ -99,6 +101,38 @@ def test_a_run_is_written_where_the_whole_model_does_not_fit(place, monkeypatch,
     monkeypatch.setattr(scoring, "score_completions", too_large)
     manifest = finetune(place / "DATA", str(place / "base"), place / "RUN", load_recipe(None, SHORT))
     assert set(manifest["validation"]) == {"ppl_token_kept_rows", "ppl_char_kept_rows"}
+    assert "whole model does not fit" in capsys.readouterr().err
+
+
+def test_a_run_is_written_where_the_weights_of_the_whole_model_find_no_room(place, monkeypatch, capsys):
+    from gemma_poetry.model import loading
+
+    def no_room(folder, *arguments, **options):
+        raise NoRoomError("the weights want more")
+
+    load, trained = loading.load_model, []
+
+    def load_once(*arguments, **options):
+        if trained:
+            gc.collect()
+            assert trained[0]() is None, "the pruned model is gone before the whole one is loaded"
+            monkeypatch.setattr(loading, "_require_room", no_room)
+        loaded = load(*arguments, **options)
+        trained.append(weakref.ref(loaded.model.get_decoder()))
+        return loaded
+
+    monkeypatch.setattr(loading, "load_model", load_once)
+    out = place / "no room"
+    recipe = load_recipe(None, SHORT)
+    manifest = finetune(
+        place / "DATA",
+        str(place / "base"),
+        out,
+        recipe,
+        watching=lambda loaded, run: lambda model, step: {"seen": loaded and 1.0},
+    )
+    assert set(manifest["validation"]) == {"ppl_token_kept_rows", "ppl_char_kept_rows"}
+    assert not (out / "best.safetensors").exists()
     assert "whole model does not fit" in capsys.readouterr().err
 
 

@@ -94,6 +94,31 @@ def test_validation_figures_are_corpus_level_sums(tmp_path: Path, samples):
     assert figures["eval_ppl_char/五言绝句"] == pytest.approx(math.exp(first_two.sum().item() / 40), rel=1e-5)
 
 
+def trainer_of(model, folder: Path, **arguments):
+    from transformers import TrainingArguments
+
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    settings = TrainingArguments(output_dir=str(folder), use_cpu=True, report_to="none", disable_tqdm=True)
+    settings._n_gpu = arguments.pop("gpus", 0)
+    return PoetryTrainer(model=model, args=settings, data_collator=PaddedCollator(0), **arguments)
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one(tmp_path: Path, capsys):
+    trainer = trainer_of(make_model(make_tokenizer()), tmp_path, gpus=4)
+    assert trainer._wrap_model(trainer.model) is trainer.model, "no DataParallel"
+    assert trainer.args.n_gpu == 1 and trainer.args.train_batch_size == 8
+    assert "one of 4 GPUs" in capsys.readouterr().err
+
+
+def test_a_loss_beyond_all_numbers_is_an_infinite_perplexity(tmp_path: Path):
+    from transformers.trainer_utils import EvalPrediction
+
+    trainer = trainer_of(make_model(make_tokenizer()), tmp_path)
+    figures = trainer._validation_metrics(EvalPrediction(torch.tensor([[8000.0, 10.0, 8.0]]), torch.tensor([0])))
+    assert figures == {"loss": 800.0, "ppl_token": math.inf, "ppl_char": math.inf}
+
+
 @pytest.mark.parametrize(
     ("pass_tokens", "shapes", "why"),
     [

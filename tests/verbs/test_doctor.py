@@ -18,7 +18,7 @@ from gemma_poetry.doctor.findings import Finding
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.model import free_memory
 from gemma_poetry.model.towers import weight_bytes
-from gemma_poetry.verbs.doctor import doctor
+from gemma_poetry.verbs.doctor import check_disk, check_room, doctor
 from tests.families import save_family, save_family_data
 from tests.tiny import save_data
 
@@ -123,6 +123,24 @@ def test_a_full_disk(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(100, 99, 1))
     assert set(faults(model, data)) == {"disk"}
+
+
+def test_every_weight_takes_checkpoints_and_memory_in_float32(model: Path, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    recipe = load_recipe(None, ["train.method=full", "train.vocabulary=whole", "train.save_limit=2"])
+    parameters = sum(weight_bytes(path, 1) for path in model.glob("*.safetensors"))
+    stored = sum(path.stat().st_size for path in model.glob("*.safetensors"))
+    # Three checkpoints of weights and moments, the best weights, the model that the run ends with.
+    wanted = (3 * 12 + 4) * parameters + 64 * 2**20 + stored
+    usage = namedtuple("usage", "total used free")
+    for free, verdict in ((wanted, "ok"), (wanted - 1, "fault")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda place, free=free: usage(2 * wanted, 0, free))
+        assert check_disk(Path(), str(model), recipe).verdict == verdict
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(free_memory, "available_memory", lambda device: 2**30)
+    assert "float32" in check_room(str(model), recipe)[1].found and "bfloat16" in check_room(str(model), RECIPE)[1].found
 
 
 def test_what_cannot_be_examined_is_refused(model: Path, data: Path, tmp_path: Path):

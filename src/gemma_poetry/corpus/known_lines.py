@@ -252,26 +252,22 @@ def carried_lists(folder: Path) -> list[Path]:
     return sorted(folder.glob(_LISTS), key=lambda path: len(path.name))
 
 
-def hand_on_lists(out: Path, data: Path, base: Path | None) -> list[str]:
+def hand_on_lists(out: Path, known: KnownLines, base: Path | None) -> list[str]:
     """Puts the list of DATA into the folder of a training, and those of the base model beside it.
 
     Args:
         out: The RUN or MODEL folder.
-        data: The DATA folder that is trained on.
+        known: The list of the DATA folder that is trained on, from `build_list`: taken before the training, since the folder
+            may be prepared anew in the meantime.
         base: The folder of the model that the training begins with; `None`: with nothing.
 
     Returns:
         The names of the files, for the manifest.
 
     Raises:
-        DataError: The list of DATA was altered, or cannot be made.
         OutputError: A file cannot be written.
     """
-    guard = build_list(data)
-    if _is_named(data):
-        copy_file(data / KNOWN_LINES, out / KNOWN_LINES)
-    else:
-        guard.save(out / KNOWN_LINES)
+    known.save(out / KNOWN_LINES)
     digests = {sha256_file(out / KNOWN_LINES): KNOWN_LINES}
     for path in carried_lists(base) if base is not None else ():
         # The base of a base has its list behind that of the base: known_lines.base.base.npz.

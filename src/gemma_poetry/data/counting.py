@@ -1,10 +1,11 @@
 """A counting says what perplexity is divided by: Han characters, words of English verse, whatever a domain counts.
 
-In: the lines of a text. Out: how many units they have, and what the figure is called: `ppl_char`, `ppl_word`.
+In: the lines of a text. Out: how many units they have, what the figure is called (`ppl_char`, `ppl_word`), and the figure.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,14 @@ from dataclasses import dataclass
 def count_characters(lines: Sequence[str]) -> int:
     """The characters of some lines, closing marks not counted."""
     return sum(map(len, lines))
+
+
+def perplexity(nats: float, units: float) -> float:
+    """exp(nats / units), infinite where that is beyond all numbers: a model that went astray is no error of arithmetic."""
+    try:
+        return math.exp(nats / units)
+    except OverflowError:
+        return math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from gemma_poetry.data.tokenization import TokenizedPoem
+from gemma_poetry.errors import TrainingError
+from gemma_poetry.languages import _
 
 IGNORED = -100
 
@@ -177,6 +179,14 @@ class PackedCollator:
         return {"input_ids": input_ids, "position_ids": position_ids, "labels": labels}  # each (B, T)
 
 
+def _too_few(processes: int) -> TrainingError:
+    return TrainingError(
+        _("the data makes fewer batches than there are processes ({processes})", processes=processes),
+        expected=_("a batch for each process"),
+        action=_("launch fewer processes, make batches smaller, or prepare more poems"),
+    )
+
+
 class TokenBudgetSampler(Sampler[list[int]]):
     """Batches of rows of like length, each of about the same number of tokens, in an order drawn anew each epoch.
 
@@ -187,6 +197,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
         seed: Seed of the order; the epoch is added to it.
         processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
             each process gets the same number.
+
+    Raises:
+        TrainingError: There are fewer batches than processes.
     """
 
     # accelerate asks for it: the batches have no common size, only a common number of tokens.
@@ -198,7 +211,9 @@ class TokenBudgetSampler(Sampler[list[int]]):
         self.seed = seed
         self.processes = processes
         self.epoch = 0
-        self._count = sum(1 for _ in self._batches())
+        self._count = sum(1 for _unused in self._batches())
+        if not self._count:
+            raise _too_few(processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws another order; the Trainer calls this at the start of each epoch."""
@@ -238,6 +253,9 @@ class LengthGroupedSampler(Sampler[list[int]]):
         seed: Seed of the order; the epoch is added to it.
         processes: Processes that share the batches; those left over at the end of an epoch are dropped, so that
             each process gets the same number.
+
+    Raises:
+        TrainingError: There are fewer batches than processes.
     """
 
     pool_batches = 100
@@ -250,6 +268,8 @@ class LengthGroupedSampler(Sampler[list[int]]):
         self.seed = seed
         self.processes = processes
         self.epoch = 0
+        if not len(self):
+            raise _too_few(processes)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws another order; the Trainer calls this at the start of each epoch."""
@@ -257,7 +277,7 @@ class LengthGroupedSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         batches = -(-len(self.lengths) // self.poems)
-        return max(1, batches - batches % self.processes)
+        return batches - batches % self.processes
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)

@@ -58,7 +58,7 @@ def diagnose(
     if available is None:
         taken = sum(weight.numel() * weight.element_size() for weight in model.parameters())
         available = available_memory(model.device) + taken
-    yield check_dtype(model)
+    yield check_dtype(model, full=recipe.train.method == "full")
     yield check_attention(model)
     yield check_embeddings(model)
     yield check_stops(model, tokenizer)

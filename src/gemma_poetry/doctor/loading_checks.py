@@ -12,13 +12,18 @@ import torch
 
 from gemma_poetry.doctor.findings import Finding, judge
 from gemma_poetry.languages import _, listed
-from gemma_poetry.model.families import cpu_has_bfloat16
+from gemma_poetry.model.families import cpu_has_bfloat16, gpu_has_bfloat16
 
 _FLASH_HEAD_SIZE = 256
 
 
-def check_dtype(model: Any) -> Finding:
-    """The arithmetic, for this family and device: Gemma 3's activations reach 800,000, float16 ends at 65,504."""
+def check_dtype(model: Any, *, full: bool = False) -> Finding:
+    """The arithmetic, for this family and device: Gemma 3's activations reach 800,000, float16 ends at 65,504.
+
+    Args:
+        model: The base model.
+        full: Whether every weight is trained: then they are in float32 everywhere.
+    """
     dtype, device, family = model.dtype, model.device, model.config.get_text_config().model_type
     found = _("{dtype} on {type}", dtype=str(dtype).removeprefix("torch."), type=device.type)
     expected = _("bfloat16 on GPUs that have it, else float32")
@@ -29,18 +34,18 @@ def check_dtype(model: Any) -> Finding:
         )
     if device.type == "cpu":
         able = cpu_has_bfloat16()
-        if able and dtype == torch.float32:
+        if able and dtype == torch.float32 and not full:
             found += _("; this processor has bfloat16 too: --set train.dtype=bfloat16 is about twice as fast for large models")
         wasteful, action = (
             dtype == torch.bfloat16 and not able,
             _("set train.dtype to auto; bfloat16 is slow on this processor"),
         )
     else:
-        wasteful = (dtype == torch.float32) == torch.cuda.is_bf16_supported()
+        wasteful = (dtype == torch.float32) == gpu_has_bfloat16()
         action = (
             _("set train.dtype to auto; ") + (_("float32 doubles memory") if wasteful else _("bfloat16 is slow")) + _(" here")
         )
-    return judge(_("dtype"), not wasteful, found, expected, action, otherwise="warning")
+    return judge(_("dtype"), full or not wasteful, found, expected, action, otherwise="warning")
 
 
 def check_attention(model: Any) -> Finding:

@@ -17,28 +17,22 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gemma_poetry.config import GenerateSettings
-from gemma_poetry.data.tokenization import stop_ids
 from gemma_poetry.errors import ExportError, OutputError, RunError
 from gemma_poetry.folders import ADAPTER, MERGED, model_hint
 from gemma_poetry.languages import _
 from gemma_poetry.model.fixed_poems import score_fixed_poems
 from gemma_poetry.model.loading import LoadedModel, load_model
 from gemma_poetry.model.locating import is_run, is_whole_run
-from gemma_poetry.model.towers import restore_towers
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
+from gemma_poetry.model.published_layout import write_model
 
 # The widest difference of a poem, in nats a token, that arithmetic explains.
 TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2, "q8_0": 1e-1, "q5_k_m": 2.5e-1, "q4_k_m": 5e-1}
 # And its share of what the adapter changes: an export that is nearer to the base model than that is not the run.
 _SHARE_OF_EFFECT = 0.25
 _FINER = {"bfloat16": "float32", "q8_0": "bfloat16", "q5_k_m": "q8_0", "q4_k_m": "q8_0"}
-_TOKENIZER_FILES = ("tokenizer.model",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,23 +179,17 @@ def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: Gener
         ExportError: Loaded afresh, it is not the run.
         OutputError: The folder cannot be written.
     """
-    import torch
     from safetensors import SafetensorError
 
-    dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
+    loaded = source.loaded
+    dtype = loaded.stored_dtype() if dtype == "auto" else dtype
     model = merge(source)
-    set_generation_defaults(model, source.loaded.tokenizer, sampling)
     try:
-        model.to(torch.bfloat16 if dtype == "bfloat16" else torch.float32).save_pretrained(str(folder))
+        write_model(model, loaded.tokenizer, folder, base=loaded.folder, dtype=dtype, sampling=sampling)
     except SafetensorError as error:
         raise OutputError(
             _("cannot write the weights ({error})", error=error), where=folder, action=_("free some space")
         ) from error
-    restore_towers(source.loaded.folder, folder)
-    source.loaded.tokenizer.save_pretrained(str(folder))
-    for name in _TOKENIZER_FILES:  # converters to other formats ask for it
-        if (source.loaded.folder / name).is_file():
-            shutil.copyfile(source.loaded.folder / name, folder / name)
     del model
     gc.collect()
     return check_folder(source.reference, folder, dtype)
@@ -227,21 +215,6 @@ def check_folder(reference: Reference, folder: Path, dtype: str) -> ExportCheck:
     """Loads an adapter or model folder afresh, in float32 on the CPU, and compares it with the run."""
     loaded = load_model(str(folder), device="cpu", dtype="float32")
     return compare(reference, score_fixed_poems(loaded.model, loaded.tokenizer), dtype, folder)
-
-
-def set_generation_defaults(model: Any, tokenizer: PreTrainedTokenizerBase, sampling: GenerateSettings) -> None:
-    """Both stops, padding and the recipe's sampling, for programs that read `generation_config.json`."""
-    from transformers import GenerationConfig
-
-    sampled = sampling.temperature > 0
-    chosen = {"temperature": sampling.temperature, "top_k": sampling.top_k, "top_p": sampling.top_p} if sampled else {}
-    model.generation_config = GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=stop_ids(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        do_sample=sampled,
-        **chosen,
-    )
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, sha256_file
 from gemma_poetry.config import Recipe, TrainSettings
-from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.known_lines import build_list, hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.counting import CHARACTERS, Counting
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
@@ -133,6 +133,7 @@ def _train(
     import keras
 
     out, checkpoint = run.folder, run.checkpoint
+    known = build_list(data)
     tokenizer, settings = base.tokenizer, recipe.train
     check_tokenizer(data_manifest, tokenizer, data)
     read_configuration(base.folder)
@@ -210,7 +211,7 @@ def _train(
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     merged = [f"{MERGED}/{path.name}" for path in (out / MERGED).iterdir()]
-    return write_manifest(out, contents, [UPDATES, CURVE, *merged, *hand_on_lists(out, data, base.folder)])
+    return write_manifest(out, contents, [UPDATES, CURVE, *merged, *hand_on_lists(out, known, base.folder)])
 
 
 def total_steps(settings: TrainSettings, samples: int) -> int:
@@ -220,10 +221,10 @@ def total_steps(settings: TrainSettings, samples: int) -> int:
 
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The rate of a step (from 0) of `steps`, as the schedules of transformers have it."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * step / settings.warmup_steps
     if settings.schedule == "constant":
         return settings.learning_rate
-    if step < settings.warmup_steps:
-        return settings.learning_rate * step / max(1, settings.warmup_steps)
     done = min(1.0, (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps))
     return settings.learning_rate * (1 - done if settings.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
 

@@ -92,7 +92,7 @@ def choose_dtype(
     if wanted in _SMALL and not on_gpu:
         return torch.bfloat16 if widths is not None and is_faster_in_bfloat16(*widths, wanted) else torch.float32
     if wanted in ("auto", *_SMALL):
-        return torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return torch.bfloat16 if on_gpu and gpu_has_bfloat16() else torch.float32
     if wanted not in known:
         raise UsageError(_("no dtype is called {wanted!r}", wanted=wanted), expected=_("auto, {known}", known=listed(known)))
     if wanted == "float16" and model_type not in _FLOAT16_FAMILIES:
@@ -158,8 +158,15 @@ def cpu_has_bfloat16() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def gpu_has_bfloat16() -> bool:
+    """Whether the GPU multiplies in bfloat16 itself; older ones (T4, V100) only emulate it, slowly."""
+    import torch
+
+    return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def four_bit_settings(device: str | None = None) -> dict[str, Any]:
-    """What transformers is to load base weights in 4 bits with: NF4, double quantization, bfloat16 arithmetic.
+    """What transformers is to load base weights in 4 bits with: NF4, double quantization, in bfloat16 where the GPU has it.
 
     Raises:
         UsageError: There is no CUDA device, or no bitsandbytes (a `MissingExtraError`).
@@ -179,7 +186,7 @@ def four_bit_settings(device: str | None = None) -> dict[str, Any]:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if gpu_has_bfloat16() else torch.float32,
     )
     return {"quantization_config": quantization, "device_map": {"": chosen}}
 

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import read_json
 from gemma_poetry.data.chat_frame import chat_frame
-from gemma_poetry.errors import IncompleteModelError, ModelError, NotAGemmaError, RunError
+from gemma_poetry.errors import (
+    IncompleteModelError,
+    ModelError,
+    NoRoomError,
+    NotAGemmaError,
+    RunError,
+    ran_out_of_memory,
+)
 from gemma_poetry.languages import _, listed
 from gemma_poetry.model.adapter_settings import adapter_settings
 from gemma_poetry.model.checkpoint import (
@@ -146,7 +153,7 @@ def load_model(spec: str, *, device: str | None = None, dtype: str = "auto", fou
         four_bit: Hold the weights of the layers in 4 bits, for QLoRA; a base model on a CUDA device only.
 
     Raises:
-        ModelError: And its kinds: see `check_model_folder`, `hub.fetch`.
+        ModelError: And its kinds: see `check_model_folder`, `hub.fetch`; `NoRoomError` where the weights find no room.
         RunError: A RUN folder that is incomplete, or whose adapter fits another base model.
         UsageError: A dtype that the family or device fails on.
     """
@@ -214,6 +221,8 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
             **(quantization or {}),
         )
     except Exception as error:  # whatever a library meets in settings and weights that pass singly, but not together
+        if ran_out_of_memory(error):
+            raise
         raise _unfitting(folder, model_type, _first_line(error)) from error
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing or unexpected:
@@ -250,6 +259,8 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
             logits = model(input_ids=token, **cache, use_cache=True).logits
             finite = bool(torch.isfinite(logits).all())
     except Exception as error:
+        if ran_out_of_memory(error):
+            raise
         raise _unfitting(folder, model_type, _first_line(error)) from error
     if not finite:
         raise _unfitting(folder, model_type, _("what it computes of a token is no finite number"))
@@ -269,7 +280,7 @@ def _require_room(folder: Path, element: int, device: str, *, four_bit: bool) ->
     wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
     free = available_memory(device)
     if wanted > free:
-        raise ModelError(
+        raise NoRoomError(
             _("the weights want {wanted}, and {free} are free on {device}", wanted=gib(wanted), free=gib(free), device=device),
             where=folder,
             expected=_("room for the weights, and for what is done with them (gemma-poetry doctor estimates a training)"),

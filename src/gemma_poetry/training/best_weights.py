@@ -3,13 +3,15 @@
 In: the figures of each evaluation, and the model as it is then. Out: `RUN/best.safetensors`, while the training lives, and at
 its end the model with those weights.
 
-An evaluation is better than another by its validation loss. One at which the poems that were written go less with
-their titles (`reading_fell`) gives way to any that did not: a loss can fall while poems drift away from their titles.
+An evaluation is better than another by its validation loss; one whose loss is no finite number is the worst. One at which the
+poems that were written go less with their titles (`reading_fell`) gives way to any that did not: a loss can fall while poems
+drift away from their titles.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,15 @@ class BestWeights(TrainerCallback):
         elif self._path.is_file():
             self._best = _figures_of(self._path)
 
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._best is not None:
+            evaluations = {point["step"] for point in state.log_history if "eval_loss" in point}
+            self._since = sum(step > self._best["step"] for step in evaluations)
+        self._lose_patience(control)
+
+    def _lose_patience(self, control: TrainerControl) -> None:
+        control.should_training_stop |= self._patience is not None and self._since >= self._patience
+
     def on_evaluate(
         self,
         args: TrainingArguments,
@@ -60,7 +71,7 @@ class BestWeights(TrainerCallback):
         figures = {name.removeprefix("eval_"): value for name, value in (metrics or {}).items() if name.startswith("eval_")}
         if self._best is not None and _rank(figures, state.global_step) >= _rank(self._best, self._best["step"]):
             self._since += state.global_step > self._best["step"]
-            control.should_training_stop |= self._patience is not None and self._since >= self._patience
+            self._lose_patience(control)
             return
         self._best, self._since = {**figures, "step": state.global_step}, 0
         weights = trained_weights(self._model)
@@ -89,14 +100,17 @@ class BestWeights(TrainerCallback):
         put_trained_weights(self._model, load_file(self._path))
         return self._best
 
-    def forget(self) -> None:
-        """Removes the file, once the run holds its weights."""
-        self._path.unlink(missing_ok=True)
+
+def forget_best(run: Path) -> None:
+    """Removes the file of a RUN, once that holds its weights elsewhere."""
+    (run / BEST).unlink(missing_ok=True)
 
 
-def _rank(figures: Mapping[str, Any], step: int) -> tuple[bool, float]:
+def _rank(figures: Mapping[str, Any], step: int) -> tuple[bool, bool, float]:
     """The lower the better. The beginning reads as itself: it must not win by that alone over all that was trained."""
-    return step == 0 or bool(figures.get(READING_FELL)), float(figures["loss"])
+    loss = float(figures["loss"])
+    finite = math.isfinite(loss)
+    return not finite, step == 0 or bool(figures.get(READING_FELL)), loss if finite else math.inf
 
 
 def _figures_of(path: Path) -> dict[str, Any]:

@@ -21,18 +21,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
-from gemma_poetry.config import Recipe, TrainSettings
-from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.artifacts import MANIFEST, sha256_file
+from gemma_poetry.config import GenerateSettings, Recipe, TrainSettings
+from gemma_poetry.corpus.known_lines import build_list, hand_on_lists
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.data.counting import CHARACTERS, Counting
+from gemma_poetry.data.counting import CHARACTERS, Counting, perplexity
 from gemma_poetry.data.tokenization import TokenizedPoem, check_tokenizer, padding_id, read_tokenized
-from gemma_poetry.errors import DataError, RunError, TrainingError
+from gemma_poetry.errors import DataError, NoRoomError, RunError, TrainingError, ran_out_of_memory
 from gemma_poetry.folders import ADAPTER, MERGED, check_data_folder
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import check_manifest, write_manifest
 from gemma_poetry.progress import say
-from gemma_poetry.runs import STARTED, RunFolder, at_work
+from gemma_poetry.runs import RunFolder, at_work
 
 if TYPE_CHECKING:
     from gemma_poetry.model.loading import LoadedModel
@@ -68,7 +68,7 @@ def finetune(
         data: A DATA folder.
         model_spec: The base model: preset, folder or Hub id.
         out: The RUN folder; new or empty unless `resume`.
-        recipe: The recipe; its `train` and `lora` sections are used.
+        recipe: The recipe; its `train` and `lora` sections are used, and `generate` for what a model trained whole recommends.
         resume: Go on from the newest complete checkpoint in `out`; to a run that is finished nothing is done.
         recipe_name: The recipe's name, for the manifest.
         counting: What perplexity is divided by.
@@ -119,6 +119,8 @@ def _train(
     watching: Watching | None,
     callbacks: Sequence[Any],
 ) -> dict[str, Any]:
+    import torch
+
     from gemma_poetry.doctor.memory_checks import require_memory
     from gemma_poetry.model.families import choose_device
     from gemma_poetry.model.fixed_poems import score_fixed_poems
@@ -126,25 +128,30 @@ def _train(
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter, describe_matches, trained_weights
     from gemma_poetry.model.shards import sharded_share, shards_weights
-    from gemma_poetry.training.best_weights import BestWeights
+    from gemma_poetry.training.arithmetic import multiplies_in_bfloat16, weights_dtype
+    from gemma_poetry.training.best_weights import BestWeights, forget_best
     from gemma_poetry.training.fused.apply import apply_fused
     from gemma_poetry.training.processes import is_main_process, join_processes, process_count
 
     out, checkpoint = run.folder, run.checkpoint
+    known = build_list(data)
     full = recipe.train.method == "full"
     join_processes(four_bit=recipe.lora.four_bit, full=full)
     available = None if shards_weights() else available_memory(choose_device(None))
     # Steps of every weight are too small for bfloat16 to hold: it multiplies in it, and keeps the weights in float32.
-    dtype = "float32" if full else _dtype(run, recipe.train)
-    loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit and not full)
+    dtype = "float32" if full else weights_dtype(run, recipe.train.dtype)
+    loaded = load_model(model_spec, dtype=dtype, four_bit=recipe.lora.four_bit)
     if loaded.adapted:
         raise RunError(
             _("the model is a run, not a base model"), where=model_spec, action=_("name its base, {base}", base=loaded.base)
         )
     check_tokenizer(data_manifest, loaded.tokenizer, data)
-    if checkpoint is None and is_main_process():
-        # Noted for whoever goes on, on a machine that may be faster in another one.
-        write_json(out / STARTED, {**run.start, "dtype": str(loaded.model.dtype).removeprefix("torch.")})
+    if full:
+        bfloat16 = multiplies_in_bfloat16(run, recipe.train.dtype, loaded.model.config)
+    else:  # the weights themselves are in it
+        bfloat16 = loaded.model.dtype == torch.bfloat16
+    if is_main_process():
+        run.note_dtype("bfloat16" if bfloat16 else "float32")
     samples = [one for one in read_tokenized(data / "train.txt", loaded.tokenizer) if len(one) <= recipe.train.max_tokens]
     if not samples:
         raise TrainingError(
@@ -171,7 +178,9 @@ def _train(
             else _("LoRA on {describe_matches}", describe_matches=describe_matches(matched))
         )
     watch = None if watching is None or process_count() > 1 else watching(replace(loaded, model=model, adapted=not full), run)
-    trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch)
+    # On a CPU an adapter in float32 is multiplied with weights in bfloat16 without further ado.
+    autocast = bfloat16 and (full or torch.cuda.is_available())
+    trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch, autocast=autocast)
     best = None
     keeps_best = recipe.train.keep == "best"
     if (keeps_best or recipe.train.patience) and len(trainer.eval_dataset):
@@ -188,10 +197,10 @@ def _train(
     weights = trained_weights(model)
     if not is_main_process():
         return {}
-    lists = hand_on_lists(out, data, loaded.folder)
+    lists = hand_on_lists(out, known, loaded.folder)
     measured = {name: value for name, value in figures.items() if name.startswith("ppl")}
     if full:
-        files = _write_whole(model, vocabulary, loaded, model_spec, run)
+        files = _write_whole(model, vocabulary, loaded, model_spec, run, recipe.generate)
     else:
         files = list(ADAPTER_FILES)
         with run.writing(out / ADAPTER):
@@ -202,7 +211,7 @@ def _train(
         "base": {**loaded.identity(), "weights_sha256": _weights_hash(model_spec)},
         "data": {
             "folder": str(data),
-            "manifest_sha256": sha256_file(data / MANIFEST),
+            "manifest_sha256": run.start["data_manifest_sha256"],
             "train_poems": len(samples),
             # Generation asks the run what language it was taught.
             **({"domain": data_manifest["domain"]} if "domain" in data_manifest else {}),
@@ -232,24 +241,29 @@ def _train(
             "rows": vocabulary.rows,
         }
         held_out, units = trainer.eval_dataset.samples, sum(trainer.eval_dataset.characters or ())
-        # The stock model takes the place of the pruned one, never both at once.
-        del trainer, model, loaded, vocabulary
+        # The stock model takes the place of the pruned one, never both at once: whatever holds that one is let go.
+        del trainer, model, loaded, vocabulary, best, watch, weights
         whole = out / (MERGED if full else ADAPTER)
-        perplexities, contents["fixed_poems"] = _full_scores(whole, held_out, counting.unit, units)
+        perplexities, contents["fixed_poems"] = _full_scores(whole, held_out, counting.unit, units, contents["dtype"])
         contents["validation"] = {**perplexities, **measured}
     elif sharded_share(model) == 0:  # else each process has its own part
         contents["fixed_poems"] = list(score_fixed_poems(model.eval(), loaded.tokenizer))
     done = write_manifest(out, contents, [*files, "curve.jsonl", *lists])
-    if best is not None:
-        best.forget()
+    forget_best(out)
     return done
 
 
-def _write_whole(model: Any, vocabulary: KeptVocabulary | None, loaded: LoadedModel, spec: str, run: RunFolder) -> list[str]:
+def _write_whole(
+    model: Any,
+    vocabulary: KeptVocabulary | None,
+    loaded: LoadedModel,
+    spec: str,
+    run: RunFolder,
+    sampling: GenerateSettings,
+) -> list[str]:
     """Writes a model that was trained whole as a plain folder, in the dtype of its base; the names of its files."""
-    import torch
-
     from gemma_poetry.model.loading import load_model
+    from gemma_poetry.model.published_layout import write_model
     from gemma_poetry.model.vocabulary import put_back
 
     folder = run.folder / MERGED
@@ -258,8 +272,7 @@ def _write_whole(model: Any, vocabulary: KeptVocabulary | None, loaded: LoadedMo
         whole = load_model(spec, device="cpu", dtype="float32").model
         put_back(model, vocabulary, whole)
     with run.writing(folder):
-        whole.to(torch.bfloat16 if loaded.stored_dtype() == "bfloat16" else torch.float32).save_pretrained(str(folder))
-        loaded.tokenizer.save_pretrained(str(folder))
+        write_model(whole, loaded.tokenizer, folder, base=loaded.folder, dtype=loaded.stored_dtype(), sampling=sampling)
     return [f"{MERGED}/{path.name}" for path in sorted(folder.iterdir())]
 
 
@@ -287,9 +300,10 @@ def _readings(trainer: Any, kept_step: int) -> dict[str, dict[str, float]]:
 
 
 def _full_scores(
-    adapter: Path, samples: Sequence[TokenizedPoem], unit: str, units: int
+    run: Path, samples: Sequence[TokenizedPoem], unit: str, units: int, dtype: str
 ) -> tuple[dict[str, float], list[float]]:
-    """From the stock model with the adapter on top, over the full vocabulary: perplexities of held-out poems, fixed poems."""
+    """From the whole model, in the arithmetic of the training, over the full vocabulary: perplexities of held-out poems, and
+    fixed poems; nothing where it does not fit."""
     import torch
 
     from gemma_poetry.model.families import choose_device
@@ -301,30 +315,20 @@ def _full_scores(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:
-        whole = load_model(str(adapter), device=str(choose_device(None)))
+        whole = load_model(str(run), device=str(choose_device(None)), dtype=dtype)
         fixed = list(score_fixed_poems(whole.model, whole.tokenizer))
         scores = score_completions(whole.model, samples)
-    except torch.OutOfMemoryError:  # trained pruned or in shards, on devices that the whole model is too large for
+    except (NoRoomError, RuntimeError, MemoryError) as error:
+        if not isinstance(error, NoRoomError) and not ran_out_of_memory(error):
+            raise
+        # Trained pruned or in shards, on devices that the whole model is too large for.
         say(_("the whole model does not fit on this device: run `evaluate` where it does"))
         return {}, []
     if not scores:
         return {}, fixed
     nats = sum(score.nll for score in scores)
-    perplexities = {"ppl_token": math.exp(nats / sum(score.tokens for score in scores))}
-    return perplexities | ({f"ppl_{unit}": math.exp(nats / units)} if units else {}), fixed
-
-
-def _dtype(run: RunFolder, settings: TrainSettings) -> str:
-    """The arithmetic to load the model in: what a resumed run was begun in, however fast this machine is today."""
-    from gemma_poetry.model.families import FASTEST
-    from gemma_poetry.training.processes import process_count
-
-    if settings.dtype != "auto":
-        return settings.dtype
-    started = run.folder / STARTED
-    begun = read_json(started).get("dtype", "auto") if run.checkpoint is not None and started.is_file() else None
-    # Several processes must not come to different conclusions.
-    return str(begun or (FASTEST if process_count() == 1 else "auto"))
+    perplexities = {"ppl_token": perplexity(nats, sum(score.tokens for score in scores))}
+    return perplexities | ({f"ppl_{unit}": perplexity(nats, units)} if units else {}), fixed
 
 
 def _compile_layers(model: Any, settings: TrainSettings, samples: int) -> None:
@@ -379,6 +383,8 @@ def _trainer(
     vocabulary: KeptVocabulary | None,
     counting: Counting,
     watch: Watch | None,
+    *,
+    autocast: bool,
 ) -> Any:
     import torch
 
@@ -399,7 +405,7 @@ def _trainer(
     ]
     return PoetryTrainer(
         model=model,
-        args=_arguments(run.folder, settings, loaded, len(samples), evaluated=bool(kept), begun=run.checkpoint is not None),
+        args=_arguments(run, settings, len(samples), evaluated=bool(kept), autocast=autocast),
         train_dataset=PoemDataset(samples),
         eval_dataset=PoemDataset([sample for _, sample in kept], [counting.count(poem.lines) for poem, _ in kept]),
         data_collator=PaddedCollator(padding_id(tokenizer)),
@@ -420,14 +426,13 @@ def _steps(settings: TrainSettings, samples: int) -> int:
     return math.ceil(settings.epochs * math.ceil(samples / poems))
 
 
-def _arguments(out: Path, settings: TrainSettings, loaded: LoadedModel, samples: int, *, evaluated: bool, begun: bool) -> Any:
+def _arguments(run: RunFolder, settings: TrainSettings, samples: int, *, evaluated: bool, autocast: bool) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    on_accelerator = torch.cuda.is_available()
     total = settings.max_steps or _steps(settings, samples)
     return TrainingArguments(
-        output_dir=str(out),
+        output_dir=str(run.folder),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         per_device_train_batch_size=settings.batch_size,
@@ -435,7 +440,7 @@ def _arguments(out: Path, settings: TrainSettings, loaded: LoadedModel, samples:
         gradient_accumulation_steps=settings.gradient_accumulation,
         activation_checkpointing=settings.gradient_checkpointing,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
@@ -443,31 +448,20 @@ def _arguments(out: Path, settings: TrainSettings, loaded: LoadedModel, samples:
         eval_strategy="steps" if evaluated else "no",
         # A run shorter than one interval still gets a curve, whose last point is the end.
         eval_steps=min(settings.evaluation_steps, math.ceil(total / 4)),
-        eval_on_start=evaluated and not begun,  # the curve of a resumed run has that point already
+        eval_on_start=evaluated and run.checkpoint is None,  # the curve of a resumed run has that point already
         save_strategy="steps",
         save_steps=settings.save_steps,
         save_total_limit=settings.save_limit,
         logging_steps=settings.logging_steps,
         logging_first_step=True,
         report_to="none",
-        bf16=settings.dtype != "float32" and (on_accelerator or _multiplies_in_bfloat16(loaded, settings)),
+        bf16=autocast,
         seed=settings.seed,
         data_seed=settings.seed,
         remove_unused_columns=False,
         label_names=["labels"],
-        use_cpu=not on_accelerator,
+        use_cpu=not torch.cuda.is_available(),
     )
-
-
-def _multiplies_in_bfloat16(loaded: LoadedModel, settings: TrainSettings) -> bool:
-    """Whether float32 weights are multiplied in bfloat16 on this CPU."""
-    from gemma_poetry.model.families import is_faster_in_bfloat16
-
-    if settings.method != "full" or settings.dtype == "bfloat16":
-        return settings.method == "full"  # else the weights themselves are in it
-    text = loaded.model.config.get_text_config()
-    width = text.intermediate_size
-    return is_faster_in_bfloat16(text.hidden_size, width[0] if isinstance(width, list) else width)
 
 
 def _weights_hash(model_spec: str) -> dict[str, str]:

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gemma_poetry.artifacts import MANIFEST, read_json, sha256_file, write_json
+from gemma_poetry.artifacts import MANIFEST, sha256_file
 from gemma_poetry.config import PretrainSettings
-from gemma_poetry.corpus.known_lines import hand_on_lists
+from gemma_poetry.corpus.known_lines import KnownLines, build_list, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.data.prompts import dropped_conditions
@@ -30,7 +30,7 @@ from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
 from gemma_poetry.languages import _, localized
 from gemma_poetry.manifests import check_manifest, read_manifest, write_manifest
-from gemma_poetry.runs import STARTED, RunFolder, at_work
+from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
@@ -106,6 +106,7 @@ def _pretrain(
     from gemma_poetry.data.dataset import PackedCollator, PackedDataset, PaddedCollator, TokenBudgetSampler
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset, load_preset
+    from gemma_poetry.training.arithmetic import multiplies_in_bfloat16
     from gemma_poetry.training.growth import grow
     from gemma_poetry.training.processes import is_main_process, process_count
     from gemma_poetry.training.trainer import PoetryTrainer
@@ -114,8 +115,9 @@ def _pretrain(
     poems = load_poems(data, "train")
     if not poems:
         raise DataError(_("train.jsonl holds no poem"), where=data, action=_("prepare a larger collection"))
+    known, clusters = build_list(data), {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")}
     if start:
-        _check_start(start, poems)
+        _check_start(start, clusters["train"])
     saved = (out / "tokenizer.json").is_file()
     if checkpoint:
         tokenizer = AutoTokenizer.from_pretrained(out if saved else checkpoint)
@@ -132,7 +134,10 @@ def _pretrain(
     model = build_preset(settings.preset, tokenizer, settings.seed)
     if start and not checkpoint:
         grow(load_preset(start), AutoTokenizer.from_pretrained(start), model, tokenizer)
-    _require_memory(model, settings)
+    bfloat16 = multiplies_in_bfloat16(run, settings.dtype, model.config)
+    if is_main_process():
+        run.note_dtype("bfloat16" if bfloat16 else "float32")
+    _require_memory(model, settings, bfloat16=bfloat16)
     if settings.compile == "on" or (settings.compile == "auto" and torch.cuda.is_available()):
         for layer in model.model.layers:
             layer.compile()
@@ -140,10 +145,6 @@ def _pretrain(
     sampler = TokenBudgetSampler(
         rows.row_lengths, settings.block_tokens, settings.block_tokens * settings.batch_blocks, settings.seed, processes
     )
-    bfloat16 = _in_bfloat16(run, settings, model.config)
-    if not checkpoint and is_main_process():
-        # Noted for whoever goes on, on a machine that may be faster in another arithmetic.
-        write_json(out / STARTED, {**run.start, "dtype": "bfloat16" if bfloat16 else "float32"})
     trainer = PoetryTrainer(
         model=model,
         args=_arguments(out, settings, len(sampler) // processes, bfloat16=bfloat16),
@@ -167,10 +168,16 @@ def _pretrain(
         return {}
     with run.writing(out / "model.safetensors"):
         model.to(torch.bfloat16).save_pretrained(out, max_shard_size=SHARD_BYTES)
-    return _write_manifest(out, data, data_manifest, settings, trainer, final, seconds, tokenizer, start)
+    told = {
+        "manifest_sha256": run.start["data_manifest_sha256"],
+        "source": data_manifest.get("source"),
+        "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
+        "clusters": clusters,
+    }
+    return _write_manifest(out, told, known, settings, trainer, final, seconds, tokenizer, start)
 
 
-def _require_memory(model: Any, settings: PretrainSettings) -> None:
+def _require_memory(model: Any, settings: PretrainSettings, *, bfloat16: bool) -> None:
     """Refuses a pretraining that cannot have the memory it wants: a weight, its gradient and one moment, and what is kept
     of a batch for the backward pass.
 
@@ -184,7 +191,7 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
     device = str(choose_device(None))
     on_accelerator = device.startswith("cuda")
     shape = read_shape(model.config)
-    kept = kept_by_all(shape, 2 if on_accelerator else 4, settings.block_tokens, on_gpu=on_accelerator)
+    kept = kept_by_all(shape, 2 if on_accelerator and bfloat16 else 4, settings.block_tokens, on_gpu=on_accelerator)
     batch = settings.batch_blocks * settings.block_tokens * kept
     # The weights are made on the CPU, where their memory is taken already.
     state = (12 if on_accelerator else 8) * shape.parameters
@@ -204,33 +211,15 @@ def _require_memory(model: Any, settings: PretrainSettings) -> None:
         )
 
 
-def _in_bfloat16(run: RunFolder, settings: PretrainSettings, config: Any) -> bool:
-    """Whether products are computed in bfloat16: as a resumed training was begun, else where this machine is faster in it."""
-    import torch
-
-    from gemma_poetry.model.families import is_faster_in_bfloat16
-    from gemma_poetry.training.processes import process_count
-
-    started = run.folder / STARTED
-    begun = read_json(started).get("dtype") if run.checkpoint is not None and started.is_file() else None
-    wanted = settings.dtype if begun is None else begun
-    if wanted != "auto":
-        return wanted == "bfloat16"
-    if torch.cuda.is_available():
-        return True
-    # Several processes must not come to different conclusions.
-    return process_count() == 1 and is_faster_in_bfloat16(config.hidden_size, config.intermediate_size)
-
-
 def _weights(folder: Path) -> list[str]:
     """The names of a MODEL's weights files, and of their index where there are several."""
     return sorted(path.name for path in folder.glob("model*.safetensors*"))
 
 
-def _check_start(start: Path, poems: Sequence[Poem]) -> None:
+def _check_start(start: Path, cluster: str) -> None:
     """Refuses a beginning that would let poems kept from this run's training into its weights."""
     manifest = check_manifest(start, [*_weights(start), "config.json", "tokenizer.json"])
-    if manifest.get("data", {}).get("clusters", {}).get("train") != cluster_digest(poems):
+    if manifest.get("data", {}).get("clusters", {}).get("train") != cluster:
         raise ModelError(
             _("the model to begin with was trained on other poems than this training split"),
             expected=_("the same near-duplicate clusters in its manifest: else poems of val and test may be known to it"),
@@ -304,6 +293,7 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
     from transformers import TrainingArguments
 
     steps = settings.max_steps or math.ceil(settings.epochs * batches_per_epoch / settings.gradient_accumulation)
+    decay = round(settings.decay_share * steps)
     return TrainingArguments(
         output_dir=str(out),
         max_steps=steps,
@@ -311,8 +301,9 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
         per_device_eval_batch_size=16,
         max_grad_norm=settings.max_gradient_norm,
         lr_scheduler_type="warmup_stable_decay",
-        lr_scheduler_kwargs={"decay_type": "linear", "num_decay_steps": round(settings.decay_share * steps)},
-        warmup_steps=settings.warmup_steps,
+        lr_scheduler_kwargs={"decay_type": "linear", "num_decay_steps": decay},
+        # In a short training the decay would begin in the midst of the warm-up, at a rate that was never reached.
+        warmup_steps=min(settings.warmup_steps, steps - decay),
         eval_strategy="steps",
         eval_steps=settings.evaluation_steps,
         save_strategy="steps",
@@ -333,8 +324,8 @@ def _arguments(out: Path, settings: PretrainSettings, batches_per_epoch: int, *,
 
 def _write_manifest(
     out: Path,
-    data: Path,
-    data_manifest: dict[str, Any],
+    data: dict[str, Any],
+    known: KnownLines,
     settings: PretrainSettings,
     trainer: Any,
     final: dict[str, float],
@@ -350,12 +341,7 @@ def _write_manifest(
         "preset": settings.preset,
         "parameters": parameters,
         "recipe": {"pretrain": settings.model_dump(mode="json")},
-        "data": {
-            "manifest_sha256": sha256_file(data / MANIFEST),
-            "source": data_manifest.get("source"),
-            "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
-            "clusters": {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")},
-        },
+        "data": data,
         "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
         "steps": trainer.state.global_step,
         "tokens_seen": trainer.state.num_input_tokens_seen,
@@ -374,5 +360,5 @@ def _write_manifest(
                 if name in earlier
             },
         }
-    lists = hand_on_lists(out, data, start)
+    lists = hand_on_lists(out, known, start)
     return write_manifest(out, contents, [*_weights(out), "config.json", "tokenizer.json", "curve.jsonl", *lists])

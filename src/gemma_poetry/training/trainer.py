@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -39,13 +38,14 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_utils import EvalPrediction
 
 from gemma_poetry.artifacts import atomic_writer
+from gemma_poetry.data.counting import perplexity
 from gemma_poetry.data.dataset import IGNORED, split_batch
 from gemma_poetry.errors import TrainingError
 from gemma_poetry.languages import _
 from gemma_poetry.model.completion_loss import CompletionHead, completion_losses
 from gemma_poetry.model.families import PLAIN_TOKENS
 from gemma_poetry.model.vocabulary import KeptVocabulary, whole_ids
-from gemma_poetry.progress import is_shown
+from gemma_poetry.progress import is_shown, say
 from gemma_poetry.runs import RunFolder, checkpoints, mark_complete
 from gemma_poetry.training.processes import is_main_process
 from gemma_poetry.training.sharded_trainer import ShardedTrainer
@@ -94,6 +94,7 @@ class PoetryTrainer(ShardedTrainer):
         self._perplexity = f"ppl_{unit}"
         self._batch_sampler = batch_sampler
         self._evaluation_collator = evaluation_collator
+        _take_one_gpu(arguments["args"])
         super().__init__(compute_metrics=self._validation_metrics, **arguments)
         # The loss below divides by the number of labelled tokens itself, over all accumulated batches.
         self.model_accepts_loss_kwargs = True
@@ -237,13 +238,13 @@ class PoetryTrainer(ShardedTrainer):
     def _validation_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
         figures, groups = torch.as_tensor(prediction.predictions), torch.as_tensor(prediction.label_ids)
         nats, tokens, characters = figures.sum(0).tolist()
-        metrics = {"loss": nats / tokens, f"ppl_token{self._suffix}": math.exp(nats / tokens)}
+        metrics = {"loss": nats / tokens, f"ppl_token{self._suffix}": perplexity(nats, tokens)}
         if characters:
-            metrics[f"{self._perplexity}{self._suffix}"] = math.exp(nats / characters)
+            metrics[f"{self._perplexity}{self._suffix}"] = perplexity(nats, characters)
             for index, name in enumerate(self._groups):
                 group_nats, _unused, group_characters = figures[groups == index].sum(0).tolist()
                 if group_characters:
-                    metrics[f"{self._perplexity}{self._suffix}/{name}"] = math.exp(group_nats / group_characters)
+                    metrics[f"{self._perplexity}{self._suffix}/{name}"] = perplexity(group_nats, group_characters)
         return metrics | self._watched()
 
     def _watched(self) -> dict[str, float]:
@@ -256,8 +257,8 @@ class PoetryTrainer(ShardedTrainer):
             return dict(self._watch(model, self.state.global_step))
 
     def _run_epoch(self, *arguments: Any, **options: Any) -> None:
-        if self.state.global_step >= self.state.max_steps:
-            # Resumed after its last step: the Trainer itself would look at the count only after one step more.
+        if self.state.global_step >= self.state.max_steps or self.control.should_training_stop:
+            # Resumed after its last step: the Trainer itself would look at count and control only after one step more.
             self.control.should_training_stop = True
             return
         super()._run_epoch(*arguments, **options)
@@ -289,6 +290,18 @@ class PoetryTrainer(ShardedTrainer):
             mark_complete(folder, self.state.global_step)
             for old in checkpoints(folder.parent)[:-limit] if limit else []:
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def _take_one_gpu(arguments: TrainingArguments) -> None:
+    """Lets a process train on one GPU, however many it sees.
+
+    By itself the Trainer would share each batch among them (`nn.DataParallel`), whose copies of the model have no part in what
+    is done to the model here.
+    """
+    seen = arguments.n_gpu
+    if seen > 1:
+        arguments._n_gpu = 1
+        say(_("one of {seen} GPUs is used (accelerate launch uses all)", seen=seen))
 
 
 class _LogWriter(TensorBoardCallback):

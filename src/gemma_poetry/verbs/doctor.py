@@ -9,6 +9,7 @@ In: a base model, a DATA folder, a recipe. Out: findings, worst news included, a
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,8 @@ def _check_model(
     try:
         with stage(_("Loading the model")):
             dtype = FASTEST if recipe.train.dtype == "auto" else recipe.train.dtype
+            if recipe.train.method == "full":
+                dtype = "float32"  # as training holds them, whatever it multiplies in
             loaded = load_model(model, dtype=dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
         yield fault_of(_("model"), error)
@@ -138,6 +141,7 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     import torch
 
     from gemma_poetry.model.checkpoint import weight_files
+    from gemma_poetry.model.families import gpu_has_bfloat16
     from gemma_poetry.model.free_memory import available_memory, gib
     from gemma_poetry.model.locating import locate
     from gemma_poetry.model.towers import weight_bytes
@@ -148,7 +152,10 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
         return available, Finding(
             _("room"), "ok", _("{available} free", available=gib(available)), _("room for the weights (not downloaded yet)")
         )
-    half = recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and torch.cuda.is_available())
+    has_bfloat16 = torch.cuda.is_available() and gpu_has_bfloat16()
+    half = recipe.train.method != "full" and (
+        recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and has_bfloat16)
+    )
     element, four_bit = 2 if half else 4, recipe.lora.four_bit
     wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
     kind = "bfloat16" if half else "float32"
@@ -162,37 +169,58 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
             available=gib(available),
         ),
         _("room for the weights"),
-        _("choose a smaller model, or a machine with more memory") + ("" if four_bit else _("; on a GPU: lora.four_bit=true")),
+        _("choose a smaller model, or a machine with more memory")
+        + ("" if four_bit or recipe.train.method == "full" else _("; on a GPU: lora.four_bit=true")),
     )
 
 
 def check_disk(out: Path, model: str, recipe: Recipe) -> Finding:
-    """Space for the checkpoints of a run: adapter, gradients' moments, and one more while the oldest is removed.
+    """Space for the checkpoints of a run: what is trained, its two moments, and one more while the oldest is removed; the best.
 
-    The adapter's size is not known before the model is; 2% of the weights is more than rank 64 takes.
+    The adapter's size is not known before the model is; 2% of the weights is more than rank 64 takes. Where every weight is
+    trained, in float32, a vocabulary that may be pruned is left out.
     """
     from gemma_poetry.model.free_memory import gib
     from gemma_poetry.model.locating import locate
 
     folder = Path(locate(model))
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    adapter = weights // 50
-    wanted = (recipe.train.save_limit + 1) * 3 * adapter + adapter + 64 * 2**20
+    full = recipe.train.method == "full"
+    trained = 4 * _parameters(folder, recipe) if full else weights // 50
+    wanted = (recipe.train.save_limit + 1) * 3 * trained + trained + 64 * 2**20
     place = next(path for path in [out.absolute(), *out.absolute().parents] if path.exists())
     free = shutil.disk_usage(place).free
     found = _(
-        "{free} free at {place}, {wanted} for {save_limit} checkpoints, {weights} to merge",
+        "{free} free at {place}, {wanted} for {save_limit} checkpoints, {weights} for a whole model",
         free=gib(free),
         place=place,
         wanted=gib(wanted),
         save_limit=recipe.train.save_limit,
         weights=gib(weights),
     )
-    expected = _("space for checkpoints, and for a merged export")
+    expected = _("space for checkpoints, and for the trained or merged model")
+    if full:
+        wanted, weights = wanted + weights, 0  # the run itself holds it
     action = _("free some space, choose another --out, or lower train.save_limit")
     if free < wanted:
         return Finding(_("disk"), "fault", found, expected, action)
     return judge(_("disk"), free >= wanted + weights, found, expected, action, otherwise="warning")
+
+
+def _parameters(folder: Path, recipe: Recipe) -> int:
+    """Parameters of a checkpoint that a training of every weight has for certain; 0 where it is not downloaded yet."""
+    from gemma_poetry.model.checkpoint import read_header, weight_files
+    from gemma_poetry.model.towers import is_tower
+
+    if not folder.is_dir():
+        return 0
+    whole = recipe.train.vocabulary == "whole"
+    entries = [entry for path in weight_files(folder) for entry in read_header(path)[0].items()]
+    return sum(
+        math.prod(entry["shape"])
+        for name, entry in entries
+        if name != "__metadata__" and not is_tower(name) and (whole or ".layers." in name)
+    )
 
 
 def findings_table(findings: list[Finding]) -> Table:

@@ -30,6 +30,7 @@ from gemma_poetry.artifacts import read_jsonl, write_jsonl
 from gemma_poetry.config import Recipe
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
+from gemma_poetry.data.counting import perplexity
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.errors import GenerationError, UsageError
@@ -148,7 +149,7 @@ class ReadingWatch:
             "poets_title_first": sum(rank == 1 for rank in poets_ranks) / len(poets_ranks),
             "poets_title_gain": sum(poets_gains) / len(poets_gains),
             "distinct_2": pairs.value if pairs else math.nan,
-            "base_ppl": math.exp(sum(nats) / units),
+            "base_ppl": perplexity(sum(nats), units),
             "reading_fell": float(self._below(gains, self._start()) and self._below(gains, poets_gains)),
         }
 
