@@ -122,11 +122,11 @@ def test_answers_are_more_parallel_for_it(tiny, tokenizer, monkeypatch):
 
 
 def test_octaves_favour_words_that_answer_where_effort_is_spent(tiny, tokenizer):
+    generator = PoemGenerator(tiny, tokenizer, GenerateSettings(), guards=NOTHING_KNOWN)
     for effort, lines in ((2, ()), (3, (4, 6))):
-        generator = PoemGenerator(tiny, tokenizer, GenerateSettings(effort=effort), guards=NOTHING_KNOWN)
-        for draft in generator._drafts(PoemRequest("五律"), 2, 1, 0):
+        for draft in generator._drafts(PoemRequest("五律"), 2, 1, 0, effort):
             assert tuple(line for line, _ in draft.plan.answering) == lines
-        (draft,) = generator._drafts(PoemRequest("五绝"), 1, 1, 0)
+        (draft,) = generator._drafts(PoemRequest("五绝"), 1, 1, 0, effort)
         assert draft.plan.answering == ()
-        (draft,) = generator._drafts(PoemRequest(answer="海内存知己"), 1, 1, 0)
+        (draft,) = generator._drafts(PoemRequest(answer="海内存知己"), 1, 1, 0, effort)
         assert draft.plan.answering == ((2, ""),), "whatever the effort"

@@ -124,7 +124,9 @@ def test_on_a_wide_head_the_model_is_confined_to_the_pieces_of_poems(tiny, token
             staticmethod(lambda own, *rest: (weights.append(own.clone()), decode(own, *rest))[1]),
         )
         generator = PoemGenerator(tiny, tokenizer, settings, guards=NOTHING_KNOWN)
-        drafts = [draft for number, wish in enumerate(wishes) for draft in generator._drafts(wish, 6, 5, number)]
+        drafts = [
+            draft for number, wish in enumerate(wishes) for draft in generator._drafts(wish, 6, 5, number, settings.effort)
+        ]
         found = generator.particles.decode([one.prompt for one in drafts], [one.plan for one in drafts], 6, seed=4)
         monkeypatch.setattr(ParticleDecoder, "_draw_again", staticmethod(decode))
         return found, weights
