@@ -12,11 +12,12 @@ import torch
 from gemma_poetry.artifacts import read_json, sha256_file, write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.reading import load_poems
+from gemma_poetry.data.prompts import CLASSICAL
 from gemma_poetry.errors import DataError, ModelError, RunError
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
-from gemma_poetry.training.pretraining import DOMAIN, pretrain
+from gemma_poetry.training.pretraining import pretrain
 from tests.tiny import save_data
 
 SETTINGS = load_recipe(
@@ -125,7 +126,7 @@ def test_data_of_another_domain_are_refused(tmp_path):
     (data / "manifest.json").write_text(json.dumps(manifest | {"domain": "english-verse"}))
     with pytest.raises(DataError, match="of the domain 'english-verse'"):
         pretrain(data, tmp_path / "MODEL", load_recipe().pretrain)
-    assert not (tmp_path / "MODEL").exists() and DOMAIN == DEFAULT
+    assert not (tmp_path / "MODEL").exists() and CLASSICAL == DEFAULT
 
 
 def test_a_beginning_that_saw_other_poems_is_refused(trained, tmp_path):

@@ -22,6 +22,8 @@ TITLE_LABEL = "\n题目："
 AUTHOR_LABEL = "\n作者："
 WORDS_LABEL = "\n意象："
 POEM_LABEL = "\n诗："
+CLASSICAL = "classical-chinese"
+"""The name of the domain that these labels are of, the default one."""
 LABELS = (FORM_LABEL, TITLE_LABEL, AUTHOR_LABEL, WORDS_LABEL, POEM_LABEL)
 WORD_MARK = "、"
 """What stands between the words of a prompt."""

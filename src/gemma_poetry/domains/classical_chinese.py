@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gemma_poetry.corpus.poem import Poem, SourcePoem
-from gemma_poetry.data.prompts import CHINESE, Conditions, Template
+from gemma_poetry.data.prompts import CHINESE, CLASSICAL, Conditions, Template
 from gemma_poetry.domains.domain import Domain
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.check_result import ScansionResult, scansion_result
@@ -31,7 +31,7 @@ class ClassicalChinese(Domain):
             曲.
     """
 
-    name = "classical-chinese"
+    name = CLASSICAL
     description = _("Classical Chinese poems (诗 词 曲): tones, rhymes and tunes")
     forms = FORM_NAMES
     languages = ("lzh",)

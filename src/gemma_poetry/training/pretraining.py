@@ -24,7 +24,7 @@ from gemma_poetry.config import PretrainSettings
 from gemma_poetry.corpus.known_lines import KnownLines, build_list, hand_on_lists
 from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.corpus.reading import load_poems
-from gemma_poetry.data.prompts import dropped_conditions
+from gemma_poetry.data.prompts import CLASSICAL, dropped_conditions
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, encode_samples, tokenizer_fingerprint
 from gemma_poetry.errors import DataError, ModelError, TrainingError, UsageError
 from gemma_poetry.folders import check_data_folder
@@ -34,9 +34,6 @@ from gemma_poetry.runs import RunFolder, at_work
 
 SHARD_BYTES = 15 * 2**20
 """Bytes of a weights file at most: code hosts and package indexes take no large ones."""
-
-DOMAIN = "classical-chinese"
-"""The domain whose prompt and characters a pretraining knows, as `domains.registry` calls it."""
 
 
 def pretrain(
@@ -75,8 +72,8 @@ def pretrain(
         )
     check_data_folder(data)
     data_manifest = check_manifest(data, ["train.jsonl", "val.jsonl", "test.jsonl"])
-    domain = data_manifest.get("domain") or DOMAIN
-    if domain != DOMAIN:
+    domain = data_manifest.get("domain") or CLASSICAL
+    if domain != CLASSICAL:
         raise DataError(
             _("the data are of the domain {domain!r}", domain=domain),
             where=data,
@@ -115,7 +112,8 @@ def _pretrain(
     poems = load_poems(data, "train")
     if not poems:
         raise DataError(_("train.jsonl holds no poem"), where=data, action=_("prepare a larger collection"))
-    known, clusters = build_list(data), {name: cluster_digest(load_poems(data, name)) for name in ("train", "val", "test")}
+    known = build_list(data)
+    clusters = {"train": cluster_digest(poems)} | {name: cluster_digest(load_poems(data, name)) for name in ("val", "test")}
     if start:
         _check_start(start, clusters["train"])
     saved = (out / "tokenizer.json").is_file()
