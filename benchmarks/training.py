@@ -1,4 +1,4 @@
-"""Speed and memory of a LoRA fine-tuning against TRL's `SFTTrainer`, on the full shape of Gemma 3 270M.
+"""Speed and memory of a LoRA fine-tuning against TRL's `SFTTrainer` and LLaMA-Factory, on the full shape of Gemma 3 270M.
 
     pip install -e '.[train,bench]'
     python benchmarks/training.py model --tokenizer google/gemma-2b --out g270m           # random weights, once
@@ -6,6 +6,9 @@
         --set prepare.validation_share=0 --set prepare.test_share=0
     python benchmarks/training.py speed --model g270m --data data --rounds 3
     python benchmarks/training.py loss --model g270m --data data
+
+LLaMA-Factory wants older packages than this project, and so an environment of its own, named by `--llama-factory` (see
+`llama_factory.py`); without it its lines are left out.
 
 In: a checkpoint and a DATA folder. Out: a table of poems per second and peak memory, one line a system, with the ratios of
 medians; for `loss`, the loss of one batch in TRL, in this project with the whole vocabulary, and over the kept rows.
@@ -27,10 +30,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from stopwatch import Stopwatch
 
 from gemma_poetry.artifacts import MANIFEST, read_json, read_jsonl, write_jsonl
 from gemma_poetry.config import Recipe, load_recipe
@@ -43,11 +47,15 @@ BATCH = 16
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 GROUPED = {"train_sampling_strategy": "group_by_length"}
 BEST = GROUPED | {"gradient_checkpointing": False}
+FACTORY_GROUPED = {"group_by_length": True, "bf16": True, "disable_gradient_checkpointing": True}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "TRL, defaults": ("trl", {}),
     "TRL, grouped by length, bfloat16": ("trl", GROUPED),
     "TRL, grouped by length, no checkpointing, bfloat16": ("trl", BEST),
     "TRL, grouped by length, no checkpointing, float32": ("trl", BEST | {"bf16": False}),
+    "LLaMA-Factory, defaults": ("llama-factory", {}),
+    "LLaMA-Factory, bfloat16": ("llama-factory", {"bf16": True}),
+    "LLaMA-Factory, grouped by length, no checkpointing, bfloat16": ("llama-factory", FACTORY_GROUPED),
     "this project, float32": ("ours", {"train.dtype": "float32"}),
     "this project, bfloat16": ("ours", {"train.dtype": "bfloat16"}),
     "this project, whole vocabulary, float32": ("ours", {"train.dtype": "float32", "train.vocabulary": "whole"}),
@@ -103,34 +111,19 @@ def subset(data: Path, places: list[int], out: Path) -> None:
     write_manifest(out, {"kind": "data", "tokenizer": tokenizer}, ["train.txt", "train.jsonl", "val.txt", "val.jsonl"])
 
 
-class Stopwatch:
-    """Seconds between the first step's beginning and the last one's end, for any `transformers.Trainer`."""
-
-    def __init__(self) -> None:
-        from transformers import TrainerCallback
-        from transformers.trainer import DEFAULT_CALLBACKS
-
-        watch = self
-        self.began = self.ended = 0.0
-        self.steps = 0
-
-        class Callback(TrainerCallback):
-            def on_step_begin(self, *_: Any, **__: Any) -> None:
-                watch.began = watch.began or time.perf_counter()
-
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                watch.ended = time.perf_counter()
-                watch.steps += 1
-
-        DEFAULT_CALLBACKS.append(Callback)
-
-
 def train_ours(model: str, data: Path, places: list[int], recipe: str | None, settings: dict[str, Any], out: Path) -> None:
     """The project's own `train`."""
     from gemma_poetry.training.finetuning import finetune
 
     subset(data, places, out)
     finetune(out, model, out / "RUN", load_recipe(recipe, [f"{key}={value}" for key, value in settings.items()]))
+
+
+def prompts_and_poems(data: Path, places: list[int], begin: str) -> list[dict[str, str]]:
+    """The same poems for a rival: prompt, after `begin`, and completion."""
+    chosen = set(places)
+    poems = [poem for place, poem in enumerate(load_poems(data, "train")) if place in chosen]
+    return [{"prompt": begin + conditions_of(poem).prompt(), "completion": poem.text} for poem in poems]
 
 
 def trl_trainer(model: str, data: Path, places: list[int], recipe: Recipe, settings: dict[str, Any], out: Path) -> Any:
@@ -140,12 +133,9 @@ def trl_trainer(model: str, data: Path, places: list[int], recipe: Recipe, setti
     from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
-    chosen = set(places)
-    poems = [poem for place, poem in enumerate(load_poems(data, "train")) if place in chosen]
     tokenizer = AutoTokenizer.from_pretrained(model)
     # A tokenizer that was made from the SentencePiece file alone begins no text with BOS; the published ones do.
-    begin = "" if tokenizer("")["input_ids"] else tokenizer.bos_token
-    rows = [{"prompt": begin + conditions_of(poem).prompt(), "completion": poem.text} for poem in poems]
+    rows = prompts_and_poems(data, places, "" if tokenizer("")["input_ids"] else tokenizer.bos_token)
     lora = recipe.lora
     return SFTTrainer(
         model=model,
@@ -168,31 +158,82 @@ def trl_trainer(model: str, data: Path, places: list[int], recipe: Recipe, setti
     )  # fmt: skip
 
 
-def work(name: str, model: str, data: Path, count: int, seed: int, recipe: str | None) -> dict[str, Any]:
-    """Trains one system in this process and measures it."""
+def train_factory(
+    python: str, model: str, data: Path, places: list[int], recipe: Recipe, settings: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    """LLaMA-Factory on the same poems, run by the interpreter of its own environment: its seconds, steps and peak memory."""
+    from transformers import AutoTokenizer
+
+    train, lora = recipe.train, recipe.lora
+    arguments = {
+        "model_name_or_path": str(Path(model).resolve()),
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": BATCH,
+        "learning_rate": train.learning_rate,
+        "weight_decay": train.weight_decay,
+        "lora_rank": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "lora_target": ",".join(lora.targets),
+    }
+    # Its template `empty` adds neither BOS nor EOS.
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    rows = prompts_and_poems(data, places, tokenizer.bos_token)
+    rows = [row | {"completion": row["completion"] + tokenizer.eos_token} for row in rows]
+    order = out / "order.json"
+    order.write_text(json.dumps({"rows": rows, "arguments": arguments | settings, "folder": str(out)}), encoding="utf-8")
+    script = Path(__file__).with_name("llama_factory.py")
+    done = subprocess.run([python, str(script), str(order)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def work(
+    name: str, model: str, data: Path, count: int, seed: int, recipe: str | None, factory: str | None = None
+) -> dict[str, Any]:
+    """Trains one system and measures it: in this process, LLaMA-Factory in one of its own."""
     kind, settings = SYSTEMS[name]
-    watch = Stopwatch()
     places = draw(data, count, seed)
     with tempfile.TemporaryDirectory() as folder:
-        if kind == "trl":
-            trl_trainer(model, data, places, load_recipe(recipe), settings, Path(folder)).train()
+        if kind == "llama-factory":
+            if factory is None:
+                sys.exit(f"{name}: name the interpreter of its environment with --llama-factory.")
+            measured = train_factory(factory, model, data, places, load_recipe(recipe), settings, Path(folder))
         else:
-            common = {"train.epochs": 1, "train.batch_size": BATCH, "train.save_steps": 10**6}
-            train_ours(model, data, places, recipe, common | settings, Path(folder))
-    assert watch.steps == -(-count // BATCH), watch.steps
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"system": name, "poems_per_second": count / (watch.ended - watch.began), "peak_bytes": peak, "seed": seed}
+            from transformers.trainer import DEFAULT_CALLBACKS
+
+            watch = Stopwatch()
+            DEFAULT_CALLBACKS.append(watch.callback())
+            if kind == "trl":
+                trl_trainer(model, data, places, load_recipe(recipe), settings, Path(folder)).train()
+            else:
+                common = {"train.epochs": 1, "train.batch_size": BATCH, "train.save_steps": 10**6}
+                train_ours(model, data, places, recipe, common | settings, Path(folder))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            measured = {"seconds": watch.ended - watch.began, "steps": watch.steps, "peak_bytes": peak}
+    assert measured["steps"] == -(-count // BATCH), measured
+    return {
+        "system": name,
+        "poems_per_second": count / measured["seconds"],
+        "peak_bytes": measured["peak_bytes"],
+        "seed": seed,
+    }
 
 
-def measure_speed(
-    model: str, data: Path, count: int, rounds: int, first_seed: int, names: list[str], log: Path | None, recipe: str | None
-) -> None:
+def measure_speed(options: argparse.Namespace) -> None:
     """Runs every system in every round, and prints the table of all rounds in the log."""
+    log: Path | None = options.log
     results: list[dict[str, Any]] = list(read_jsonl(log)) if log and log.exists() else []
-    for seed in range(first_seed, first_seed + rounds):
+    names = options.systems or [name for name, (kind, _) in SYSTEMS.items() if options.llama_factory or kind != "llama-factory"]
+    passed_on = ["--model", options.model, "--data", str(options.data), "--poems", str(options.poems)]
+    for name in ("recipe", "llama_factory"):
+        if getattr(options, name):
+            passed_on += ["--" + name.replace("_", "-"), getattr(options, name)]
+    for seed in range(options.seed, options.seed + options.rounds):
         for name in names:
-            command = [sys.executable, __file__, "work", "--system", name, "--model", model, "--data", str(data)]
-            command += ["--poems", str(count), "--seed", str(seed), *(["--recipe", recipe] if recipe else [])]
+            command = [sys.executable, __file__, "work", "--system", name, "--seed", str(seed), *passed_on]
             done = subprocess.run(command, env=os.environ | ALLOCATOR, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
@@ -204,7 +245,7 @@ def measure_speed(
 
 
 def report(results: list[dict[str, Any]]) -> None:
-    """Medians of poems per second, highest peak, and both against the best TRL line of each kind."""
+    """Medians of poems per second, highest peak, and both of every line of ours against every rival."""
     of_system: Callable[[str, str], list[float]] = lambda name, key: [row[key] for row in results if row["system"] == name]  # noqa: E731
     print("| system | rounds | poems/s, median (range) | peak memory |\n|---|---|---|---|")
     for name in dict.fromkeys(row["system"] for row in results):
@@ -213,7 +254,7 @@ def report(results: list[dict[str, Any]]) -> None:
         print(f"| {name} | {len(speeds)} | {span} | {max(peaks) / 2**30:.2f} GiB |")
     present = list(dict.fromkeys(row["system"] for row in results))
     for mine in (name for name in present if SYSTEMS[name][0] == "ours"):
-        for theirs in (name for name in present if SYSTEMS[name][0] == "trl"):
+        for theirs in (name for name in present if SYSTEMS[name][0] != "ours"):
             faster = statistics.median(of_system(mine, "poems_per_second")) / statistics.median(
                 of_system(theirs, "poems_per_second")
             )
@@ -284,9 +325,12 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=1, help="Seed of the first round's draw.")
         if name != "loss":
             command.add_argument("--recipe", help="Its LoRA and optimizer, for all systems; default: that of no recipe.")
+            command.add_argument(
+                "--llama-factory", help="The interpreter of the environment that LLaMA-Factory is installed in."
+            )
         if name == "speed":
             command.add_argument("--rounds", type=int, default=3)
-            command.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+            command.add_argument("--systems", nargs="+", choices=list(SYSTEMS))
             command.add_argument("--log", type=Path, help="JSONL of all runs; those that are there count too.")
         if name == "work":
             command.add_argument("--system", required=True, choices=list(SYSTEMS))
@@ -296,20 +340,19 @@ def main() -> None:
     elif options.command == "loss":
         compare_losses(options.model, options.data, options.poems, options.seed)
     elif options.command == "speed":
-        measure_speed(
-            options.model,
-            options.data,
-            options.poems,
-            options.rounds,
-            options.seed,
-            options.systems,
-            options.log,
-            options.recipe,
-        )
+        measure_speed(options)
     else:
         print(
             json.dumps(
-                work(options.system, options.model, options.data, options.poems, options.seed, options.recipe),
+                work(
+                    options.system,
+                    options.model,
+                    options.data,
+                    options.poems,
+                    options.seed,
+                    options.recipe,
+                    options.llama_factory,
+                ),
                 ensure_ascii=False,
             )
         )
