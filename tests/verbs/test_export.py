@@ -75,10 +75,41 @@ def run_logits(run: Path) -> torch.Tensor:
         return loaded.model(input_ids=torch.tensor([sample.prompt_ids + sample.completion_ids])).logits
 
 
-def test_a_run_of_every_weight_is_told_that_its_model_is_whole(tmp_path: Path):
-    write_json(tmp_path / "RUN" / "merged" / "config.json", {})
-    write_json(tmp_path / "RUN" / "manifest.json", {"kind": "run", "base": {"spec": "mini"}})
-    with pytest.raises(RunError, match=r"its model is whole(.|\n)*use .*RUN/merged as it is"):
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
+    """A run of every weight, which outlived its base."""
+    folder = tmp_path_factory.mktemp("whole")
+    model = save_family(folder / "model", "gemma3_text", instruction_tuned=True, **LAYERS)
+    data = save_family_data(folder / "DATA", "gemma3_text", instruction_tuned=True)
+    finetune(data, str(model), folder / "RUN", load_recipe(None, [*SETTINGS, "train.method=full"]))
+    shutil.rmtree(model)
+    return folder / "RUN"
+
+
+@pytest.mark.parametrize(("to", "dtype"), [("merged", "float32"), ("merged", "bfloat16"), ("gguf", "q8_0"), ("ollama", "auto")])
+def test_a_run_of_every_weight_is_exported(whole_run: Path, tmp_path: Path, to: str, dtype: str):
+    pytest.importorskip("gguf")
+    exported = export(ExportOptions(whole_run, to, tmp_path / to, dtype=dtype))
+    assert exported.check.effect is None and exported.check.difference <= exported.check.tolerance
+    assert not any("adapter" in value for _, value in exported.rows())
+    assert known_of(exported.folder) == known_of(whole_run)
+    if to == "merged":
+        model = AutoModelForCausalLM.from_pretrained(exported.folder, dtype=torch.float32).eval()
+        assert torch.allclose(logits(model), run_logits(whole_run), atol=1e-4 if dtype == "float32" else 0.2)
+        card = (exported.folder / "README.md").read_text(encoding="utf-8")
+        assert "every weight" in card and "LoRA" not in card and "license: gemma" in card
+
+
+@pytest.mark.parametrize("to", ["peft", "gguf-adapter"])
+def test_a_run_of_every_weight_has_no_adapter_to_give(whole_run: Path, tmp_path: Path, to: str):
+    with pytest.raises(UsageError, match=r"its model is whole(.|\n)*merged, gguf, ollama, hub"):
+        export(ExportOptions(whole_run, to, tmp_path / to))
+    assert not (tmp_path / to).exists()
+
+
+def test_a_training_of_every_weight_that_has_not_ended_is_not_exported(whole_run: Path, tmp_path: Path):
+    shutil.copytree(whole_run / "merged", tmp_path / "RUN" / "merged")
+    with pytest.raises(RunError, match="no manifest"):
         export(ExportOptions(tmp_path / "RUN", "merged"))
 
 

@@ -3,7 +3,8 @@
     RUN ──load in float32──> base, tuned ──fixed poems──> Reference ──┐
               └── adapter files, or merge ──> folder ──load afresh────┴──> compare ──> ExportCheck, or ExportError
 
-In: a RUN folder. Out: a folder that plain PEFT or transformers loads, and the figures that say that it does.
+In: a RUN folder. Out: a folder that plain PEFT or transformers loads, and the figures that say that it does. A run whose
+model is whole (`train.method=full`, or of the KerasHub backend) has no adapter to give, and nothing to merge.
 
 No export is trusted: the same poems are scored by the run and by what was written, loaded afresh, and a difference that
 arithmetic does not explain is an error. The merge is made in float32 from the unquantized weights, whatever the run was
@@ -21,11 +22,11 @@ from typing import Any
 
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.errors import ExportError, OutputError, RunError
-from gemma_poetry.folders import ADAPTER, MERGED, model_hint
+from gemma_poetry.folders import ADAPTER, model_hint
 from gemma_poetry.languages import _
 from gemma_poetry.model.fixed_poems import score_fixed_poems
 from gemma_poetry.model.loading import LoadedModel, load_model
-from gemma_poetry.model.locating import is_run, is_whole_run
+from gemma_poetry.model.locating import is_run, is_whole_run, run_base
 from gemma_poetry.model.published_layout import write_model
 
 # The widest difference of a poem, in nats a token, that arithmetic explains.
@@ -37,10 +38,13 @@ _FINER = {"bfloat16": "float32", "q8_0": "bfloat16", "q5_k_m": "q8_0", "q4_k_m":
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How likely the fixed poems are to a run and to its base, in nats a token of each poem."""
+    """How likely the fixed poems are to a run and to its base, in nats a token of each poem.
+
+    A run whose model is whole needs its base for nothing, and may have outlived it: `base` is `None`.
+    """
 
     tuned: tuple[float, ...]
-    base: tuple[float, ...]
+    base: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class ExportCheck:
         run: Nats a token by the run, mean over the poems.
         export: The same by the export.
         difference: The widest difference of a poem between the two, in nats a token.
-        effect: The widest difference of a poem between run and base.
+        effect: The widest difference of a poem between run and base; `None` where the run's model is whole.
         tolerance: What the difference may be.
     """
 
@@ -60,7 +64,7 @@ class ExportCheck:
     run: float
     export: float
     difference: float
-    effect: float
+    effect: float | None
     tolerance: float
 
     def to_record(self) -> dict[str, Any]:
@@ -74,7 +78,7 @@ class ExportSource:
 
     Attributes:
         run: The RUN folder.
-        loaded: Base and adapter, in float32 on the CPU.
+        loaded: Base and adapter, or the whole model, in float32 on the CPU.
         reference: What they make of the fixed poems.
     """
 
@@ -87,22 +91,19 @@ def open_run(run: Path) -> ExportSource:
     """Loads a run in float32 on the CPU and scores the fixed poems.
 
     Raises:
-        RunError: The folder is no complete RUN with an adapter, or its base is another than it was.
+        RunError: The folder is no complete RUN, or its base is another than it was.
         ModelError: The base model cannot be used.
     """
     if is_whole_run(run):
-        raise RunError(
-            _("the run has no adapter: its model is whole"),
-            where=run,
-            expected=_("a run with an adapter (adapter/)"),
-            action=_("use {merged} as it is, a model folder that transformers, vLLM and converters read", merged=run / MERGED),
-        )
+        run_base(run)  # the manifest is written last: without it the training has not ended
+        whole = load_model(str(run), device="cpu", dtype="float32")
+        return ExportSource(run, whole, Reference(score_fixed_poems(whole.model, whole.tokenizer), None))
     if not is_run(run):
         found, action = model_hint(run)
         raise RunError(
             _("the folder is no finished run{detail}", detail=_(": {found}", found=found) if found else ""),
             where=run,
-            expected=_("a RUN folder with adapter/ and manifest.json"),
+            expected=_("a RUN folder with adapter/ or merged/, and manifest.json"),
             action=action or _("name the folder that gemma-poetry train wrote"),
         )
     loaded = load_model(str(run), device="cpu", dtype="float32")
@@ -125,29 +126,29 @@ def compare(reference: Reference, exported: Sequence[float], dtype: str, where: 
         ExportError: It is not the run.
     """
     difference = max(abs(ours - theirs) for ours, theirs in zip(reference.tuned, exported))
-    effect = max(abs(ours - base) for ours, base in zip(reference.tuned, reference.base))
+    effect = None
+    if reference.base is not None:
+        effect = max(abs(ours - base) for ours, base in zip(reference.tuned, reference.base))
     tolerance = min(TOLERANCES[dtype], _SHARE_OF_EFFECT * effect) if effect else TOLERANCES[dtype]
     check = ExportCheck(len(exported), _mean(reference.tuned), _mean(exported), difference, effect, tolerance)
     if not difference <= tolerance:
-        nearer_to_base = max(abs(ours - base) for ours, base in zip(exported, reference.base)) < difference
+        nearer_to_base = reference.base is not None and (
+            max(abs(ours - base) for ours, base in zip(exported, reference.base)) < difference
+        )
         action = _("report it with the versions of torch, transformers and peft")
         # What 4 bits lose of a small model has no bound that would tell a fault.
         if dtype == "q4_k_m" or (dtype in _FINER and difference <= TOLERANCES[dtype]):
-            action = _(
-                "{dtype} is too coarse for what the adapter changes: add --dtype {finer}", dtype=dtype, finer=_FINER[dtype]
-            )
-            if dtype != "bfloat16":
+            action = _("{dtype} is too coarse for what was trained: add --dtype {finer}", dtype=dtype, finer=_FINER[dtype])
+            if dtype != "bfloat16" and reference.base is not None:
                 action += _(", or put the adapter on a GGUF file of the base model (--to gguf-adapter)")
+        expected = _("at most {tolerance:.4f} on {poems} fixed poems", tolerance=tolerance, poems=check.poems)
+        if effect is not None:
+            expected += _(" (the adapter changes {effect:.4f})", effect=effect)
         raise ExportError(
             _("the export differs from the run by up to {difference:.4f} nats a token", difference=difference)
             + (_("; it is the base model without the adapter") if nearer_to_base else ""),
             where=where,
-            expected=_(
-                "at most {tolerance:.4f} on {poems} fixed poems (the adapter changes {effect:.4f})",
-                tolerance=tolerance,
-                poems=check.poems,
-                effect=effect,
-            ),
+            expected=expected,
             action=_("{action}; nothing was left behind", action=action),
         )
     return check
@@ -196,11 +197,13 @@ def write_merged(source: ExportSource, folder: Path, dtype: str, sampling: Gener
 
 
 def merge(source: ExportSource) -> Any:
-    """The base model with the adapter added to its weights, in float32.
+    """The base model with the adapter added to its weights, in float32; a whole model as it is.
 
     Raises:
         ExportError: The sum is not finite.
     """
+    if not source.loaded.adapted:
+        return source.loaded.model
     try:
         return source.loaded.model.merge_and_unload(safe_merge=True)
     except ValueError as error:

@@ -50,11 +50,12 @@ def model_card(
         manifest: The run's manifest.
         tokenizer: The model's tokenizer.
         check: How run and export compare.
-        merged: Whether the adapter is in the weights.
+        merged: Whether the weights are whole: the adapter is in them, or every one was trained.
         example: What the prompt on the card asks for.
         licence: The licence of the base model's weights, one of the `catalogue`; empty: none of Google's binds them.
     """
     base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
+    full = train.get("method") == "full"
     on_hub = is_hub_id(str(base["spec"]))
     header = [
         "---",
@@ -63,7 +64,7 @@ def model_card(
         f"library_name: {'transformers' if merged else 'peft'}",
         "pipeline_tag: text-generation",
         *([f"base_model: {base['spec']}"] if on_hub else []),
-        "tags: [gemma, lora, poetry, gemma-poetry]",
+        f"tags: [gemma, {'' if full else 'lora, '}poetry, gemma-poetry]",
         "---",
     ]
     rows = {
@@ -72,11 +73,17 @@ def model_card(
         else base["name"],
         _("training poems"): f"{manifest['data']['train_poems']:,}",
         _("data"): _("manifest sha256 {sha256}", sha256=manifest["data"]["manifest_sha256"]),
-        "LoRA": _(
-            "rank {rank}, alpha {alpha:g}, on {targets}",
-            rank=lora["rank"],
-            alpha=lora["alpha"],
-            targets=listed(lora["targets"]),
+        **(
+            {}
+            if full
+            else {
+                "LoRA": _(
+                    "rank {rank}, alpha {alpha:g}, on {targets}",
+                    rank=lora["rank"],
+                    alpha=lora["alpha"],
+                    targets=listed(lora["targets"]),
+                )
+            }
         ),
         _("training"): _(
             "{steps:,} steps, batch {batch_size}, peak rate {learning_rate:g}, seed {seed}",
@@ -99,7 +106,9 @@ def model_card(
         "",
         _("# {name}, fine-tuned on poems", name=base["name"]),
         "",
-        _("A LoRA fine-tuning made with `gemma-poetry`, merged into the base model.")
+        _("A fine-tuning of every weight, made with `gemma-poetry`.")
+        if full
+        else _("A LoRA fine-tuning made with `gemma-poetry`, merged into the base model.")
         if merged
         else _("A LoRA fine-tuning made with `gemma-poetry`."),
         "",

@@ -9,12 +9,15 @@ comparison; a wrong export is an error and leaves nothing behind.
     gguf-adapter  adapter.gguf                  llama.cpp --lora, ADAPTER of a Modelfile
     ollama  model.gguf or merged, Modelfile     ollama create
     hub     peft or merged, uploaded
+
+A run whose model is whole (`train.method=full`, KerasHub) becomes all of these but the adapters.
 """
 
 from __future__ import annotations
 
 import copy
 import gc
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from gemma_poetry.artifacts import copy_file, write_text
 from gemma_poetry.config import GenerateSettings
 from gemma_poetry.corpus.known_lines import carried_lists
-from gemma_poetry.errors import DataError, UsageError
+from gemma_poetry.errors import DataError, ModelError, UsageError
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import atomic_folder, check_folder, read_manifest, write_manifest
 
@@ -83,6 +86,7 @@ class Exported:
     def rows(self) -> list[tuple[str, str]]:
         """The result for a terminal."""
         check = self.check
+        changed = "" if check.effect is None else _(" (the adapter changes {effect:.4f})", effect=check.effect)
         found = [
             (
                 _("fixed poems"),
@@ -95,11 +99,7 @@ class Exported:
             ),
             (
                 _("widest difference"),
-                _(
-                    "{difference:.1e} nats a token (the adapter changes {effect:.4f})",
-                    difference=check.difference,
-                    effect=check.effect,
-                ),
+                _("{difference:.1e} nats a token", difference=check.difference) + changed,
             ),
         ]
         return found + ([(_("commit"), self.commit)] if self.commit else [])
@@ -119,6 +119,7 @@ def export(options: ExportOptions) -> Exported:
     from gemma_poetry.exporting.gguf_adapter import check_gguf_adapter
     from gemma_poetry.exporting.gguf_file import require_gguf
     from gemma_poetry.exporting.gguf_quantization import QUANTIZATIONS, require_quantization
+    from gemma_poetry.model.locating import is_whole_run
 
     if options.to == "hub" and not options.repository:
         raise UsageError(_("no repository is named"), expected=_("owner/name on the Hub"), action=_("add --repo owner/name"))
@@ -143,6 +144,13 @@ def export(options: ExportOptions) -> Exported:
     if quantized or options.to.startswith("gguf"):
         require_gguf(None)  # before minutes are spent on loading
         require_quantization(options.dtype)
+    if options.to in _ADAPTERS and is_whole_run(options.run):
+        raise UsageError(
+            _("the run has no adapter: its model is whole"),
+            where=options.run,
+            expected="--to merged, gguf, ollama, hub",
+            action=_("choose one of these"),
+        )
     source = open_run(options.run)
     if options.dtype != "auto" and _uploads_adapter(options, source):
         raise _no_dtype(options)
@@ -173,7 +181,7 @@ def _uploads_adapter(options: ExportOptions, source: ExportSource) -> bool:
     """Whether the adapter alone goes to the Hub: its base is there already."""
     from gemma_poetry.exporting.hub_upload import is_hub_id
 
-    return options.to == "hub" and is_hub_id(source.loaded.base)
+    return options.to == "hub" and source.loaded.adapted and is_hub_id(source.loaded.base)
 
 
 def _no_dtype(options: ExportOptions) -> UsageError:
@@ -229,7 +237,7 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
 
     dtype = source.loaded.stored_dtype() if dtype == "auto" else dtype
     path, tokenizer = folder / GGUF_NAME, source.loaded.tokenizer
-    dithered = swallows(source.loaded.model, dtype)
+    dithered = source.loaded.adapted and swallows(source.loaded.model, dtype)
     model = merge(source)
     config = copy.deepcopy(model.config)
     write_gguf(model, tokenizer, path, dtype, dithered=dithered)
@@ -263,9 +271,19 @@ def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merge
         check,
         merged=merged,
         example=domain.example,
-        licence="" if _is_pretrained(source.loaded.folder) else licence_of(source.loaded.model.config.model_type),
+        licence="" if _is_pretrained(_base_folder(source)) else licence_of(source.loaded.model.config.model_type),
     )
     write_text(folder / "README.md", card)
+
+
+def _base_folder(source: ExportSource) -> Path:
+    """Where the base model lies; of a whole model that outlived its base, where that model lies."""
+    from gemma_poetry.model.locating import locate, run_base
+
+    if not source.loaded.adapted:
+        with suppress(ModelError):
+            return Path(locate(run_base(source.run), weights=False))
+    return source.loaded.folder
 
 
 def _is_pretrained(base: Path) -> bool:
