@@ -46,6 +46,30 @@ def test_a_healthy_model_of_each_family_has_no_fault(family: str):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+def test_where_every_weight_is_trained_the_step_is_of_every_weight(family: str):
+    recipe = load_recipe(None, ["train.batch_size=4", "train.method=full"])
+    whole = model(family)
+    findings = list(diagnosis.diagnose(whole, TOKENIZER, SAMPLES, recipe, available=8 * 2**30))
+    assert not has_fault(findings), [finding for finding in findings if finding.verdict == "fault"]
+    assert [finding.check for finding in findings][-4:] == ["memory", "step", "training mode", "weights after a step"]
+    assert not any("LoRA" in finding.check or hasattr(whole, "disable_adapter") for finding in findings)
+
+
+def test_no_step_of_every_weight_is_tried_where_it_finds_no_room():
+    recipe = load_recipe(None, ["train.batch_size=4", "train.method=full"])
+    *_, last = diagnosis.diagnose(model(), TOKENIZER, SAMPLES, recipe, available=2**10)
+    assert (last.check, last.verdict) == ("memory", "fault")
+
+
+def test_weights_that_a_step_does_not_move_are_found():
+    still = model().requires_grad_(True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.SGD, "step", lambda *_: None)
+        *_, last = step_checks.check_step(still, BATCH, load_recipe(None, ["train.method=full"]))
+    assert (last.check, last.verdict) == ("weights after a step", "fault")
+
+
 def test_float16_is_a_fault_from_gemma_3_on_and_a_warning_before():
     assert loading_checks.check_dtype(model().half()).verdict == "fault"
     assert loading_checks.check_dtype(model("gemma2").half()).verdict == "warning"

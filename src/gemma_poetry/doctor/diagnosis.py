@@ -5,7 +5,7 @@ recipe. Out: findings, in the order of the checks:
 
     loading_checks, sample_checks    dtype, attention, embeddings, stops, weights
     loss_checks                      step-0 loss, cache, head
-    step_checks                      LoRA modules, step, training mode, adapter (on against off), reload
+    step_checks                      LoRA modules, step, training mode, adapter (on against off) or weights, reload
     memory_checks                    memory
 """
 
@@ -25,6 +25,7 @@ from gemma_poetry.doctor.sample_checks import check_stops, usable
 from gemma_poetry.doctor.step_checks import check_modules, check_reload, check_step
 from gemma_poetry.errors import UsageError
 from gemma_poetry.languages import _
+from gemma_poetry.model.families import language_model_prefix
 from gemma_poetry.model.free_memory import available_memory
 from gemma_poetry.model.lora import add_adapter
 
@@ -75,6 +76,16 @@ def diagnose(
     batch = probe_batch(probe[:_STEP_POEMS], tokenizer, model.device)
     yield check_cache(model, batch)
     yield check_head(model, probe[:_STEP_POEMS], batch)
+    if recipe.train.method == "full":
+        model.requires_grad_(False)
+        estimate = step_memory(model, fitting, recipe, vocabulary_rows)
+        room = check_memory(estimate, available)
+        yield room
+        if room.verdict != "fault":  # the step itself holds every weight twice
+            # What brings images into the model is trained too, but no text gives it a gradient.
+            model.get_submodule(language_model_prefix(model).rstrip(".")).requires_grad_(True)
+            yield from check_step(model, batch, recipe)
+        return
     try:
         adapted, names = add_adapter(model, recipe.lora, recipe.train.seed)
     except UsageError as error:

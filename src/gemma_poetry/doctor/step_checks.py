@@ -1,7 +1,7 @@
 """These checks watch one step of an adapter: where it sits, its gradients, what it changes, and whether it loads again.
 
-In: a fresh `PeftModel` and a batch; the model is not usable for anything else afterwards. Out: findings, which name the
-public reports of the faults that they look for.
+In: a fresh `PeftModel`, or a model of which every weight is trained, and a batch; the model is not usable for anything else
+afterwards. Out: findings, which name the public reports of the faults that they look for.
 
 The step is a real one, with a rate high enough to be seen (the real one comes from the recipe).
 """
@@ -48,7 +48,7 @@ def check_modules(model: Any, names: Sequence[str]) -> Finding:
 
 
 def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
-    """One step: its loss and gradient norm are finite (unsloth#4014), and the adapter changes what the model says."""
+    """One step: its loss and gradient norm are finite (unsloth#4014), and what is trained changes what the model says."""
     with torch.inference_mode():
         before = float(plain_loss(model, batch))
     if recipe.train.gradient_checkpointing:
@@ -56,7 +56,6 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
         model.gradient_checkpointing_enable()
     model.train()
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=_STEP_RATE, weight_decay=0.0)
     try:
         loss = plain_loss(model, batch)
         loss.backward()
@@ -78,8 +77,15 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
             reached=reached,
             count=len(trained),
         ),
-        _("a finite loss, and a finite gradient on every matrix of the adapter"),
+        _("a finite loss, and a finite gradient on every matrix that is trained"),
         _("train in bfloat16 or float32; check lora.targets and lora.layers"),
+    )
+    adapted = hasattr(model, "disable_adapter")
+    # AdamW would hold two more copies of a whole model; with the gradient's length taken out the loss falls by about the rate.
+    optimizer: torch.optim.Optimizer = (
+        torch.optim.AdamW(trained, lr=_STEP_RATE, weight_decay=0.0)
+        if adapted
+        else torch.optim.SGD(trained, lr=_STEP_RATE / norm if norm > 0 else _STEP_RATE)
     )
     optimizer.step()
     optimizer.zero_grad()
@@ -90,14 +96,33 @@ def check_step(model: Any, batch: Batch, recipe: Recipe) -> Iterator[Finding]:
         _("training mode"),
         abs(loss_value - before) <= tolerance(model),
         _(
-            "loss {loss_value:.4f} in training mode, {before:.4f} in evaluation mode, the adapter still zero",
+            "loss {loss_value:.4f} in training mode, {before:.4f} in evaluation mode, before the step",
             loss_value=loss_value,
             before=before,
         ),
-        _("the same: nothing but the adapter's dropout differs"),
+        _("the same: nothing but dropout differs"),
         _("upgrade transformers: this family is computed otherwise in training"),
     )
-    yield check_on_off(model, batch, before)
+    yield check_on_off(model, batch, before) if adapted else check_change(model, batch, before)
+
+
+def check_change(model: Any, batch: Batch, before: float) -> Finding:
+    """A model of which every weight was trained, after a step: it says something else than before.
+
+    Args:
+        model: The model after a step.
+        batch: What is scored.
+        before: The loss before the step, in nats a token.
+    """
+    with torch.inference_mode():
+        after = float(plain_loss(model, batch))
+    return judge(
+        _("weights after a step"),
+        after != before and math.isfinite(after),
+        _("{after:.4f} nats a token after the step, {before:.4f} before it", after=after, before=before),
+        _("another loss than before"),
+        _("the step changes nothing: train in float32 (train.dtype=float32)"),
+    )
 
 
 def check_on_off(model: Any, batch: Batch, before: float) -> Finding:
