@@ -111,8 +111,9 @@ def written(generator: PoemGenerator, way: Way, form: str, title: str, seed: int
 
 def write(options: argparse.Namespace) -> None:
     loaded, guards = load_model(options.model), find_guards(options.model)
-    fitting = [p for p in load_poems(options.data, "test") if p.form in options.forms and 2 <= len(p.title) <= 5]
-    humans = random.Random(options.seed).sample(fitting, options.n)
+    poems = load_poems(options.data, "test")
+    fitting = [p for p in poems if p.form in options.forms and 2 <= len(p.title) <= options.longest_title]
+    humans = random.Random(options.seed).sample(fitting, min(options.n, len(fitting)))
     everyone = sorted({poem.title for poem in fitting})
     resampling = particles.ParticleDecoder._draw_again
     with open(options.out, "a", encoding="utf-8") as stream:
@@ -162,7 +163,8 @@ def main() -> None:
     writing.add_argument("--data", type=Path, required=True)
     writing.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY", help=", ".join(WAYS))
     writing.add_argument("--forms", nargs="+", default=["七言绝句", "五言律诗"], metavar="FORM")
-    writing.add_argument("-n", type=int, default=12)
+    writing.add_argument("-n", type=int, default=12, help="Titles; all that the test split has where these are fewer.")
+    writing.add_argument("--longest-title", type=int, default=5, help="Characters of a title at most.")
     writing.add_argument("--seed", type=int, default=1)
     writing.add_argument("--out", type=Path, required=True)
     writing.set_defaults(run=write)
