@@ -138,19 +138,22 @@ def tell(options: argparse.Namespace) -> None:
 
     records = [record for path in options.files for record in read_jsonl(path)]
     for form in dict.fromkeys(record["form"] for record in records):
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        found: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
         for record in records:
             if record["form"] == form:
-                found.setdefault(record["way"], {})[record["title"]] = record["measures"]
+                poems = found.setdefault(record["way"], {})
+                # Several poems have one title; each way writes to them in the same order.
+                times = sum(title == record["title"] for title, _ in poems)
+                poems[record["title"], times] = record["measures"]
         print(f"\n{form}\n\n| way to write | n | measure | mean | less {options.against} |\n|---|---|---|---|---|")
         for way, poems in found.items():
             for name in next(iter(poems.values())):
                 value, apart = sum(one[name] for one in poems.values()) / len(poems), ""
                 rivals = found.get(options.against, {})
-                shared = [title for title in poems if name in rivals.get(title, {})]
+                shared = [place for place in poems if name in rivals.get(place, {})]
                 if shared and way != options.against:
-                    rows = ([(of[title][name], 1) for title in shared] for of in (poems, rivals))
-                    gap = Bootstrap(shared, samples=2000, seed=1).difference(*rows, mean)
+                    rows = ([(of[place][name], 1) for place in shared] for of in (poems, rivals))
+                    gap = Bootstrap([title for title, _ in shared], samples=2000, seed=1).difference(*rows, mean)
                     apart = f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
                 print(f"| {way} | {len(poems)} | {name} | {math.exp(value) if name == 'ppl_char' else value:.3f} | {apart} |")
 
