@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from gemma_poetry.corpus import known_lines
 from gemma_poetry.corpus.known_lines import KnownLines, extend_hash, fold, hash_text
 from gemma_poetry.errors import DataError
 
@@ -28,6 +29,20 @@ def test_lines_are_known_in_either_script_and_however_often_they_come():
     assert "云想衣裳花想容" in guard and "雲想衣裳花想容" in guard and "春风" in guard
     assert "云想衣裳花想" not in guard
     assert guard.lines == 2
+
+
+def test_lines_are_known_whatever_glyph_stands_for_a_word():
+    guard = KnownLines.build(["惟有泪沾巾"])
+    assert "唯有泪沾巾" in guard and "唯有淚沾巾" in guard and "惟有泪沾衣" not in guard
+    assert hash_text("惟有") == hash_text("唯有") and fold("惟窻").tolist() == [ord("唯"), ord("窗")]
+
+
+def test_a_list_that_was_folded_otherwise_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_lines, "_VERSION", 1)
+    KnownLines.build(LINES[:3]).save(tmp_path / "known_lines.npz")
+    monkeypatch.undo()
+    with pytest.raises(DataError, match=r"version 1(.|\n)*prepare again"):
+        KnownLines.load(tmp_path / "known_lines.npz")
 
 
 def test_single_characters_are_words_not_lines():

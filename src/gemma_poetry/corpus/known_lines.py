@@ -9,12 +9,11 @@ whatever is trained on it, and on to what that is exported as:
 It is a Bloom filter: 10 bits a line (2.7 million lines: 3.2 MB) in place of the text. It never forgets a line; about one
 line in a hundred that the corpus does not have is taken for known, which costs a poem one choice out of a hundred at a
 line end and nothing else. Hashes run from the first character on, so all characters that could close a line are asked
-at once. Characters are folded to simplified ones: a line is known in either script.
+at once. Characters are folded as where poems are compared (`variants`): a line is known in either script, and with 唯 for 惟.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
 import zipfile
@@ -26,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_poetry.artifacts import MANIFEST, atomic_writer, copy_file, read_json, sha256_file
+from gemma_poetry.corpus import variants
 from gemma_poetry.corpus.reading import load_poems
 from gemma_poetry.errors import DataError
 from gemma_poetry.folders import run_around
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import check_manifest
-from gemma_poetry.prosody.conversion import converter
 
 SHORTEST_LINE = 2
 """Lines of fewer characters are words, not lines: they are never taken for known."""
@@ -45,21 +44,16 @@ _OFFSET = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _LOW = np.uint64(0xFFFFFFFF)
-_VERSION = 1
+_VERSION = 2
+"""1 folded the script alone, and took 唯 and 惟 for two characters."""
 _MOST_PROBES = 64
 
 Hashes = npt.NDArray[np.uint64]
 
 
-@functools.cache
-def _folded(char: str) -> int:
-    simplified = converter("t2s")(char)
-    return ord(simplified) if len(simplified) == 1 else ord(char)
-
-
 def fold(characters: Iterable[str]) -> npt.NDArray[np.uint32]:
-    """Code points of characters, each folded to its simplified form by itself, whatever stands beside it."""
-    return np.fromiter(map(_folded, characters), dtype=np.uint32)
+    """Code points of characters, each folded by itself (see `variants.fold`), whatever stands beside it."""
+    return np.fromiter(map(ord, variants.fold("".join(characters))), dtype=np.uint32)
 
 
 def extend_hash(hashes: Hashes | np.uint64, codes: npt.NDArray[np.uint32]) -> Hashes:
@@ -77,8 +71,8 @@ def extend_hash(hashes: Hashes | np.uint64, codes: npt.NDArray[np.uint32]) -> Ha
 def hash_text(text: str) -> np.uint64:
     """The hash of a text, to be extended by candidates."""
     hashed = int(_OFFSET)
-    for char in text:
-        hashed = ((hashed ^ _folded(char)) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
+    for code in fold(text).tolist():
+        hashed = ((hashed ^ code) * int(_PRIME)) & 0xFFFFFFFFFFFFFFFF
     return np.uint64(hashed)
 
 
