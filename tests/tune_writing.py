@@ -19,12 +19,20 @@ RHYMES: dict[tuple[int, Tone], str] = {
     (1, Tone.OBLIQUE): "孔董送贡",
     (2, Tone.LEVEL): "阳香堂霜",
     (2, Tone.OBLIQUE): "响巷丈唱",
+    (6, Tone.LEVEL): "春门尘村",
+    (6, Tone.OBLIQUE): "问近尽运",
     (7, Tone.LEVEL): "山寒栏安",
     (7, Tone.OBLIQUE): "晚旦汉岸",
     (8, Tone.LEVEL): "高桃遥桥",
     (8, Tone.OBLIQUE): "草晓庙老",
+    (10, Tone.LEVEL): "麻霞茶牙",
+    (10, Tone.OBLIQUE): "马下化价",
+    (11, Tone.LEVEL): "声明清城",
+    (11, Tone.OBLIQUE): "影静径命",
+    (12, Tone.LEVEL): "楼舟流头",
+    (12, Tone.OBLIQUE): "酒手口久",
 }
-PARTS = (1, 2, 7, 8)
+PARTS = tuple(dict.fromkeys(part for part, _tone in RHYMES))
 # Ends of lines that rhyme with none.
 ENDS = {tone: "".join(words for (_, own), words in RHYMES.items() if own is tone) for tone in Tone}
 
