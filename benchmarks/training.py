@@ -47,7 +47,7 @@ BATCH = 16
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
 GROUPED = {"train_sampling_strategy": "group_by_length"}
 BEST = GROUPED | {"gradient_checkpointing": False}
-FACTORY_GROUPED = {"group_by_length": True, "bf16": True, "disable_gradient_checkpointing": True}
+FACTORY_GROUPED = GROUPED | {"bf16": True, "disable_gradient_checkpointing": True}
 SYSTEMS: dict[str, tuple[str, dict[str, Any]]] = {
     "TRL, defaults": ("trl", {}),
     "TRL, grouped by length, bfloat16": ("trl", GROUPED),

@@ -335,6 +335,28 @@ def test_every_schedule_warms_up(model, data, tmp_path, schedule):
     assert rates == pytest.approx([0, 0.0025, 0.005, 0.0075, 0.01])
 
 
+def test_rows_that_stand_for_the_dropped_ones_stay_where_every_weight_is_trained(tmp_path, monkeypatch):
+    """Trained themselves they moved and the others did not: `ppl_char` 188 over the kept rows, 795 over all, on genuine Gemma."""
+    from gemma_poetry.model import vocabulary as pruning
+    from gemma_poetry.model.loading import load_model
+
+    model = save_family(tmp_path / "base", "gemma3_text")
+    data = save_data(tmp_path / "DATA", small_tokenizer("gemma3_text"), train=12, held_out=2)
+    base = load_model(str(model), device="cpu", dtype="float32").model.get_output_embeddings().weight
+    seen = []
+
+    def look(pruned, vocabulary, whole):
+        seen.append((pruned.get_output_embeddings().weight.detach().clone(), vocabulary))
+
+    monkeypatch.setattr(pruning, "put_back", look)
+    settings = [*SETTINGS, "train.max_steps=2", "train.method=full", "train.vocabulary=pruned", "train.weight_decay=0"]
+    finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
+    ((rows, vocabulary),) = seen
+    sample = pruning._sample(vocabulary.ids, vocabulary.rows, vocabulary.sampled)
+    assert vocabulary.sampled > 0 and torch.equal(rows[vocabulary.kept :], base[sample])
+    assert not torch.equal(rows[: vocabulary.kept], base[vocabulary.ids])
+
+
 @pytest.mark.parametrize("vocabulary", ["whole", "pruned"])
 def test_a_multimodal_model_that_is_trained_whole_is_written_whole(tmp_path, vocabulary):
     from safetensors.torch import load_file

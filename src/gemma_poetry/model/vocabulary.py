@@ -267,6 +267,27 @@ def in_kept_pieces(model: Any, tokenizer: PreTrainedTokenizerBase, sample: Token
     return TokenizedPoem(tuple(cut(sample.prompt_ids)), tuple(cut(sample.completion_ids)))
 
 
+def hold_sampled_rows(model: Any, vocabulary: KeptVocabulary | None) -> None:
+    """Keeps the sampled rows of a head that is trained as they are.
+
+    They stand for all dropped rows, which no training moves: pushed away themselves, they would no longer say what others do.
+
+    Args:
+        model: The pruned model, of which every weight is trained.
+        vocabulary: The rows that it has; `None`: it is whole.
+    """
+    if vocabulary is None or not vocabulary.sampled:
+        return
+    kept = vocabulary.kept
+
+    def hold(gradient: torch.Tensor) -> torch.Tensor:
+        held = gradient.clone()
+        held[kept:] = 0
+        return held
+
+    model.get_output_embeddings().weight.register_hook(hold)
+
+
 def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
     """Puts the weights of a pruned model that was trained whole into the unpruned one; rows that it lacks stay as they are.
 

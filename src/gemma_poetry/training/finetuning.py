@@ -162,8 +162,11 @@ def _train(
     _compile_layers(loaded.model, recipe.train, len(samples))
     vocabulary = _prune(loaded.model, loaded.tokenizer, samples, data, recipe.train)
     if full:
+        from gemma_poetry.model.vocabulary import hold_sampled_rows
+
         matched: list[str] = []
         model = loaded.model.requires_grad_(True)
+        hold_sampled_rows(model, vocabulary)
     else:
         model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
