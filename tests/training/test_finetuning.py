@@ -336,7 +336,7 @@ def test_every_schedule_warms_up(model, data, tmp_path, schedule):
 
 
 def test_rows_that_stand_for_the_dropped_ones_stay_where_every_weight_is_trained(tmp_path, monkeypatch):
-    """Trained themselves they moved and the others did not: `ppl_char` 188 over the kept rows, 795 over all, on genuine Gemma."""
+    """Trained themselves they moved and the others did not: on genuine Gemma 188 over the kept rows, 795 over all."""
     from gemma_poetry.model import vocabulary as pruning
     from gemma_poetry.model.loading import load_model
 
