@@ -77,12 +77,12 @@ def diagnose(
     yield check_cache(model, batch)
     yield check_head(model, probe[:_STEP_POEMS], batch)
     if recipe.train.method == "full":
-        model.requires_grad_(False)
         estimate = step_memory(model, fitting, recipe, vocabulary_rows)
         room = check_memory(estimate, available)
         yield room
         if room.verdict != "fault":  # the step itself holds every weight twice
             # What brings images into the model is trained too, but no text gives it a gradient.
+            model.requires_grad_(False)
             model.get_submodule(language_model_prefix(model).rstrip(".")).requires_grad_(True)
             yield from check_step(model, batch, recipe)
         return

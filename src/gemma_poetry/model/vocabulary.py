@@ -268,7 +268,7 @@ def in_kept_pieces(model: Any, tokenizer: PreTrainedTokenizerBase, sample: Token
 
 
 def hold_sampled_rows(model: Any, vocabulary: KeptVocabulary | None) -> None:
-    """Keeps the sampled rows of a head that is trained as they are.
+    """Gives the sampled rows of a head that is trained no gradient: but for weight decay they stay as they are.
 
     They stand for all dropped rows, which no training moves: pushed away themselves, they would no longer say what others do.
 
