@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -165,6 +166,20 @@ def test_exports_are_imported_when_they_are_asked_for():
         "assert not hasattr(room, 'no_such_name')"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no GNU OpenMP")
+@pytest.mark.parametrize(
+    ("chosen", "turns"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, "0")]
+)
+def test_threads_wait_without_holding_their_core(chosen: dict[str, str], turns: str):
+    """What GNU OpenMP itself says that it took, once torch has loaded it."""
+    own = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    program = [sys.executable, "-c", "import gemma_poetry, torch"]
+    shown = subprocess.run(
+        program, check=True, capture_output=True, text=True, env=own | chosen | {"OMP_DISPLAY_ENV": "verbose"}
+    )
+    assert f"GOMP_SPINCOUNT = '{turns}'" in shown.stderr
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -5,6 +5,7 @@ In: `import gemma_poetry as gp`. Out: the front door (see `gemma_poetry.api`), e
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from gemma_poetry.lazy_exports import lazy_exports
@@ -30,3 +31,9 @@ else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __version__ = "0.1.0"
+
+# A thread of torch that waits for another one spins for milliseconds, on a core that the other one may need: beside a
+# second busy process everything takes 15 times as long. GNU OpenMP's own number of turns for too few cores is better
+# always; it is read when torch is imported, and what the user has set stays.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
