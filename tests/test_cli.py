@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gemma_poetry.cli.options import names_in, numbers_in
+
 
 def gemma_poetry(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     program = "from gemma_poetry.cli import main; main()"
@@ -62,6 +64,12 @@ def test_every_verb_has_help(verb):
         (["check", "床前明月光"], "gemma-poetry check -"),
         (["polish", "no-such-poem.txt"], "no-such-poem.txt"),
         (["polish", "--lines", "two"], "--lines cannot be 'two'"),
+        (["generate", "--form", "七绝", "--words", "轨,窗,千里,风,月,雪"], "6 words to write about are asked for"),
+        (
+            ["generate", "--form", "七绝", "--words", "一,二,三,四,五", "--must", "月,山"],
+            "7 words to write about are asked for",
+        ),
+        (["generate", "--form", "七绝", "--effort", "4", "--best-of", "20"], "effort=4 is asked for, and also best_of=20"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
@@ -152,3 +160,8 @@ def test_a_folder_that_quickstart_did_not_write_is_left_alone(tmp_path):
     result = gemma_poetry("quickstart", "--out", str(tmp_path))
     assert result.returncode == 2 and "quickstart did not write" in result.stderr
     assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_lists_may_have_chinese_commas():
+    assert numbers_in("--lines", "2，4、5, 7") == (2, 4, 5, 7)
+    assert names_in("塞，从军、边,") == ["塞", "从军", "边"]

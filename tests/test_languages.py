@@ -183,6 +183,62 @@ def test_every_message_has_its_twin():
     assert not without, f"{len(without)} messages have no twin in {PO}, the first of them: {without[:3]}"
 
 
+_SENTENCE = re.compile("[A-Za-z]*[a-z],? [a-z]+,? [a-z]+")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_NOT_SHOWN = {
+    "evaluation/curves.py": "labels of a picture",
+    "evaluation/human/answers.py": "SQL",
+    "evaluation/human/picture.py": "labels of a picture",
+    "evaluation/human/questions.py": "a question in both languages",
+    "evaluation/table.py": "a verdict in results.json",
+    "errors.py": "what other libraries say",
+    "exporting/hub_upload.py": "the message of a commit",
+    "serving/routes.py": "the reference of the interface",
+    "studio/problems.py": "what another library says",
+    "studio/rating_screens.py": "screens in both languages",
+    "verbs/export.py": "options of the command line",
+    "verbs/prepare.py": "where known lines are from",
+    "verbs/tune.py": "labels of a picture, a remark in a recipe",
+}
+"""Files with sentences that no message is made of, and what these are."""
+_UNSAID = {"Field", "Option", "Argument", "AttributeError", "RuntimeError", "ValueError", "compile", "error", "warning"}
+
+
+def sentences(path: Path) -> list[ast.Constant]:
+    """The English of a module that is no message: three words or more, in no docstring, log, markup or pair of languages."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = []
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if not _SENTENCE.search(text) or "<" in text or "\n" in text:
+            continue
+        above = [node]
+        while not isinstance(above[-1], ast.stmt):
+            above.append(parents[above[-1]])
+        called = {ast.unparse(one.func).rpartition(".")[2] for one in above if isinstance(one, ast.Call)}
+        pairs = [one for one in above if isinstance(one, ast.Tuple) and _HAN.search(ast.unparse(one))]
+        # A docstring, what a developer reads, what matches the text of others.
+        unsaid = isinstance(above[1], ast.Expr) or isinstance(above[-1], ast.Assert) or bool(called & _UNSAID)
+        if not (unsaid or pairs or "_" in called):
+            found.append(node)
+    return found
+
+
+def test_no_sentence_is_said_in_english_alone():
+    """A reason, a notice, a refusal that is not made by `_` is English to everybody, and no twin would be missed."""
+    known = twins()
+    alone = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {node.value!r}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if str(path.relative_to(PACKAGE)) not in _NOT_SHOWN
+        for node in sentences(path)
+        if node.value not in known
+    ]
+    assert not alone, "\n".join(alone)
+    assert [name for name in _NOT_SHOWN if not sentences(PACKAGE / name)] == [], "these need not be left out any more"
+
+
 def places(template: str) -> dict[str, str] | None:
     """The places of a template and how each is formatted; `None` for a text with braces of its own, which nothing fills."""
     try:

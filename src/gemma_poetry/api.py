@@ -220,21 +220,23 @@ class Poet:
         """Rewrites the weakest places of a poem under its form, and keeps what makes the whole better.
 
         Args:
-            poem: The poem: its text, a `Path` of a file that holds it alone, or what `write` gave.
+            poem: The poem: its text, a `Path` of a file that holds it alone, or what `write` gave. A person's own keeps its
+                marks, its rows and its author's name.
             form: The form (体裁) or tune (词牌) that it is held to; empty: its own, or the one that its lines suggest.
             book: The rhyme book that it is read and rewritten by; empty: of what `write` gave that of its check, else
                 the usual one of the form.
             title: Its title; empty: the one that it has.
-            lines: The lines that may change, from 1; empty: all.
+            lines: The lines that may change, from 1; empty: all. Lines that say the same words (叠句) are named together.
             rounds: Places that are tried; `None`: 2, or two for each line that may change.
             seed: Seed of sampling.
 
         Raises:
-            UsageError: The poet writes in another domain, there is no such line, or no form or rhyme book is called so.
+            UsageError: The poet writes in another domain, there is no such line, it repeats one that is not named, or no
+                form or rhyme book is called so.
             InputError: The poem cannot be read, or has not the shape of the form.
         """
         from gemma_poetry.generation.writer import PoemWriter
-        from gemma_poetry.generation.written import Written
+        from gemma_poetry.generation.written import Written, WrittenPoem
         from gemma_poetry.prosody.check_result import ScansionResult
         from gemma_poetry.verbs.check import only_poem
 
@@ -243,17 +245,18 @@ class Poet:
                 _("a poet of {name} polishes nothing", name=self.domain.name),
                 expected=_("a model of {classical}", classical=CLASSICAL),
             )
-        own = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
+        text = only_poem(poem) if isinstance(poem, str | Path) else poem.poem if isinstance(poem, Written) else poem
         if not book and not form and isinstance(poem, Written) and isinstance(poem.check, ScansionResult):
             book = poem.check.scansion.book.name
         return self.writer.polish(
-            replace(own, title=title or own.title),
+            replace(text, title=title or text.title),
             form=form,
             book=book,
             lines=lines,
             rounds=rounds,
             seed=seed,
             novel=bool(self.known_lines),
+            own=poem.own if isinstance(poem, WrittenPoem) else not isinstance(poem, Written),
         )
 
 

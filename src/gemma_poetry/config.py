@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from gemma_poetry.errors import RecipeError, UsageError, nearest_names
-from gemma_poetry.languages import _, listed
+from gemma_poetry.languages import Message, _, listed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -433,20 +433,24 @@ class _RecipeLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         # An anchor alone does no harm, but what it is for is not here.
-        odd = "an alias" if isinstance(event, yaml.AliasEvent) else "an anchor" if getattr(event, "anchor", None) else ""
-        if not odd and getattr(event, "tag", None) is not None:
-            odd = f"the tag {event.tag[:80]!r}"
+        odd = ""
+        if isinstance(event, yaml.AliasEvent):
+            odd = _("an alias, which recipes have not")
+        elif getattr(event, "anchor", None):
+            odd = _("an anchor, which recipes have not")
+        elif getattr(event, "tag", None) is not None:
+            odd = _("the tag {tag!r}, which recipes have not", tag=event.tag[:80])
         if odd:
-            raise yaml.composer.ComposerError(None, None, f"{odd}, which recipes have not", event.start_mark)
+            raise yaml.composer.ComposerError(None, None, odd, event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _unused in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in seen:
-                fault = (
-                    f"the key {key.value[:80]!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key that is no text"
-                )
+                fault = _("a key that is no text")
+                if isinstance(key, yaml.ScalarNode):
+                    fault = _("the key {key!r} stands twice", key=key.value[:80])
                 raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -457,7 +461,7 @@ class _RecipeLoader(yaml.SafeLoader):
         number = node.tag.rpartition(":")[2] in ("int", "float")
         # YAML 1.1 reads 1:30 as ninety.
         if number and (len(value) > _LONGEST_NUMBER or ":" in value):
-            raise yaml.constructor.ConstructorError(None, None, f"no number: {value[:40]!r}", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, _("no number: {value!r}", value=value[:40]), node.start_mark)
         value.encode()
         return value
 
@@ -482,11 +486,19 @@ def _parse_yaml(text: str, where: str) -> Any:
         raise RecipeError(_("it nests too deep"), where=where, expected=_("sections of fields"), action=_("mend it")) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise RecipeError(
-            _("not valid YAML: {error}", error=str(error)[:400]),
+            _("not valid YAML: {error}", error=_yaml_fault(error)),
             where=where,
             expected=_("sections of fields, each a number, a text or a [list]"),
             action=_("mend it"),
         ) from error
+
+
+def _yaml_fault(error: Exception) -> str:
+    """What is wrong with a recipe's YAML: in our own words where we found it, else in those of the library."""
+    if isinstance(error, yaml.MarkedYAMLError) and isinstance(error.problem, Message) and error.problem_mark:
+        mark = error.problem_mark
+        return _("{problem} (line {line}, column {column})", problem=error.problem, line=mark.line + 1, column=mark.column + 1)
+    return str(error)[:400]
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

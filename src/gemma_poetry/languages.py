@@ -100,7 +100,7 @@ class _Sequence(Message):
         return _Sequence, (self.parts, self.separator)
 
 
-_SEPARATORS = {", ": "、", ". ": "。", "; ": "；", " and ": "和", " or ": "或", ": ": "："}
+_SEPARATORS = {", ": "、", ". ": "。", "; ": "；", " -> ": " → ", " and ": "和", " or ": "或", ": ": "："}
 
 
 def _(template: str, /, **values: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines
+from gemma_poetry.corpus.cleaning import RejectedError, Rejection, clean_lines, layout_of
+from gemma_poetry.corpus.poem import Poem
 
 QUATRAIN = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")
 
@@ -97,3 +98,27 @@ def test_a_question_mark_for_a_character_is_told_from_a_question() -> None:
     lines, marks = clean_lines(["長戟今何在？孤墳此路傍。", "不觀松柏茂，空餘荆棘場。"])
     assert list(map(len, lines)) == [5, 5, 5, 5]
     assert marks == "。。，。"
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("春眠不觉晓！处处闻啼鸟？\n\n　夜来风雨声；花落知多少……", "！？；。"),
+        ("「春眠不觉晓,」处处闻啼鸟.", "，。"),
+        ("春眠（一作春色）不觉晓，处々闻啼鸟（自注：春日）。", "，。"),
+        ("春眠不觉晓 处处闻啼鸟", "，。"),
+    ],
+)
+def test_a_text_is_set_again_as_it_was(text: str, marks: str) -> None:
+    """Rows, marks and notes stay whatever its characters become."""
+    lines, usual = clean_lines([text.replace("…", "")])
+    poem = Poem(lines, usual, layout=layout_of(text, lines))
+    assert poem.laid_out == text and poem.own_marks == marks
+    other = Poem(("花" * 5, *lines[1:]), usual, layout=poem.layout)
+    assert other.laid_out.replace("花" * 2, "春眠", 1).replace("花" * 3, "不觉晓", 1) == text
+    assert Poem(lines[1:], usual[1:], layout=poem.layout).laid_out == "", "no layout of another poem"
+
+
+def test_lines_that_are_not_all_of_a_text_have_no_layout() -> None:
+    lines, _ = clean_lines(["春眠不觉晓，处处闻啼鸟。"])
+    assert layout_of("一、春眠不觉晓，处处闻啼鸟。", lines) == layout_of("□春眠不觉晓，处处闻啼鸟。", lines) == ""

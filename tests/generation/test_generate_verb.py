@@ -58,6 +58,7 @@ def test_json_lines_on_standard_output_and_nothing_else(loaded, capsys):
         ({"best_of": 8, "settings": GenerateSettings(temperature=0)}, "best_of=8 is asked for, and also temperature=0"),
         ({"settings": GenerateSettings(temperature=0, effort=3)}, "effort=3 is asked for, and also temperature=0"),
         ({"beams": 2, "settings": GenerateSettings(effort=4)}, "effort=4 is asked for, and also beams=2"),
+        ({"best_of": 20, "settings": GenerateSettings(effort=4)}, "effort=4 is asked for, and also best_of=20"),
     ],
 )
 def test_drafts_that_would_all_be_one_are_refused(loaded, options, found):

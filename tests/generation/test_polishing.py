@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,11 @@ from tests.generation.conftest import NOTHING_KNOWN
 AUTUMN = "空山新雨后，天气晚来秋。明月松间照，清泉石上流。竹喧归浣女，莲动下渔舟。随意春芳歇，王孙自可留。"
 TOWER = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
 REN = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+
+
+QIN = "箫声咽，秦娥梦断秦楼月。秦楼月，年年柳色，灞陵伤别。乐游原上清秋节，咸阳古道音尘绝。音尘绝，西风残照，汉家陵阙。"
+WEI = "河汉，河汉，晓挂秋城漫漫。愁人起望相思，江南塞北别离。离别，离别，河汉虽同路绝。"
+SNOW = "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。"
 
 
 class Loaded:
@@ -117,11 +123,72 @@ def test_faults_of_lines_that_stay_are_left(writer):
         assert all(fault.line != 2 for fault in found.after.check.faults)
 
 
-def test_a_repeated_line_follows(writer):
-    found = writer.polish(poem_of(REN), form="如梦令", lines=(6,), rounds=4, seed=1)
+@pytest.mark.parametrize("lines", [(5, 6), ()])
+def test_a_repeated_line_follows(writer, lenient, lines):
+    found = writer.polish(poem_of(REN), form="如梦令", lines=lines, rounds=8, seed=1)
     assert found.after.poem.lines[4] == found.after.poem.lines[5]
-    assert differing(found.before.poem.lines, found.after.poem.lines) in ({5, 6}, set())
+    changed = differing(found.before.poem.lines, found.after.poem.lines)
+    assert changed == {5, 6} if lines else changed
     assert found.after.check.passes
+    told = {one.line: one.reason for one in found.changes}
+    assert lines == () or told[6] == "line 6 repeats line 5" != told[5]
+
+
+@pytest.mark.parametrize("lines", [(2, 3), (2, 3, 7, 8)])
+def test_a_line_whose_end_is_repeated_is_rewritten_whole(writer, lenient, lines):
+    poem = poem_of(QIN)
+    found = writer.polish(poem, form="忆秦娥", lines=lines, rounds=8, seed=1)
+    new = found.after.poem.lines
+    assert {2, 3} <= differing(poem.lines, new) <= set(lines)
+    assert new[2] == new[1][-3:] and new[7] == new[6][-3:] and found.after.check.passes
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "lines", "why", "together"),
+    [
+        (QIN, "忆秦娥", (3,), "line 3 repeats the end of line 2", "2,3"),
+        (QIN, "忆秦娥", (2,), "line 3 repeats the end of line 2", "2,3"),
+        (QIN, "忆秦娥", (8, 1), "line 8 repeats the end of line 7", "1,7,8"),
+        (REN, "如梦令", (6,), "line 6 repeats line 5", "5,6"),
+        (REN, "如梦令", (4, 5), "line 6 repeats line 5", "4,5,6"),
+        (WEI, "调笑令", (7,), "line 7 repeats line 6", "5,6,7"),
+    ],
+)
+def test_a_line_that_shares_words_with_one_that_is_not_named_is_left(writer, text, form, lines, why, together):
+    with pytest.raises(ConstraintError, match=why) as raised:
+        writer.polish(poem_of(text), form=form, lines=lines, seed=1)
+    assert raised.value.action == f"name them all: --lines {together}"
+
+
+def test_a_persons_poem_keeps_its_marks_rows_and_author(writer, lenient):
+    text = "题目：春思\n作者：张三\n春色满园关不住！一枝红杏、出墙来？\n\n　　应怜屐齿印苍苔；小扣柴扉久不开……\n"
+    found = Poet("tiny", writer.domain, writer, ()).polish(text.replace("……", "!"), lines=[3], rounds=2, seed=1)
+    new = found.after.poem.lines[2]
+    assert new != "应怜屐齿印苍苔"
+    shown = f"春色满园关不住！一枝红杏、出墙来？\n\n　　{new}；小扣柴扉久不开!"
+    assert str(found).startswith(f"《春思》　张三\n{shown}\n\n")
+    record = found.to_record()
+    assert record["text"] == shown and record["author"] == "张三"
+    assert record["before"]["text"] == shown.replace(new, "应怜屐齿印苍苔")
+
+
+def test_what_a_model_wrote_in_a_poets_style_stays_marked_so(writer):
+    poem = replace(poem_of(TOWER, "登楼"), author="王之涣", form="五言绝句")
+    written = WrittenPoem(poem, 1, None, None)
+    poet = Poet("tiny", writer.domain, writer, ())
+    assert str(poet.polish(written, rounds=1, seed=1)).startswith("《登楼》　拟王之涣\n")
+    assert str(poet.polish(poem, rounds=1, seed=1)).startswith("《登楼》　王之涣\n")
+
+
+def test_changes_are_told_in_chinese(writer, monkeypatch):
+    found = writer.polish(poem_of(TOWER.replace("流", "水"), "登楼"), rounds=1, seed=2)
+    monkeypatch.setattr("gemma_poetry.languages._chosen", "zh")
+    assert "\n第 2 句：黄河入海水 → " in str(found) and "（不合格律；新句合格律）" in str(found)
+    assert "每字困惑度" in str(found) and str(found).endswith("判定：不合律 → 合律")
+    assert found.to_record()["changes"][0]["reason"] == "it breaks the form; the new one keeps it"
+    ancient = writer.polish(poem_of(SNOW, "江雪"), lines=(3,), rounds=1, seed=1)
+    assert str(ancient).endswith("判定：合韵（只看押韵）")
+    assert not re.search("[a-z]{3,}", str(ancient) + str(found)), "no English is left"
 
 
 def test_the_script_and_what_stays_are_the_persons(writer):
@@ -250,9 +317,6 @@ def test_a_line_that_was_asked_for_whole_cannot_be_rewritten(writer):
         generator.polisher.polish(draft, rounds=1, seed=1, lines=(1,))
     found = generator.polisher.polish(draft, rounds=4, seed=1)
     assert found.lines[0] == "空山新雨后"
-
-
-SNOW = "千山鸟飞绝，万径人踪灭。孤舟蓑笠翁，独钓寒江雪。"
 
 
 def test_ancient_verse_is_not_judged_as_regulated(writer, lenient):

@@ -67,9 +67,21 @@ def test_poems_are_records_and_a_seed_is_told_only_where_it_gives_them_again(cli
 def test_an_effort_reaches_the_engine_as_one(client: TestClient, poet: StandIn):
     """As a number of drafts alone it would be without polishing, and without what couplets of that effort favour."""
     client.post("/v1/poems", json={"form": "五绝", "effort": 4})
-    client.post("/v1/poems", json={"form": "五绝", "effort": 3, "best_of": 5})
+    client.post("/v1/poems", json={"form": "五绝", "best_of": 5})
     client.post("/v1/poems", json={"form": "五绝"})
-    assert [(how["effort"], how["best_of"]) for _, how in poet.calls] == [(4, None), (3, 5), (None, None)]
+    assert [(how["effort"], how["best_of"]) for _, how in poet.calls] == [(4, None), (None, 5), (None, None)]
+    both = client.post("/v1/poems", json={"form": "五绝", "effort": 3, "best_of": 5})
+    assert both.status_code == 422 and both.json()["error"]["found"] == "effort=3 is asked for, and also best_of=5"
+    assert len(poet.calls) == 3
+
+
+def test_too_many_words_are_refused(client: TestClient, poet: StandIn):
+    many = client.post("/v1/poems", json={"form": "五绝", "words": list("轨窗风月雪")})
+    assert many.status_code == 422 and many.json()["error"]["found"].startswith("words: List should have at most 4 items")
+    asked = {"messages": [{"role": "user", "content": "五绝《夜》 意象：轨、窗、风、月、雪"}]}
+    said = client.post("/v1/chat/completions", json=asked)
+    assert said.status_code == 422 and said.json()["error"]["found"] == "5 words to write about are asked for"
+    assert not poet.calls
 
 
 EVENTS = [

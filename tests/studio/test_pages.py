@@ -231,6 +231,29 @@ def test_a_line_or_couplet_is_rewritten_and_the_rest_stays(workshop: Workshop, s
     change = next(change for change in revised.revision.changes if change.line == 2)
     assert shown.count("<ins>") == shown.count("<del>") == sum(len(one.changed) for one in revised.revision.changes)
     assert f"<ins>{change.new[change.changed[0] - 1]}</ins>" in shown and "每字困惑度" in shown
+    why = change.reason.in_language("zh")
+    assert why != str(change.reason) and f"<span class='why'>{why}</span>" in shown
+    assert f"<span class='why'>{change.reason}</span>" in checked_html(revised, Layout(), "en")
+
+
+def test_ones_own_poem_keeps_marks_and_rows_when_it_is_changed(workshop: Workshop):
+    text = "静夜思　李白\n床前明月光！疑是地上霜？\n\n举头望明月；\n　低头思故乡。"
+    checked = Checked(check_text(workshop, text, "五绝", "anne", "zh"), "五绝")
+    assert checked.text == text
+    revised = settled(revise(workshop, checked, "0:2.4", "line", "base", "anne", "zh"))
+    new = revised.poems[0].lines[1]
+    assert new != "疑是地上霜" and revised.text == text.replace("疑是地上霜", new)
+    assert re.findall('class="stop">(.)<', checked_html(revised, Layout(), "zh")) == ["！", "？", "；", "。"]
+    assert checked_card(revised, pinyin=False).marks == "！？；。"
+
+
+def test_a_line_that_shares_words_with_another_is_not_rewritten_alone(workshop: Workshop):
+    text = "昨夜雨疏风骤，浓睡不消残酒。试问卷帘人，却道海棠依旧。知否，知否，应是绿肥红瘦。"
+    checked = Checked(check_text(workshop, text, "如梦令", "anne", "zh"), "如梦令")
+    with pytest.raises(UsageError, match="第 6 句与别句相叠") as raised:
+        settled(revise(workshop, checked, "0:6.1", "line", "base", "anne", "zh"))
+    assert raised.value.expected == "第 5、6 句一同改"
+    assert settled(revise(workshop, checked, "0:6.1", "all", "base", "anne", "zh")).revision is not None
 
 
 def test_ancient_verse_stays_so_when_it_is_changed(workshop: Workshop):

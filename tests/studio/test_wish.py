@@ -90,3 +90,10 @@ def test_a_poem_is_answered_in_its_own_form_and_rhyme_whatever_form_is_chosen():
     assert prescription.form == "五言绝句"
     assert {form.line_lengths for form in prescription.forms} == {(5, 5, 5, 5)}
     assert {(form.lines[1][4].char, form.lines[3][4].char) for form in prescription.forms} == {("流", "楼")}
+
+
+def test_more_words_than_are_named_are_refused():
+    with pytest.raises(UsageError, match="意象写了 5 个"):
+        Wish(form="五绝", words="轨、窗、千里、风、月").request("zh")
+    assert len(Wish(form="五绝", words="轨、窗、千里、风").request("zh").words) == 4
+    assert len(Wish(form="七律", words="江、山、千里、风、月", must=True).request("zh").must) == 5

@@ -6,6 +6,7 @@ numbers.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,9 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace file
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint.")]
 
 
+_COMMAS = "[,，、]"
+
+
 def chosen_settings(overrides: list[str] | None, **settings: Any) -> list[str]:
     """Changes to a recipe: `--set`, and the verb's own options (`section__key=value`, `None` left out) on top."""
     from gemma_poetry.config import override
@@ -44,18 +48,18 @@ def chosen_recipe(recipe: str | None, overrides: list[str] | None, **settings: A
 
 
 def names_in(listed: str | None) -> list[str] | None:
-    """The names of an option that takes several, with a comma (Chinese or not) between them."""
-    return None if listed is None else [name.strip() for name in listed.replace("，", ",").split(",") if name.strip()]
+    """The names of an option that takes several, with a comma (Chinese or not) or 、 between them."""
+    return None if listed is None else [name.strip() for name in re.split(_COMMAS, listed) if name.strip()]
 
 
 def numbers_in(option: str, text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them.
+    """Whole numbers with commas (Chinese or not) or 、 between them.
 
     Raises:
         UsageError: One of them is no whole number.
     """
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(int(part) for part in re.split(_COMMAS, text))
     except ValueError as error:
         raise UsageError(
             _("{option} cannot be {text!r}", option=option, text=text), expected=_("whole numbers with commas between them")

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import Enum
 
+from gemma_poetry.corpus.poem import CELL, SAME
 from gemma_poetry.corpus.verse_shapes import rhyme_together
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.characters import LOST_CHARACTER, UNIFIED
@@ -65,6 +66,7 @@ class RejectedError(Exception):
         self.reason = reason
 
 
+_HAN = re.compile(f"[{UNIFIED}]")
 _PLAIN = re.compile(f"[{UNIFIED}，。]+")
 _LINE = re.compile(f"([{UNIFIED}]+)([，。]*)")
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -120,6 +122,38 @@ def clean_lines(paragraphs: Sequence[str], lost: int = 0) -> tuple[tuple[str, ..
         raise RejectedError(Rejection.EMPTY)
     marks = [COMMA if mark and FULL_STOP not in mark else FULL_STOP for _, mark in found[:-1]]
     return _checked(tuple(line for line, _ in found)), "".join(marks) + FULL_STOP
+
+
+def layout_of(text: str, lines: Sequence[str]) -> str:
+    """How a text sets the lines that were read from it, as `Poem` has layouts; empty where they are not all of its characters.
+
+    Args:
+        text: The text as its source has it.
+        lines: Its lines, as `clean_lines` gives them.
+    """
+    text = _INVISIBLE.sub("", text)
+    # Characters of notes are none of a line, and notes stand within notes.
+    bare = _FOOTNOTE.sub(_hidden, text)
+    for _unused in range(_MAX_NESTED_NOTES):
+        bare = _NOTE.sub(_hidden, bare)
+    if CELL in text or text.count(SAME) != bare.count(SAME):
+        return ""
+    cells: list[str] = []
+    found = ""
+    for char, shown in zip(text, bare):
+        if shown == SAME:
+            cells.append(SAME)
+            found += found[-1:]
+        elif _HAN.match(own := unicodedata.normalize("NFC", shown)):
+            cells.append(CELL)
+            found += own
+        else:
+            cells.append(char)
+    return "".join(cells) if found == "".join(lines) else ""
+
+
+def _hidden(note: re.Match[str]) -> str:
+    return "\0" * len(note[0])
 
 
 def _unmarked(text: str) -> tuple[tuple[str, ...], str]:

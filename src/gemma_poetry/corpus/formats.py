@@ -175,7 +175,7 @@ def _table(rows: list[list[str]]) -> list[Any]:
     places = [(str(number), row) for number, row in enumerate(rows, 1)]
     if rows and any(field_of(name) == "text" for name in rows[0]):
         return [record for _, record in with_header(rows[0], iter(places[1:]))]
-    return [record for _unused, record in without_header(places, "the list of lists", _("none"))]
+    return [record for _unused, record in without_header(places, _("the list of lists"), _("none"))]
 
 
 def _is_texts(value: Any) -> bool:

@@ -9,6 +9,7 @@ closes one is a line break or a space.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,12 @@ from gemma_poetry.prosody.forms import alternating_marks
 
 FIELDS = ("title", "author", "era", "form", "tune", "lines", "marks", "script", "source_id", "cluster_id")
 """The fields of a poem's record; all but `lines` are texts."""
+
+CELL, SAME = "□", "々"
+"""In a layout: the place of a character, and of one that is written 々 where it says the one before it again."""
+
+_CLOSER = re.compile("[^（(〈【〖〔［[，。；：？！、,;:?!.｡．]*([，。；：？！、,;:?!.｡．])")
+_FULL_WIDTH = str.maketrans(",;:?!.｡．", "，；：？！。。。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Poem:
         script: `simplified` or `traditional`; empty in other domains.
         source_id: Where the poem stands in its source, stable between runs.
         cluster_id: The near-duplicate cluster it belongs to; empty before deduplication.
+        layout: How a person set it: rows, marks and notes as they stood, a `CELL` or `SAME` for each character of its lines;
+            empty where that is not known, as of all that is no person's own. It is no field of the record.
     """
 
     lines: tuple[str, ...]
@@ -47,6 +56,7 @@ class Poem:
     script: str = "simplified"
     source_id: str = ""
     cluster_id: str = ""
+    layout: str = ""
 
     def __post_init__(self) -> None:
         assert len(self.lines) == len(self.marks), (self.lines, self.marks)
@@ -55,6 +65,36 @@ class Poem:
     def text(self) -> str:
         """The running text: each line followed by its closing mark."""
         return "".join(line + mark for line, mark in zip(self.lines, self.marks))
+
+    @property
+    def laid_out(self) -> str:
+        """The lines in their layout; empty where it has none, or one of another number of characters."""
+        characters = "".join(self.lines)
+        if sum(map(self.layout.count, (CELL, SAME))) != len(characters):
+            return ""
+        shown, place = [], 0
+        for cell in self.layout:
+            if cell in (CELL, SAME):
+                again = cell == SAME and characters[place] == characters[place - 1]
+                shown.append(SAME if again else characters[place])
+                place += 1
+            else:
+                shown.append(cell)
+        return "".join(shown)
+
+    @property
+    def own_marks(self) -> str:
+        """The mark that closes each line in the layout, full-width; that of `marks` where the layout has none."""
+        places = [place for place, cell in enumerate(self.layout) if cell in (CELL, SAME)]
+        if len(places) != self.characters:
+            return self.marks
+        marks, ended = "", 0
+        for line, usual in zip(self.lines, self.marks):
+            ended += len(line)
+            behind = self.layout[places[ended - 1] + 1 : places[ended] if ended < len(places) else None]
+            closer = _CLOSER.match(behind)
+            marks += closer[1].translate(_FULL_WIDTH) if closer else usual
+        return marks
 
     @property
     def characters(self) -> int:

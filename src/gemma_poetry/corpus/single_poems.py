@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gemma_poetry.corpus.cleaning import RejectedError, clean_lines
+from gemma_poetry.corpus.cleaning import RejectedError, clean_lines, layout_of
 from gemma_poetry.corpus.poem import Poem, SourcePoem
 from gemma_poetry.corpus.script import Script, convert, detect_script
 from gemma_poetry.corpus.tune_names import split_tune
@@ -28,6 +28,8 @@ _MARKS = re.compile(r"[，。？！；：、,.?!;:\s]+")
 def read_strictly(poem: SourcePoem) -> Poem:
     """One poem; its tune is the one that its source names, or its title if the lines have a shape of it; its form is left open.
 
+    Its rows and marks are kept as its layout, but for a source that keeps lines and marks apart and has no rows.
+
     Raises:
         UnreadableError: The text is no poem.
     """
@@ -40,7 +42,9 @@ def read_strictly(poem: SourcePoem) -> Poem:
             action=_("take everything else out"),
             where=f"《{poem.title}》" if poem.title else poem.source_id,
         ) from rejection
-    return Poem(lines, marks, poem.title, poem.author, tune=_tune_of(poem, lines), script="", source_id=poem.source_id)
+    layout = "" if poem.marks else layout_of("\n".join(poem.paragraphs), lines)
+    tune = _tune_of(poem, lines)
+    return Poem(lines, marks, poem.title, poem.author, tune=tune, script="", source_id=poem.source_id, layout=layout)
 
 
 def read_leniently(poems: Sequence[SourcePoem], judged: Sequence[Poem] = ()) -> list[Poem]:

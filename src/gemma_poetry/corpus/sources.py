@@ -82,7 +82,7 @@ PASSED_OVER: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"唐诗补录\.json", "唐诗补录", _("a supplement that 全唐诗 repeats")),
         (r"表面结构字\.json", "表面结构字", _("a table of glyphs")),
         (r"(?:authors?\.\w+|authors|intro)\.json", "authors", _("lives of authors")),
-        (r".*-preface\.json", "prefaces", "prose"),
+        (r".*-preface\.json", "prefaces", _("prose")),
     )
 )
 """(file names, what they are called in stats.json, why they are not read)"""

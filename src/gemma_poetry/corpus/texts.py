@@ -61,7 +61,7 @@ class DomainTexts:
     @property
     def contents(self) -> str:
         """What a source should hold."""
-        return f"texts of the domain {self.domain.name}"
+        return _("texts of the domain {name}", name=self.domain.name)
 
     def open(self, source: str, sections: Sequence[str] = ()) -> Source:
         """Opens a source; `sample` is the domain's own.

@@ -83,6 +83,10 @@ def _found_frame(template: str, variables: str, bos: str) -> ChatFrame:
     raise _refusal(_("it does not put the message, as it is, between two texts"))
 
 
+_FAULTS = {"endless": _("it writes without end"), "memory": _("it takes too much memory")}
+"""What a trial names by a code: it runs without this package."""
+
+
 def _render(template: str, variables: str) -> list[str]:
     """The trial messages as the template renders them."""
     task = json.dumps({"template": template, "variables": json.loads(variables), "messages": _TRIALS})
@@ -98,7 +102,7 @@ def _render(template: str, variables: str) -> list[str]:
         raise _refusal(said[-1][:200] if said else _("it takes more than the time and memory that any template needs"))
     answer: dict[str, Any] = json.loads(done.stdout)
     if "fault" in answer:
-        raise _refusal(str(answer["fault"]))
+        raise _refusal(_FAULTS.get(answer["fault"], str(answer["fault"])))
     rendered: list[str] = answer["rendered"]
     return rendered
 

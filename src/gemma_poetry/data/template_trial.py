@@ -33,9 +33,9 @@ def main() -> None:
             )[0][0]
             for message in task["messages"]
         ]
-        answer = {"rendered": texts} if max(map(len, texts)) <= LONGEST else {"fault": "it writes without end"}
+        answer = {"rendered": texts} if max(map(len, texts)) <= LONGEST else {"fault": "endless"}
     except MemoryError:
-        answer = {"fault": "it takes too much memory"}
+        answer = {"fault": "memory"}
     except Exception as error:  # a template can raise anything
         lines = str(error).strip().splitlines()
         answer = {"fault": f"{type(error).__name__}: {lines[0][:200] if lines else ''}"}

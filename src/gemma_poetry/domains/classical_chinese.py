@@ -81,7 +81,7 @@ class ClassicalChinese(Domain):
         named, book = form or poem.kind, self.book
         scansion = scan(poem.lines, named, poem.marks, book) if named else scan_auto(poem.lines, poem.marks, book)
         scansion = with_passing_books(scansion, named, poem.marks)
-        return scansion_result(scansion, mends(scansion), poem.title, poem.author)
+        return scansion_result(scansion, mends(scansion), poem.title, poem.author, poem.layout)
 
     def symbols(self, line: str) -> Sequence[str]:
         """Characters."""

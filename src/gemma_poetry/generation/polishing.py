@@ -33,7 +33,7 @@ from gemma_poetry.generation.reranking import PARALLEL_COUPLETS, Candidate, Line
 from gemma_poetry.generation.slot_automaton import NOWHERE
 from gemma_poetry.generation.verification import VerifiedPoem, plain_lines, verify
 from gemma_poetry.generation.written import BEST_FIRST, Change
-from gemma_poetry.languages import _
+from gemma_poetry.languages import _, listed
 from gemma_poetry.prosody.character_sounds import BookSounds
 from gemma_poetry.prosody.check_result import CheckResult
 from gemma_poetry.prosody.forms import FULL_STOP, Form, Slot
@@ -101,7 +101,8 @@ class Polisher:
             judge: Reads the poem back, where it may break its form.
 
         Raises:
-            ConstraintError: There is no such line, or nothing of it is left to choose.
+            ConstraintError: There is no such line, it says words of a line that is not named, or nothing of it is left to
+                choose.
         """
         work = _Work(draft, _checked_lines(draft.form, lines), judge)
         before = self._assess([work.lines], draft)[0]
@@ -116,8 +117,8 @@ class Polisher:
             if better is None:
                 continue
             written, gained = better
-            gain = "the new one keeps it" if work.faulty(place) else _gain(merits, gained)
-            work.replace(place, written, f"{weakness}; {gain}")
+            gain = _("the new one keeps it") if work.faulty(place) else _gain(merits, gained)
+            work.replace(place, written, listed((weakness, gain), "; "))
             merits, work.tried = gained, {place}
         return Polishing(work.lines, work.changes(), before, merits)
 
@@ -245,10 +246,12 @@ class _Work:
         return BEST_FIRST.index(check.verdict) <= BEST_FIRST.index(self._check.verdict)
 
     def replace(self, place: Sequence[int], lines: tuple[str, ...], reason: str) -> None:
-        """Puts new lines in place of a weak place."""
+        """Puts new lines in place of a weak place; those that repeat it have that for a reason."""
+        repeats = {line: (earlier, step) for line, earlier, step in self.draft.form.returns}
         for number, (old, new) in enumerate(zip(self.lines, lines), 1):
             if old != new:
-                self._reasons[number] = reason
+                follows = number in repeats and number not in place
+                self._reasons[number] = _repeats(self.draft.form, number, *repeats[number]) if follows else reason
         self.lines, self.weaknesses = lines, None
         self._check = self._judge(lines) if self._judge else None
 
@@ -266,13 +269,20 @@ def worth(merits: Merits) -> float:
 def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
     """The lines that may change: those that are asked for, or all in which something is left to choose.
 
-    Of a line that repeats another (叠句) that other stands for it.
+    Of a line that repeats another (叠句) that other stands for it; both must be asked for, since both change.
     """
     count = len(form.lines)
     earlier = _earlier(form)
     for line in lines:
         if not 1 <= line <= count:
             raise ConstraintError(_("the poem has no line {line}", line=line), expected=_("lines 1 to {count}", count=count))
+    for line, source, step in form.returns:
+        if (line in lines) != (source in lines):
+            raise ConstraintError(
+                _repeats(form, line, source, step),
+                expected=_("lines that say the same words, named together: they change together"),
+                action=_("name them all: --lines {lines}", lines=",".join(map(str, lines_together(form, lines)))),
+            )
     asked = {_source(line, earlier) for line in lines or range(1, count + 1)}
     free = frozenset(line for line in asked if any(slot.char is None for slot in form.lines[line - 1]))
     if lines and len(free) < len(asked):
@@ -281,6 +291,24 @@ def _checked_lines(form: Form, lines: Sequence[int]) -> frozenset[int]:
             _("every character of line {fixed} was asked for", fixed=fixed), action=_("leave it out of the lines to rewrite")
         )
     return free
+
+
+def _repeats(form: Form, line: int, earlier: int, step: int) -> str:
+    """What a line has to do with the one that it says again, in words."""
+    if form.line_lengths[line - 1] == form.line_lengths[earlier - 1]:
+        forwards = _("line {line} repeats line {earlier}", line=line, earlier=earlier)
+        backwards = _("line {line} says line {earlier} backwards", line=line, earlier=earlier)
+    else:
+        forwards = _("line {line} repeats the end of line {earlier}", line=line, earlier=earlier)
+        backwards = _("line {line} says the end of line {earlier} backwards", line=line, earlier=earlier)
+    return forwards if step > 0 else backwards
+
+
+def lines_together(form: Form, lines: Sequence[int]) -> tuple[int, ...]:
+    """These lines of a form, and all that change with them: those that they repeat, and those that repeat them."""
+    earlier = _earlier(form)
+    sources = {_source(line, earlier) for line in lines}
+    return tuple(line for line in range(1, len(form.lines) + 1) if _source(line, earlier) in sources)
 
 
 def _earlier(form: Form) -> dict[int, int]:
@@ -349,11 +377,11 @@ def _answering(form: str, place: Sequence[int], lines: Sequence[str]) -> tuple[t
 
 
 _WEAK_IN = {
-    "fluency": "the model finds it unlikely beside the other lines",
-    "closeness": "it has little to do with the title beside the other lines",
-    "coherence": "it holds little together with the other lines",
-    "usage": "it has pairs of characters that no poet uses",
-    "parallelism": "its couplet is the less parallel",
+    "fluency": _("the model finds it unlikely beside the other lines"),
+    "closeness": _("it has little to do with the title beside the other lines"),
+    "coherence": _("it holds little together with the other lines"),
+    "usage": _("it has pairs of characters that no poet uses"),
+    "parallelism": _("its couplet is the less parallel"),
 }
 
 
@@ -375,17 +403,17 @@ def _weaknesses(lines: Sequence[LineMerits], faults: Counter[int]) -> list[tuple
         worst = names[int(np.where(telling[:, number], strengths[:, number], np.inf).argmin())]
         total, weak_in = float(strengths[:, number].sum()), _WEAK_IN[worst]
         if count := faults[number + 1]:
-            total, weak_in = total - 1000 * count, "it breaks the form"
+            total, weak_in = total - 1000 * count, _("it breaks the form")
         found.append((total, weak_in))
     return found
 
 
 _GAINS = {
-    "fluency": "the poem becomes likelier",
-    "closeness": "the poem comes closer to its title",
-    "coherence": "the lines hold better together",
-    "usage": "what no poet says is gone",
-    "parallelism": "its couplets become more parallel",
+    "fluency": _("the poem becomes likelier"),
+    "closeness": _("the poem comes closer to its title"),
+    "coherence": _("the lines hold better together"),
+    "usage": _("what no poet says is gone"),
+    "parallelism": _("its couplets become more parallel"),
 }
 
 

@@ -18,7 +18,7 @@ from gemma_poetry.errors import ConstraintError, UnknownFormError, nearest_names
 from gemma_poetry.generation.answered_poem import AnsweredPoem, read_answered
 from gemma_poetry.generation.couplets import answering_forms
 from gemma_poetry.generation.given_characters import Template, parse_template, place_given_characters
-from gemma_poetry.generation.request import MANNERS, PoemRequest, named_words
+from gemma_poetry.generation.request import MANNERS, PoemRequest, check_words, named_words
 from gemma_poetry.generation.slot_automaton import refusal
 from gemma_poetry.languages import _, listed, reason_of
 from gemma_poetry.prosody.character_sounds import BookSounds
@@ -66,8 +66,9 @@ def prescribe(request: PoemRequest) -> Prescription:
     Raises:
         UnknownFormError: No form or tune is called so.
         ConstraintError: The wishes contradict each other or the form; each obstacle is named.
-        UsageError: No rhyme book is called so.
+        UsageError: No rhyme book is called so, or there are too many words to write about.
     """
+    check_words(request)
     if request.answer:
         return _prescribe_answer(request)
     template = parse_template(request.template) if request.template else None

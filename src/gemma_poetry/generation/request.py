@@ -22,6 +22,9 @@ Manner = Literal["步韵", "依韵", "用韵"]
 
 MANNERS: tuple[Manner, ...] = get_args(Manner)
 
+MOST_NAMED = MOST_WORDS
+"""Words that a prompt names at most, since no training prompt named more."""
+
 
 class PlacedWord(NamedTuple):
     """A word that has its place.
@@ -57,7 +60,7 @@ class PoemRequest:
         answer: 上联: the upper line of a couplet whose lower line is asked for.
         answer_poem: 和诗: a whole poem, whose form and rhyme the new one takes; `form` then only says how it is read.
         answer_by: `步韵`: its rhyme words in order; `用韵`: in another order; `依韵`: other words of its rhyme.
-        words: 意象: words that the prompt names, for the poem to be about.
+        words: 意象: words that the prompt names, for the poem to be about; with `must` four at most.
         offer_words: Where no word is asked for and the title names something modern, let the prompt name words that go with it.
         must: Words that stand in the poem, in whichever places the form admits them.
         placed: Words in places of their own; what `placement.place_words` finds for `must`.
@@ -191,7 +194,21 @@ def split_words(text: str) -> tuple[str, ...]:
 
 def named_words(request: PoemRequest) -> tuple[str, ...]:
     """The words that the prompt names: those that must stand in the poem, those asked for, those offered; each once."""
-    return tuple(dict.fromkeys((*request.must, *request.words, *request.offered)))[:MOST_WORDS]
+    return tuple(dict.fromkeys((*request.must, *request.words, *request.offered)))[:MOST_NAMED]
+
+
+def check_words(request: PoemRequest) -> None:
+    """Refuses words to write about that the prompt would leave out; those that must stand in the poem are named before them.
+
+    Raises:
+        UsageError: There are too many.
+    """
+    if not set(request.words) <= set(named_words(request)):
+        raise UsageError(
+            _("{count} words to write about are asked for", count=len({*request.must, *request.words})),
+            expected=_("{most} at most, those that must stand in the poem among them", most=MOST_NAMED),
+            action=_("leave some of them out"),
+        )
 
 
 def with_offered_words(request: PoemRequest, draw: random.Random) -> PoemRequest:

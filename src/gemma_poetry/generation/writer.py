@@ -91,6 +91,7 @@ class PoemWriter(Writer):
         rounds: int | None = None,
         seed: int | None = None,
         novel: bool = True,
+        own: bool = True,
     ) -> Polished:
         """Rewrites the weakest places of a poem under its form, and keeps what is better; see `polishing`.
 
@@ -104,11 +105,12 @@ class PoemWriter(Writer):
             rounds: Places that are tried at most; `None`: `DEFAULT_ROUNDS`, and as many for each line that is named.
             seed: Seed of sampling; `None`: that of the settings, or one drawn at random.
             novel: No new line may stand in the training corpus.
+            own: Whether a person brought it, and no model wrote it.
 
         Raises:
             UnknownFormError: No form is called so.
             TextError: The poem has not the shape of the form.
-            ConstraintError: There is no such line.
+            ConstraintError: There is no such line, or it repeats one that is not named.
             UsageError: Fewer than one round is asked for, or no rhyme book is called so.
         """
         if rounds is not None and rounds < 1:
@@ -127,9 +129,9 @@ class PoemWriter(Writer):
         draft = draft_of(poem, scansion, novel=novel)
         found = self.generator.polisher.polish(draft, rounds=rounds, seed=seed, lines=lines, judge=judge)
         kept = draft.prescription
-        own = replace(poem, form="词" if kept.tune else check.form, tune=kept.tune, script=draft.request.script)
+        named_so = replace(poem, form="词" if kept.tune else check.form, tune=kept.tune, script=draft.request.script)
         before, after = (
-            WrittenPoem(replace(own, lines=text), seed, judge(text), merits.ppl_char)
+            WrittenPoem(replace(named_so, lines=text), seed, judge(text), merits.ppl_char, own=own)
             for text, merits in ((poem.lines, found.before), (found.lines, found.after))
         )
         return Polished(before, after, found.changes, found.measures())

@@ -17,8 +17,8 @@ from gemma_poetry.corpus.poem import Poem
 from gemma_poetry.data.prompts import Template
 from gemma_poetry.errors import UsageError
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.languages import _, localized
-from gemma_poetry.prosody.check_result import CheckResult
+from gemma_poetry.languages import _, listed, localized
+from gemma_poetry.prosody.check_result import CheckResult, verdict_name
 from gemma_poetry.prosody.forms import FULL_STOP
 from gemma_poetry.prosody.measures import Measure
 from gemma_poetry.prosody.rules import Verdict
@@ -31,8 +31,27 @@ Watch = Callable[[Mapping[int, str]], None]
 BEST_FIRST = (Verdict.STRICT, Verdict.MINOR, Verdict.RESCUED, Verdict.NOT_JUDGED, Verdict.FAIL)
 
 
+def check_effort(effort: int | None, best_of: int | None) -> None:
+    """Refuses an effort beside a number of drafts, which polishes nothing.
+
+    Args:
+        effort: The effort that was asked for; `None`: none was.
+        best_of: The number of drafts that was asked for; `None`: none was.
+
+    Raises:
+        UsageError: Both are asked for.
+    """
+    if effort is not None and best_of is not None:
+        drafts, other = f"effort={effort}", f"best_of={best_of}"
+        raise UsageError(
+            _("{drafts} is asked for, and also {other}", drafts=drafts, other=other),
+            expected=_("one of them: an effort says itself how many drafts are written, and what is done with the best"),
+            action=_("leave one of them out"),
+        )
+
+
 def check_drafts(settings: GenerateSettings, beams: int, *, effort: int | None, best_of: int | None) -> None:
-    """Refuses several drafts of a text where all would be the same one.
+    """Refuses several drafts of a text where all would be the same one, and what `check_effort` refuses.
 
     Args:
         settings: Sampling.
@@ -41,8 +60,9 @@ def check_drafts(settings: GenerateSettings, beams: int, *, effort: int | None, 
         best_of: The number of drafts that was asked for; `None`: none was.
 
     Raises:
-        UsageError: Drafts are asked for, and the likeliest tokens or beams besides.
+        UsageError: Drafts are asked for, and the likeliest tokens or beams besides; or an effort and a number of drafts.
     """
+    check_effort(effort, best_of)
     name, count = ("effort", effort or 1) if best_of is None else ("best_of", best_of)
     if count == 1 or (settings.temperature and beams == 1):
         return
@@ -116,9 +136,11 @@ class WrittenPoem(Written):
 
     Attributes:
         words: Which words the prompt named, which of them were offered, and where words were put (`words_record`).
+        own: Whether a person brought it: its author wrote it, where of others it is the one whose style was asked for (拟).
     """
 
     words: dict[str, Any] = field(default_factory=dict)
+    own: bool = False
 
     def to_record(self) -> dict[str, Any]:
         """With `nearest_line` null: the corpus is not known here."""
@@ -137,16 +159,24 @@ class WrittenPoem(Written):
         }
 
     def text(self, notes: Sequence[str] = ()) -> str:
-        """Title and author where given, then one sentence a line: of a 诗 a couplet, of a 词 what the tune closes with 。.
+        """Title and author where given, then what `verse` gives."""
+        poem = self.poem
+        author = poem.author if self.own or not poem.author else f"拟{poem.author}"
+        head = "　".join(part for part in (poem.title and f"《{poem.title}》", author) if part)
+        return "\n".join([*([head] if head else []), self.verse, *notes])
 
-        The stanzas of a 词 stand apart.
+    @property
+    def verse(self) -> str:
+        """The lines as the person set them who brought them; else one sentence a row.
+
+        That is of a 诗 a couplet, of a 词 what the tune closes with 。; the stanzas of a 词 stand apart.
         """
         poem = self.poem
-        head = "　".join(part for part in (poem.title and f"《{poem.title}》", poem.author and f"拟{poem.author}") if part)
+        if poem.laid_out:
+            return poem.laid_out
         ends = stanza_breaks(poem.tune, list(map(len, poem.lines)), poem.marks) if poem.tune else ()
         marked = [line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks)]
-        sentences = "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1)).splitlines()
-        return "\n".join([*([head] if head else []), *sentences, *notes])
+        return "".join(line + ("\n" if number in ends else "") for number, line in enumerate(marked, 1)).rstrip("\n")
 
     def annotated(self) -> str:
         """Tones and rhyme beside each line, as `gemma-poetry check` shows them."""
@@ -161,7 +191,7 @@ class Change:
         line: The line, from 1.
         old: What stood there.
         new: What stands there now.
-        reason: Why, in one sentence.
+        reason: Why, in one sentence; a message.
     """
 
     line: int
@@ -176,7 +206,18 @@ class Change:
 
     def __str__(self) -> str:
         marked = "".join(f"[{char}]" if place in self.changed else char for place, char in enumerate(self.new, 1))
-        return f"line {self.line}: {self.old} -> {marked.replace('][', '')} ({self.reason})"
+        new = marked.replace("][", "")
+        return localized(_("line {line}: {old} -> {new} ({reason})", line=self.line, old=self.old, new=new, reason=self.reason))
+
+
+_MEASURES = {
+    "ppl_char": _("ppl_char"),
+    "closeness": _("closeness"),
+    "coherence": _("coherence"),
+    "usage": _("usage"),
+    "parallelism": _("parallelism"),
+}
+"""The measures by what a person is told of them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -197,7 +238,10 @@ class Polished:
     measures: dict[str, tuple[float | None, float | None]]
 
     def to_record(self) -> dict[str, Any]:
-        """The record that `gemma-poetry polish --json` prints: that of the poem now, with what became of it."""
+        """The record that `gemma-poetry polish --json` prints: that of the poem now, with what became of it.
+
+        `text` is the poem with the marks and rows of whoever brought it.
+        """
         changes = [
             {"line": one.line, "old": one.old, "new": one.new, "changed": list(one.changed), "reason": one.reason}
             for one in self.changes
@@ -205,19 +249,25 @@ class Polished:
         measures = {name: {"before": old, "after": new} for name, (old, new) in self.measures.items()}
         before = {
             "lines": list(self.before.poem.lines),
+            "text": self.before.verse,
             "scansion": self.before.check.to_record() if self.before.check else None,
         }
-        return {**self.after.to_record(), "before": before, "changes": changes, "measures": measures}
+        now = {**self.after.to_record(), "text": self.after.verse}
+        return {**now, "before": before, "changes": changes, "measures": measures}
 
     def __str__(self) -> str:
         """The poem now, below it each change and what it did to the measures."""
         notes = [""]
-        notes += map(str, self.changes) if self.changes else ["nothing was found that is better"]
+        notes += map(str, self.changes) if self.changes else [localized(_("nothing was found that is better"))]
         if self.changes:
-            told = [f"{name} {old:.2f} -> {new:.2f}" for name, (old, new) in self.measures.items() if None not in (old, new)]
-            notes.append(", ".join(told))
-        checks = [one.check.verdict.value for one in (self.before, self.after) if one.check]
-        notes += [f"verdict {' -> '.join(dict.fromkeys(checks))}"] if checks else []
+            told = [
+                _("{name} {old:.2f} -> {new:.2f}", name=_MEASURES[name], old=old, new=new)
+                for name, (old, new) in self.measures.items()
+                if old is not None and new is not None
+            ]
+            notes.append(localized(listed(told)))
+        checks = [verdict_name(one.check) for one in (self.before, self.after) if one.check]
+        notes += [localized(_("verdict {verdicts}", verdicts=listed(dict.fromkeys(checks), " -> ")))] if checks else []
         return self.after.text(notes)
 
     __repr__ = __str__

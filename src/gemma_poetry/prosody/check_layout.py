@@ -30,7 +30,7 @@ _VERDICT_WORDS = {
     Verdict.FAIL: _("fails (不合律)"),
     Verdict.NOT_JUDGED: _("not judged (不判)"),
 }
-_BY_RHYME = _("passes, by its rhyme alone (合韵)")
+BY_RHYME = _("passes, by its rhyme alone (合韵)")
 _VERDICT_STYLES = {Verdict.FAIL: "bold red", Verdict.NOT_JUDGED: "yellow"}
 
 
@@ -46,9 +46,7 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
         pattern = f"{pattern} ({tier_of(scansion.poems).value}, {poems_text(scansion.poems)})"
     parts = [scansion.form, pattern, scansion.rhyme_group and f"韵 {scansion.rhyme_group}", book.title * book.modern]
     row = Text("".join((" · ".join(part for part in parts if part), ": ")) if any(parts) else "")
-    # Ancient verse asks no tones: what keeps its rhyme is not 合律 for that.
-    toneless = all(place.expected == "中" for places in scansion.places for place in places)
-    words = _BY_RHYME if toneless and scansion.verdict is Verdict.STRICT else _VERDICT_WORDS[scansion.verdict]
+    words = BY_RHYME if keeps_rhyme_alone(scansion) else _VERDICT_WORDS[scansion.verdict]
     row.append(localized(words), style=_VERDICT_STYLES.get(scansion.verdict, "bold green"))
     if scansion.verdict.passes:
         sure = _("; with every reading") if scansion.every_reading else _("; with the readings taken, not with all")
@@ -103,6 +101,12 @@ def scansion_rows(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "
         yield Text(localized(passes), style="green")
     for remark in scansion.remarks:
         yield Text(localized(_("  remark: {remark}", remark=remark)), style="dim")
+
+
+def keeps_rhyme_alone(scansion: Scansion) -> bool:
+    """Whether a form that asks no tones is kept: ancient verse is not 合律 for its rhyme."""
+    toneless = all(place.expected == "中" for places in scansion.places for place in places)
+    return toneless and scansion.verdict is Verdict.STRICT
 
 
 def _spot(line: int, position: int) -> str:

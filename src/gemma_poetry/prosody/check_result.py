@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.languages import _
-from gemma_poetry.prosody.check_layout import as_html, scansion_rows, shown
+from gemma_poetry.prosody.check_layout import BY_RHYME, as_html, keeps_rhyme_alone, scansion_rows, shown
 from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.mending import Mend
 from gemma_poetry.prosody.rules import VERDICT_NAMES, Verdict
@@ -153,10 +153,12 @@ class ScansionResult(CheckResult):
     Attributes:
         scansion: The scansion.
         mends: How each fault could be mended, where that was asked for.
+        layout: How a person set the poem; see `corpus.poem.Poem`.
     """
 
     scansion: Scansion
     mends: tuple[Mend, ...] = ()
+    layout: str = ""
 
     def to_record(self) -> dict[str, Any]:
         """See `scansion_record`."""
@@ -168,7 +170,16 @@ class ScansionResult(CheckResult):
         yield ""
 
 
-def scansion_result(scansion: Scansion, mends: Sequence[Mend] = (), title: str = "", author: str = "") -> ScansionResult:
+def verdict_name(check: CheckResult) -> str:
+    """What the verdict of a check is called where people read it, as `gemma-poetry check` has it."""
+    if isinstance(check, ScansionResult) and keeps_rhyme_alone(check.scansion):
+        return BY_RHYME
+    return VERDICT_NAMES[check.verdict]
+
+
+def scansion_result(
+    scansion: Scansion, mends: Sequence[Mend] = (), title: str = "", author: str = "", layout: str = ""
+) -> ScansionResult:
     """A scansion as the result of a check."""
     faults, licences = (
         tuple(Finding(one.line, one.position, one.rule.key, one.expected, one.actual) for one in found)
@@ -187,4 +198,5 @@ def scansion_result(scansion: Scansion, mends: Sequence[Mend] = (), title: str =
         author=author,
         scansion=scansion,
         mends=tuple(mends),
+        layout=layout,
     )

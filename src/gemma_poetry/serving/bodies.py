@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gemma_poetry.generation.request import PoemRequest
+from gemma_poetry.generation.request import MOST_NAMED, PoemRequest
 from gemma_poetry.languages import _
 
 MOST_POEMS = 16
@@ -80,7 +80,9 @@ class PoemBody(_Body):
         "步韵", description="步韵: its rhyme words in order; 用韵: in any order; 依韵: others of its rhyme."
     )
     book: Name = Field("", description="Rhyme book: pingshui, cilin, xinyun, tongyun; empty: the usual one of the form.")
-    words: list[Word] = Field([], max_length=16, description="意象: words to write about; four at most are used.")
+    words: list[Word] = Field(
+        [], max_length=MOST_NAMED, description="意象: words to write about; four at most, those of `must` among them."
+    )
     offer_words: bool = Field(True, description="For a title of modern life, let the prompt name words that go with it.")
     must: list[Word] = Field([], max_length=16, description="Words that stand in the poem for certain.")
     polyphones: Literal["every", "any"] = Field("every", description="every or any reading must keep the form.")
@@ -93,7 +95,7 @@ class PoemBody(_Body):
         None, ge=1, le=5, description="Quality for time: 1 writes once, 3 chooses of many, 4 also rewrites weak lines."
     )
     best_of: int | None = Field(
-        None, ge=1, le=MOST_DRAFTS, description="Texts written for each that is kept, in place of what the effort says."
+        None, ge=1, le=MOST_DRAFTS, description="Texts written for each that is kept, in place of an effort; not beside one."
     )
     assess: bool = Field(False, description="Tell the perplexity of each poem.")
     feature: Name = Field("", description="What else the domain can be asked for: of haiku a season word.")

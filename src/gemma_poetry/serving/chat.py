@@ -19,7 +19,7 @@ from typing import Any
 
 from gemma_poetry.corpus.script import convert
 from gemma_poetry.errors import UsageError
-from gemma_poetry.generation.request import split_words
+from gemma_poetry.generation.request import PoemRequest, check_words, split_words
 from gemma_poetry.languages import _
 from gemma_poetry.prosody.forms import FORM_NAMES, SHORT_NAMES
 from gemma_poetry.prosody.tunes import shipped_tunes
@@ -31,7 +31,6 @@ LONGEST_MESSAGE = 4000
 LONGEST_TITLE = 40
 """Characters that a title keeps; longer ones are no titles."""
 
-_MOST_WORDS = 4
 _LABELS = {
     "form": r"体裁|詞牌|词牌|form",
     "title": r"题目|題目|标题|標題|title",
@@ -56,7 +55,7 @@ def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
     """The wish of the last message that a person wrote.
 
     Raises:
-        UsageError: There is no such message, or it is not text.
+        UsageError: There is no such message, it is not text, or it names too many words.
     """
     text = _last_text(body)
     (plain,) = convert([text], "simplified")
@@ -83,11 +82,13 @@ def wish_of(body: ChatBody, forms: Sequence[str]) -> PoemBody:
         title = topic[1]
     if not title and not any(found.get(name) for name in ("form", "words")):
         title = _left_over(rest, form)
+    words = [word[:20] for word in split_words(found.get("words", ""))]
+    check_words(PoemRequest(words=tuple(words)))
     return PoemBody(
         form=(form or forms[0])[:40],
         title=title[:LONGEST_TITLE],
         author=found.get("author", "")[:20],
-        words=[word[:20] for word in split_words(found.get("words", ""))[:_MOST_WORDS]],
+        words=words,
         n=body.n or 1,
         seed=body.seed,
         stream=bool(body.stream),

@@ -69,16 +69,24 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
 
 
 REFUSALS: dict[int, tuple[str, str, str]] = {
-    400: ("the request is no JSON", "a JSON object in UTF-8", "mend the body"),
-    401: ("no key, or a wrong one, is given", "the header `Authorization: Bearer KEY`", "ask who runs the server for its key"),
-    403: ("the request was meant for another host, or sent by a page of another", "a name that the server has", "see --name"),
-    404: ("nothing is served here", "a path of /openapi.json", "check the path"),
-    405: ("this path is not asked that way", "a method of /openapi.json", "check the method"),
-    408: ("the body did not come in time", "the whole body within seconds", "send it at once"),
-    413: ("the body is too large", "at most 131,072 bytes", "send less at once"),
-    414: ("the address is too long", "at most 2,048 bytes", "send texts in the body"),
-    415: ("the body is not said to be JSON", "Content-Type: application/json", "set the header"),
-    431: ("the headers are too large", "at most 16,384 bytes", "send texts in the body"),
+    400: (_("the request is no JSON"), _("a JSON object in UTF-8"), _("mend the body")),
+    401: (
+        _("no key, or a wrong one, is given"),
+        _("the header `Authorization: Bearer KEY`"),
+        _("ask who runs the server for its key"),
+    ),
+    403: (
+        _("the request was meant for another host, or sent by a page of another"),
+        _("a name that the server has"),
+        _("see --name"),
+    ),
+    404: (_("nothing is served here"), _("a path of /openapi.json"), _("check the path")),
+    405: (_("this path is not asked that way"), _("a method of /openapi.json"), _("check the method")),
+    408: (_("the body did not come in time"), _("the whole body within seconds"), _("send it at once")),
+    413: (_("the body is too large"), _("at most 131,072 bytes"), _("send less at once")),
+    414: (_("the address is too long"), _("at most 2,048 bytes"), _("send texts in the body")),
+    415: (_("the body is not said to be JSON"), "Content-Type: application/json", _("set the header")),
+    431: (_("the headers are too large"), _("at most 16,384 bytes"), _("send texts in the body")),
 }
 """Found, expected, and what to do, by the status of a request that is none."""
 

@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 
 from gemma_poetry.errors import EndingError, FullError, GemmaPoetryError, UnknownFormError, UsageError
 from gemma_poetry.generation.written import Written
-from gemma_poetry.languages import _
+from gemma_poetry.languages import _, listed
 from gemma_poetry.serving.batching import Order
 from gemma_poetry.serving.bodies import ChatBody, CheckBody, PoemBody
 from gemma_poetry.serving.chat import wish_of
@@ -116,9 +116,9 @@ def _field_error(error: RequestValidationError) -> UsageError:
         place = ".".join(str(part) for part in fault["loc"][1:])
         described.append(f"{place[:80] or 'body'}: {fault['msg']}"[:300])
     if len(faults) > _MOST_FAULTS:
-        described.append(f"and {len(faults) - _MOST_FAULTS:,} more")
+        described.append(_("and {count:,} more", count=len(faults) - _MOST_FAULTS))
     return UsageError(
-        "\n".join(described), expected=_("the fields and types of /openapi.json"), action=_("mend the fields that are named")
+        listed(described, "\n"), expected=_("the fields and types of /openapi.json"), action=_("mend the fields that are named")
     )
 
 

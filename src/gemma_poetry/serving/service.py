@@ -14,7 +14,7 @@ from typing import Any
 
 from gemma_poetry.errors import TooLateError
 from gemma_poetry.generation.request import PoemRequest
-from gemma_poetry.generation.written import Written
+from gemma_poetry.generation.written import Written, check_effort
 from gemma_poetry.languages import _
 from gemma_poetry.serving.batching import Batcher, Order
 from gemma_poetry.serving.bodies import PoemBody
@@ -58,8 +58,9 @@ class Service:
         """The order that a body asks for.
 
         Raises:
-            UsageError: The wish cannot be granted.
+            UsageError: The wish cannot be granted, or an effort and a number of drafts are asked for at once.
         """
+        check_effort(body.effort, body.best_of)
         wish = body.wish()
         self.check_wish(wish, body.feature)
         return Order(wish, body.n, body.seed, body.effort, body.best_of, body.assess, body.feature)

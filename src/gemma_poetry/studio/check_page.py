@@ -140,9 +140,11 @@ def revise(
         language: The language of the page.
 
     Raises:
-        GemmaPoetryError: There is no such place, no such model, the poem's shape cannot be kept, or the visitor must wait.
+        GemmaPoetryError: There is no such place, no such model, the poem's shape cannot be kept, the line says words of
+            another that was not meant, or the visitor must wait.
     """
     from gemma_poetry.generation.drafts import draft_of
+    from gemma_poetry.generation.polishing import lines_together
 
     number, (line, _) = _place_of(checked, place, language)
     scansion, poem = checked.poems[number].scansion, _poem_of(checked.poems[number])
@@ -153,8 +155,13 @@ def revise(
         yield from workshop.in_turn(ticket, language)
         yield Progress(say("polishing", language))
         generator = workshop.generator(model)
+        draft = draft_of(poem, scansion, novel=bool(generator.planner.guards))
+        together = lines_together(draft.form, lines)
+        if beside := set(together).difference(lines):
+            bound = next(one for one in lines if beside.intersection(lines_together(draft.form, (one,))))
+            raise complaint("bound_lines", language, line=bound, lines="、".join(map(str, together)))
         found = generator.polisher.polish(
-            draft_of(poem, scansion, novel=bool(generator.planner.guards)),
+            draft,
             rounds=_ROUNDS * max(1, len(lines)),
             seed=seed_of("", language),
             lines=lines,
@@ -196,7 +203,8 @@ def _read_again(workshop: Workshop, checked: Checked, number: int, poem: Poem) -
     # 古绝 has no name of its own: under 绝句 it would be read as regulated verse.
     form = AUTO if old.scansion.pattern == "古绝" else old.scansion.form
     (read,) = workshop.checker(poem.text, form, book=old.scansion.book.name)
-    poems = (*checked.poems[:number], replace(read, title=old.title, author=old.author), *checked.poems[number + 1 :])
+    own = replace(read, title=old.title, author=old.author, layout=old.layout)
+    poems = (*checked.poems[:number], own, *checked.poems[number + 1 :])
     return Checked(poems, checked.form)
 
 
@@ -223,21 +231,22 @@ def _poem_of(result: ScansionResult) -> Poem:
         form="词" if tune else result.form,
         tune=tune.name if tune else "",
         script=script,
+        layout=result.layout,
     )
 
 
-def _text_of(poem: ScansionResult) -> str:
-    heading = "　".join(part for part in (poem.title, poem.author) if part)
-    sentences = "".join(
-        line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, _marks(poem.scansion))
-    )
-    return "\n".join(part for part in (heading, sentences.strip()) if part)
+def _text_of(result: ScansionResult) -> str:
+    heading = "　".join(part for part in (result.title, result.author) if part)
+    poem = _poem_of(result)
+    sentences = "".join(line + mark + ("\n" if mark == FULL_STOP else "") for line, mark in zip(poem.lines, poem.marks))
+    return "\n".join(part for part in (heading, poem.laid_out or sentences.strip()) if part)
 
 
 def checked_card(checked: Checked, pinyin: bool) -> Card:
     """The picture of the first poem."""
     first = checked.poems[0]
-    return poem_card(_poem_of(first), first.scansion, byline=first.author, pinyin=pinyin)
+    card = poem_card(_poem_of(first), first.scansion, byline=first.author, pinyin=pinyin)
+    return replace(card, marks=_poem_of(first).own_marks)
 
 
 def checked_html(checked: Checked, layout: Layout, language: Language) -> str:
@@ -249,7 +258,14 @@ def checked_html(checked: Checked, layout: Layout, language: Language) -> str:
         items |= {name for name, found in (("fault", scansion.faults), ("licence", scansion.licences)) if found}
         chosen = checked.chosen[1] if checked.chosen and checked.chosen[0] == number else None
         verse = Verse(
-            scansion.lines, _marks(scansion), poem.title, (poem.author,), scansion, chosen=chosen, tappable=True, locks=False
+            scansion.lines,
+            _poem_of(poem).own_marks,
+            poem.title,
+            (poem.author,),
+            scansion,
+            chosen=chosen,
+            tappable=True,
+            locks=False,
         )
         body = verse_html(verse, layout, language) + verdict_html(scansion, language)
         if checked.revision and checked.revision.poem == number:
@@ -274,7 +290,8 @@ def _revision_html(revision: Revision, language: Language) -> str:
             for tag, text in (("del", change.old), ("ins", change.new))
         )
         line = escape(say("spot_line", language, line=change.line))
-        rows.append(f"<li>{line} <span class='han-row' lang='zh'>{old} → {new}</span></li>")
+        why = f"<span class='why'>{escape(localized(change.reason, language))}</span>"
+        rows.append(f"<li>{line} <span class='han-row' lang='zh'>{old} → {new}</span>{why}</li>")
     before, after = (f"{value:.1f}" for value in revision.ppl_char)
     figure = escape(say("ppl_change", language, before=before, after=after))
     heading = escape(say("changes", language))

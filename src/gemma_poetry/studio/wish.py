@@ -15,7 +15,7 @@ from gemma_poetry.errors import GemmaPoetryError
 from gemma_poetry.generation.given_characters import parse_template
 from gemma_poetry.generation.placement import place_words
 from gemma_poetry.generation.prescription import admitted_forms, prescribe
-from gemma_poetry.generation.request import Manner, PoemRequest, simplify, split_words
+from gemma_poetry.generation.request import MOST_NAMED, Manner, PoemRequest, simplify, split_words
 from gemma_poetry.prosody.forms import Form
 from gemma_poetry.studio.texts import Language, complaint
 
@@ -101,7 +101,7 @@ class Wish:
         Blanks decide the form where they have not the shape of the one that is chosen; a poem that is answered always does.
 
         Raises:
-            UsageError: Neither a form nor a template is given, or the wishes contradict each other.
+            UsageError: Neither a form nor a template is given, there are too many words, or the wishes contradict each other.
         """
         form, template = self.form.strip(), self.template.strip()
         upper = self.upper.strip() if form == COUPLET else ""
@@ -111,6 +111,8 @@ class Wish:
         if not form and not template and not answered:
             raise complaint("choose_form", language)
         words = split_words(self.words)
+        if len(words) > MOST_NAMED and not self.must:
+            raise complaint("many_words", language, count=len(words), limit=MOST_NAMED)
         request = PoemRequest(
             form="" if upper or answered else _form_of(form, template, self.lines) if template else form,
             title=self.title.strip(),

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gemma_poetry.corpus.cleaning import layout_of
 from gemma_poetry.corpus.containers import MAX_FILE_BYTES, SourceFile, read_bytes
 from gemma_poetry.corpus.encodings import decode
 from gemma_poetry.corpus.poem import Poem, RefusedError, SourcePoem
@@ -35,6 +38,9 @@ from gemma_poetry.prosody.findings import Scansion
 from gemma_poetry.prosody.rules import Verdict
 
 AUTO = "auto"
+
+_NEAR = 10_000
+"""Characters of titles and notes between two poems of a file at most, where the second is looked for."""
 
 
 def check(
@@ -100,9 +106,10 @@ def check_file(
     feature = loaded.feature_name(feature) if feature else ""
     form = "" if form in ("", AUTO) else loaded.form_name(form)
     records = list(reader.records(file))
+    layouts = _Layouts(file)
     for number, record in enumerate(records, 1):
         try:
-            yield record.source_id, loaded.check_poem(reader.strictly(record), form, feature)
+            yield record.source_id, loaded.check_poem(layouts.given(reader.strictly(record), record), form, feature)
         except (RefusedError, TextError, UsageError) as error:
             # A rhyme book may be none for this poem (中原音韵), and one for the next.
             if (len(records) == 1 and not isinstance(error, RefusedError)) or (form and isinstance(error, UsageError)):
@@ -140,12 +147,36 @@ def classical_poems(file: SourceFile) -> list[Poem]:
     """
     reader = reader_of(load_domain(DEFAULT))
     poems = []
+    layouts = _Layouts(file)
     for record in reader.records(file):
         try:
-            poems.append(reader.strictly(record))
+            poems.append(layouts.given(reader.strictly(record), record))
         except RefusedError as refused:
             raise TextError(_("left out: {reason}", reason=refused.reason), where=record.source_id) from refused
     return poems
+
+
+class _Layouts:
+    """Finds poems where they stand in their file, one behind the other: reading drops blank rows and indents."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self._text = ""
+        if not file.name.lower().endswith((".json", ".jsonl", ".ndjson", ".csv", ".tsv")):
+            self._text = re.sub("\r\n?", "\n", decode(file.content, file.where)[0])
+        self._read = 0
+
+    def given(self, poem: Poem, record: SourcePoem) -> Poem:
+        """A poem with the layout that its file has; with the one that it has where it is not found."""
+        words = " ".join(record.paragraphs).split()
+        begin = self._text.find(words[0], self._read, self._read + _NEAR) if words and poem.layout else -1
+        found = re.compile(r"\s*".join(map(re.escape, words))).match(self._text, begin) if begin >= 0 else None
+        if found is None:
+            return poem
+        self._read = found.end()
+        row = self._text.rfind("\n", 0, begin) + 1
+        indent = self._text[row:begin] if not self._text[row:begin].strip() else ""
+        layout = layout_of(indent + found[0], poem.lines)
+        return replace(poem, layout=layout) if layout else poem
 
 
 def text_file(text: str) -> SourceFile:

@@ -90,7 +90,8 @@ def generate(
         ),
     ] = None,
     best_of: Annotated[
-        int | None, typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort.")
+        int | None,
+        typer.Option("--best-of", help="Poems written for each that is kept, in place of an effort; not beside one."),
     ] = None,
     beams: Annotated[int, typer.Option("--beams", help="Beams of each poem; 1 samples.")] = 1,
     domain: Annotated[str, typer.Option("--domain", help="Language or style; default that of the run.")] = "",
@@ -136,8 +137,8 @@ def generate(
         first_line=first_line,
         acrostic=acrostic,
         acrostic_end=acrostic_end,
-        rhymes=tuple(rhyme or ()),
-        rhyme_words=rhyme_words,
+        rhymes=tuple(group for groups in rhyme or () for group in split_words(groups)),
+        rhyme_words="".join(split_words(rhyme_words)),
         template=template,
         answer=answer,
         answer_poem=read_poem_to_answer(answer_poem) if answer_poem else "",

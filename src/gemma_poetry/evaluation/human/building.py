@@ -125,7 +125,9 @@ def plan_study(
         if block[systems[first]].lines == block[systems[second]].lines
     )
     if alike:
-        notes.append(f"{len(alike)} times two systems wrote the same poem to a title: these are rated, not compared")
+        notes.append(
+            _("{count} times two systems wrote the same poem to a title: these are rated, not compared", count=len(alike))
+        )
     design = balanced_design(
         len(blocks),
         len(systems),
@@ -181,7 +183,13 @@ def _candidates(generations: Iterable[Generation], held_out: Sequence[Poem], not
     for system, poems in found.items():
         fit = [poem for poem in poems if _is_fit(poem)]
         if len(fit) < len(poems) and system != HUMAN:
-            notes.append(f"{system}: {len(poems) - len(fit)} of {len(poems)} poems are empty or too long to be shown")
+            unfit = _(
+                "{system}: {count} of {all} poems are empty or too long to be shown",
+                system=system,
+                count=len(poems) - len(fit),
+                all=len(poems),
+            )
+            notes.append(unfit)
         found[system] = fit
     return dict(found)
 
@@ -215,7 +223,12 @@ def _blocks(
                 expected=_("--poems at most {count}", count=len(left) + len(blocks)),
                 action=_("ask for fewer poems, or write more"),
             )
-    notes.append(f"{missing} of {settings.poems} titles are not shared: there, systems are compared on poems to other titles")
+    unshared = _(
+        "{missing} of {poems} titles are not shared: there, systems are compared on poems to other titles",
+        missing=missing,
+        poems=settings.poems,
+    )
+    notes.append(unshared)
     shortest = min((system for system in rest if system != HUMAN), key=lambda system: len(rest[system]))
     for wanted in [poem.form for poem in rest[shortest][:missing]]:
         blocks.append({system: _take(poems, wanted) for system, poems in rest.items()})
