@@ -41,7 +41,9 @@ from gemma_poetry.prosody.rhyme import CONTOURS, FAMILIES, RHYMES
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "src/gemma_poetry/assets/prosody/lexicon.txt"
-UNIHAN = "# Some pairs are of Unihan, Copyright © 2021-2026 Unicode, Inc., Unicode License V3: https://www.unicode.org/license.txt"
+UNIHAN = (
+    "# Some pairs are of Unihan, Copyright © 2021-2026 Unicode, Inc., Unicode License V3: https://www.unicode.org/license.txt"
+)
 OTHER_GLYPHS = TABLE.with_name("other_glyphs.txt")
 HAN = [chr(code) for first, last in ((0x3400, 0x9FFF), (0x20000, 0x2A6DF)) for code in range(first, last + 1)] + ["〇"]
 _ITEMS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]{2,}( [\u3400-\u9fff\U00020000-\U0003ffff]{2,})*")
