@@ -1,4 +1,4 @@
-"""Compiles src/gemma_poetry/assets/prosody/lexicon.txt.
+"""Compiles src/gemma_poetry/assets/prosody/lexicon.txt, and other_glyphs.txt beside it.
 
     python scripts/build_lexicon.py
 
@@ -13,6 +13,9 @@ same bytes.
                 those that OpenCC's regional standards (tw, hk) exchange, those that comparing folds (corpus.variants) and
                 those by hand, but for the words that are told apart by hand
     simplified  OpenCC's traditional-to-simplified map, inverted over heads and variants
+    other_glyphs.txt    plain glyphs (GB 2312), each with those of the same word that simplified text does not write: variants
+                but for those by hand that have its sound alone, and the pairs of [another glyph]; no character of
+                通用规范汉字表 (as `pypinyin-dict` has it)
     later, settled, words, likely    as usage_readings.txt has them
     parts       of the rhymes that 词林正韵 divides (佳 蟹 卦 夬: 5 or 10, 泰: 3 or 5): as usage_readings.txt has them, else by
                 the mouth of the syllable, 合口 10 and 3, 開口 5
@@ -29,6 +32,7 @@ from importlib import metadata
 from pathlib import Path
 
 import opencc
+from pypinyin_dict.pinyin_data import kmandarin_8105
 from tshet_uinh import 資料
 
 from gemma_poetry.artifacts import write_text
@@ -37,6 +41,10 @@ from gemma_poetry.prosody.rhyme import CONTOURS, FAMILIES, RHYMES
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "src/gemma_poetry/assets/prosody/lexicon.txt"
+UNIHAN = (
+    "# Some pairs are of Unihan, Copyright © 2021-2026 Unicode, Inc., Unicode License V3: https://www.unicode.org/license.txt"
+)
+OTHER_GLYPHS = TABLE.with_name("other_glyphs.txt")
 HAN = [chr(code) for first, last in ((0x3400, 0x9FFF), (0x20000, 0x2A6DF)) for code in range(first, last + 1)] + ["〇"]
 _ITEMS = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]{2,}( [\u3400-\u9fff\U00020000-\U0003ffff]{2,})*")
 _NOTE = re.compile(r"(?:說文作|俗作|亦作|或作|今作|古作|又作|本作|通作|俗從)([\u3400-\u9fff\U00020000-\U0003ffff])")
@@ -219,6 +227,28 @@ def words_of_glyphs(words: list[list[str]], variants: dict[str, str], simplified
     return list(found.values())
 
 
+def find_other_glyphs(variants: dict[str, str], simplify: dict[str, str]) -> dict[str, str]:
+    """The plain glyph of each that simplified text does not write."""
+    hand = hand_items()
+    other_words = {item[0] for name in ("same sound", "stands for") for item in hand[name]}
+    pairs = {char: heads for char, heads in variants.items() if char not in other_words}
+    pairs |= {item[0]: item[1:] for item in hand["another glyph"]}
+    found = {}
+    for char, words in pairs.items():
+        plain = [simplify[word] for word in words if is_plain(simplify[word])]
+        if plain and not is_plain(simplify[char]) and ord(char) not in kmandarin_8105.pinyin_dict:
+            found[char] = plain[0]
+    return found
+
+
+def is_plain(char: str) -> bool:
+    """Whether GB 2312 has a character."""
+    try:
+        return bool(char.encode("gb2312"))
+    except UnicodeEncodeError:
+        return False
+
+
 def usage_readings() -> dict[str, list[list[str]]]:
     """The rows of usage_readings.txt by section; none where it is not made yet."""
     path = HERE / "usage_readings.txt"
@@ -258,6 +288,12 @@ def main() -> int:
     for section in ("[later]", "[settled]", "[words]", "[likely]"):
         lines += [section, *("\t".join(row) for row in usage[section])]
     write_text(TABLE, "\n".join(lines) + "\n")
+    by_plain: dict[str, list[str]] = defaultdict(list)
+    for char, plain in find_other_glyphs(variants, simplify).items():
+        by_plain[plain].append(char)
+    head = f"# Made by scripts/build_lexicon.py from {versions} and glyph_variants.txt; not to be edited."
+    rows = [head, UNIHAN, *(f"{plain}\t{''.join(sorted(chars))}" for plain, chars in sorted(by_plain.items()))]
+    write_text(OTHER_GLYPHS, "\n".join(rows) + "\n")
     print(f"{len(rhymes)} heads, {len(variants)} variants, {len(simplified)} simplified -> {TABLE}", file=sys.stderr)
     return 0
 

@@ -303,6 +303,9 @@ class PretrainSettings(Section):
     compile: Switch = Field("auto", description="Compile the layers with torch.compile; auto: on accelerators.")
     evaluation_steps: EvaluationSteps = 500
     evaluation_poems: int = Field(400, ge=1, le=LARGEST, description="Poems of val.txt that an evaluation uses.")
+    keep: Literal["best", "last"] = Field(
+        "best", description="Whose weights the model keeps: those of the evaluation with the lowest perplexity, or the last."
+    )
     save_steps: SaveSteps = 500
     logging_steps: LoggingSteps = 25
     seed: Seed = Field(1, description="Seed of weights and order.")

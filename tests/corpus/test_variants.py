@@ -20,6 +20,16 @@ def test_different_characters_stay_different() -> None:
     assert fold(text) == text
 
 
+def test_other_glyphs_lead_to_plain_ones_and_are_not_folded() -> None:
+    table = variants.other_glyphs()
+    assert all(glyph != plain and plain.encode("gb2312") for glyph, plain in table.items())
+    with pytest.raises(UnicodeEncodeError):
+        "".join(table).encode("gb2312")
+    assert {glyph: table[glyph] for glyph in "逺鐡鼇鎗貎"} == {"逺": "远", "鐡": "铁", "鼇": "鳌", "鎗": "枪", "貎": "貌"}
+    assert not set(table) & set("翛骎罍槃褰嵯鸂湲闉姮")  # of 通用规范汉字表, or with no plain glyph
+    assert fold("逺鐡鼇鎗貎") == "逺鐡鼇鎗貎"
+
+
 def test_length_and_marks_are_kept() -> None:
     assert fold("窻前劒，\n𪚥雲。") == "窗前剑，\n𪚥云。"
     assert fold("") == ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from importlib import resources
 
 import pytest
 
@@ -70,8 +72,21 @@ def test_no_compound_holds_a_particle():
     [
         ("高铁", ("千里", "飞轮"), "a word of the list"),
         ("乘高铁过江", ("千里", "飞轮"), "a word of the list within a title"),
-        ("猫", ("狸奴",), "a single character that is the whole title"),
-        ("小猫眠", (), "a single character within a title is no word of its own"),
+        ("狗", ("柴门",), "a single character that is the whole title"),
+        ("小狗眠", (), "a single character within a title is no word of its own"),
+        ("母亲节", ("寸草",), "a holiday"),
+        ("坐火车", ("远山",), "one of 280,680 titles has 火车, and that is chance"),
+        ("老师", ("桃李",), "a word of the collection that is a whole title, and none of its titles"),
+        ("大学毕业", ("青衫", "龙门"), "a word of the collection beside one that it lacks"),
+        ("考试失利", ("寒窗",), "a word of the collection in a longer one that it lacks"),
+        ("护士节", ("白衣",), "another"),
+        ("送李大夫归朝", (), "an office of the Tang"),
+        ("春晚即事", (), "late spring"),
+        ("春晚", (), "a title of the collection"),
+        ("太学生赋", (), "across the border of 太学 and 生"),
+        ("四时间居", (), "across the border of 四时 and 间居"),
+        ("和朋友韵", (), "a word of Song titles"),
+        ("九日登山", (), "another"),
         ("大熊猫", ("竹",), "the longest word counts"),
         ("加班归来", ("残灯", "夜阑"), "another"),
         ("秋夜", (), "a title that poets know"),
@@ -81,6 +96,16 @@ def test_no_compound_holds_a_particle():
 def test_modern_titles_have_classical_company(title, expected, why):
     company = company_of(title)
     assert set(expected) <= set(company) and bool(expected) == bool(company), why
+
+
+def test_titles_of_the_collection_are_offered_nothing_and_those_of_the_sample_much():
+    titles = "赴举出山留寄山居郑参军 广州朱长史座观妓 荅畅参军 酬裴十二秀才孩子咏 长安春晚 天宫小阁纳凉 韩魏公生日"
+    titles += " 景德寺考试秋日即事 登山望海 谢人惠生日诗二绝 雨闷示儿子 暴雨 青春 咏史诗·阳台 送安律师 五老师子"
+    titles += " 政府生日 与弋阳徐觉民主簿 寄题洋川与可学士公园·过溪亭"
+    assert [title for title in titles.split() if company_of(title)] == []
+    sample = resources.files("gemma_poetry") / "assets" / "sample"
+    modern = [json.loads(line)["title"] for path in sample.iterdir() for line in path.read_text("utf-8").splitlines()]
+    assert sum(bool(company_of(title)) for title in modern) > 0.4 * len(modern) > 100
 
 
 def test_offered_words_are_of_the_company_and_few():

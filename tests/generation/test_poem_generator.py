@@ -15,7 +15,7 @@ from gemma_poetry.errors import ConstraintError, GenerationError, UnknownFormErr
 from gemma_poetry.generation.alphabet import Alphabet
 from gemma_poetry.generation.decoder import batch_seed
 from gemma_poetry.generation.logits_processor import MaskTable, Plan, SlotProcessor
-from gemma_poetry.generation.planning import FORMS_KEPT, Planner
+from gemma_poetry.generation.planning import FORMS_KEPT, Planner, _plain_glyphs
 from gemma_poetry.generation.poem_generator import PoemGenerator
 from gemma_poetry.generation.request import PoemRequest
 from gemma_poetry.generation.reranking import most_merits
@@ -34,6 +34,14 @@ REQUESTS = [
     PoemRequest("七言律诗", author="李白"),
     PoemRequest("五绝", title="千里江陵一日还"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("glyph", "plain"), zip("逺鐡嚢趂閙餠觧覔釡籖臯鼇貎眀覊鎗廐煑昻凖呌疎", "远铁囊趁闹饼解觅釜签皋鳌貌明羁枪厩煮昂准叫疏")
+)
+def test_a_glyph_is_not_written_where_its_plain_one_can_be(glyph, plain):
+    assert list(_plain_glyphs([glyph, plain, "翛", "罍"])) == [plain, "翛", "罍"]
+    assert list(_plain_glyphs([glyph, "翛"])) == [glyph, "翛"]  # a vocabulary that lacks the plain one
 
 
 def assert_formed(generated, tokenizer):

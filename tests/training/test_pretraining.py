@@ -17,6 +17,7 @@ from gemma_poetry.errors import DataError, ModelError, RunError
 from gemma_poetry.generation.carried_lines import find_guards
 from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.presets import PRESETS, Preset
+from gemma_poetry.training.best_weights import BEST
 from gemma_poetry.training.pretraining import pretrain
 from tests.tiny import save_data
 
@@ -97,6 +98,48 @@ def test_a_model_that_is_at_its_end_trains_no_step_more(trained, tmp_path, monke
     assert sha256_file(out / "model.safetensors") == weights
     with pytest.raises(RunError, match=r"other settings \(pretrain\)"):
         pretrain(data, out, SETTINGS.model_copy(update={"max_steps": 20}), resume=True)
+
+
+def test_the_model_of_the_best_evaluation_is_kept_and_resumed(trained, tmp_path, monkeypatch, capsys):
+    from gemma_poetry.cli.commands import pretrain as command
+    from gemma_poetry.training.trainer import PoetryTrainer
+
+    data, _ = trained
+    monkeypatch.setitem(PRESETS, "mini", TINY)
+    # The rate rises until the model falls apart: the last evaluation is worse than an earlier one.
+    rising = {"optimizer": "adamw", "learning_rate": 2.0, "warmup_steps": 12, "decay_share": 0.0, "save_steps": 2}
+    settings = SETTINGS.model_copy(update={**rising, "evaluation_steps": 2})
+    weights, manifests, losses = {}, {}, {}
+    for keep in ("best", "last"):
+        out = tmp_path / keep
+        manifests[keep] = pretrain(data, out, settings.model_copy(update={"keep": keep}))
+        weights[keep] = sha256_file(out / "model.safetensors")
+        points = [json.loads(line) for line in (out / "curve.jsonl").read_text().splitlines()]
+        losses = {point["step"]: point["ppl_char"] for point in points if "ppl_char" in point}
+        assert not (out / BEST).exists()
+    best = min(losses, key=losses.__getitem__)
+    assert best < 12 and losses[12] > 1.05 * losses[best]
+    assert (manifests["best"]["kept_step"], manifests["last"]["kept_step"]) == (best, 12)
+    assert manifests["best"]["validation"]["ppl_char"] == pytest.approx(losses[best], rel=0.01)
+    assert manifests["last"]["validation"]["ppl_char"] == pytest.approx(losses[12], rel=0.01)
+
+    saved = PoetryTrainer._save_checkpoint
+
+    def killed(self, *arguments):
+        saved(self, *arguments)
+        if self.state.global_step == 10:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "killed"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(PoetryTrainer, "_save_checkpoint", killed)
+        pretrain(data, out, settings)
+    assert pretrain(data, out, settings, resume=True)["kept_step"] == best
+    assert sha256_file(out / "model.safetensors") == weights["best"] != weights["last"]
+
+    monkeypatch.setattr("gemma_poetry.training.pretraining.pretrain", lambda *_, **__: manifests["best"])
+    command.pretrain(data, out)
+    assert f"those of step {best}, the best evaluation" in capsys.readouterr().out
 
 
 def test_a_model_that_is_there_is_not_written_over(trained):

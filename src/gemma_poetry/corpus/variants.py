@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from importlib import resources
 
 from gemma_poetry.prosody.conversion import converter
 
@@ -47,6 +48,17 @@ _GROUPS = (
 def folded_groups() -> list[str]:
     """The groups of glyphs that are folded onto their first, beside those that OpenCC knows."""
     return _GROUPS.split()
+
+
+@functools.cache
+def other_glyphs() -> dict[str, str]:
+    """The plain glyph, in simplified characters, of each that simplified text does not write (遠 in the shape 逺).
+
+    `fold` does not know them: what is compared by it, and the lists of known lines that models carry, would change.
+    """
+    text = (resources.files("gemma_poetry") / "assets" / "prosody" / "other_glyphs.txt").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
+    return {glyph: plain for plain, glyphs in rows for glyph in glyphs}
 
 
 @functools.cache

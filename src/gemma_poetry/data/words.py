@@ -3,9 +3,11 @@
 In: the lines of a poem. Out: its content words: compounds of two characters that poets use again and again, where the
 metre has a pair, and single characters that are no particles. Training prompts name some of them, so that a wish for
 words steers a poem. And: a title in, out the classical words that go with the modern things in it (高铁: 千里, 飞轮), by a
-list of the project's own (assets/words/modern.yaml), since no poem of the collection says how to write of them.
+list of the project's own (assets/words/modern.yaml), since no poem of the collection says how to write of them. Its titles
+speak of other things by the same characters (大夫, 春晚), so a word that they have counts as modern by itself only.
 
-The compounds (assets/words/compounds.txt) are counted by scripts/build_compounds.py over the training split alone.
+The compounds (assets/words/compounds.txt), and the words of the list that the collection has (assets/words/not_modern.txt), are
+counted by scripts/build_compounds.py over the training split alone.
 """
 
 from __future__ import annotations
@@ -136,24 +138,38 @@ def modern_company() -> dict[str, tuple[str, ...]]:
     return {name: tuple(company.split()) for names, company in table.items() for name in names.split()}
 
 
+@cache
+def _known_words() -> dict[str, frozenset[str]]:
+    """The words of the list that the collection has: `within` its titles or lines, and as `whole` titles."""
+    text = (resources.files("gemma_poetry") / "assets" / "words" / "not_modern.txt").read_text(encoding="utf-8")
+    rows = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {where: frozenset(words) for where, *words in rows}
+
+
 def company_of(title: str) -> tuple[str, ...]:
     """The classical words that go with what is modern in a title; none where nothing is.
 
     Words of the list are looked for from left to right, the longest first; a word of one character must be the whole title.
+    A word that titles or lines of the collection have too (大夫, 春晚, 时间) must be the whole title, or stand beside one that
+    they lack (大学毕业); a title that the collection has is not modern.
 
     Args:
         title: The title, in simplified characters.
     """
-    table = modern_company()
+    table, known = modern_company(), _known_words()
+    if title in known["whole"]:
+        return ()
     longest = max(map(len, table))
-    company: dict[str, None] = {}
+    words: list[str] = []
     place = 0
     while place < len(title):
         lengths = range(min(longest, len(title) - place), 0 if len(title) == 1 else 1, -1)
         length = next((length for length in lengths if title[place : place + length] in table), 0)
-        company |= dict.fromkeys(table[title[place : place + length]] if length else ())
+        words += [title[place : place + length]] if length else []
         place += length or 1
-    return tuple(company)
+    if words != [title] and all(word in known["within"] for word in words):
+        return ()
+    return tuple(dict.fromkeys(offer for word in words for offer in table[word]))
 
 
 def offer_words(title: str, draw: random.Random) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gemma_poetry.corpus.variants import fold_all
+from gemma_poetry.corpus.variants import fold_all, other_glyphs
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import terminator_id
 from gemma_poetry.errors import ConstraintError
@@ -206,14 +206,17 @@ class Planner:
 
 
 def _plain_glyphs(characters: Sequence[str]) -> Iterator[str]:
-    """The characters that may stand in simplified text: none that is only another glyph (疎, 鴈) of a plain one (疏, 雁).
+    """The characters that may stand in simplified text: none that is only another glyph (疎, 逺) of a plain one (疏, 远).
 
     Plain is what the national standard GB 2312 has (晖 beside 辉 too); characters beyond the basic plane most fonts lack.
     """
     folded = dict(zip(characters, fold_all(characters)))
-    has_plain_glyph = {folded[char] for char in characters if _in_standard(char)}
+    plain = {char for char in characters if _in_standard(char)}
+    has_plain_glyph = {folded[char] for char in plain}
+    others = other_glyphs()
     for char in characters:
-        if char not in _OTHER_GLYPHS and ord(char) <= 0xFFFF and (_in_standard(char) or folded[char] not in has_plain_glyph):
+        another = folded[char] in has_plain_glyph or others.get(char) in plain
+        if char not in _OTHER_GLYPHS and ord(char) <= 0xFFFF and (char in plain or not another):
             yield char
 
 

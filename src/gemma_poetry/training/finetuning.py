@@ -180,7 +180,7 @@ def _train(
             if full
             else _("LoRA on {describe_matches}", describe_matches=describe_matches(matched))
         )
-    watch = None if watching is None or process_count() > 1 else watching(replace(loaded, model=model, adapted=not full), run)
+    watch = _open_watch(watching, replace(loaded, model=model, adapted=not full), run)
     # On a CPU an adapter in float32 is multiplied with weights in bfloat16 without further ado.
     autocast = bfloat16 and (full or torch.cuda.is_available())
     trainer = _trainer(model, loaded, samples, data, run, recipe.train, vocabulary, counting, watch, autocast=autocast)
@@ -194,7 +194,7 @@ def _train(
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
-    final = _last_evaluation(trainer)
+    final = trainer.last_evaluation()
     kept = best.restore() if best is not None and keeps_best else None
     kept_step, figures = (kept["step"], kept) if kept is not None else (trainer.state.global_step, final)
     weights = trained_weights(model)
@@ -256,6 +256,26 @@ def _train(
     return done
 
 
+def _open_watch(watching: Watching | None, loaded: LoadedModel, run: RunFolder) -> Watch | None:
+    """The watch of a training; several processes do without, and say so."""
+    from gemma_poetry.training.processes import is_main_process, process_count
+
+    if watching is None:
+        return None
+    processes = process_count()
+    if processes == 1:
+        return watching(loaded, run)
+    if is_main_process():
+        say(
+            _(
+                "{processes} processes train without writing to watched titles: whether poems lose their titles is not seen, "
+                "and the best weights are those of the lowest loss",
+                processes=processes,
+            )
+        )
+    return None
+
+
 def _write_whole(
     model: Any,
     vocabulary: KeptVocabulary | None,
@@ -279,22 +299,16 @@ def _write_whole(
     return [f"{MERGED}/{path.name}" for path in sorted(folder.iterdir())]
 
 
-def _last_evaluation(trainer: Any) -> dict[str, float]:
-    """The figures of an evaluation after the last step: the Trainer may have made it already."""
-    if not len(trainer.eval_dataset):
-        return {}
-    point = next((point for point in reversed(trainer.state.log_history) if "eval_loss" in point), None)
-    if point is None or point["step"] != trainer.state.global_step:
-        point = trainer.evaluate()
-    return {name.removeprefix("eval_"): value for name, value in point.items() if name.startswith("eval_")}
-
-
 def _readings(trainer: Any, kept_step: int) -> dict[str, dict[str, float]]:
-    """What was measured of poems that the model wrote, at the beginning and where its weights were kept."""
+    """What was measured of written poems and held-out ones, at the beginning and where the weights were kept."""
     from gemma_poetry.training.best_weights import READING
 
     points = {
-        point["step"]: {name: point[f"eval_{name}"] for name in READING if f"eval_{name}" in point}
+        point["step"]: {
+            name.removeprefix("eval_"): value
+            for name, value in point.items()
+            if name.removeprefix("eval_") in READING or (name.startswith("eval_ppl_") and "/" not in name)
+        }
         for point in trainer.state.log_history
         if f"eval_{READING[0]}" in point
     }

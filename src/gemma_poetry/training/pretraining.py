@@ -3,8 +3,8 @@
     DATA/train.jsonl ─> character tokenizer ─> packed rows ─> PoetryTrainer (Muon, float32 or bf16) ─> MODEL/
 
 In: a prepared DATA folder and the `pretrain` section of a recipe. Out: `MODEL/`, a plain Hugging Face folder (safetensors
-in bf16, tokenizer) with the known lines, the curve, TensorBoard logs and a manifest that names the hashes of the splits
-it saw and of those it was kept from.
+in bf16, tokenizer) with the weights of the best evaluation, the known lines, the curve, TensorBoard logs and a manifest that
+names the hashes of the splits it saw and of those it was kept from.
 
 The records are tokenized here, not read from train.txt: the tokenizer is made from the same training split.
 """
@@ -104,6 +104,7 @@ def _pretrain(
     from gemma_poetry.model.character_tokenizer import build_character_tokenizer, collect_characters
     from gemma_poetry.model.presets import build_preset, load_preset
     from gemma_poetry.training.arithmetic import multiplies_in_bfloat16
+    from gemma_poetry.training.best_weights import BestWeights, forget_best
     from gemma_poetry.training.growth import grow
     from gemma_poetry.training.processes import is_main_process, process_count
     from gemma_poetry.training.trainer import PoetryTrainer
@@ -156,12 +157,19 @@ def _pretrain(
         processing_class=tokenizer,
         run=run,
     )
+    best = None
+    if settings.keep == "best" and len(validation):
+        best = BestWeights(model, run, None)
+        trainer.add_callback(best)
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - began
+    trainer.last_evaluation()
+    kept = best.restore() if best is not None else None
+    kept_step = kept["step"] if kept is not None else trainer.state.global_step
     # Judged as it is shipped: with weights rounded to bf16.
     model.to(torch.bfloat16).to(torch.float32)
-    final = trainer.evaluate()
+    final = trainer.measure()
     if not is_main_process():
         return {}
     with run.writing(out / "model.safetensors"):
@@ -172,7 +180,9 @@ def _pretrain(
         "splits": {name: data_manifest["files"][name]["sha256"] for name in ("train.jsonl", "val.jsonl", "test.jsonl")},
         "clusters": clusters,
     }
-    return _write_manifest(out, told, known, settings, trainer, final, seconds, tokenizer, start)
+    done = _write_manifest(out, told, known, settings, trainer, kept_step, final, seconds, tokenizer, start)
+    forget_best(out)
+    return done
 
 
 def _require_memory(model: Any, settings: PretrainSettings, *, bfloat16: bool) -> None:
@@ -326,6 +336,7 @@ def _write_manifest(
     known: KnownLines,
     settings: PretrainSettings,
     trainer: Any,
+    kept_step: int,
     final: dict[str, float],
     seconds: float,
     tokenizer: Any,
@@ -342,8 +353,9 @@ def _write_manifest(
         "data": data,
         "tokenizer": {"fingerprint": tokenizer_fingerprint(tokenizer), "pieces": len(tokenizer)},
         "steps": trainer.state.global_step,
+        "kept_step": kept_step,
         "tokens_seen": trainer.state.num_input_tokens_seen,
-        "validation": {name.removeprefix("eval_"): value for name, value in final.items() if name.startswith("eval_ppl")},
+        "validation": {name: value for name, value in final.items() if name.startswith("ppl")},
         "wall_seconds_of_last_session": round(seconds, 1),
         "torch_threads": torch.get_num_threads(),
         "seed": settings.seed,

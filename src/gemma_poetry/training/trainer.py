@@ -213,6 +213,20 @@ class PoetryTrainer(ShardedTrainer):
             figures: dict[str, float] = super().evaluate(*arguments, **options)
         return figures
 
+    def last_evaluation(self) -> dict[str, float]:
+        """The figures of an evaluation after the last step: the Trainer may have made it already."""
+        if not len(self.eval_dataset):
+            return {}
+        point = next((point for point in reversed(self.state.log_history) if "eval_loss" in point), None)
+        if point is None or point["step"] != self.state.global_step:
+            point = self.evaluate()
+        return _plain_names(point)
+
+    def measure(self) -> dict[str, float]:
+        """The figures of the model as it is now, which may not be that of the last step: no point of the curve."""
+        with torch.compiler.set_stance("force_eager"):
+            return _plain_names(self.evaluation_loop(self.get_eval_dataloader(), description="Evaluation").metrics)
+
     def prediction_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
@@ -290,6 +304,10 @@ class PoetryTrainer(ShardedTrainer):
             mark_complete(folder, self.state.global_step)
             for old in checkpoints(folder.parent)[:-limit] if limit else []:
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def _plain_names(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name.removeprefix("eval_"): value for name, value in figures.items() if name.startswith("eval_")}
 
 
 def _take_one_gpu(arguments: TrainingArguments) -> None:

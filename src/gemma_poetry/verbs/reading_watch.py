@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ from gemma_poetry.evaluation.records import Generation, Protocol
 from gemma_poetry.evaluation.references import as_generation
 from gemma_poetry.evaluation.statistics import Bootstrap, mean
 from gemma_poetry.evaluation.titles import rank_title, title_choices
-from gemma_poetry.languages import _
+from gemma_poetry.languages import _, listed
 from gemma_poetry.progress import say, shown
 
 if TYPE_CHECKING:
@@ -202,32 +202,58 @@ def _up_to(path: Path, step: int) -> list[dict[str, Any]]:
 
 
 def sentence(manifest: Mapping[str, Any]) -> str:
-    """What a training made of the writing, in one plain sentence; empty where nothing was measured."""
+    """What a training made of the writing: each figure with its change, then whether the poems fell in reading.
+
+    Args:
+        manifest: The manifest of a run.
+
+    Returns:
+        Plain sentences; empty where nothing was measured.
+    """
     reading = manifest.get("reading") or {}
     if "kept" not in reading:
         return ""
     start, kept = reading["start"], reading["kept"]
-    first = _(
-        "own title first of ten {title_first:.0f}% -> {title_first_2:.0f}%",
-        title_first=100 * start["title_first"],
-        title_first_2=100 * kept["title_first"],
-    )
+    told: dict[int, list[str]] = {-1: [], 1: [], 0: []}
+    for change, text in _changes(start, kept, whole=manifest.get("recipe", {}).get("train", {}).get("method") == "full"):
+        told[change].append(text)
+    parts = [_("worse: {figures}", figures=listed(told[-1], "; "))] if told[-1] else []
+    parts += [_("better: {figures}", figures=listed(told[1], "; "))] if told[1] else []
+    parts += [_("unchanged: {figures}", figures=listed(told[0], "; "))] if told[0] else []
+    return listed([*parts, _verdict(start, kept)], ". ")
+
+
+def _changes(start: Mapping[str, float], kept: Mapping[str, float], *, whole: bool) -> Iterator[tuple[int, str]]:
+    """Each figure from the beginning to the kept weights: -1 where it got worse, 1 better, 0 neither; and in words."""
+    held_out = min((name for name in kept if name.startswith("ppl_") and not name.startswith("ppl_token")), default="")
+    poets = ""
     if "poets_title_first" in kept:
-        first += _(", of the poets' own poems {share:.0f}%", share=100 * kept["poets_title_first"])
-    other = _(
-        "different pairs {distinct_2:.0f}% -> {distinct_2_2:.0f}%",
-        distinct_2=100 * start["distinct_2"],
-        distinct_2_2=100 * kept["distinct_2"],
-    )
+        poets = _(" (of the poets' own poems {share:.0f}%)", share=100 * kept["poets_title_first"])
+    likelihood = _("perplexity of its poems under the model itself") if whole else _("perplexity of its poems under the base")
+    for name, label, scale, sign, behind in (
+        (held_out, _("perplexity of held-out poems"), "{:.1f}", -1, ""),
+        ("title_first", _("own title first of ten"), "{:.0%}", 1, poets),
+        ("distinct_2", _("different pairs"), "{:.0%}", 1, ""),
+        ("base_ppl", likelihood, "{:.1f}", -1, ""),
+    ):
+        before, after = start.get(name, math.nan), kept.get(name, math.nan)
+        if math.isfinite(before) and math.isfinite(after):
+            texts = scale.format(before), scale.format(after)
+            change = 0 if texts[0] == texts[1] else sign if after > before else -sign
+            yield change, _("{label} {before} -> {after}", label=label, before=texts[0], after=texts[1]) + behind
+
+
+def _verdict(start: Mapping[str, float], kept: Mapping[str, float]) -> str:
+    """Whether the poems fell in reading, by the rule that chooses weights."""
+    gains = _("title gain {before:.2f} -> {after:.2f} nats a character", before=start["title_gain"], after=kept["title_gain"])
+    if "poets_title_gain" in kept:
+        gains += _(", of the poets' own poems {gain:.2f}", gain=kept["poets_title_gain"])
     if kept["reading_fell"]:
         return _(
-            "its poems go with their titles less than before, and less than those of the poets ({first}; {other}): train "
-            "shorter, or with a lower rate",
-            first=first,
-            other=other,
+            "By the rule that chooses weights a fall in reading ({gains}: below both by more than chance): train shorter, or "
+            "with a lower rate",
+            gains=gains,
         )
     return _(
-        "its poems go with their titles no less than before, or no less than those of the poets ({first}; {other})",
-        first=first,
-        other=other,
+        "By the rule that chooses weights no fall in reading ({gains}: a fall is below both by more than chance)", gains=gains
     )

@@ -71,7 +71,6 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
 
     validation = manifest.get("validation", {})
     modules, reading = manifest["lora_modules"], sentence(manifest)
-    kept = manifest.get("kept_step", manifest["steps"])
     return [
         (_("base model"), manifest["base"]["name"]),
         *([(_("LoRA modules"), describe_matches(modules))] if modules else []),
@@ -81,16 +80,20 @@ def summary(manifest: dict[str, Any]) -> list[tuple[str, str]]:
             _("steps"),
             _("{steps:,} on {train_poems:,} poems", steps=manifest["steps"], train_poems=manifest["data"]["train_poems"]),
         ),
-        *(
-            [(_("weights kept"), _("those of step {kept:,}, the best evaluation", kept=kept))]
-            if kept != manifest["steps"]
-            else []
-        ),
+        *kept_row(manifest),
         *([(_("the writing"), reading)] if reading else []),
         *((_("validation {name}", name=name), f"{value:.2f}") for name, value in validation.items()),
         (_("wall time"), f"{manifest['wall_seconds']:.0f} s"),
         (_("peak memory"), f"{manifest['peak_memory_bytes'] / 2**30:.2f} GiB"),
     ]
+
+
+def kept_row(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whose weights a training kept, as a row; none where they are the last ones."""
+    kept = manifest.get("kept_step", manifest["steps"])
+    if kept == manifest["steps"]:
+        return []
+    return [(_("weights kept"), _("those of step {kept:,}, the best evaluation", kept=kept))]
 
 
 def _vocabulary_row(manifest: dict[str, Any]) -> list[tuple[str, str]]:

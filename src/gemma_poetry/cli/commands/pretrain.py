@@ -26,8 +26,9 @@ def pretrain(
 ) -> None:
     """Train a Gemma 3 model from scratch on a prepared collection."""
     from gemma_poetry.training.pretraining import pretrain as run
+    from gemma_poetry.verbs.train import kept_row
 
     manifest = run(data, out, chosen_recipe(recipe, overrides, pretrain__preset=preset).pretrain, resume=resume, start=start)
     if manifest:
-        rows = [(_("parameters"), f"{manifest['parameters']:,}"), (_("steps"), f"{manifest['steps']:,}")]
+        rows = [(_("parameters"), f"{manifest['parameters']:,}"), (_("steps"), f"{manifest['steps']:,}"), *kept_row(manifest)]
         print_rows(str(out), [*rows, *((name, f"{value:.1f}") for name, value in manifest["validation"].items())])
