@@ -29,6 +29,19 @@ def verbs() -> list[str]:
     return sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
+def test_one_sentence_says_what_a_model_is():
+    from typer.main import get_command
+
+    from gemma_poetry.cli.application import app
+    from gemma_poetry.cli.language import help_texts
+    from gemma_poetry.folders import MODELS
+
+    assert "GGUF" in MODELS and "gemma-3-270m" in MODELS
+    said = {words.split()[-1] for text, words in help_texts(get_command(app)) if MODELS in text}
+    verbs = ("prepare", "train", "generate", "doctor", "tune", "serve", "polish", "evaluate", "studio")
+    assert said == set(verbs)
+
+
 @pytest.mark.parametrize("verb", verbs())
 def test_every_verb_has_help(verb):
     result = gemma_poetry(verb, "--help")

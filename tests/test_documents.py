@@ -16,9 +16,12 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pytest
 import typer
@@ -311,6 +314,54 @@ def test_links_lead_somewhere(document: Path):
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:|#", target) and "reference/" not in target:  # the reference is built from docstrings
             assert (document.parent / target.split("#")[0]).exists(), target
+
+
+def anchors(text: str) -> set[str]:
+    """What links to the headings of a document end in, by GitHub's rules: letters of any script, digits, `-` and `_` stay."""
+    found: set[str] = set()
+    times: Counter[str] = Counter()
+    tokens = MarkdownIt("commonmark").parse(text)
+    for opening, inline in pairwise(tokens):
+        if opening.type == "heading_open":
+            shown = "".join(part.content for part in inline.children or () if part.type in ("text", "code_inline"))
+            anchor = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+            found.add(f"{anchor}-{times[anchor]}" if times[anchor] else anchor)
+            times[anchor] += 1
+    return found
+
+
+def broken_anchors(document: Path) -> list[str]:
+    """Links of a document to headings, its own or another document's, that are not there."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        path, hash_, anchor = target.partition("#")
+        other = document.parent / path if path else document
+        if not hash_ or re.match(r"[a-z]+:", target) or other.suffix != ".md" or not other.is_file():
+            continue
+        if unquote(anchor) not in anchors(other.read_text(encoding="utf-8")):
+            broken.append(target)
+    return broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_headings_find_them(document: Path):
+    assert not broken_anchors(document)
+
+
+def test_headings_have_the_anchors_of_github(tmp_path):
+    text = "# `make gemma`, A_b!\n\n## 韵书（平水）、词 *x* [y](z.md)\n\n## Two\n\n## Two\n"
+    assert anchors(text) == {"make-gemma-a_b", "韵书平水词-x-y", "two", "two-1"}
+    (tmp_path / "a.md").write_text(
+        text + "[x](#two-1) [x](#two-2) [x](b.md#丙) [x](b.md#丁) [x](https://b.md#x)\n", encoding="utf-8"
+    )
+    (tmp_path / "b.md").write_text("# 丙\n", encoding="utf-8")
+    assert broken_anchors(tmp_path / "a.md") == ["#two-2", "b.md#丁"]
+
+
+def test_every_section_of_the_results_is_in_their_index():
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    sections = anchors("\n\n".join(re.findall(r"^## .*$", re.sub(r"```.*?```", "", text, flags=re.S), flags=re.M)))
+    assert sections - set(re.findall(r"\]\(#([^)\s]+)\)", text.split("\n## ")[0])) == set()
 
 
 # Records, which grow with each measurement and each library: one page for both languages.

@@ -20,6 +20,8 @@ from gemma_poetry.languages import _, listed
 Wanted = Literal["data", "model"]
 ADAPTER, MERGED = "adapter", "merged"
 """Where a RUN holds what was trained: updates of LoRA, or a model of its own."""
+MODELS = _("mini, a RUN or model folder, a GGUF file, a published name (gemma-3-270m), or a Hub id (google/gemma-3-270m)")
+"""What a person can name as a model: the same sentence in help and refusals."""
 _RUNS = ("run", "keras-run")
 _KINDS = {
     "data": _("prepared data (DATA, from gemma-poetry prepare)"),

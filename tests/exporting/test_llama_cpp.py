@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from gemma_poetry.artifacts import write_json
 from gemma_poetry.config import load_recipe
 from gemma_poetry.data.prompts import Conditions
 from gemma_poetry.data.tokenization import encode_prompt
@@ -14,12 +17,15 @@ from gemma_poetry.errors import UsageError
 from gemma_poetry.exporting.export import open_run
 from gemma_poetry.exporting.gguf_adapter import write_gguf_adapter
 from gemma_poetry.exporting.gguf_quantization import matrix_kind
+from gemma_poetry.model import weights_packages
 from gemma_poetry.model.loading import LoadedModel, load_model
 from gemma_poetry.model.lora import add_adapter
+from gemma_poetry.model.weights_packages import WeightsPackage
 from gemma_poetry.verbs.export import ExportOptions, export
 from tests.families import small_tokenizer
 from tests.gguf_writing import write_family
 from tests.llama_cpp import LlamaCpp, Step
+from tests.model.test_adapters import make_run
 
 pytest.importorskip("xllamacpp", reason="llama.cpp is not installed (pip install xllamacpp)")
 
@@ -102,6 +108,40 @@ def test_a_run_becomes_an_adapter_that_is_read_back(run: Path, tmp_path: Path):
     value = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF")}
     assert value["general.type"] == "adapter" and value["adapter.type"] == "lora" and value["adapter.lora.alpha"] > 0
     assert {tensor.name.rsplit(".", 1)[1] for tensor in reader.tensors} == {"lora_a", "lora_b"}
+
+
+def test_the_base_is_written_beside_its_adapter(run: Path, loaded: LoadedModel, tmp_path: Path):
+    exported = export(ExportOptions(run, "gguf-adapter", tmp_path / "out", with_base=True))
+    assert exported.check.difference < 1e-2 * exported.check.effect
+    llama = LlamaCpp(exported.folder / "base.gguf", exported.folder / "adapter.gguf")
+    ids = encode_prompt(loaded.tokenizer, PROMPT)
+    assert 0 < apart(continued(loaded.model, ids, TOKENS), llama.greedy(ids, TOKENS)) < ROUNDING
+    assert ("to be put on", "base.gguf") in exported.rows()
+    bare = export(ExportOptions(run, "gguf-adapter", tmp_path / "bare"))
+    assert not (bare.folder / "base.gguf").exists() and "--with-base" in dict(bare.rows())["to be put on"]
+
+
+def test_a_base_that_came_from_a_gguf_file_is_that_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GEMMA_POETRY_CACHE", str(tmp_path / "cache"))
+    write_family(tmp_path / "small.gguf", "gemma2", "Q8_0")
+    run = make_run(tmp_path / "small.gguf", tmp_path / "RUN")
+    exported = export(ExportOptions(run, "gguf-adapter", tmp_path / "out", with_base=True))
+    assert (exported.folder / "base.gguf").read_bytes() == (tmp_path / "small.gguf").read_bytes()
+    # Of a weights package the parts, joined; the file itself may be gone.
+    content = (tmp_path / "small.gguf").read_bytes()
+    (tmp_path / "small.gguf").unlink()
+    (tmp_path / "x.part00").write_bytes(content[:1000])
+    (tmp_path / "x.part01").write_bytes(content[1000:])
+    digest = hashlib.sha256(content).hexdigest()
+    package = WeightsPackage("small", ("a", "b"), "1.0.0", "small.gguf", len(content), digest, "gemma")
+    monkeypatch.setattr(weights_packages, "WEIGHTS_PACKAGES", {"small": package})
+    monkeypatch.setattr(weights_packages, "_parts", lambda package: [tmp_path / "x.part00", tmp_path / "x.part01"])
+    folder = next((tmp_path / "cache" / "gguf").glob("small-*"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["base"]["spec"] = str(folder)
+    write_json(run / "manifest.json", manifest)
+    exported = export(ExportOptions(run, "gguf-adapter", tmp_path / "joined", with_base=True))
+    assert (exported.folder / "base.gguf").read_bytes() == content
 
 
 def test_dora_has_no_place_in_llama_cpp(run: Path, tmp_path: Path):

@@ -227,6 +227,39 @@ def gguf_and_run(tmp_path, monkeypatch):
     return tmp_path / "base.gguf", run
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_base_at_a_relative_path_is_found_from_elsewhere(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("GEMMA_POETRY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "g").mkdir()
+    if kind == "file":
+        write_family(tmp_path / "g" / "base.gguf", "gemma3_text")
+    else:
+        save_family(tmp_path / "g" / "base", "gemma3_text")
+    spec = "g/base.gguf" if kind == "file" else "g/base"
+    monkeypatch.chdir(tmp_path)
+    run = make_run(Path(spec), tmp_path / "RUN")
+    monkeypatch.chdir(tmp_path / "g")
+    gguf_input._converted.cache_clear()
+    assert load_model(str(run), device="cpu").base == str(tmp_path / spec)
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    gguf_input._converted.cache_clear()
+    assert load_model(str(run / "adapter"), device="cpu").base == str(tmp_path / spec)
+
+
+def test_an_adapter_on_the_embedded_model_names_it(tmp_path, monkeypatch):
+    run = make_run(Path("mini"), tmp_path / "RUN")
+    assert json.loads((run / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"] == "mini"
+    assert load_model(str(run / "adapter"), device="cpu").base == "mini"
+
+
+def test_nothing_asks_the_hub_whether_embeddings_were_trained(tmp_path, monkeypatch):
+    def asked(*_args, **_options):
+        raise AssertionError("the Hub was asked")
+
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", asked)
+    load_model(str(make_run(Path("mini"), tmp_path / "RUN")), device="cpu")
+
+
 def said_loss(text: str) -> tuple[float, float]:
     found = re.search(r"perplexity of 6 fixed poems ([\d.]+) in place of ([\d.]+)", text)
     assert found, text

@@ -209,3 +209,67 @@ def test_a_part_is_known_by_its_name_too(tmp_path):
     write_family(tmp_path / "m-00001-of-00002.gguf", "gemma")
     with pytest.raises(IncompleteModelError, match="part 1 of 2"):
         load_model(str(tmp_path / "m-00001-of-00002.gguf"))
+
+
+def count_digests(monkeypatch) -> list[str]:
+    """The names of the files that are hashed from now on."""
+    hashed: list[str] = []
+    plain = gguf_input.file_digest
+
+    def counted(paths):
+        hashed.extend(path.name for path in paths)
+        return plain(paths)
+
+    monkeypatch.setattr(gguf_input, "file_digest", counted)
+    return hashed
+
+
+def test_what_is_refused_by_its_header_is_not_hashed(tmp_path, monkeypatch):
+    write_family(tmp_path / "m.gguf", "gemma3_text")
+    _rename(tmp_path / "m.gguf", "llama")
+    hashed = count_digests(monkeypatch)
+    with pytest.raises(NotAGemmaError):
+        load_tokenizer(str(tmp_path / "m.gguf"))
+    assert hashed == []
+
+
+def test_a_file_is_hashed_once_and_again_where_it_changed(tmp_path, monkeypatch):
+    path = tmp_path / "m.gguf"
+    write_family(path, "gemma3_text")
+    hashed = count_digests(monkeypatch)
+    folder = gguf_input.converted_gguf(path)
+    assert hashed == ["m.gguf"]
+    for _ in range(2):
+        gguf_input._converted.cache_clear()
+        assert gguf_input.converted_gguf(path) == folder
+    assert hashed == ["m.gguf"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert gguf_input.converted_gguf(path) != folder and hashed == ["m.gguf"] * 2
+    # What was hashed before stays known by its own place alone.
+    gguf_input._converted.cache_clear()
+    (tmp_path / "copy.gguf").write_bytes(content)
+    gguf_input.converted_gguf(tmp_path / "copy.gguf")
+    assert hashed == ["m.gguf", "m.gguf", "copy.gguf"]
+
+
+def test_a_changed_byte_of_the_conversion_is_seen_and_mended(tmp_path, monkeypatch, capsys):
+    write_family(tmp_path / "m.gguf", "gemma3_text")
+    folder = gguf_input.converted_gguf(tmp_path / "m.gguf")
+    weights = folder / "model.safetensors"
+    good = weights.read_bytes()
+    hashed = count_digests(monkeypatch)
+    os.utime(weights)  # touched and not changed: hashed, and taken
+    capsys.readouterr()
+    for _ in range(2):
+        gguf_input._converted.cache_clear()
+        assert gguf_input.converted_gguf(tmp_path / "m.gguf") == folder
+    assert hashed == ["model.safetensors"] and "changed" not in capsys.readouterr().err
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    gguf_input._converted.cache_clear()
+    assert gguf_input.converted_gguf(tmp_path / "m.gguf") == folder
+    assert weights.read_bytes() == good and "was changed since it was written" in capsys.readouterr().err
+    (folder / "checked.json").unlink()  # as conversions were written before
+    gguf_input._converted.cache_clear()
+    assert gguf_input.converted_gguf(tmp_path / "m.gguf") == folder and (folder / "checked.json").is_file()

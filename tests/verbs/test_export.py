@@ -364,6 +364,7 @@ def test_a_hub_that_refuses_says_what_to_set(run: Path, tmp_path: Path, hub: typ
         ({"to": "merged", "private": False}, "--public is given, and --to merged uploads nothing"),
         ({"to": "peft", "dtype": "bfloat16"}, "peft is not written in bfloat16"),
         ({"to": "gguf-adapter", "dtype": "float32"}, "gguf-adapter is not written in float32"),
+        ({"to": "gguf", "with_base": True}, "--with-base is given, and --to gguf writes no base model"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(tmp_path: Path, changes: dict[str, object], message: str):
@@ -372,9 +373,56 @@ def test_options_that_would_do_nothing_are_refused(tmp_path: Path, changes: dict
 
 
 def test_an_adapter_for_the_hub_has_no_dtype(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gemma_poetry.exporting.hub_upload.is_hub_id", lambda spec: True)
+    monkeypatch.setattr("gemma_poetry.exporting.hub_upload.base_repository", lambda spec: spec)
     with pytest.raises(UsageError, match="hub is not written in bfloat16"):
         export(ExportOptions(run, "hub", tmp_path / "out", dtype="bfloat16", repository="me/poems"))
+
+
+def named_base(run: Path, folder: Path) -> Path:
+    """The run as one on a weights package: the base has a published name, and came from a GGUF file."""
+    shutil.copytree(run, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["base"] |= {"spec": "gemma-3-270m", "name": "gemma-3-270m", "gguf": "small-q4_k_m.gguf"}
+    write_json(folder / "manifest.json", manifest)
+    return folder
+
+
+def test_an_adapter_on_a_published_name_is_uploaded_alone(
+    run: Path, tmp_path: Path, hub: type[StubHub], monkeypatch: pytest.MonkeyPatch
+):
+    base = run.parent / "model"
+    monkeypatch.setattr("gemma_poetry.model.locating.find_named", lambda name, weights=True: SimpleNamespace(folder=base))
+    monkeypatch.setattr(
+        "gemma_poetry.model.loading.find_named",
+        lambda name: SimpleNamespace(folder=base, revision=None, repository="google/gemma-3-270m"),
+    )
+    export(ExportOptions(named_base(run, tmp_path / "RUN"), "hub", tmp_path / "out", repository="me/poems"))
+    uploaded = hub.root / "me/poems"
+    assert (uploaded / "adapter_model.safetensors").is_file() and not (uploaded / "model.safetensors").exists()
+    card = (uploaded / "README.md").read_text(encoding="utf-8")
+    assert "base_model: google/gemma-3-270m\n" in card and "unpacked from `small-q4_k_m.gguf`" in card
+    told = json.loads((uploaded / "manifest.json").read_text())["base"]
+    assert told["spec"] == "gemma-3-270m" and "folder" not in told
+    export(ExportOptions(run, "peft", tmp_path / "peft"))
+    assert "spec" not in json.loads((tmp_path / "peft" / "manifest.json").read_text())["base"], "a place of this machine"
+
+
+@pytest.mark.parametrize(
+    ("spec", "repository"),
+    [
+        ("gemma-3-270m", "google/gemma-3-270m"),
+        ("google/gemma-3-1b-pt", "google/gemma-3-1b-pt"),
+        ("me/model", "me/model"),
+        ("mini", None),
+        ("g/ok.gguf", None),
+        ("/a/model", None),
+        ("runs/a/model", None),
+    ],
+)
+def test_what_others_can_reach(spec: str, repository: str | None):
+    from gemma_poetry.exporting.hub_upload import base_repository
+
+    assert base_repository(spec) == repository
 
 
 @pytest.mark.parametrize("repository", ["", "poems", "a/b/c"])

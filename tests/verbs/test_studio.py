@@ -70,6 +70,15 @@ def test_a_run_brings_its_base_and_stands_first(tmp_path: Path):
     assert open_workshop(StudioOptions()).models == ("mini",)
 
 
+def test_a_base_that_is_named_from_here_is_there_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text("{}")
+    run = make_run(tmp_path / "tuned", str(tmp_path / "base"))
+    monkeypatch.chdir(tmp_path)
+    workshop = open_workshop(StudioOptions(models=("base",), runs=(run,)))
+    assert workshop.models == ("base", "tuned") and workshop.pairs == (("base", "tuned"),)
+
+
 def test_a_run_of_every_weight_stands_beside_its_base(tmp_path: Path):
     run = tmp_path / "whole"
     (run / "merged").mkdir(parents=True)

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from gemma_poetry.errors import UsageError
+from gemma_poetry.folders import MODELS
 from gemma_poetry.languages import _
 
 RecipeOption = Annotated[str | None, typer.Option("--recipe", help="A packaged recipe, or a YAML file.", metavar="NAME|FILE")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Override one setting; may be repeated.", metavar="SECTION.KEY=VALUE")
 ]
-ModelOption = Annotated[str, typer.Option("--model", help="mini, a RUN or model folder, or a Hub id.")]
+ModelOption = Annotated[str, typer.Option("--model", help=f"{MODELS}.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 BookOption = Annotated[

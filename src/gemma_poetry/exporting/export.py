@@ -140,7 +140,7 @@ def compare(reference: Reference, exported: Sequence[float], dtype: str, where: 
         if dtype == "q4_k_m" or (dtype in _FINER and difference <= TOLERANCES[dtype]):
             action = _("{dtype} is too coarse for what was trained: add --dtype {finer}", dtype=dtype, finer=_FINER[dtype])
             if dtype != "bfloat16" and reference.base is not None:
-                action += _(", or put the adapter on a GGUF file of the base model (--to gguf-adapter)")
+                action += _(", or put the adapter on a GGUF file of the base model (--to gguf-adapter --with-base)")
         expected = _("at most {tolerance:.4f} on {poems} fixed poems", tolerance=tolerance, poems=check.poems)
         if effect is not None:
             expected += _(" (the adapter changes {effect:.4f})", effect=effect)

@@ -17,6 +17,8 @@ from gemma_poetry.errors import ExportError, ModelAccessError, UsageError
 from gemma_poetry.exporting.export import ExportCheck
 from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.model.catalogue import APACHE, GEMMA_TERMS
+from gemma_poetry.model.locating import packaged_model
+from gemma_poetry.model.named_models import named_repository
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,14 +58,15 @@ def model_card(
     """
     base, train, lora = manifest["base"], manifest["recipe"]["train"], manifest["recipe"]["lora"]
     full = train.get("method") == "full"
-    on_hub = is_hub_id(str(base["spec"]))
+    on_hub = base_repository(str(base["spec"]))
+    unpacked = base.get("gguf")
     header = [
         "---",
         *(["language: zh"] if example.template == CHINESE else []),
         *([f"license: {_LICENCES[licence][0]}"] if licence else []),
         f"library_name: {'transformers' if merged else 'peft'}",
         "pipeline_tag: text-generation",
-        *([f"base_model: {base['spec']}"] if on_hub else []),
+        *([f"base_model: {on_hub}"] if on_hub else []),
         f"tags: [gemma, {'' if full else 'lora, '}poetry, gemma-poetry]",
         "---",
     ]
@@ -116,6 +119,21 @@ def model_card(
         "|---|---|",
         *(f"| {localized(name)} | {localized(value)} |" for name, value in rows.items()),
         "",
+        *(
+            [
+                _(
+                    "The weights that it was trained on were unpacked from `{file}`, a GGUF file of the base model. What is "
+                    "above\nis of these; on weights that are quantized otherwise or not at all the adapter loses a little, "
+                    "which `gemma-poetry`\nmeasures when it loads it there.",
+                    file=unpacked,
+                ),
+                "",
+            ]
+            if unpacked and not merged
+            else [_("The base model's weights were unpacked from `{file}`, a GGUF file of it.", file=unpacked), ""]
+            if unpacked
+            else []
+        ),
         _(
             "The prompt inside the chat template, as the user's message, with one BOS in front; title and author may be "
             "left out:"
@@ -138,9 +156,13 @@ def model_card(
     return "\n".join([*header, *map(localized, body)])
 
 
-def is_hub_id(spec: str) -> bool:
-    """Whether a base model's spec is a repository that others can reach."""
-    return not Path(spec).exists() and len(spec.split("/")) == _HUB_ID_PARTS and not spec.startswith((".", "/", "~"))
+def base_repository(spec: str) -> str | None:
+    """The repository of a base model that others can reach, also where it was had by its name; `None` for all else."""
+    if Path(spec).exists() or packaged_model(spec) is not None:
+        return None
+    named = named_repository(spec)
+    hub_like = len(spec.split("/")) == _HUB_ID_PARTS and not spec.startswith((".", "/", "~")) and not spec.endswith(".gguf")
+    return named or (spec if hub_like else None)
 
 
 def upload(folder: Path, repository: str, *, private: bool) -> str:

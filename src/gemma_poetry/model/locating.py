@@ -7,6 +7,7 @@ In: a spec. Out: the folder that is to be loaded, or the id that is to be fetche
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from gemma_poetry.errors import DataError, ModelError, RunError
-from gemma_poetry.folders import ADAPTER, MERGED, folder_kind, is_local, model_hint
+from gemma_poetry.folders import ADAPTER, MERGED, MODELS, folder_kind, is_local, model_hint, run_around
 from gemma_poetry.languages import _
 from gemma_poetry.manifests import read_manifest
 from gemma_poetry.model.configuration_fields import check_adapter_configuration
 from gemma_poetry.model.gguf_header import is_gguf
 from gemma_poetry.model.gguf_input import converted_gguf
 from gemma_poetry.model.hub import fetch
-from gemma_poetry.model.named_models import find_named, named_repository
+from gemma_poetry.model.named_models import find_named, name_at_hand, named_repository
 
 DEFAULT_MODEL = "mini"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -51,7 +52,17 @@ class Adapter:
 def packaged_model(name: str) -> Path | None:
     """The folder of a model that ships with the package, or `None`."""
     folder = resources.files("gemma_poetry") / "assets" / "models" / name
-    return Path(str(folder)) if (folder / "config.json").is_file() else None
+    # A path that begins at the root would stand for itself.
+    return Path(str(folder)) if name == Path(name).name and (folder / "config.json").is_file() else None
+
+
+def lasting_spec(spec: str) -> str:
+    """A spec as it is written down: that of a folder or a file from its root, so that it is found from any other folder."""
+    if packaged_model(spec) is None:
+        with suppress(OSError, ValueError):  # no name that any file can have
+            if Path(spec).exists():
+                return os.path.abspath(spec)
+    return spec
 
 
 def is_run(path: Path) -> bool:
@@ -93,7 +104,7 @@ def locate(spec: str, *, weights: bool = True) -> str:
     found, action = model_hint(path) if "/" in spec or path.exists() else ("", "")
     raise ModelError(
         _("no model is called {spec!r}{detail}", spec=spec[:200], detail=_(" ({found})", found=found) if found else ""),
-        expected=_("`mini`, a RUN folder, a model folder, a GGUF file, gemma-3-270m, or a Hub id such as google/gemma-3-1b-pt"),
+        expected=MODELS,
         action=action or _("check the name; a folder or file must exist"),
     )
 
@@ -111,7 +122,7 @@ def _refuse_other_folder(path: Path) -> None:
         raise ModelError(
             _("the folder is no model: {found}", found=found),
             where=path,
-            expected=_("`mini`, a RUN folder, a model folder, or a Hub id such as google/gemma-3-270m"),
+            expected=MODELS,
             action=action or (_("end its training: the same command with --resume") if unfinished else _("name a RUN")),
         )
 
@@ -155,7 +166,7 @@ def find_adapter(path: Path) -> Adapter | None:
             entry.get("revision"),
             entry.get("weights_fingerprint"),
             entry.get("gguf"),
-            tuple(poems) if all(isinstance(nats, float) for nats in poems) else (),
+            _nats(poems),
         )
     if (path / ADAPTER_CONFIG).is_file() and not (path / "config.json").is_file():
         config = check_adapter_configuration(path / ADAPTER_CONFIG)
@@ -166,8 +177,30 @@ def find_adapter(path: Path) -> Adapter | None:
                 where=path,
                 action=_("name the RUN folder that the adapter is from"),
             )
-        return Adapter(path, str(base), config.get("revision"), None)
+        return _plain_adapter(path, str(base), config.get("revision"))
     return None
+
+
+def _plain_adapter(folder: Path, base: str, revision: str | None) -> Adapter:
+    """An adapter in PEFT's layout, with what a manifest of ours beside or around it knows of its base."""
+    around = run_around(folder)
+    manifest: dict[str, Any] = {}
+    with suppress(DataError):
+        manifest = read_manifest(around or folder)
+    told = manifest.get("base", {}) if around or manifest.get("kind") == "export" else {}
+    with suppress(OSError, ValueError):  # no name that any file can have
+        if not Path(base).exists():
+            name = str(told.get("name"))
+            known = name if packaged_model(name) is not None or named_repository(name) is not None else None
+            base = str(told.get("spec") or known or (name_at_hand(base) if revision is None else None) or base)
+    check = manifest.get("check")
+    # An export knows the mean of the poems, which is all that is compared.
+    poems = manifest.get("fixed_poems", ()) if around else [check.get("run")] if isinstance(check, dict) else ()
+    return Adapter(folder, base, revision, told.get("weights_fingerprint"), told.get("gguf"), _nats(poems))
+
+
+def _nats(poems: Any) -> tuple[float, ...]:
+    return tuple(poems) if all(isinstance(nats, float) for nats in poems) else ()
 
 
 def model_folder(spec: str) -> Path:

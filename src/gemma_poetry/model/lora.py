@@ -9,6 +9,7 @@ head are left alone: they are one tied matrix, and PEFT would save two copies of
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -115,6 +116,8 @@ def add_adapter(model: Any, settings: LoraSettings, seed: int, revision: str | N
     )
     torch.manual_seed(seed)
     adapted = get_peft_model(model, config, revision=revision)
+    # No embedding is trained; PEFT would ask the Hub at each checkpoint whether one was.
+    adapted.save_pretrained = functools.partial(adapted.save_pretrained, save_embedding_layers=False)  # type: ignore[method-assign]
     for written in adapted.peft_config.values():
         # PEFT makes sets of lists and writes them in an order that differs from process to process.
         for name, value in vars(written).items():

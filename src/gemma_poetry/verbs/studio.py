@@ -128,7 +128,7 @@ def open_workshop(options: StudioOptions) -> Workshop:
         RunError: A run is none.
         ModelError: A model does not exist.
     """
-    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, is_whole_run, locate, run_base
+    from gemma_poetry.model.locating import DEFAULT_MODEL, is_run, is_whole_run, lasting_spec, locate, run_base
     from gemma_poetry.studio.limits import Limits
     from gemma_poetry.studio.training_job import TrainingJobs
     from gemma_poetry.studio.workshop import Checker, Workshop
@@ -141,7 +141,9 @@ def open_workshop(options: StudioOptions) -> Workshop:
             raise RunError(
                 _("no run is here"), where=run, expected=_("a RUN folder, as train writes it"), action=_("check the path")
             )
-    bases = [run_base(run) for run in options.runs]
+    # A run names its base from the root: the same model is to be there once.
+    named_so = {lasting_spec(spec): spec for spec in options.models}
+    bases = [named_so.get(lasting_spec(base), base) for base in map(run_base, options.runs)]
     specs = list(dict.fromkeys([*options.models, *bases, *map(str, options.runs)])) or [DEFAULT_MODEL]
     for spec in specs:
         locate(spec)

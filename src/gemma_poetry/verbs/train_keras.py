@@ -45,7 +45,8 @@ def find_base(model: str, data: Path) -> Base:
     """The model that `--model` names, on this machine, with the tokenizer that DATA was made with.
 
     Args:
-        model: A preset of this project's, a folder, a Hub id; a KerasHub preset's folder, name or handle.
+        model: A preset of this project's, a folder, a GGUF file, a published name, a Hub id; a KerasHub preset's folder, name
+            or handle.
         data: The DATA folder to be trained on.
 
     Raises:
@@ -58,13 +59,14 @@ def find_base(model: str, data: Path) -> Base:
     from gemma_poetry.model.configuration_fields import check_preset
     from gemma_poetry.model.keras_preset import is_keras_preset
     from gemma_poetry.model.loading import load_tokenizer
-    from gemma_poetry.model.locating import is_run
+    from gemma_poetry.model.locating import is_run, lasting_spec
 
     if is_run(Path(model)):
         raise RunError(_("the model is a run, not a base model"), where=model, action=_("name its base"))
     folder, revision = _folder(model)
-    name = model if not Path(model).is_dir() else Path(model).resolve().name
-    identity = {"spec": model, "name": name, "revision": revision}
+    path = Path(model)
+    name = path.resolve().name if path.is_dir() else path.stem if path.is_file() else model
+    identity = {"spec": lasting_spec(model), "name": name, "revision": revision}
     if is_keras_preset(folder):
         check_preset(folder)
         return Base(folder, _preset_tokenizer(folder, data), {**identity, "weights_fingerprint": weights_fingerprint(folder)})

@@ -12,11 +12,13 @@ import typer
 
 from gemma_poetry.cli.options import BookOption, JsonOption, RecipeOption, SeedOption, SetOption, chosen_settings
 from gemma_poetry.cli.printing import print_json, print_tables
+from gemma_poetry.folders import MODELS
 
 
 def evaluate(
     runs: Annotated[
-        list[str] | None, typer.Option("--run", help="A RUN (base and tuned side by side), or any model; may be repeated.")
+        list[str] | None,
+        typer.Option("--run", help=f"A RUN (base and tuned side by side), or any model; may be repeated. Models: {MODELS}."),
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="A DATA folder.")] = None,
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",

@@ -26,6 +26,9 @@ def export(
     ] = "auto",
     repository: Annotated[str, typer.Option("--repo", help="owner/name on the Hub.")] = "",
     private: Annotated[bool, typer.Option("--private/--public", help="Whether a new repository is private.")] = True,
+    with_base: Annotated[
+        bool, typer.Option("--with-base", help="Write the base model's GGUF file too, beside a gguf-adapter.")
+    ] = False,
     recipe: RecipeOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -41,6 +44,7 @@ def export(
             dtype=dtype,
             repository=repository,
             private=private,
+            with_base=with_base,
             sampling=chosen_recipe(recipe, overrides).generate,
         )
     )

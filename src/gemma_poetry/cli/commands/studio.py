@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from gemma_poetry.cli.options import RecipeOption, SetOption, chosen_recipe
+from gemma_poetry.folders import MODELS
 
 
 def studio(
     models: Annotated[
-        list[str] | None, typer.Option("--model", help="A model that can be chosen; may be repeated; default mini.")
+        list[str] | None,
+        typer.Option("--model", help=f"A model that can be chosen; may be repeated; default mini. Models: {MODELS}."),
     ] = None,
     runs: Annotated[
         list[Path] | None,
