@@ -125,7 +125,7 @@ def test_the_doctor_finds_nothing_wrong_with_it(run: Path):
 
     found = {finding.check: finding for finding in doctor(NAME, run.parent / "DATA", load_recipe("gemma", RECIPE))}
     assert [name for name, finding in found.items() if finding.verdict != "ok"] == []
-    assert {"dtype", "attention", "embeddings", "weights", "stop tokens", "step-0 loss", "step", "reload", "memory"} <= set(
+    assert {"dtype", "attention", "embeddings", "weights", "stops", "step-0 loss", "step", "reload", "memory"} <= set(
         found
     )
     dtype = found["dtype"].found.split()[0]

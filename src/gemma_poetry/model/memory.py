@@ -26,6 +26,7 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
                   A trained one keeps them all, their probabilities and their gradient: 12 · N · vocabulary.
     heap          on a CPU, half of the activations: freed blocks that the C library (glibc) keeps and cannot join. Measured
                   are shares between 0.05 and 0.8; with MALLOC_MMAP_THRESHOLD_=1000000 there is none, and training is slower.
+                  Where poems are written and scored, as much again as these have at a time.
     kernels       on a CPU that computes in bfloat16: oneDNN's products, compiled for each shape and kept, and the packed copies
                   of the layers that reading and writing poems makes (`model.packed_layers`), 2 per parameter of theirs.
     runtime       the process itself with its libraries, measured, and the tokenizer's tables: 1,400 per piece.
@@ -308,7 +309,7 @@ def estimate_training(
     if titles:
         written = max(_WRITTEN_BYTES * titles * shape.vocabulary, scored)
         stages[_("writing poems at an evaluation")] = replace(
-            at_step, activations=read, logits=written, heap=0, kernels=max(at_step.kernels, kernels)
+            at_step, activations=read, logits=written, heap=0 if on_gpu else read + written, kernels=max(at_step.kernels, kernels)
         )
     if full:
         stages[_("saving the model")] = replace(
@@ -317,7 +318,7 @@ def estimate_training(
     if pruned:
         adapter = 0 if full else at_step.adapter // 4
         stages[_("the last scoring, over the whole vocabulary")] = MemoryEstimate(
-            whole, adapter, read, scored, 0, at_step.runtime, kernels
+            whole, adapter, read, scored, 0 if on_gpu else read + scored, at_step.runtime, kernels
         )
     return stages
 
