@@ -16,6 +16,8 @@ from gemma_poetry.doctor import diagnosis, loading_checks, loss_checks, memory_c
 from gemma_poetry.doctor.findings import has_fault
 from gemma_poetry.model import scoring
 from gemma_poetry.model.lora import add_adapter, matched_modules
+from gemma_poetry.model.memory import greatest
+from gemma_poetry.model.scoring import score_completions
 from gemma_poetry.training.fused.dropout import replace_dropout
 from gemma_poetry.training.fused.lora_linear import fuse_projections
 from gemma_poetry.training.fused.rms_norm import fuse_norms
@@ -71,27 +73,39 @@ def test_weights_that_a_step_does_not_move_are_found():
 
 
 def test_float16_is_a_fault_from_gemma_3_on_and_a_warning_before():
-    assert loading_checks.check_dtype(model().half()).verdict == "fault"
-    assert loading_checks.check_dtype(model("gemma2").half()).verdict == "warning"
-    assert loading_checks.check_dtype(model()).verdict == "ok"
+    assert loading_checks.check_dtype(model().half(), RECIPE).verdict == "fault"
+    assert loading_checks.check_dtype(model("gemma2").half(), RECIPE).verdict == "warning"
+    assert loading_checks.check_dtype(model(), RECIPE).verdict == "ok"
 
 
 @pytest.mark.parametrize("able", [True, False])
 def test_bfloat16_on_a_cpu_is_a_warning_where_the_processor_has_none(able: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loading_checks, "cpu_has_bfloat16", lambda: able)
-    assert loading_checks.check_dtype(model().bfloat16()).verdict == ("ok" if able else "warning")
-    single = loading_checks.check_dtype(model())
-    assert single.verdict == "ok" and ("train.dtype=bfloat16" in single.found) == able
+    half = loading_checks.check_dtype(model().bfloat16(), RECIPE)
+    assert half.verdict == ("ok" if able else "warning") and half.found == "bfloat16 on cpu"
+    assert "on CPUs that are faster in it" in half.expected, "what is expected is what train.dtype=auto chooses"
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_float32_on_a_cpu_that_has_bfloat16_is_remarked_on_where_it_was_asked_for(able: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loading_checks, "expects_bfloat16", lambda hidden, width: able)
+    single = load_recipe(None, ["train.dtype=float32"])
+    found = loading_checks.check_dtype(model(), single)
+    assert found.verdict == "ok" and ("train.dtype=auto" in found.found) == able
+    # What auto chose was timed, or is a small model.
+    assert loading_checks.check_dtype(model(), RECIPE).found == "float32 on cpu"
+    full = loading_checks.check_dtype(model(), load_recipe(None, ["train.dtype=float32", "train.method=full"]))
+    assert full.found == "float32 on cpu" and full.expected.startswith("weights in float32")
 
 
 @pytest.mark.parametrize(("has_it", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_what_auto_chooses_on_a_gpu_is_right(has_it: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or has_it)
     on_gpu = SimpleNamespace(device=torch.device("cuda"), config=model().config, dtype=dtype)
-    assert loading_checks.check_dtype(on_gpu).verdict == "ok"
+    assert loading_checks.check_dtype(on_gpu, RECIPE).verdict == "ok"
     on_gpu.dtype = torch.float32 if has_it else torch.bfloat16
-    assert loading_checks.check_dtype(on_gpu).verdict == "warning"
-    assert loading_checks.check_dtype(on_gpu, full=True).verdict == "ok"
+    assert loading_checks.check_dtype(on_gpu, RECIPE).verdict == "warning"
+    assert loading_checks.check_dtype(on_gpu, load_recipe(None, ["train.method=full"])).verdict == "ok"
 
 
 def test_a_kernel_that_loses_the_soft_cap_is_found():
@@ -260,7 +274,7 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
     rows = RECIPE.train.batch_size
     longest = max(SAMPLES, key=len)
     batch = loss_checks.probe_batch([longest] * rows, TOKENIZER, torch.device("cpu"))
-    estimate = memory_checks.step_memory(subject, SAMPLES, RECIPE)
+    estimate = memory_checks.training_memory(subject, SAMPLES, RECIPE)["a step"]
     for hasten in (fuse_norms, replace_dropout, fuse_projections):
         hasten(subject)
     subject.train()
@@ -276,9 +290,44 @@ def test_the_memory_estimate_against_a_measured_peak(family: str):
     assert 0.9 < ratio < 1.3, ratio
 
 
+def test_the_last_scoring_of_a_pruned_training_against_a_measured_peak():
+    """A vocabulary of which training sees some hundred rows, and the scoring after it all."""
+    subject = adapted("gemma3_text", vocab_size=131_072)
+    stages = memory_checks.training_memory(subject, SAMPLES, RECIPE, vocabulary_rows=300)
+    assert greatest(stages) == "the last scoring, over the whole vocabulary"
+    assert stages["a step"].weights < stages["loading"].weights / 10
+    weights = sum(weight.numel() * weight.element_size() for weight in subject.parameters())
+    measured = measured_peak(lambda: score_completions(subject.eval(), list(SAMPLES) * 4), weights)
+    ratio = stages[greatest(stages)].certain / measured
+    assert 1 <= ratio < 1.5, ratio
+
+
+def test_poems_that_an_evaluation_writes_take_logits_of_the_whole_vocabulary():
+    subject = adapted("gemma3_text", vocab_size=131_072)
+    recipe = load_recipe(None, ["train.watched_titles=200"])
+    stages = memory_checks.training_memory(subject, SAMPLES, recipe, vocabulary_rows=300)
+    name = greatest(stages)
+    assert name == "writing poems at an evaluation" and stages[name].logits > 200 * 131_072 * 4 * 4
+    alone = memory_checks.training_memory(subject, SAMPLES, load_recipe(None, ["train.watched_titles=0"]), 300)
+    assert name not in alone
+    finding = memory_checks.check_memory(stages, 2**40)
+    assert f"wanted by {name} (" in finding.found, "the stage is named"
+
+
+def test_a_model_that_is_trained_whole_is_saved_beside_its_moments():
+    subject = model(vocab_size=131_072)
+    recipe = load_recipe(None, ["train.method=full", "train.batch_size=1", "train.watched_titles=0"])
+    stages = memory_checks.training_memory(subject, SAMPLES[:1], recipe, vocabulary_rows=300)
+    parameters = sum(weight.numel() for weight in subject.parameters())
+    saving = stages["saving the model"]
+    # In float32, as it is written, and the pruned one with its moments.
+    assert saving.certain - (stages["a step"].weights + stages["a step"].adapter) == 6 * parameters
+
+
 def test_more_memory_wanted_than_there_is():
-    estimate = memory_checks.step_memory(adapted(), SAMPLES, RECIPE)
-    assert memory_checks.check_memory(estimate, 4 * estimate.total).verdict == "ok"
-    assert memory_checks.check_memory(estimate, int(1.02 * estimate.total)).verdict == "warning"
-    finding = memory_checks.check_memory(estimate, estimate.total - 1)
+    stages = memory_checks.training_memory(adapted(), SAMPLES, RECIPE)
+    most = max(estimate.total for estimate in stages.values())
+    assert memory_checks.check_memory(stages, 4 * most).verdict == "ok"
+    assert memory_checks.check_memory(stages, int(1.02 * most)).verdict == "warning"
+    finding = memory_checks.check_memory(stages, most - 1)
     assert finding.verdict == "fault" and "batch_size" in finding.action

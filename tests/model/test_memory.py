@@ -169,7 +169,8 @@ def test_what_each_setting_changes():
         return {part.name: getattr(estimate, part.name) for part in fields(estimate)}
 
     def changed(**settings: Any) -> dict[str, float]:
-        return {part: parts(**settings)[part] / value for part, value in plain.items() if parts(**settings)[part] != value}
+        found = parts(**settings)
+        return {part: found[part] / max(1, value) for part, value in plain.items() if found[part] != value}
 
     plain = parts()
     assert plain["weights"] == 4 * shape.parameters
@@ -181,6 +182,9 @@ def test_what_each_setting_changes():
     assert changed(gradient_checkpointing=True).keys() == {"activations", "heap"}
     assert changed(gradient_checkpointing=True)["activations"] < 0.25
     half = changed(dtype="bfloat16")
+    assert plain["kernels"] == 0 < half["kernels"] and parts(dtype="bfloat16", on_gpu=True)["kernels"] == 0
+    packed = parts(dtype="bfloat16", packed=True)["kernels"] - parts(dtype="bfloat16")["kernels"]
+    assert packed == 2 * shape.linear_parameters, "a second copy of the layers"
     assert half["weights"] == 0.5 and 0.5 < half["activations"] < 1
     quantized = parts(dtype="bfloat16", quantized=True)
     four_bit = shape.linear_parameters * 4.127 / 8

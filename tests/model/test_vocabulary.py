@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from gemma_poetry.config import TrainSettings
 from gemma_poetry.data.tokenization import TokenizedPoem, encode_poems, stop_ids
 from gemma_poetry.errors import ModelError, UsageError
+from gemma_poetry.model.loading import load_model
 from gemma_poetry.model.vocabulary import (
     DROPPED,
     han_characters,
@@ -18,7 +22,7 @@ from gemma_poetry.model.vocabulary import (
     prune_vocabulary,
     pruned_parameters,
 )
-from tests.families import FAMILY_NAMES, family_model, small_tokenizer
+from tests.families import FAMILY_NAMES, family_model, save_family, small_tokenizer
 from tests.tiny import CHARACTERS, make_poems
 
 UNSEEN = "桥舟灯书酒客"
@@ -185,3 +189,20 @@ def test_a_text_is_cut_into_the_pieces_that_a_pruned_model_has():
     model(input_ids=torch.tensor([cut.prompt_ids + cut.completion_ids]))
     with pytest.raises(IndexError):
         model(input_ids=torch.tensor([sample.prompt_ids]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="wants /proc")
+def test_the_file_of_the_dropped_rows_is_let_go(tmp_path):
+    """Weights that lie in a mapped file would keep all of it in memory, the dropped rows too."""
+    folder = save_family(tmp_path / "model", "gemma3_text")
+    loaded = load_model(str(folder), device="cpu", dtype="float32")
+
+    def is_mapped() -> bool:
+        return str(folder) in Path("/proc/self/maps").read_text()
+
+    assert is_mapped()
+    before = {name: weight.detach().clone() for name, weight in loaded.model.named_parameters()}
+    prune_vocabulary(loaded.model, torch.arange(300))
+    assert not is_mapped()
+    for name, weight in loaded.model.named_parameters():
+        assert torch.equal(weight, before[name][: len(weight)])

@@ -20,6 +20,8 @@ from gemma_poetry.config import load_recipe
 from gemma_poetry.corpus.known_lines import KnownLines
 from gemma_poetry.errors import DataError, OutputError, RunError, TokenizerMismatchError, TrainingError, UsageError
 from gemma_poetry.generation.carried_lines import find_guards
+from gemma_poetry.model.memory import COMPILED_PRODUCTS
+from gemma_poetry.training import trainer
 from gemma_poetry.training.finetuning import finetune
 from tests.families import save_family, small_tokenizer
 from tests.tiny import make_poems, make_tokenizer, save_data, save_model
@@ -180,6 +182,23 @@ def test_a_training_that_memory_does_not_suffice_for_is_refused_before_it_begins
     with pytest.raises(TrainingError, match=r"more memory than there is(.|\n)*train.batch_size"):
         finetune(data, str(model), tmp_path / "RUN", load_recipe(None, SETTINGS))
     assert not (tmp_path / "RUN").exists()
+
+
+@pytest.mark.parametrize("own", [None, "7"])
+def test_the_heap_is_given_back_while_it_trains(model, data, tmp_path, monkeypatch, own):
+    """Between steps, before each evaluation, and before the whole model takes the place of the pruned one."""
+    given: list[str] = []
+    monkeypatch.setattr(trainer, "_TRIMMED_STEPS", 3)
+    monkeypatch.setattr(trainer, "return_freed_memory", lambda: given.append("trainer"))
+    monkeypatch.setattr("gemma_poetry.model.free_memory.return_freed_memory", lambda: given.append("last scoring"))
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    if own:
+        monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", own)
+    settings = [*SETTINGS, "train.max_steps=7", "train.evaluation_steps=100", "train.vocabulary=pruned"]
+    finetune(data, str(model), tmp_path / "RUN", load_recipe(None, settings))
+    evaluations = sum("validation_loss" in line for line in (tmp_path / "RUN" / "curve.jsonl").read_text().splitlines())
+    assert evaluations >= 4 and given == ["trainer"] * (evaluations + 7 // 3) + ["last scoring"]
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == (own or str(COMPILED_PRODUCTS))
 
 
 def test_a_resumed_run_must_keep_its_settings(model, data, tmp_path):

@@ -18,7 +18,7 @@ from gemma_poetry.doctor.findings import Finding
 from gemma_poetry.errors import DataError, RunError
 from gemma_poetry.model import free_memory
 from gemma_poetry.model.towers import weight_bytes
-from gemma_poetry.verbs.doctor import check_disk, check_room, doctor
+from gemma_poetry.verbs.doctor import check_disk, check_room, doctor, weights_dtype
 from tests.families import save_family, save_family_data
 from tests.tiny import save_data
 
@@ -140,7 +140,20 @@ def test_every_weight_takes_checkpoints_and_memory_in_float32(model: Path, monke
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     monkeypatch.setattr(free_memory, "available_memory", lambda device: 2**30)
-    assert "float32" in check_room(str(model), recipe)[1].found and "bfloat16" in check_room(str(model), RECIPE)[1].found
+    kinds = [check_room(str(model), each, weights_dtype(str(model), each))[1].found for each in (recipe, RECIPE)]
+    assert "float32" in kinds[0] and "bfloat16" in kinds[1]
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_room_and_dtype_speak_of_the_same_arithmetic(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, faster: bool):
+    """What a CPU is found to be faster in is found once, whatever a second timing would say."""
+    from gemma_poetry.model import families
+
+    timed = iter([faster, not faster])
+    monkeypatch.setattr(families, "is_faster_in_bfloat16", lambda *_: next(timed))
+    findings = {finding.check: finding.found for finding in doctor(str(model), data, RECIPE)}
+    kind = "bfloat16" if faster else "float32"
+    assert f"weights in {kind}," in findings["room"] and findings["dtype"].startswith(f"{kind} on cpu")
 
 
 def test_what_cannot_be_examined_is_refused(model: Path, data: Path, tmp_path: Path):

@@ -10,9 +10,10 @@ import pytest
 
 from gemma_poetry.config import load_recipe
 from gemma_poetry.errors import UsageError
+from gemma_poetry.model import families, free_memory
 from gemma_poetry.model.families import FAMILIES
 from gemma_poetry.model.known_shapes import known_models
-from gemma_poetry.verbs.models import Machine, model_records, models_table
+from gemma_poetry.verbs.models import Machine, model_records, models_table, this_machine
 
 CPU = Machine("cpu", "float32", 8 * 2**30)
 GPU = Machine("cuda:0", "bfloat16", 16 * 2**30)
@@ -43,6 +44,39 @@ def test_the_table_needs_neither_torch_nor_transformers_on_a_machine_without_a_g
         "assert not {'torch', 'transformers'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype"), [("fpu avx512_bf16 amx_tile", "bfloat16"), ("fpu avx512f avx512_bf16x", "float32")]
+)
+def test_the_arithmetic_of_a_cpu_follows_from_its_abilities(flags: str, dtype: str, tmp_path, monkeypatch):
+    monkeypatch.setattr(free_memory, "may_have_accelerator", lambda: False)
+    monkeypatch.setattr(families.sys, "platform", "linux")
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx512_bf16\n")
+    monkeypatch.setattr(families, "_PROCESSORS", tmp_path / "cpuinfo")
+    assert this_machine(load_recipe()).dtype == dtype
+    for asked in ("float32", "bfloat16"):
+        assert this_machine(load_recipe(None, [f"train.dtype={asked}"])).dtype == asked
+    # A training leaves small models in float32, and none of these is.
+    sizes = [(one.shape.hidden, one.shape.total_outputs("gate_proj") // one.shape.layers) for one in known_models()]
+    assert [families.expects_bfloat16(*each) for each in sizes] == [dtype == "bfloat16"] * len(sizes)
+
+
+def test_the_processor_is_said_to_have_what_torch_finds_in_it():
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    assert families.cpu_has_bfloat16() == bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def test_the_table_says_how_far_the_arithmetic_is_known():
+    def caption(recipe, machine) -> str:  # type: ignore[no-untyped-def]
+        return str(models_table(list(records(machine).values()), recipe, machine, tokens=128).caption)
+
+    assert "LoRA in bfloat16 there" in caption(load_recipe(), Machine("cpu", "bfloat16", 2**33))
+    assert "time a product" in caption(load_recipe(), CPU)
+    assert "time a product" not in caption(load_recipe(), GPU)
+    assert "time a product" not in caption(load_recipe(None, ["train.dtype=float32"]), CPU)
 
 
 def test_a_record_says_what_the_model_is():

@@ -20,7 +20,7 @@ from gemma_poetry.data.tokenization import TokenizedPoem
 from gemma_poetry.doctor.findings import Finding, fault_of
 from gemma_poetry.doctor.loading_checks import check_attention, check_dtype, check_embeddings, check_weights
 from gemma_poetry.doctor.loss_checks import check_cache, check_head, check_step_0, probe_batch
-from gemma_poetry.doctor.memory_checks import check_memory, step_memory
+from gemma_poetry.doctor.memory_checks import check_memory, training_memory
 from gemma_poetry.doctor.sample_checks import check_stops, usable
 from gemma_poetry.doctor.step_checks import check_modules, check_reload, check_step
 from gemma_poetry.errors import UsageError
@@ -45,6 +45,7 @@ def diagnose(
     *,
     available: int | None = None,
     vocabulary_rows: int | None = None,
+    bfloat16: bool = False,
 ) -> Iterator[Finding]:
     """Runs every check; a check that makes the rest pointless ends them.
 
@@ -55,11 +56,12 @@ def diagnose(
         recipe: The recipe; its `train` and `lora` sections are used.
         available: Bytes that were free before the model was loaded; `None`: what is free now and what it takes.
         vocabulary_rows: Rows that training keeps of the vocabulary; `None`: all.
+        bfloat16: Whether products are in bfloat16 though every weight is trained, and so is in float32.
     """
     if available is None:
         taken = sum(weight.numel() * weight.element_size() for weight in model.parameters())
         available = available_memory(model.device) + taken
-    yield check_dtype(model, full=recipe.train.method == "full")
+    yield check_dtype(model, recipe)
     yield check_attention(model)
     yield check_embeddings(model)
     yield check_stops(model, tokenizer)
@@ -77,8 +79,8 @@ def diagnose(
     yield check_cache(model, batch)
     yield check_head(model, probe[:_STEP_POEMS], batch)
     if recipe.train.method == "full":
-        estimate = step_memory(model, fitting, recipe, vocabulary_rows)
-        room = check_memory(estimate, available)
+        stages = training_memory(model, fitting, recipe, vocabulary_rows, bfloat16=bfloat16)
+        room = check_memory(stages, available)
         yield room
         if room.verdict != "fault":  # the step itself holds every weight twice
             # What brings images into the model is trained too, but no text gives it a gradient.
@@ -95,5 +97,4 @@ def diagnose(
     yield check_embeddings(adapted, check=_("trained embeddings"))
     yield from check_step(adapted, batch, recipe)
     yield check_reload(adapted, batch)
-    estimate = step_memory(adapted, fitting, recipe, vocabulary_rows)
-    yield check_memory(estimate, available)
+    yield check_memory(training_memory(adapted, fitting, recipe, vocabulary_rows), available)

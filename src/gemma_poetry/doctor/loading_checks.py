@@ -10,34 +10,39 @@ from typing import Any
 
 import torch
 
+from gemma_poetry.config import Recipe
 from gemma_poetry.doctor.findings import Finding, judge
 from gemma_poetry.languages import _, listed
-from gemma_poetry.model.families import cpu_has_bfloat16, gpu_has_bfloat16
+from gemma_poetry.model.families import cpu_has_bfloat16, expects_bfloat16, gpu_has_bfloat16, matrix_sizes
 
 _FLASH_HEAD_SIZE = 256
 
 
-def check_dtype(model: Any, *, full: bool = False) -> Finding:
+def check_dtype(model: Any, recipe: Recipe) -> Finding:
     """The arithmetic, for this family and device: Gemma 3's activations reach 800,000, float16 ends at 65,504.
 
     Args:
-        model: The base model.
-        full: Whether every weight is trained: then they are in float32 everywhere.
+        model: The base model, as training would load it.
+        recipe: Its `train` section: where every weight is trained they are in float32 everywhere.
     """
-    dtype, device, family = model.dtype, model.device, model.config.get_text_config().model_type
+    dtype, device, text = model.dtype, model.device, model.config.get_text_config()
+    family, full = text.model_type, recipe.train.method == "full"
     found = _("{dtype} on {type}", dtype=str(dtype).removeprefix("torch."), type=device.type)
-    expected = _("bfloat16 on GPUs that have it, else float32")
+    expected = (
+        _("weights in float32, whatever they are multiplied in, since every one is trained")
+        if full
+        else _("bfloat16 on GPUs that have it and on CPUs that are faster in it (timed), else float32")
+    )
     if dtype == torch.float16:
         early = family in ("gemma", "gemma2")
         return judge(
             _("dtype"), False, found, expected, _("set train.dtype to auto"), otherwise="warning" if early else "fault"
         )
     if device.type == "cpu":
-        able = cpu_has_bfloat16()
-        if able and dtype == torch.float32 and not full:
-            found += _("; this processor has bfloat16 too: --set train.dtype=bfloat16 is about twice as fast for large models")
+        if recipe.train.dtype == "float32" and not full and expects_bfloat16(*matrix_sizes(text)):
+            found += _("; this processor has bfloat16 too, and train.dtype=auto takes it where it is faster")
         wasteful, action = (
-            dtype == torch.bfloat16 and not able,
+            dtype == torch.bfloat16 and not cpu_has_bfloat16(),
             _("set train.dtype to auto; bfloat16 is slow on this processor"),
         )
     else:

@@ -15,7 +15,9 @@ the device that a model is loaded with.
 from __future__ import annotations
 
 import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gemma_poetry.errors import UsageError
@@ -46,6 +48,8 @@ _TIMED_SECONDS, _TIMED_ROWS = 0.05, 256
 _SMALL = {FASTEST: 2**18, WRITING: 2**20}
 """Values of a matrix up to which a model stays in float32: little is gained. `mini` writes the same poems everywhere."""
 _WORTHWHILE = 0.8  # of the time in float32
+_MULTIPLY_BFLOAT16 = ("avx512_bf16", "amx_bf16")
+_PROCESSORS = Path("/proc/cpuinfo")
 PLAIN_TOKENS = 1024
 """Tokens of a row up to which a CPU trains with plain attention in place of the fused kernel: it is faster at all lengths
 that were timed (docs/results.md), but what it keeps grows with the square (`model.memory`)."""
@@ -118,10 +122,10 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int, purpose: str = FASTEST
         feed_forward: Width of the feed-forward layer.
         purpose: `fastest` for trainings, or `writing`: from which size on it is worth while.
     """
+    if not expects_bfloat16(hidden, feed_forward, purpose):
+        return False
     import torch
 
-    if hidden * feed_forward < _SMALL[purpose] or not cpu_has_bfloat16():
-        return False
     fastest = {}
     for dtype in (torch.float32, torch.bfloat16):
         rows, matrix = torch.ones(_TIMED_ROWS, hidden, dtype=dtype), torch.ones(feed_forward, hidden, dtype=dtype)
@@ -150,12 +154,45 @@ def is_faster_in_bfloat16(hidden: int, feed_forward: int, purpose: str = FASTEST
     return chosen
 
 
+def matrix_sizes(text: Any) -> tuple[int, int]:
+    """Hidden size and width of the feed-forward layer (of the first one, where they differ) of a text configuration."""
+    width = text.intermediate_size
+    return text.hidden_size, width[0] if isinstance(width, list) else width
+
+
+def expects_bfloat16(hidden: int, feed_forward: int, purpose: str = FASTEST) -> bool:
+    """Whether this processor will probably be faster in bfloat16: what can be told without timing a product, or torch.
+
+    Args:
+        hidden: Hidden size.
+        feed_forward: Width of the feed-forward layer.
+        purpose: `fastest` for trainings, or `writing`.
+    """
+    return not is_small(hidden, feed_forward, purpose) and cpu_has_bfloat16()
+
+
+def is_small(hidden: int, feed_forward: int, purpose: str = FASTEST) -> bool:
+    """Whether a model stays in float32 on every CPU, unless it is told otherwise; arguments of `expects_bfloat16`."""
+    return hidden * feed_forward < _SMALL[purpose]
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether this processor multiplies matrices in bfloat16; on others such products take hundreds of times as long."""
-    import torch
+    if sys.platform == "linux":  # its own list of the processor's abilities: torch, a second to import, is not needed
+        able = _processor_flags()
+    else:
+        import torch
 
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+        able = {name for name, there in torch.cpu.get_capabilities().items() if there}
+    return not able.isdisjoint(_MULTIPLY_BFLOAT16)
+
+
+def _processor_flags() -> set[str]:
+    try:
+        with _PROCESSORS.open(encoding="utf-8") as lines:
+            return set(next((line for line in lines if line.startswith("flags")), "").split())
+    except OSError:
+        return set()
 
 
 def gpu_has_bfloat16() -> bool:

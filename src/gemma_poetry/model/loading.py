@@ -190,7 +190,7 @@ def _load_weights(folder: Path, device: str | None, dtype: str, quantization: di
     from gemma_poetry.model.shards import shards_weights
 
     model_type = check_model_folder(folder)
-    arithmetic = choose_dtype(model_type, dtype, device, _widths(folder))
+    arithmetic = choose_dtype(model_type, dtype, device, widths_in(folder))
     # Under FSDP, accelerate shards the model on its way to the GPUs; one of them may be too small for all of it.
     sharded = device is None and shards_weights()
     if not sharded:
@@ -267,8 +267,8 @@ def _try_out(model: Any, folder: Path, model_type: str) -> None:
         raise _unfitting(folder, model_type, _("what it computes of a token is no finite number"))
 
 
-def _widths(folder: Path) -> tuple[int, int] | None:
-    """Hidden size and width of the feed-forward layer, where the configuration says them."""
+def widths_in(folder: Path) -> tuple[int, int] | None:
+    """Hidden size and width of the feed-forward layer, where the configuration in a folder says them."""
     config = read_json(folder / "config.json")
     text = config.get("text_config", config)
     hidden, width = text.get("hidden_size"), text.get("intermediate_size")

@@ -26,7 +26,19 @@ The parts, for B rows of T tokens, elements of e bytes (4 float32, 2 bfloat16):
                   A trained one keeps them all, their probabilities and their gradient: 12 · N · vocabulary.
     heap          on a CPU, half of the activations: freed blocks that the C library (glibc) keeps and cannot join. Measured
                   are shares between 0.05 and 0.8; with MALLOC_MMAP_THRESHOLD_=1000000 there is none, and training is slower.
-    runtime       the process itself with its libraries, measured.
+                  Where poems are written and scored, as much again as these have at a time.
+    kernels       on a CPU that computes in bfloat16: oneDNN's products, compiled for each shape and kept, and the packed copies
+                  of the layers that reading and writing poems makes (`model.packed_layers`), 2 per parameter of theirs.
+    runtime       the process itself with its libraries, measured, and the tokenizer's tables: 1,400 per piece.
+
+A training is more than its steps (`estimate_training`), and at each of these stages other things are alive:
+
+    loading       the whole weights, whatever is pruned afterwards
+    a step        all of the above
+    writing       weights, adapter and moments; logits of the poems that an evaluation writes, over the whole vocabulary,
+                  scores, probabilities and their order: 32 · titles · vocabulary; or those that scoring has at a time
+    saving        of a model that is trained whole: beside it and its moments the unpruned one in float32, and the written one
+    last scoring  the whole model in place of the pruned one, with logits over the whole vocabulary
 
 The terms follow from the code of transformers and PEFT; `tests/model/test_memory.py` compares them with what autograd
 really keeps, and `benchmarks/memory.py` with the peaks of real trainings (docs/results.md).
@@ -34,10 +46,11 @@ really keeps, and `benchmarks/memory.py` with the peaks of real trainings (docs/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from gemma_poetry.languages import _
 from gemma_poetry.model.families import PLAIN_TOKENS, choose_attention
 
 # `training.fused.rms_norm` differentiates theirs by formula.
@@ -52,6 +65,19 @@ HEAP_SHARE = 0.5
 """Torn heap on a CPU, as a share of the activations."""
 RUNTIME_BYTES = 510 * 2**20
 """Resident memory of a process that trains, less what it trains: `train` on models of some kilobytes peaks at 511-541 MiB."""
+
+PIECE_BYTES = 1400
+"""What a tokenizer's tables take for each piece, measured with the 262,144 of Gemma 3."""
+COMPILED_PRODUCTS = 128
+"""Products that oneDNN keeps compiled while poems are trained on. Every length of a batch has some forty of its own; the 1,024
+that it would keep come to 0.53 GiB for Gemma 3 270M, lie between the activations and tear the heap."""
+_PRODUCTS_BYTES = 400 * 2**20
+"""What they come to with those that torch keeps itself, measured and rounded up."""
+_PACKED_MOST = 2**30
+_WRITTEN_BYTES = 32
+"""Bytes of one logit of a poem in the making: itself, its float32 copy, scores, probabilities, and their order."""
+_SCORED_TOKENS = 4096
+"""Tokens that scoring reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +143,16 @@ class MemoryEstimate:
     logits: int
     heap: int
     runtime: int
+    kernels: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.adapter + self.activations + self.logits + self.heap + self.runtime
+        return self.certain + self.heap + self.runtime + self.kernels
+
+    @property
+    def certain(self) -> int:
+        """What is alive at once for certain: without allowances, and without what the process has before it trains."""
+        return self.weights + self.adapter + self.activations + self.logits
 
 
 def read_shape(config: Any) -> ModelShape:
@@ -187,8 +219,9 @@ def estimate_memory(
     quantized: bool = False,
     on_gpu: bool = False,
     full: bool = False,
+    packed: bool = False,
 ) -> MemoryEstimate:
-    """The peak memory of a fine-tuning.
+    """The peak memory of a step of a fine-tuning.
 
     Args:
         shape: The model's shape, from `read_shape`.
@@ -203,9 +236,10 @@ def estimate_memory(
         gradient_checkpointing: Keep only the input of each layer.
         quantized: NF4 weights in the linear layers of the transformer layers (QLoRA).
         on_gpu: Whether the training runs on a GPU, where updates are computed as PEFT writes them.
-        full: Whether every weight is trained, in place of updates.
+        full: Whether every weight is trained, in place of updates; all are in float32 then, and `dtype` is that of products.
+        packed: Whether packed copies of the layers are kept beside them, for poems that evaluations write.
     """
-    element = 4 if dtype == "float32" else 2
+    element = 4 if full or dtype == "float32" else 2
     rows = shape.vocabulary if vocabulary_rows is None else vocabulary_rows
     parameters = shape.parameters - (shape.vocabulary - rows) * shape.row_parameters
     trained = 12 * parameters if full else 16 * shape.lora_parameters(lora_rank, targets)
@@ -218,15 +252,85 @@ def estimate_memory(
     labelled = positions if completion_tokens is None else completion_tokens
     activations = int(positions * _kept_and_in_flight(kept, shape, element, gradient_checkpointing)) if lora_rank else 0
     return MemoryEstimate(
-        weights=_weights(shape, parameters, element, quantized=quantized),
+        # Autocast keeps the weights in its own type too, while a pass lasts.
+        weights=_weights(shape, parameters, element, quantized=quantized)
+        + (2 * parameters if full and dtype == "bfloat16" else 0),
         adapter=trained,
         activations=activations,
         logits=12 * labelled * rows
         if full
         else 2 * min(CHUNK_BYTES, 4 * labelled * rows) + (labelled * shape.hidden * element if lora_rank else 0),
         heap=0 if on_gpu else int(HEAP_SHARE * activations),
-        runtime=RUNTIME_BYTES,
+        runtime=RUNTIME_BYTES + (0 if on_gpu else PIECE_BYTES * shape.vocabulary),
+        kernels=_kernels(shape, element, packed=packed and not full) if not on_gpu and dtype == "bfloat16" else 0,
     )
+
+
+def estimate_training(
+    shape: ModelShape,
+    *,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    vocabulary_rows: int | None = None,
+    titles: int = 0,
+    quantized: bool = False,
+    on_gpu: bool = False,
+    full: bool = False,
+    **step: Any,
+) -> dict[str, MemoryEstimate]:
+    """The memory of every stage of a fine-tuning, by name, in their order.
+
+    Args:
+        shape: The model's shape, from `read_shape`.
+        dtype: What products are computed in, and what frozen weights are held in.
+        vocabulary_rows: Rows that pruning leaves of the vocabulary; `None`: all.
+        titles: Poems that an evaluation writes at once; 0: none.
+        quantized: NF4 weights in the linear layers of the transformer layers (QLoRA).
+        on_gpu: Whether the training runs on a GPU.
+        full: Whether every weight is trained, in place of updates.
+        **step: What else `estimate_memory` takes.
+    """
+    pruned = vocabulary_rows is not None
+    held: Literal["float32", "bfloat16"] = "float32" if full else dtype
+    element = 4 if held == "float32" else 2
+    at_step = estimate_memory(
+        shape, dtype=dtype, vocabulary_rows=vocabulary_rows, quantized=quantized, on_gpu=on_gpu, full=full, packed=titles > 0,
+        **step,
+    )  # fmt: skip
+    whole = _weights(shape, shape.parameters, element, quantized=quantized)
+    kernels = 0 if on_gpu or held == "float32" else _kernels(shape, element, packed=True)
+    # Every layer in turn, and nothing kept.
+    read = _SCORED_TOKENS * element * (3 * shape.total_outputs("gate_proj") // max(1, shape.layers) + 6 * shape.hidden)
+    # A chunk of logits and its exponentials; of a head in bfloat16 its rows in float32 too.
+    scored = (2 if element == 4 else 3) * min(CHUNK_BYTES, 4 * _SCORED_TOKENS * shape.vocabulary)
+    stages = {
+        _("loading"): MemoryEstimate(whole, 0, 0, 0, 0, at_step.runtime),
+        _("a step"): at_step,
+    }
+    if titles:
+        written = max(_WRITTEN_BYTES * titles * shape.vocabulary, scored)
+        stages[_("writing poems at an evaluation")] = replace(
+            at_step, activations=read, logits=written, heap=0 if on_gpu else read + written, kernels=max(at_step.kernels, kernels)
+        )
+    if full:
+        stages[_("saving the model")] = replace(
+            at_step, weights=at_step.weights + (whole if pruned else 0), activations=whole // 2, logits=0, heap=0
+        )
+    if pruned:
+        adapter = 0 if full else at_step.adapter // 4
+        stages[_("the last scoring, over the whole vocabulary")] = MemoryEstimate(
+            whole, adapter, read, scored, 0 if on_gpu else read + scored, at_step.runtime, kernels
+        )
+    return stages
+
+
+def greatest(stages: Mapping[str, MemoryEstimate]) -> str:
+    """The name of the stage that wants most."""
+    return max(stages, key=lambda name: stages[name].total)
+
+
+def _kernels(shape: ModelShape, element: int, *, packed: bool) -> int:
+    layers = element * shape.linear_parameters
+    return _PRODUCTS_BYTES + (layers if packed and layers <= _PACKED_MOST else 0)
 
 
 def _weights(shape: ModelShape, parameters: int, element: int, *, quantized: bool) -> int:

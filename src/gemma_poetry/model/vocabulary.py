@@ -212,6 +212,7 @@ def prune_vocabulary(model: Any, kept: torch.Tensor, sampled_rows: int = 0) -> K
             module.out_features = len(module.weight)
             if module.bias is not None:
                 module.bias = torch.nn.Parameter(module.bias.data[ids.to(weight.device)], requires_grad=False)
+    _let_files_go(model)
     table = model.get_input_embeddings().get_buffer(_TABLE)
     return KeptVocabulary(table, len(kept), rows, dropped - len(sample) * head.shape[1], len(sample))
 
@@ -305,6 +306,13 @@ def put_back(pruned: Any, vocabulary: KeptVocabulary, model: Any) -> None:
             else:
                 own = ids[ids < len(place)]
                 place[own] = weight[: len(own)].to(place)
+
+
+def _let_files_go(model: Any) -> None:
+    """Copies weights that lie in a file, of which the dropped rows would stay in memory with them."""
+    for weight in model.parameters():
+        if weight.device.type == "cpu":
+            weight.data = weight.data.clone()
 
 
 def _sample(kept: torch.Tensor, rows: int, count: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gemma_poetry.model.families import FASTEST, gpu_has_bfloat16, is_faster_in_bfloat16
+from gemma_poetry.model.families import FASTEST, gpu_has_bfloat16, is_faster_in_bfloat16, matrix_sizes
 from gemma_poetry.runs import RunFolder
 from gemma_poetry.training.processes import process_count
 
@@ -23,11 +23,11 @@ def weights_dtype(run: RunFolder, wanted: str) -> str:
     return FASTEST if settled == "auto" and process_count() == 1 else settled
 
 
-def multiplies_in_bfloat16(run: RunFolder, wanted: str, config: Any) -> bool:
+def multiplies_in_bfloat16(run: RunFolder | None, wanted: str, config: Any) -> bool:
     """Whether products are computed in bfloat16 where all weights are trained, and so are in float32.
 
     Args:
-        run: The run.
+        run: The run; `None`: none is begun yet.
         wanted: `auto`, `bfloat16` or `float32`.
         config: The model's configuration.
     """
@@ -36,10 +36,8 @@ def multiplies_in_bfloat16(run: RunFolder, wanted: str, config: Any) -> bool:
         return settled == "bfloat16"
     if torch.cuda.is_available():
         return gpu_has_bfloat16()
-    text = config.get_text_config()
-    width = text.intermediate_size
-    return process_count() == 1 and is_faster_in_bfloat16(text.hidden_size, width[0] if isinstance(width, list) else width)
+    return process_count() == 1 and is_faster_in_bfloat16(*matrix_sizes(config.get_text_config()))
 
 
-def _settled(run: RunFolder, wanted: str) -> str:
-    return wanted if wanted != "auto" else run.begun_dtype() or "auto"
+def _settled(run: RunFolder | None, wanted: str) -> str:
+    return wanted if wanted != "auto" or run is None else run.begun_dtype() or "auto"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -127,6 +128,7 @@ def _train(
     from gemma_poetry.model.free_memory import available_memory
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.lora import add_adapter, describe_matches, trained_weights
+    from gemma_poetry.model.memory import COMPILED_PRODUCTS
     from gemma_poetry.model.shards import sharded_share, shards_weights
     from gemma_poetry.training.arithmetic import multiplies_in_bfloat16, weights_dtype
     from gemma_poetry.training.best_weights import BestWeights, forget_best
@@ -136,6 +138,8 @@ def _train(
     out, checkpoint = run.folder, run.checkpoint
     known = build_list(data)
     full = recipe.train.method == "full"
+    # Read at the first product of the process.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(COMPILED_PRODUCTS))
     join_processes(four_bit=recipe.lora.four_bit, full=full)
     available = None if shards_weights() else available_memory(choose_device(None))
     # Steps of every weight are too small for bfloat16 to hold: it multiplies in it, and keeps the weights in float32.
@@ -171,7 +175,7 @@ def _train(
         model, matched = add_adapter(loaded.model, recipe.lora, recipe.train.seed, loaded.revision)
     if available is not None:
         rows = None if vocabulary is None else vocabulary.kept + vocabulary.sampled
-        require_memory(model, samples, recipe, rows, available)
+        require_memory(model, samples, recipe, rows, available, bfloat16=bfloat16)
     if not full:
         apply_fused(model)
     if is_main_process():
@@ -325,10 +329,12 @@ def _full_scores(
 
     from gemma_poetry.model.families import choose_device
     from gemma_poetry.model.fixed_poems import score_fixed_poems
+    from gemma_poetry.model.free_memory import return_freed_memory
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.model.scoring import score_completions
 
     gc.collect()
+    return_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     try:

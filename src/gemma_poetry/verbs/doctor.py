@@ -63,11 +63,12 @@ def doctor(model: str, data: Path, recipe: Recipe, *, out: Path | None = None) -
     findings, samples = _check_data(data, tokenizer, recipe)
     yield from findings
     yield check_disk(out or Path(), model, recipe)
-    available, room = check_room(model, recipe)
+    dtype = weights_dtype(model, recipe)
+    available, room = check_room(model, recipe, dtype)
     yield room
     if room.verdict == "fault" or samples is None:
         return
-    yield from _check_model(model, tokenizer, samples, data, recipe, available)
+    yield from _check_model(model, tokenizer, samples, data, recipe, available, dtype)
 
 
 def _check_data(
@@ -102,23 +103,23 @@ def _check_model(
     data: Path,
     recipe: Recipe,
     available: int,
+    dtype: str,
 ) -> Iterator[Finding]:
     from gemma_poetry.doctor.diagnosis import diagnose
-    from gemma_poetry.model.families import FASTEST
     from gemma_poetry.model.loading import load_model
     from gemma_poetry.progress import stage
+    from gemma_poetry.training.arithmetic import multiplies_in_bfloat16
 
     try:
         with stage(_("Loading the model")):
-            dtype = FASTEST if recipe.train.dtype == "auto" else recipe.train.dtype
-            if recipe.train.method == "full":
-                dtype = "float32"  # as training holds them, whatever it multiplies in
             loaded = load_model(model, dtype=dtype, four_bit=recipe.lora.four_bit)
     except (ModelError, UsageError) as error:
         yield fault_of(_("model"), error)
         return
     rows = kept_rows(loaded.model, tokenizer, samples, data, recipe)
-    yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available, vocabulary_rows=rows)
+    full = recipe.train.method == "full"
+    bfloat16 = full and multiplies_in_bfloat16(None, recipe.train.dtype, loaded.model.config)
+    yield from diagnose(loaded.model, tokenizer, samples, recipe, available=available, vocabulary_rows=rows, bfloat16=bfloat16)
 
 
 def kept_rows(
@@ -132,8 +133,34 @@ def kept_rows(
     return None if kept is None else head_rows(kept, rows, recipe.train)
 
 
-def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
+def weights_dtype(model: str, recipe: Recipe) -> str:
+    """What training would load the weights in; a CPU is timed here once, so that every finding speaks of the same.
+
+    Args:
+        model: The base model.
+        recipe: Its `train` section is used.
+    """
+    from gemma_poetry.model.families import FASTEST, choose_dtype
+    from gemma_poetry.model.loading import widths_in
+    from gemma_poetry.model.locating import locate
+
+    if recipe.train.method == "full":
+        return "float32"  # as training holds them, whatever it multiplies in
+    if recipe.train.dtype != "auto":
+        return recipe.train.dtype
+    folder = Path(locate(model))
+    if not folder.is_dir():
+        return FASTEST  # not downloaded yet, and settled when it is
+    return str(choose_dtype("", FASTEST, widths=widths_in(folder))).removeprefix("torch.")
+
+
+def check_room(model: str, recipe: Recipe, dtype: str) -> tuple[int, Finding]:
     """Whether the weights find room at all, told from their files before they are loaded.
+
+    Args:
+        model: The base model.
+        recipe: Its `train` and `lora` sections are used.
+        dtype: What the weights are loaded in, from `weights_dtype`.
 
     Returns:
         Bytes that are free, and the finding.
@@ -141,7 +168,6 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
     import torch
 
     from gemma_poetry.model.checkpoint import weight_files
-    from gemma_poetry.model.families import gpu_has_bfloat16
     from gemma_poetry.model.free_memory import available_memory, gib
     from gemma_poetry.model.locating import locate
     from gemma_poetry.model.towers import weight_bytes
@@ -152,20 +178,15 @@ def check_room(model: str, recipe: Recipe) -> tuple[int, Finding]:
         return available, Finding(
             _("room"), "ok", _("{available} free", available=gib(available)), _("room for the weights (not downloaded yet)")
         )
-    has_bfloat16 = torch.cuda.is_available() and gpu_has_bfloat16()
-    half = recipe.train.method != "full" and (
-        recipe.train.dtype == "bfloat16" or (recipe.train.dtype == "auto" and has_bfloat16)
-    )
-    element, four_bit = 2 if half else 4, recipe.lora.four_bit
+    element, four_bit = 2 if dtype == "bfloat16" else 4, recipe.lora.four_bit
     wanted = sum(weight_bytes(path, element, four_bit=four_bit) for path in weight_files(folder))
-    kind = "bfloat16" if half else "float32"
     return available, judge(
         _("room"),
         wanted <= available,
         _(
             "{wanted} of weights in {value}, {available} free",
             wanted=gib(wanted),
-            value=_("4 bits and {kind}", kind=kind) if four_bit else kind,
+            value=_("4 bits and {kind}", kind=dtype) if four_bit else dtype,
             available=gib(available),
         ),
         _("room for the weights"),
