@@ -309,7 +309,11 @@ def estimate_training(
     if titles:
         written = max(_WRITTEN_BYTES * titles * shape.vocabulary, scored)
         stages[_("writing poems at an evaluation")] = replace(
-            at_step, activations=read, logits=written, heap=0 if on_gpu else read + written, kernels=max(at_step.kernels, kernels)
+            at_step,
+            activations=read,
+            logits=written,
+            heap=0 if on_gpu else read + written,
+            kernels=max(at_step.kernels, kernels),
         )
     if full:
         stages[_("saving the model")] = replace(

@@ -331,8 +331,8 @@ def _take_one_gpu(arguments: TrainingArguments) -> None:
 class _HeapTrimmer(TrainerCallback):
     """Gives back what the C library keeps of freed activations, from time to time.
 
-    Batches differ in length, so their blocks fit into each other's gaps ever less: the heap of a thousand steps was three
-    times what one of them takes. To touch given back memory anew costs a seventh of a step, so it is not done at each.
+    Batches differ in length, so their blocks fit into each other's gaps ever less: of 2.3 GiB of heap after 17 steps of `verse`
+    0.8 were in use. To touch memory anew that was given back takes time, so it is not done at each step.
     """
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_unused: Any) -> None:
