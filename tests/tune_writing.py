@@ -27,8 +27,8 @@ RHYMES: dict[tuple[int, Tone], str] = {
     (8, Tone.OBLIQUE): "草晓庙老",
     (10, Tone.LEVEL): "麻霞茶牙",
     (10, Tone.OBLIQUE): "马下化价",
-    (11, Tone.LEVEL): "声明清城",
-    (11, Tone.OBLIQUE): "影静径命",
+    (11, Tone.LEVEL): "声情清城",
+    (11, Tone.OBLIQUE): "影静径性",
     (12, Tone.LEVEL): "楼舟流头",
     (12, Tone.OBLIQUE): "酒手口久",
 }
