@@ -14,6 +14,11 @@ os.environ["LANGUAGE"] = "en"
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file goes first: workers take whole files, and the last one would keep the others waiting."""
+    items.sort(key=lambda item: item.path.name != "test_genuine_run.py")
+
+
 @pytest.fixture(autouse=True)
 def one_list_of_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeds that nobody names are drawn from one list: a test that passes will pass again."""
