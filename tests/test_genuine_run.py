@@ -131,36 +131,37 @@ def test_the_doctor_finds_nothing_wrong_with_it(run: Path):
 
 
 @pytest.mark.slow
-def test_plain_peft_loads_it_on_the_stock_checkpoint(run: Path, own_logits: torch.Tensor, tmp_path: Path):
+@pytest.mark.parametrize("to", ["peft", "hub"])
+def test_plain_peft_loads_it_on_the_stock_checkpoint(run: Path, own_logits: torch.Tensor, tmp_path: Path, to: str, monkeypatch):  # type: ignore[no-untyped-def]
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
-
-    exported = export(ExportOptions(run, "peft", tmp_path / "peft"))
-    assert exported.check.difference == 0 < exported.check.effect
-    weights = "adapter_model.safetensors"
-    assert (exported.folder / weights).read_bytes() == (run / "adapter" / weights).read_bytes()
-    stock = AutoModelForCausalLM.from_pretrained(locate(NAME), dtype=torch.float32)
-    before = logits(stock)
-    assert (logits(PeftModel.from_pretrained(stock, str(exported.folder))) - own_logits).abs().max() < SAME_LOGITS
-    assert (before - own_logits).abs().max() > 100 * SAME_LOGITS
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("to", ["merged", "hub"])
-def test_plain_transformers_loads_it_merged(run: Path, own_logits: torch.Tensor, tmp_path: Path, to: str, monkeypatch):  # type: ignore[no-untyped-def]
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     hub = type("Hub", (StubHub,), {"root": tmp_path / "hub", "created": {}})
     monkeypatch.setattr("huggingface_hub.HfApi", hub)
     repository = "me/poems" if to == "hub" else ""
-    folder = export(ExportOptions(run, to, tmp_path / "out", dtype="float32", repository=repository)).folder
-    # What others fetch is what arrived there; its base is a file, which the Hub does not have.
-    place = hub.root / repository if repository else folder
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
-    assert (logits(model) - own_logits).abs().max() < SAME_LOGITS
-    assert AutoTokenizer.from_pretrained(place).encode(PROMPT.prompt()) == encode_prompt(load_tokenizer(NAME), PROMPT)
-    assert (place / "README.md").read_text(encoding="utf-8").count("license: gemma") == 1
+    exported = export(ExportOptions(run, to, tmp_path / "out", repository=repository))
+    assert exported.check.difference == 0 < exported.check.effect
+    # What others fetch is what arrived there.
+    place = hub.root / repository if repository else exported.folder
+    weights = "adapter_model.safetensors"
+    assert (place / weights).read_bytes() == (run / "adapter" / weights).read_bytes()
+    assert "base_model: google/gemma-3-270m\n" in (place / "README.md").read_text(encoding="utf-8")
     assert hub.created == ({"me/poems": True} if repository else {})
+    stock = AutoModelForCausalLM.from_pretrained(locate(NAME), dtype=torch.float32)
+    before = logits(stock)
+    assert (logits(PeftModel.from_pretrained(stock, str(place))) - own_logits).abs().max() < SAME_LOGITS
+    assert (before - own_logits).abs().max() > 100 * SAME_LOGITS
+
+
+@pytest.mark.slow
+def test_plain_transformers_loads_it_merged(run: Path, own_logits: torch.Tensor, tmp_path: Path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = export(ExportOptions(run, "merged", tmp_path / "out", dtype="float32")).folder
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    assert (logits(model) - own_logits).abs().max() < SAME_LOGITS
+    assert AutoTokenizer.from_pretrained(folder).encode(PROMPT.prompt()) == encode_prompt(load_tokenizer(NAME), PROMPT)
+    assert (folder / "README.md").read_text(encoding="utf-8").count("license: gemma") == 1
 
 
 @pytest.mark.slow

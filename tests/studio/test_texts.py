@@ -84,8 +84,9 @@ NAMES = {
 
 
 def english_words(html: str) -> list[str]:
-    """Words of a message that are no names (of files, formats, settings)."""
+    """Words of a message that are no names (of files, formats, settings) and no command."""
     text = re.sub(r"<[^>]*>|&#?\w+;", "", html)
+    text = re.sub(r"pip install [\w\[\]-]+", "", text, flags=re.ASCII)
     text = re.sub(r"--\w+|[a-zA-Z\d-]*[_.:/*\d][\w.*/:-]*", "", text, flags=re.ASCII)
     return sorted(set(re.findall("[a-zA-Z]{3,}", text)) - NAMES)
 

@@ -25,7 +25,6 @@ from gemma_poetry.prosody.tune_variants import Tier, TuneVariant
 from gemma_poetry.prosody.tunes import Tune, TuneTable, shipped_tunes
 
 _GUESS_WRONG_SHARE = 0.1
-_RANKS = {verdict: rank for rank, verdict in enumerate(verdict for verdict in Verdict if verdict.passes)}
 
 
 def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", book: RhymeBook | None = None) -> Scansion:
@@ -33,7 +32,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
 
     Args:
         lines: The lines, Han characters only; or the poem as one text.
-        tune: A tune, or the name of one in the shipped table; of tunes that share it, the one that the lines keep best.
+        tune: A tune, or the name of one in the shipped table; of tunes that share it, the first that the lines keep.
         pattern: The label of the only variant that counts; empty: any.
         book: The rhyme book; `None`: the usual one of the tune.
 
@@ -55,7 +54,7 @@ def scan_tune(lines: str | Sequence[str], tune: Tune | str, pattern: str = "", b
         fitting = rivals(tune, having or called, lengths)
         if len(fitting) > 1:
             found = [scan_tune(lines, one, pattern, book) for one in fitting]
-            return min(found, key=lambda scansion: _RANKS.get(scansion.verdict, len(_RANKS)))
+            return next((scansion for scansion in found if scansion.verdict.passes), found[0])
         tune = suited_tune(having or called, lengths) or shipped_tunes().require(tune)
     book = book or tune.book
     if book is YUAN and not tune.mode:
