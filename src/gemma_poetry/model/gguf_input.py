@@ -69,8 +69,10 @@ def _converted(path: Path, size: int, changed: int) -> Path:
     header = read_gguf_header(path)  # before gigabytes are hashed that nobody can use
     if find_spec("gguf") is None:
         raise UsageError(_("the package gguf is not installed"), action=_("pip install 'gemma-poetry[gguf]'"))
-    digest = digest or file_digest([path])
-    folder = find_converted(digest) or convert_gguf(header, digest, path.stem)
+    if not digest:
+        digest = file_digest([path])
+        found = find_converted(digest)
+    folder = found or convert_gguf(header, digest, path.stem)
     _note(folder, sources={str(path): stamp})
     return folder
 
